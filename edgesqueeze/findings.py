@@ -1,0 +1,27 @@
+"""What a stage wants to tell the user: named, never just logged."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Severity = Literal["note", "warning", "error"]
+
+
+class Finding(BaseModel):
+    """One thing that was noticed, skipped or changed, and why.
+
+    Attributes:
+        code: stable name in kebab-case, for programs that read the report.
+        subject: what it is about: a layer, a tensor, an input, an operator.
+        message: one or two sentences for a person.
+        severity: ``note`` (as intended, worth knowing), ``warning`` (look at it) or ``error``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str
+    subject: str
+    message: str
+    severity: Severity = "note"
