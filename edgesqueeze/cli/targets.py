@@ -1,0 +1,164 @@
+"""``edgesqueeze targets``: list, show and check device profiles."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from edgesqueeze import target as targets_module
+from edgesqueeze.findings import Finding
+from edgesqueeze.target import Cpu, Target
+
+SCHEMA_VERSION = 1
+# Tables stay readable in logs and pipes, where rich would assume 80 columns.
+PIPE_WIDTH = 100
+
+
+@click.group()
+def targets() -> None:
+    """List, show and check device profiles."""
+
+
+@targets.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
+def list_command(as_json: bool) -> None:
+    """List all targets: shipped ones and those in $EDGESQUEEZE_TARGETS."""
+    scan = targets_module.scan_targets()
+    _warn(scan.problems)
+    if as_json:
+        _print_json({"targets": [target.model_dump(mode="json") for target in scan.targets]})
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for title in ("name", "device", "Cortex"):
+        table.add_column(title, no_wrap=title != "device", overflow="fold")
+    for title in ("MHz", "flash", "RAM"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for title in ("runtime", "prefers"):
+        table.add_column(title, no_wrap=True)
+    for target in scan.targets:
+        table.add_row(*(escape(text) for text in _list_row(target)))
+    _console().print(table)
+
+
+@targets.command("show")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
+def show_command(name: str, as_json: bool) -> None:
+    """Show all figures of the target NAME (or of a .toml file) and where they come from."""
+    target = targets_module.load_target(name)
+    if as_json:
+        _print_json({"target": target.model_dump(mode="json")})
+        return
+    console = _console()
+    aliases = f" (also {', '.join(target.aliases)})" if target.aliases else ""
+    console.print(
+        f"[bold]{escape(target.name)}[/bold]: {escape(target.title)}{escape(aliases)}", soft_wrap=True
+    )
+    console.print(_figure_table(target))
+    console.print(f"memory: {escape(target.memory.note)}\n")
+    for label, text in _origins(target):
+        console.print(f"\\[{label}] {escape(text)}", soft_wrap=True)
+
+
+@targets.command("check")
+@click.argument("file", type=click.Path(path_type=Path))
+def check_command(file: Path) -> None:
+    """Check a profile of your own: FILE is its .toml."""
+    target, findings = targets_module.check_file(file)
+    _warn(findings)
+    click.echo(f"{file}: {target.title} ({target.device_class}) is a valid target named {target.name}")
+
+
+def _list_row(target: Target) -> tuple[str, ...]:
+    cpu, memory = target.cpu, target.memory
+    flash = _size(memory.flash_bytes) if memory.flash_bytes else "-"
+    preferred = f"{target.preferences.quantization}/{target.preferences.io}"
+    ram = _size(memory.ram_bytes)
+    clock = f"{cpu.clock_mhz:g}"
+    return target.name, target.title, _core(cpu), clock, flash, ram, target.runtime.name, preferred
+
+
+def _core(cpu: Cpu) -> str:
+    name = cpu.core.removeprefix("cortex-").upper().replace("PLUS", "+")
+    large = sum(one.count for one in cpu.clusters if (one.core, one.clock_mhz) == (cpu.core, cpu.clock_mhz))
+    if large and large < cpu.cores:
+        return f"{name} x{large} +{cpu.cores - large}"
+    return f"{name} x{cpu.cores}" if cpu.cores > 1 else name
+
+
+def _figure_table(target: Target) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("figure", "value", "source"):
+        table.add_column(title)
+    for path, value in _figures(target):
+        labels = " ".join(f"\\[{label}]" for label in _labels(target, path))
+        table.add_row(escape(path), escape(value), labels)
+    return table
+
+
+def _figures(target: Target) -> Iterator[tuple[str, str]]:
+    for section in ("cpu", "memory", "runtime", "preferences"):
+        record = getattr(target, section)
+        for field in type(record).model_fields:
+            value = getattr(record, field)
+            path = f"{section}.{field}"
+            if field not in record.model_fields_set or path == "memory.note":
+                continue
+            yield path, _text(field, value)
+
+
+def _text(field: str, value: object) -> str:
+    if field == "clusters" and isinstance(value, tuple):
+        return ", ".join(f"{one.count} x {one.core} at {one.clock_mhz:g} MHz" for one in value)
+    if isinstance(value, tuple):
+        return ", ".join(str(one) for one in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if field.endswith("_bytes") and isinstance(value, int):
+        return f"{value:,} ({_size(value)})"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _labels(target: Target, path: str) -> list[str]:
+    section = path.split(".")[0]
+    wanted = {path, section}
+    labels = [f"{number}" for number, one in enumerate(target.sources, 1) if wanted & set(one.fields)]
+    return labels + [
+        f"A{number}" for number, one in enumerate(target.assumptions, 1) if wanted & set(one.fields)
+    ]
+
+
+def _origins(target: Target) -> Iterator[tuple[str, str]]:
+    for number, source in enumerate(target.sources, 1):
+        url = f" <{source.url}>" if source.url else ""
+        yield f"{number}", f"{source.document}: {source.where}{url}"
+    for number, assumption in enumerate(target.assumptions, 1):
+        yield f"A{number}", f"assumed: {assumption.reason}"
+
+
+def _size(count: int) -> str:
+    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count >= factor:
+            return f"{count / factor:.4g} {unit}"
+    return f"{count} B"
+
+
+def _warn(findings: tuple[Finding, ...]) -> None:
+    for finding in findings:
+        click.echo(f"{finding.severity}: {finding.subject}: {finding.message}", err=True)
+
+
+def _print_json(content: dict[str, object]) -> None:
+    click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **content}, indent=2))
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)

@@ -1,0 +1,27 @@
+"""Whether a .tflite fits a target, with its arena measured where that can be done."""
+
+from __future__ import annotations
+
+from edgesqueeze.errors import EdgeSqueezeError
+from edgesqueeze.fit import Fit, check_fit
+from edgesqueeze.graph.records import TfliteModel
+from edgesqueeze.needs import needs_of
+from edgesqueeze.target_records import Target
+
+
+def fit_to(model: TfliteModel, target: Target) -> Fit:
+    """Check a model against a target and the first of its runtimes."""
+    return check_fit(target, needs_of(model, *measured_arena(model, target)))
+
+
+def measured_arena(model: TfliteModel, target: Target) -> tuple[int | None, str]:
+    """The arena on a TFLite Micro target and how it was measured, or None and why there is no figure."""
+    if target.runtime.name != "tflm":
+        return None, f"{target.runtime.name} allocates while it runs; measure on the device"
+    from edgesqueeze.emit.arena import find_arena
+
+    try:
+        arena = find_arena(model, target.cpu.core)
+    except EdgeSqueezeError as error:
+        return None, error.problem
+    return arena.bytes, arena.method

@@ -1,0 +1,42 @@
+import importlib.util
+
+import pytest
+
+from edgesqueeze.emit import arena
+from edgesqueeze.errors import MissingToolError
+from edgesqueeze.graph import parse_tflite
+from edgesqueeze.target import list_targets
+from edgesqueeze.target_fit import fit_to, measured_arena
+from edgesqueeze.testing.tflite_builder import tiny_cnn
+
+MODEL = parse_tflite(tiny_cnn())
+
+
+def target_with(runtime):
+    return next(target for target in list_targets() if target.runtime.name == runtime)
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("tflite_micro"), reason="tflite-micro is not installed")
+def test_a_microcontrollers_arena_is_measured():
+    fit = fit_to(MODEL, target_with("tflm"))
+    assert fit.ok
+    assert fit.ram.verdict == "fits"
+    assert 1000 < fit.ram.parts["arena"] < 10_000
+    assert "measured" in fit.ram.method
+
+
+def test_without_tflm_ram_is_not_checked_and_says_why(monkeypatch):
+    def missing(model, core):
+        raise MissingToolError("the tflite-micro package is missing")
+
+    monkeypatch.setattr(arena, "find_arena", missing)
+    fit = fit_to(MODEL, target_with("tflm"))
+    assert fit.ok
+    assert fit.ram.verdict == "not-checked"
+    assert fit.ram.method == "the tflite-micro package is missing"
+
+
+def test_other_runtimes_have_no_arena():
+    size, reason = measured_arena(MODEL, target_with("litert"))
+    assert size is None
+    assert "litert" in reason
