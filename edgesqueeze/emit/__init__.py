@@ -1,0 +1,1 @@
+"""Deployable files for firmware: a .tflite as C++ for TFLite Micro, with the memory that it needs."""

@@ -1,0 +1,95 @@
+"""Where TFLite Micro's planner puts activations and scratch memory, computed without running it.
+
+TFLM places buffers largest first, each at the lowest offset that is free during its life. The same done
+here says what the shared part of an arena grows to when kernels ask for scratch memory that the kernels on
+this host do not need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from edgesqueeze.graph import NO_TENSOR, Graph
+
+ALIGNMENT = 16
+
+
+class Buffer(NamedTuple):
+    """Memory that is needed for a while.
+
+    Attributes:
+        size: in bytes, a multiple of 16.
+        first: index of the first operator during which it holds something.
+        last: index of the last one.
+    """
+
+    size: int
+    first: int
+    last: int
+
+
+def planned_bytes(graph: Graph, scratch: Mapping[int, int] | None = None) -> int:
+    """Bytes of the shared memory part of an arena.
+
+    Args:
+        graph: its activations are placed as they are stored, one batch.
+        scratch: operator index -> bytes of scratch memory during that operator.
+    """
+    needed = scratch or {}
+    buffers = activations(graph) + [
+        Buffer(aligned(size), index, index) for index, size in needed.items() if size
+    ]
+    return _place(buffers)
+
+
+def activations(graph: Graph) -> list[Buffer]:
+    """The computed tensors of a graph in order of their index, and when they are alive."""
+    final = max(len(graph.operators) - 1, 0)
+    first = dict.fromkeys(graph.inputs, 0)
+    last = dict.fromkeys(graph.inputs, 0)
+    for operator in graph.operators:
+        for index in operator.inputs:
+            if index != NO_TENSOR and index in first:
+                last[index] = operator.index
+        for index in operator.outputs:
+            first.setdefault(index, operator.index)
+            last[index] = operator.index
+    last.update(dict.fromkeys(graph.outputs, final))
+    return [
+        Buffer(
+            aligned(graph.tensors[index].elements * _itemsize(graph.tensors[index].dtype)),
+            first[index],
+            last[index],
+        )
+        for index in sorted(first)
+        if not graph.tensors[index].is_constant
+    ]
+
+
+def aligned(size: int) -> int:
+    """A size as it counts in an arena: the next multiple of 16."""
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def _place(buffers: list[Buffer]) -> int:
+    placed: list[tuple[int, Buffer]] = []
+    for buffer in sorted(buffers, key=lambda one: -one.size):
+        offset = 0
+        for start, other in sorted(placed):
+            apart = other.last < buffer.first or buffer.last < other.first
+            if not apart and start - offset >= buffer.size:
+                break
+            if not apart:
+                offset = max(offset, start + other.size)
+        placed.append((offset, buffer))
+    return max((start + buffer.size for start, buffer in placed), default=0)
+
+
+def _itemsize(dtype: str) -> int:
+    try:
+        return np.dtype(dtype).itemsize
+    except TypeError:
+        return 1

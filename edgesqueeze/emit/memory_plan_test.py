@@ -1,0 +1,58 @@
+import importlib.util
+
+import pytest
+
+from edgesqueeze.emit.memory_plan import planned_bytes
+from edgesqueeze.graph import parse_tflite
+from edgesqueeze.runners.tflm import measure_arena
+from edgesqueeze.testing.tflite_builder import (
+    GraphBuilder,
+    tiny_cnn,
+    tiny_dense,
+    tiny_residual,
+    tiny_two_heads,
+)
+
+
+def branches():
+    """Tensors of many sizes with overlapping lives."""
+    graph = GraphBuilder(seed=3)
+    x = graph.input((1, 12, 12, 3))
+    left = graph.conv2d(x, 7, stride=2)
+    right = graph.max_pool(graph.conv2d(x, 5), 2)
+    both = graph.concatenate([left, right])
+    x = graph.conv2d(both, 9, kernel=1)
+    late = graph.average_pool(left, 6)
+    flat = graph.fully_connected(graph.reshape(x, (1, 324)), 11)
+    return graph.build([flat, late, graph.softmax(graph.reshape(right, (1, 180)))])
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("tflite_micro") is None, reason="tflite-micro is for x86-64 Linux only"
+)
+@pytest.mark.parametrize(
+    "content",
+    [
+        branches(),
+        tiny_cnn(),
+        tiny_cnn(io="float32"),
+        tiny_dense(dtype="int16"),
+        tiny_residual(),
+        tiny_two_heads(),
+    ],
+    ids=["branches", "cnn", "float32", "int16", "residual", "two-heads"],
+)
+def test_the_plan_is_what_tflm_itself_makes(content):
+    model = parse_tflite(content)
+    assert planned_bytes(model.main) == measure_arena(model).head_bytes
+
+
+def test_scratch_memory_counts_only_where_it_exceeds_what_is_free():
+    graph = GraphBuilder()
+    x = graph.input((1, 64))
+    x = graph.fully_connected(x, 16)
+    main = parse_tflite(graph.build([graph.fully_connected(x, 16)])).main
+    assert planned_bytes(main) == 64 + 16
+    assert planned_bytes(main, {1: 40}) == 64 + 16
+    assert planned_bytes(main, {0: 40}) == 64 + 16 + 48
+    assert planned_bytes(main, {1: 100}) == 16 + 16 + 112

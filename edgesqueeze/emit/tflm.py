@@ -1,0 +1,165 @@
+"""A .tflite as C++ for TensorFlow Lite Micro: a header and a source for any firmware.
+
+The header carries what a firmware needs to know (the array, the arena size, shapes, scales, zero points)
+and a function that registers the operators used; it includes none of TFLM's headers. The source carries
+the bytes. Everything that depends on the model is computed in ``tflm_values.py``; what the files look like
+is in ``templates/``.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import jinja2
+
+from edgesqueeze.emit.arena import Arena, find_arena
+from edgesqueeze.emit.names import c_name, check_c_name, module_name
+from edgesqueeze.emit.tflm_values import (
+    IoTensor,
+    c_string,
+    comment_text,
+    generator,
+    hex_lines,
+    io_tensors,
+    resolver_methods,
+)
+from edgesqueeze.graph import TfliteModel
+
+WIDTH = 80
+
+
+@dataclass(frozen=True)
+class TflmSource:
+    """The generated files and what they promise.
+
+    Attributes:
+        name: the model's name in C.
+        files: file name -> text.
+        arena: the memory that TFLM needs, and what it is made of.
+        operators: the resolver's methods that the firmware links, in alphabetical order.
+    """
+
+    name: str
+    files: Mapping[str, str]
+    arena: Arena
+    operators: tuple[str, ...]
+
+
+def emit_tflm(model: TfliteModel, *, core: str | None = None, name: str | None = None) -> TflmSource:
+    """Generate the header and the source of a model.
+
+    Args:
+        model: any .tflite that TFLM can run. ``model.name`` appears in comments.
+        core: the Cortex-M core for which the arena is sized (``cortex-m4``); None: enough for any.
+        name: the model's name in C; made from ``model.name`` when it is None.
+
+    Raises:
+        UsageError: ``name`` is not valid in C.
+        UnsupportedModelError: operators that TFLM does not have (all are named), or inputs or outputs of a
+            type that C++ does not have.
+        RequirementError: TFLM refuses the model; with TFLM's own message.
+        MissingToolError: the ``tflite-micro`` package is not installed.
+    """
+    valid = c_name(model.name) if name is None else check_c_name(name)
+    methods = resolver_methods(model)
+    tensors = io_tensors(model)
+    arena = find_arena(model, core)
+    module = module_name(valid)
+    values = _values(model, module, tensors, methods, arena, core)
+    return TflmSource(
+        name=valid,
+        files=MappingProxyType(
+            {
+                f"{module}.h": _render("tflm_model.h.j2", values),
+                f"{module}.cc": _render("tflm_model.cc.j2", values | {"hex_lines": hex_lines(model.content)}),
+            }
+        ),
+        arena=arena,
+        operators=methods,
+    )
+
+
+def _values(
+    model: TfliteModel,
+    module: str,
+    tensors: tuple[IoTensor, ...],
+    methods: tuple[str, ...],
+    arena: Arena,
+    core: str | None,
+) -> dict[str, Any]:
+    return {
+        "model": {
+            "file": f"{model.name}.tflite",
+            "name": model.name,
+            "sha256": model.sha256,
+            "bytes": len(model.content),
+        },
+        "generator": generator(),
+        "module": module,
+        "namespace": module,
+        "data": f"g_{module}_data",
+        # With the hash, including two versions of one model is an error instead of a silent mix-up.
+        "guard": f"EDGESQUEEZE_{module.upper()}_{model.sha256[:8].upper()}_H_",
+        "tensors": tensors,
+        "methods": methods,
+        "arena": arena,
+        "arena_lines": _arena_lines(arena, core),
+        "parameters": _parameters(tensors, module),
+    }
+
+
+def _arena_lines(arena: Arena, core: str | None) -> str:
+    """The summands of the arena size as lines of a comment."""
+    kernels = f"kernels on {_core_title(core)}" if core else "kernels on any Cortex-M"
+    rows = (
+        (arena.measured_bytes, f"measured in {arena.measured_on} with its reference kernels"),
+        (arena.scratch_bytes, f"scratch memory for CMSIS-NN's {kernels}"),
+        (arena.margin_bytes, "for safety"),
+    )
+    digits = len(str(arena.measured_bytes))
+    blank = " " * (digits + 2)
+    return "\n".join(
+        textwrap.fill(
+            text, WIDTH, initial_indent=f"//   {size:{digits}d}  ", subsequent_indent=f"//   {blank}"
+        )
+        for size, text in rows
+    )
+
+
+def _core_title(core: str) -> str:
+    return core.replace("cortex-m", "Cortex-M").replace("plus", "+")
+
+
+def _parameters(tensors: tuple[IoTensor, ...], namespace: str) -> str:
+    """Parameters of the example's function, broken over lines as a formatter would."""
+    parts = [
+        f"{'const ' if tensor.side == 'input' else ''}{namespace}::{tensor.type_name}* {tensor.variable}"
+        for tensor in tensors
+    ]
+    one_line = ", ".join(parts)
+    return one_line if len(one_line) < WIDTH - 20 else (",\n" + " " * 11).join(parts)
+
+
+def _render(template: str, values: Mapping[str, Any]) -> str:
+    return _environment().get_template(template).render(values)
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(comment=_comment, comment_text=comment_text, c_string=c_string)
+    return environment
+
+
+def _comment(text: str) -> str:
+    return "\n".join(f"//   {line}".rstrip() for line in text.strip("\n").splitlines()) + "\n"

@@ -1,0 +1,94 @@
+"""LiteRT on this machine, with each of its three sets of kernels.
+
+``xnnpack`` is what an application gets by default: float and int8 operators go to the XNNPACK delegate.
+``builtin`` is LiteRT's own optimised kernels, for builds without XNNPACK. ``reference`` is its portable
+reference kernels: slow, and closest to what TFLM computes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesqueeze.errors import UnsupportedModelError
+from edgesqueeze.graph import TfliteModel
+
+Kernels = Literal["xnnpack", "builtin", "reference"]
+Samples = Sequence[Sequence[npt.NDArray[Any]]]
+
+
+def run(model: TfliteModel, samples: Samples) -> list[list[npt.NDArray[Any]]]:
+    """Run on LiteRT as an application does by default, with XNNPACK. See ``runners`` for the contract."""
+    return run_with(model, samples, "xnnpack")
+
+
+def run_builtin(model: TfliteModel, samples: Samples) -> list[list[npt.NDArray[Any]]]:
+    """Run on LiteRT's own optimised kernels, without a delegate. See ``runners`` for the contract."""
+    return run_with(model, samples, "builtin")
+
+
+def run_reference(model: TfliteModel, samples: Samples) -> list[list[npt.NDArray[Any]]]:
+    """Run on LiteRT's reference kernels, without a delegate. See ``runners`` for the contract."""
+    return run_with(model, samples, "reference")
+
+
+def run_with(model: TfliteModel, samples: Samples, kernels: Kernels) -> list[list[npt.NDArray[Any]]]:
+    """Run on LiteRT with the chosen kernels.
+
+    Raises:
+        UnsupportedModelError: LiteRT cannot load or run the model; the message holds what it said.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    resolver = {
+        "xnnpack": OpResolverType.AUTO,
+        "builtin": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        "reference": OpResolverType.BUILTIN_REF,
+    }[kernels]
+    try:
+        with _quiet():
+            interpreter = Interpreter(
+                model_content=model.content, num_threads=1, experimental_op_resolver_type=resolver
+            )
+            interpreter.allocate_tensors()
+            return [_infer(interpreter, sample) for sample in samples]
+    except (RuntimeError, ValueError) as error:
+        raise UnsupportedModelError(
+            f"LiteRT ({kernels} kernels) cannot run {model.name}: {str(error).strip()}",
+            hint="edgesqueeze inspect lists the model's operators",
+        ) from error
+
+
+def _infer(interpreter: Any, sample: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+    for detail, value in zip(interpreter.get_input_details(), sample, strict=True):
+        interpreter.set_tensor(detail["index"], value)
+    interpreter.invoke()
+    return [np.array(interpreter.get_tensor(detail["index"])) for detail in interpreter.get_output_details()]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep LiteRT's notes about delegates, which native code writes to stderr, off the terminal."""
+    try:
+        saved = os.dup(2)
+    except OSError:
+        # There is no stderr to keep quiet.
+        yield
+        return
+    try:
+        sys.stderr.flush()
+        with tempfile.TemporaryFile() as sink:
+            os.dup2(sink.fileno(), 2)
+            try:
+                yield
+            finally:
+                os.dup2(saved, 2)
+    finally:
+        os.close(saved)
