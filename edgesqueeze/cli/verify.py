@@ -1,0 +1,186 @@
+"""``edgesqueeze verify``: one .tflite on several runtimes, and against its original."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from edgesqueeze.compare import EvalData, OutputFidelity
+    from edgesqueeze.graph import TfliteModel
+    from edgesqueeze.parity_records import LayerDifference, RuntimeParity
+    from edgesqueeze.verify import Verification
+
+# Tables stay readable in logs and pipes, where rich would assume 80 columns.
+PIPE_WIDTH = 100
+VERDICTS = {"rounding": "[yellow]rounding", "identical": "[green]identical", "broken": "[red]broken"}
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--against", type=click.Path(path_type=Path), help="The original: a Keras model or another .tflite."
+)
+@click.option(
+    "--runtime",
+    "runtimes",
+    multiple=True,
+    metavar="NAME",
+    help="Compare this runtime with the reference; may be repeated. All that can run here if not given.",
+)
+@click.option("--data", help="Real data with labels (an .npz). Random inputs if not given.")
+@click.option(
+    "--custom-objects",
+    multiple=True,
+    metavar="MODULE:NAME",
+    help="A class that the Keras original needs; may be repeated.",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Use at most so many samples of the data, spread evenly.",
+)
+@click.option(
+    "--tolerance-lsb",
+    type=click.FloatRange(min=0),
+    default=2.0,
+    show_default=True,
+    help="How far one operator, run alone, may be off the reference, in steps of its 8-bit output.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
+def verify(
+    model: Path,
+    against: Path | None,
+    runtimes: tuple[str, ...],
+    data: str | None,
+    custom_objects: tuple[str, ...],
+    samples: int,
+    tolerance_lsb: float,
+    as_json: bool,
+) -> None:
+    """Run MODEL.tflite on several runtimes and compare it with its original.
+
+    Exits with 1 if a runtime computes something else than the reference and rounding does not explain it.
+    """
+    from edgesqueeze.graph import read_tflite
+    from edgesqueeze.verify import verify as run_verify
+
+    tflite = read_tflite(model)
+    result = run_verify(
+        tflite,
+        data=None if data is None else _load(data, tflite),
+        against=against,
+        runtimes=runtimes,
+        custom_objects=custom_objects,
+        max_samples=samples,
+        tolerance_lsb=tolerance_lsb,
+    )
+    if as_json:
+        click.echo(result.model_dump_json(indent=2))
+    else:
+        _print(result)
+    if not result.ok:
+        sys.exit(1)
+
+
+def _load(data: str, model: TfliteModel) -> EvalData:
+    """The test split of an .npz, or what it holds if it has only one."""
+    from edgesqueeze.compare import EvalData
+    from edgesqueeze.errors import DataError
+    from edgesqueeze.npz import load_npz
+    from edgesqueeze.samples import plain_name
+
+    path = Path(data)
+    if path.suffix != ".npz":
+        raise DataError("verify reads data from .npz files only", expected="FILE.npz", got=data)
+    names = tuple(plain_name(tensor) for tensor in model.main.input_tensors)
+    stored = load_npz(path, names, [plain_name(tensor) for tensor in model.main.output_tensors])
+    split = stored.test or stored.train
+    return EvalData(split.inputs, split.labels, names)
+
+
+def _print(result: Verification) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=PIPE_WIDTH)
+    source = "random inputs" if result.data == "random" else "samples"
+    console.print(f"{escape(result.model)}: parity on {result.parity.samples} {source}")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("runtime", no_wrap=True)
+    table.add_column("outputs", no_wrap=True)
+    for title in ("max LSB", "mean LSB", "differ", "top-1"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("first diverging layer", overflow="fold")
+    for row in result.parity.runtimes:
+        table.add_row(*_cells(row))
+    console.print(table)
+    for line in _remarks(result.parity.runtimes):
+        console.print(escape(line), soft_wrap=True)
+    for output in result.fidelity.outputs if result.fidelity else ():
+        console.print(escape(_fidelity_line(output, result)), soft_wrap=True)
+    for finding in result.findings:
+        text = f"{finding.severity} {finding.code} ({finding.subject}): {finding.message}"
+        console.print(escape(text), soft_wrap=True)
+    console.print("[green]parity holds" if result.ok else "[red]parity is broken")
+
+
+def _cells(row: RuntimeParity) -> list[str]:
+    from rich.markup import escape
+
+    verdict = VERDICTS.get(row.status, row.status)
+    lsb = "" if row.max_lsb is None else f"{row.max_lsb:g}"
+    if row.max_relative is not None and not lsb:
+        lsb = f"{row.max_relative:.1e}*" if row.max_relative else "0"
+    mean = "" if row.mean_lsb is None else f"{row.mean_lsb:.3g}"
+    shares = ["" if x is None else f"{x:.1%}" for x in (row.differing_share, row.top1_agreement)]
+    layer = row.first_divergence
+    return [row.title, verdict, lsb, mean, *shares, "" if layer is None else escape(_layer(layer))]
+
+
+def _layer(layer: LayerDifference) -> str:
+    off = f"{layer.max_lsb:g} LSB" if layer.max_lsb is not None else f"{layer.max_relative:.1e}*"
+    return f"{layer.operator} {layer.kind}, {off}"
+
+
+def _remarks(rows: tuple[RuntimeParity, ...]) -> list[str]:
+    """What table cells have no room for."""
+    lines = []
+    for row in rows:
+        if row.status in ("unsupported", "unavailable", "broken"):
+            lines.append(f"{row.title}: {row.reason}")
+        if row.status == "broken" and row.worst_layer is not None:
+            lines.append(f"  largest: {_layer(row.worst_layer)}, in {row.worst_layer.tensor}")
+    alone = [row.worst_layer.max_lsb or 0 for row in rows if row.status == "rounding" and row.worst_layer]
+    if any(alone):
+        lines.append(
+            f"rounding: each operator, run alone on the reference's values, is off by {max(alone):g} LSB at "
+            "most; the network carries that on."
+        )
+    if any(row.max_relative and row.max_lsb is None for row in rows):
+        lines.append("* float outputs: the largest difference, relative to the largest value")
+    return lines
+
+
+def _fidelity_line(output: OutputFidelity, result: Verification) -> str:
+    title = next(row.title for row in result.parity.runtimes if row.runtime == result.parity.reference)
+    parts = []
+    if output.accuracy is not None:
+        before = "" if output.accuracy.original is None else f"{output.accuracy.original:.4g} -> "
+        parts.append(f"{output.accuracy.metric.replace('_', ' ')} {before}{output.accuracy.compressed:.4g}")
+    if output.top1_agreement is not None:
+        parts.append(f"same class as the original on {output.top1_agreement:.1%}")
+    if output.normalized_error is not None:
+        parts.append(f"normalized error {output.normalized_error:.3g}")
+    if output.max_error is not None:
+        parts.append(f"largest error {output.max_error:.3g}")
+    return f"output {output.output} in {title}, {result.samples} samples: {'; '.join(parts)}"

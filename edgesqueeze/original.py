@@ -1,0 +1,119 @@
+"""Outputs of the model that a .tflite is compared with: another .tflite, or a Keras model.
+
+A Keras model runs in a process of its own: this one never imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesqueeze import errors
+from edgesqueeze.affine import dequantize
+from edgesqueeze.compare import EvalData
+from edgesqueeze.errors import EdgeSqueezeError, MissingToolError, ModelFileError
+from edgesqueeze.graph import TfliteModel, read_tflite
+from edgesqueeze.parity import choose_reference
+from edgesqueeze.runners.registry import Outputs
+from edgesqueeze.samples import data_samples
+
+Array = npt.NDArray[Any]
+
+PACKAGE_ROOT = str(Path(__file__).parents[1])
+
+
+def original_outputs(path: Path, data: EvalData, custom_objects: Sequence[str] = ()) -> list[Array]:
+    """Run the original on the data.
+
+    Args:
+        path: a .tflite, or whatever Keras file ``compress`` takes.
+        data: inputs as the original takes them.
+        custom_objects: ``MODULE:NAME`` of classes that a Keras model needs.
+
+    Returns:
+        Per output, real numbers ``[n, ...]``.
+
+    Raises:
+        MissingToolError: a Keras model, and TensorFlow is not installed.
+        ModelFileError: the file is missing, or cannot be read as a model.
+        DataError: the data do not fit.
+    """
+    if not path.exists():
+        raise ModelFileError(f"there is no file {path}", hint="check the path")
+    if path.suffix == ".tflite":
+        model = read_tflite(path)
+        return real_outputs(model, choose_reference(model, data_samples(model, data)).outputs)
+    return _keras_outputs(path, data, custom_objects)
+
+
+def real_outputs(model: TfliteModel, outputs: Outputs) -> list[Array]:
+    """What a runner gave, per output as real numbers ``[n, ...]``."""
+    return [
+        np.concatenate([dequantize(tensor, np.asarray(row[i]).reshape(tensor.shape)) for row in outputs])
+        for i, tensor in enumerate(model.main.output_tensors)
+    ]
+
+
+def in_output_order(model: TfliteModel, original: Sequence[Array]) -> list[Array]:
+    """The original's outputs in the order of the .tflite's, which the converter may have changed.
+
+    The converter names outputs ``...:0``, ``...:1`` and so on after their position in the original. Where
+    the names do not tell, the order is taken to be the same.
+    """
+    tensors = model.main.output_tensors
+    found = [re.search(r":(\d+)$", tensor.name) for tensor in tensors]
+    places = [int(match[1]) for match in found if match]
+    if len(tensors) == len(original) and sorted(places) == list(range(len(original))):
+        ordered = [original[place] for place in places]
+        if all(a[0].size == t.elements for a, t in zip(ordered, tensors, strict=True)):
+            return ordered
+    return list(original)
+
+
+def _keras_outputs(path: Path, data: EvalData, custom_objects: Sequence[str]) -> list[Array]:
+    if importlib.util.find_spec("tensorflow") is None:
+        raise MissingToolError(
+            f"{path.name} is a Keras model, and TensorFlow is not installed",
+            expected="the packages that compress needs",
+            hint="pip install 'edgesqueeze[compress]', or compare with a .tflite instead",
+        )
+    names = data.names or tuple(f"input_{i}" for i in range(len(data.inputs)))
+    with tempfile.TemporaryDirectory(prefix="edgesqueeze-") as name:
+        folder = Path(name)
+        inputs, outputs = folder / "in.npz", folder / "out.npz"
+        columns = dict(zip(names, data.inputs, strict=True))
+        np.savez(inputs, **columns)  # type: ignore[arg-type]
+        command = [sys.executable, "-m", "edgesqueeze.squeeze.predict_worker"]
+        command += [str(path), str(inputs), str(outputs), *custom_objects]
+        # Found even when EdgeSqueeze is not installed but run from its source tree.
+        search_path = os.pathsep.join(filter(None, [PACKAGE_ROOT, os.environ.get("PYTHONPATH", "")]))
+        environment = {**os.environ, "PYTHONPATH": search_path}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        if done.returncode:
+            raise _told(path, done)
+        with np.load(outputs, allow_pickle=False) as stored:
+            return [stored[f"output_{i}"] for i in range(len(stored.files))]
+
+
+def _told(path: Path, done: subprocess.CompletedProcess[str]) -> EdgeSqueezeError:
+    """The error that the other process raised, as an exception of this one."""
+    lines = done.stdout.strip().splitlines()
+    try:
+        told = json.loads(lines[-1]) if lines else {}
+        kind = getattr(errors, told.pop("error"))
+        error: EdgeSqueezeError = kind(told.pop("problem"), **told)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        return ModelFileError(f"cannot run {path.name} in Keras", got=last)
+    return error

@@ -1,0 +1,61 @@
+"""The same model on every runtime of this machine must compute the same.
+
+TFLM is the reference. LiteRT's reference kernels give its very bits, except that their FULLY_CONNECTED is at
+times one step off; the other kernels may round differently in any operator, but no more than that.
+"""
+
+import functools
+import os
+
+import pytest
+
+from edgesqueeze.graph import parse_tflite
+from edgesqueeze.parity import choose_reference, compare_runtimes
+from edgesqueeze.runners.registry import RUNNERS
+from edgesqueeze.samples import data_samples, random_data
+from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
+
+MODELS = {
+    "cnn": tiny_cnn(),
+    "cnn-other-seed": tiny_cnn(seed=7),
+    "cnn-uint8-io": tiny_cnn(io="uint8"),
+    "cnn-float-io": tiny_cnn(io="float32"),
+    "dense": tiny_dense(),
+    "dense-float": tiny_dense(dtype="float32"),
+    "dense-int16": tiny_dense(dtype="int16"),
+    "residual": tiny_residual(),
+    "two-heads": tiny_two_heads(),
+}
+
+
+def _ready(name):
+    runner = RUNNERS[name]
+    reason = runner.available()
+    if reason:
+        message = f"{runner.title}: {reason}"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return runner
+
+
+@functools.cache
+def _case(key):
+    """A model, samples, and what TFLM computes for them: one run serves all other runtimes."""
+    model = parse_tflite(MODELS[key], key)
+    samples = data_samples(model, random_data(model, 32))
+    return model, samples, choose_reference(model, samples, [RUNNERS["tflm"]])
+
+
+@pytest.mark.parametrize("name", [name for name in RUNNERS if name != "tflm"])
+@pytest.mark.parametrize("key", MODELS)
+def test_runtimes_agree_with_tflm(key, name):
+    _ready("tflm")
+    runner = _ready(name)
+    model, samples, reference = _case(key)
+    parity = compare_runtimes(model, samples, [runner], required=True, reference=reference)
+    row = parity.runtimes[1]
+    assert parity.ok, row
+    if name == "litert-reference" and row.status != "identical":
+        assert row.first_divergence.kind == "FULLY_CONNECTED", row
+        assert row.worst_layer.max_lsb == 1, row
