@@ -1,0 +1,45 @@
+"""EdgeSqueeze: make a trained Keras model small and deployable, and prove that it still does its job.
+
+The public API, imported when it is used: ``import edgesqueeze`` costs nothing, and only ``compress`` needs
+TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+# Public name -> module that has it.
+_PUBLIC = {
+    "Compressed": "edgesqueeze.pipeline",
+    "EdgeSqueezeError": "edgesqueeze.errors",
+    "Recipe": "edgesqueeze.recipe",
+    "Report": "edgesqueeze.report",
+    "Target": "edgesqueeze.target_records",
+    "check_fit": "edgesqueeze.fit",
+    "compress": "edgesqueeze.pipeline",
+    "emit_tflm": "edgesqueeze.emit.tflm",
+    "list_targets": "edgesqueeze.target",
+    "load_recipe": "edgesqueeze.recipe",
+    "load_target": "edgesqueeze.target",
+    "parse_recipe": "edgesqueeze.recipe",
+    "raise_if_not_ok": "edgesqueeze.pipeline",
+    "read_tflite": "edgesqueeze.graph",
+    "verify": "edgesqueeze.verify",
+}
+
+__all__ = [  # noqa: PLE0604 - the names are the keys above
+    *sorted(_PUBLIC),
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'edgesqueeze' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

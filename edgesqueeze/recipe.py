@@ -1,0 +1,243 @@
+"""What to do to a model: a TOML recipe, flags on top of it, as frozen and validated records.
+
+A recipe with every key at its default::
+
+    seed = 0
+
+    [prune]                        # leave the section out for no pruning
+    sparsity = 0.5                 # share of each kernel that becomes zero
+    schedule = "polynomial"        # or "constant"
+    structure = "unstructured"     # or "2:4", or "block"
+    block = [1, 4]                 # rows and columns, for structure = "block"
+    include = ["*"]                # layer names or classes, with * and ?
+    exclude = []
+    first_and_last = "auto"        # or "include", "exclude"; see squeeze/selection.py
+
+    [cluster]                      # leave the section out for no clustering
+    clusters = 16                  # distinct values of a whole kernel, zero included
+    init = "kmeans++"              # or "linear", "random", "density"
+    include = ["*"]
+    exclude = []
+    first_and_last = "auto"
+
+    [finetune]
+    epochs = 4                     # over all training stages together; 0 trains nothing
+    batch_size = 64
+    learning_rate = 5e-3
+    loss = "distill"               # or the name of a Keras loss, which needs labels
+
+    [quantize]
+    mode = "int8"                  # "int16x8", "float16", "dynamic", "none"; the target's preference if unset
+    io = "int8"                    # "uint8", "float32"; the target's preference if unset
+    calibration_samples = 200
+
+    [data]
+    scale = 1.0                    # input = raw * scale + offset
+    offset = 0.0
+    evaluation_samples = 2000      # how many test samples the result is judged on, at most
+
+    [limits]
+    max_accuracy_drop = 0.01       # a share: 0.01 is one point; unset for no limit
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from edgesqueeze.errors import RecipeError
+from edgesqueeze.suggest import nearest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+QuantizeMode = Literal["int8", "int16x8", "float16", "dynamic", "none"]
+IoType = Literal["int8", "uint8", "float32"]
+FirstAndLast = Literal["auto", "include", "exclude"]
+Pattern = Annotated[str, Field(min_length=1)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Prune(_Record):
+    """Magnitude pruning with TFMOT (Zhu and Gupta, 2017, arXiv:1710.01878)."""
+
+    sparsity: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.5
+    schedule: Literal["polynomial", "constant"] = "polynomial"
+    structure: Literal["unstructured", "2:4", "block"] = "unstructured"
+    block: tuple[Annotated[int, Field(ge=1, le=64)], Annotated[int, Field(ge=1, le=64)]] = (1, 4)
+    include: tuple[Pattern, ...] = ("*",)
+    exclude: tuple[Pattern, ...] = ()
+    first_and_last: FirstAndLast = "auto"
+
+    @model_validator(mode="after")
+    def _two_of_four_is_half(self) -> Prune:
+        if self.structure == "2:4" and self.sparsity != 0.5:
+            raise ValueError(f"structure 2:4 means a sparsity of 0.5, but sparsity is {self.sparsity}")
+        return self
+
+
+class Cluster(_Record):
+    """Weight clustering with TFMOT (Han, Mao and Dally, 2016, arXiv:1510.00149)."""
+
+    clusters: Annotated[int, Field(ge=2, le=255)] = 16
+    init: Literal["kmeans++", "linear", "random", "density"] = "kmeans++"
+    include: tuple[Pattern, ...] = ("*",)
+    exclude: tuple[Pattern, ...] = ()
+    first_and_last: FirstAndLast = "auto"
+
+
+class Finetune(_Record):
+    """How the compressed model learns to do its job again."""
+
+    epochs: Annotated[int, Field(ge=0, le=10_000)] = 4
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 64
+    learning_rate: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 5e-3
+    loss: Pattern = "distill"
+
+
+class Quantize(_Record):
+    """What the .tflite holds. Unset fields take the target's preference."""
+
+    mode: QuantizeMode | None = None
+    io: IoType | None = None
+    calibration_samples: Annotated[int, Field(ge=1, le=100_000)] = 200
+
+
+class DataOptions(_Record):
+    """How raw data become the model's input, ``raw * scale + offset``, and how many judge the result."""
+
+    scale: Annotated[float, Field(allow_inf_nan=False)] = 1.0
+    offset: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+    evaluation_samples: Annotated[int, Field(ge=1)] = 2000
+
+    @model_validator(mode="after")
+    def _scale_is_not_zero(self) -> DataOptions:
+        if self.scale == 0:
+            raise ValueError("scale is 0, which turns every sample into the same value")
+        return self
+
+
+class Limits(_Record):
+    """What the result must satisfy; a miss is exit code 1."""
+
+    max_accuracy_drop: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class Recipe(_Record):
+    """Everything that ``compress`` does, in one record."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    prune: Prune | None = None
+    cluster: Cluster | None = None
+    finetune: Finetune = Finetune()
+    quantize: Quantize = Quantize()
+    data: DataOptions = DataOptions()
+    limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _room_for_zero(self) -> Recipe:
+        if self.prune and self.cluster and self.cluster.clusters < 3:
+            raise ValueError("a pruned kernel needs at least 3 clusters: zero, and one on each side of it")
+        return self
+
+
+SECTIONS: Mapping[str, type[BaseModel]] = {
+    "prune": Prune,
+    "cluster": Cluster,
+    "finetune": Finetune,
+    "quantize": Quantize,
+    "data": DataOptions,
+    "limits": Limits,
+}
+
+# Flag of the command line -> where it goes.
+FLAGS: Mapping[str, tuple[str, ...]] = {
+    "sparsity": ("prune", "sparsity"),
+    "clusters": ("cluster", "clusters"),
+    "quantize": ("quantize", "mode"),
+    "io": ("quantize", "io"),
+    "epochs": ("finetune", "epochs"),
+    "seed": ("seed",),
+    "max_accuracy_drop": ("limits", "max_accuracy_drop"),
+}
+
+
+def load_recipe(path: Path | None = None, flags: Mapping[str, Any] | None = None) -> Recipe:
+    """Read a recipe and lay flags over it.
+
+    Args:
+        path: a TOML file, or None for the defaults.
+        flags: values by flag name (the keys of ``FLAGS``); None values are ignored.
+
+    Raises:
+        RecipeError: the file cannot be read, a key is unknown, or a value is out of range.
+    """
+    raw = _read(path) if path else {}
+    for flag, value in (flags or {}).items():
+        if value is not None:
+            _set(raw, FLAGS[flag], value)
+    return parse_recipe(raw, str(path) if path else "the flags")
+
+
+def parse_recipe(raw: Mapping[str, Any], origin: str = "the recipe") -> Recipe:
+    """Validate a recipe given as nested dictionaries.
+
+    Raises:
+        RecipeError: a key is unknown, or a value is out of range.
+    """
+    try:
+        return Recipe.model_validate(raw)
+    except ValidationError as error:
+        raise _explain(error, origin) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecipeError(f"there is no recipe {path}", hint="check the path") from None
+    except OSError as error:
+        raise RecipeError(f"cannot read {path}: {error.strerror}", expected="a TOML file") from None
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(f"{path}: {error}", expected="a TOML file in UTF-8") from None
+
+
+def _set(raw: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:
+    for key in keys[:-1]:
+        section = raw.setdefault(key, {})
+        if not isinstance(section, dict):
+            raise RecipeError(f"[{key}] is not a section", expected=f"a [{key}] table", got=repr(section))
+        raw = section
+    raw[keys[-1]] = value
+
+
+def _explain(error: ValidationError, origin: str) -> RecipeError:
+    """The first of pydantic's errors, in the words of the recipe."""
+    errors = error.errors()
+    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
+    where = [str(part) for part in first["loc"]]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    if first["type"] == "extra_forbidden":
+        record = SECTIONS.get(where[0], Recipe) if len(where) > 1 else Recipe
+        valid = sorted(record.model_fields)
+        return RecipeError(
+            f"{origin}: unknown key {'.'.join(where)!r}{nearest(where[-1], valid)}{more}",
+            expected="one of " + ", ".join(valid),
+        )
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if first["type"] == "value_error":
+        return RecipeError(f"{origin}: {'.'.join(where) + ': ' if where else ''}{message}{more}")
+    return RecipeError(
+        f"{origin}: {'.'.join(where)} is out of range or of the wrong type{more}",
+        expected=message,
+        got=repr(first["input"])[:100],
+    )

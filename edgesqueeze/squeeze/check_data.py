@@ -1,0 +1,166 @@
+"""Checks of data against a model, before anything is computed with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesqueeze.errors import DataError
+from edgesqueeze.findings import Finding
+from edgesqueeze.npz import Split
+from edgesqueeze.squeeze.source import InputSpec, Source
+
+Array = npt.NDArray[Any]
+Labels = tuple[Array, ...]
+CHUNK = 4096
+"""Samples that are looked at together, so that a check does not need the data twice in memory."""
+LOOKED_AT = 64
+"""Samples of a stream that are looked at."""
+
+
+def check_split(split: Split, specs: Sequence[InputSpec], name: str) -> list[Finding]:
+    """Check arrays against the model's inputs.
+
+    Raises:
+        DataError: wrong shape or dtype, NaN or infinity, or the same value everywhere.
+    """
+    findings = []
+    if len(split.inputs) != len(specs):
+        raise DataError(f"{name} has {len(split.inputs)} inputs", expected=f"{len(specs)} inputs")
+    for array, spec in zip(split.inputs, specs, strict=True):
+        findings += _check_shape(array, spec, name)
+        _check_dtype(array, spec, name)
+        _check_values(array, spec, name)
+    return findings
+
+
+def _check_shape(array: Array, spec: InputSpec, name: str) -> list[Finding]:
+    given = tuple(array.shape[1:])
+    if given == spec.shape:
+        return []
+    if _without_ones(given) == _without_ones(spec.shape):
+        message = f"samples of shape {list(given)} are taken as {list(spec.shape)}"
+        return [Finding(code="reshaped", subject=spec.name, message=message)]
+    raise DataError(
+        f"{name} does not fit the model's input {spec.name!r}",
+        expected=f"shape [n, {', '.join(map(str, spec.shape))}]",
+        got=f"shape {list(array.shape)}",
+        hint="resize or reshape the data as for training",
+    )
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size for size in shape if size != 1)
+
+
+def _check_dtype(array: Array, spec: InputSpec, name: str) -> None:
+    whole = np.issubdtype(array.dtype, np.integer) or array.dtype == np.bool_
+    if not whole and not np.issubdtype(array.dtype, np.floating):
+        raise DataError(f"{name} holds {array.dtype} values for {spec.name!r}", expected="numbers")
+    if not whole and np.issubdtype(np.dtype(spec.dtype), np.integer):
+        raise DataError(
+            f"{name} holds {array.dtype} values, but the input {spec.name!r} takes {spec.dtype}",
+            expected=f"whole numbers, as {spec.dtype}",
+            got=str(array.dtype),
+        )
+
+
+def _check_values(array: Array, spec: InputSpec, name: str) -> None:
+    low, high = np.inf, -np.inf
+    for start in range(0, len(array), CHUNK):
+        part = array[start : start + CHUNK]
+        if np.issubdtype(part.dtype, np.floating) and not np.isfinite(part).all():
+            row = start + int(np.argmin(np.isfinite(part).reshape(len(part), -1).all(axis=1)))
+            raise DataError(
+                f"{name} holds NaN or infinity for {spec.name!r}",
+                expected="finite numbers",
+                got=f"sample {row}",
+            )
+        low, high = min(low, float(part.min())), max(high, float(part.max()))
+    if low == high and array.size > 1:
+        raise DataError(
+            f"{name} is constant: every value of {spec.name!r} is {low:g}",
+            expected="data like those that the model will see",
+            hint="ranges found on constant data would make the quantized model useless",
+        )
+
+
+def check_labels(
+    splits: Sequence[Split], model: Any, name: str
+) -> tuple[tuple[Labels, ...] | None, list[Finding]]:
+    """Labels of every split, complete for every output, or None with the reason.
+
+    Raises:
+        DataError: labels that do not match the output.
+    """
+    if all(split.labels is None for split in splits):
+        return None, []
+    outputs = list(zip(model.output_names, model.outputs, strict=True))
+    for split in splits:
+        if (
+            split.labels is None
+            or len(split.labels) != len(outputs)
+            or any(one is None for one in split.labels)
+        ):
+            message = f"not every split has labels for every output ({', '.join(model.output_names)}): labels are not used"
+            return None, [Finding(code="labels-ignored", subject=name, message=message, severity="warning")]
+        for labels, (output, tensor) in zip(split.labels, outputs, strict=True):
+            assert labels is not None
+            _check_output_labels(labels, tuple(tensor.shape[1:]), split.count, output, name)
+    return tuple(tuple(one for one in split.labels or () if one is not None) for split in splits), []
+
+
+def _check_output_labels(labels: Array, shape: tuple[int, ...], count: int, output: str, name: str) -> None:
+    per_sample = labels.size // max(count, 1)
+    places = int(np.prod(shape[:-1], dtype=np.int64))
+    classes = shape[-1] if shape else 1
+    got = f"{labels.dtype} of shape {list(labels.shape)}"
+    if len(labels) != count:
+        raise DataError(f"{name}: there are {len(labels)} labels for {count} samples", expected=str(count))
+    if not np.issubdtype(labels.dtype, np.number) and labels.dtype != np.bool_:
+        raise DataError(
+            f"{name}: labels for {output!r} are not numbers", expected="class ids or values", got=got
+        )
+    if np.issubdtype(labels.dtype, np.floating) and not np.isfinite(labels).all():
+        raise DataError(f"{name}: labels for {output!r} hold NaN or infinity", expected="finite numbers")
+    if per_sample == places * classes:
+        return
+    if per_sample != places or not np.all(labels == np.floor(labels)):
+        raise DataError(
+            f"{name}: the labels do not match the model's output {output!r}",
+            expected=f"class ids [n] from 0 to {classes - 1}, or rows of shape {list(shape)}",
+            got=got,
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise DataError(
+            f"{name}: the labels name classes that the output {output!r} does not have",
+            expected=f"class ids from 0 to {classes - 1}",
+            got=f"{labels.min():g} to {labels.max():g}",
+        )
+
+
+def check_stream(source: Source, specs: Sequence[InputSpec], model: Any, name: str) -> list[Finding]:
+    """Check the first samples of a stream.
+
+    Raises:
+        DataError: a sample cannot be read; NaN or infinity; the same value everywhere; labels that do not
+            match the output.
+    """
+    import tensorflow as tf
+
+    try:
+        batches = list(source.stream(min(LOOKED_AT, source.count), None).take(1).as_numpy_iterator())
+    except tf.errors.OpError as error:
+        raise DataError(
+            f"{name} cannot be read", got=str(error.message)[:300], expected="samples that decode"
+        ) from None
+    inputs, labels = batches[0]
+    for array, spec in zip(inputs, specs, strict=True):
+        _check_values(array, spec, name)
+    if source.labelled:
+        for values, output, tensor in zip(labels, model.output_names, model.outputs, strict=True):
+            _check_output_labels(values, tuple(tensor.shape[1:]), len(values), output, name)
+    return []

@@ -1,0 +1,66 @@
+"""The original and the .tflite side by side on test data, a batch at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesqueeze.compare import EvalData
+from edgesqueeze.graph import TfliteModel
+from edgesqueeze.original import in_output_order, real_outputs
+from edgesqueeze.runners import litert
+from edgesqueeze.samples import data_samples
+from edgesqueeze.squeeze.load import LoadedModel, predict
+from edgesqueeze.squeeze.source import Source
+
+Array = npt.NDArray[Any]
+BATCH = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Outputs of both models on the same samples.
+
+    Attributes:
+        original: per output in the .tflite's order, ``[n, ...]``.
+        compressed: the same of the .tflite, as real numbers.
+        labels: per output, or None.
+        first: the first batch, for a closer look.
+    """
+
+    original: list[Array]
+    compressed: list[Array]
+    labels: tuple[Array, ...] | None
+    first: EvalData
+
+
+def evaluate(loaded: LoadedModel, tflite: TfliteModel, source: Source, limit: int) -> Evaluation:
+    """Run both models.
+
+    Args:
+        loaded: the original.
+        tflite: the compressed model; it runs on LiteRT.
+        source: test samples.
+        limit: at most so many of them.
+    """
+    names = tuple(loaded.model.input_names)
+    originals, compressed, labels = [], [], []
+    first: EvalData | None = None
+    for inputs, targets in source.stream(BATCH, None).take(-(-limit // BATCH)).as_numpy_iterator():
+        room = limit - sum(len(one[0]) for one in originals)
+        inputs, targets = [one[:room] for one in inputs], [one[:room] for one in targets]
+        batch = EvalData(tuple(inputs), tuple(targets) or None, names)
+        first = first or batch
+        originals.append(in_output_order(tflite, predict(loaded, dict(zip(names, inputs, strict=True)))))
+        compressed.append(real_outputs(tflite, litert.run(tflite, data_samples(tflite, batch))))
+        labels.append(targets)
+    assert first is not None
+    whole = tuple(np.concatenate(parts) for parts in zip(*labels, strict=True)) if source.labelled else None
+    return Evaluation(_joined(originals), _joined(compressed), whole, first)
+
+
+def _joined(batches: list[list[Array]]) -> list[Array]:
+    return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
