@@ -28,7 +28,7 @@ _PUBLIC = {
     "verify": "edgesqueeze.verify",
 }
 
-__all__ = [  # noqa: PLE0604 - the names are the keys above
+__all__ = [
     *sorted(_PUBLIC),
 ]
 

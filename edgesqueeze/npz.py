@@ -27,7 +27,12 @@ Array = npt.NDArray[Any]
 
 # (inputs, labels) of each split, in the order in which they are looked for.
 TRAIN_KEYS = (("x_train", "y_train"), ("train_images", "train_labels"), ("x", "y"), ("X", "y"))
-TEST_KEYS = (("x_test", "y_test"), ("test_images", "test_labels"), ("val_images", "val_labels"), ("x_val", "y_val"))
+TEST_KEYS = (
+    ("x_test", "y_test"),
+    ("test_images", "test_labels"),
+    ("val_images", "val_labels"),
+    ("x_val", "y_val"),
+)
 EXPECTED = "x_train/y_train/x_test/y_test, train_images/train_labels/test_images/test_labels, or x"
 
 
@@ -74,7 +79,11 @@ def load_npz(path: Path, inputs: Sequence[str] = ("",), outputs: Sequence[str] =
     test = _split(arrays, TEST_KEYS, inputs, outputs, path)
     if train is None and test is None:
         wanted = EXPECTED if len(inputs) == 1 else "x_train/NAME for each input: " + ", ".join(inputs)
-        raise DataError(f"{path.name} has no key that is known", expected=wanted, got=", ".join(sorted(arrays)) or "no arrays")
+        raise DataError(
+            f"{path.name} has no key that is known",
+            expected=wanted,
+            got=", ".join(sorted(arrays)) or "no arrays",
+        )
     if train is None:
         assert test is not None
         return NpzData(test, None)
@@ -137,7 +146,9 @@ def _by_input_name(
 def _checked(path: Path, key: str, columns: list[Array], labels: tuple[Array | None, ...]) -> Split:
     counts = {len(array) if array.ndim else 0 for array in (*columns, *(y for y in labels if y is not None))}
     if 0 in counts:
-        raise DataError(f"{path.name} is empty: {key} or its labels hold no samples", expected="at least one sample")
+        raise DataError(
+            f"{path.name} is empty: {key} or its labels hold no samples", expected="at least one sample"
+        )
     if len(counts) > 1:
         raise DataError(
             f"{path.name}: {key} and what belongs to it differ in length",

@@ -19,13 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-import tf_keras
-
+from edgesqueeze.compare import fidelity
 from edgesqueeze.emit.tflm import emit_tflm
 from edgesqueeze.errors import AccuracyError, MissingToolError, UnsupportedModelError
 from edgesqueeze.findings import Finding
-from edgesqueeze.compare import fidelity
 from edgesqueeze.fit import check_fit, raise_if_unfit
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.stats import sizes, weight_stats
@@ -33,6 +30,7 @@ from edgesqueeze.needs import needs_of
 from edgesqueeze.output import staged
 from edgesqueeze.recipe import Recipe
 from edgesqueeze.report import ModelInfo, Report, SizeReport, Stage, accuracy_of
+from edgesqueeze.squeeze import set_seed
 from edgesqueeze.squeeze.cluster import bare_model, clusterable, settle
 from edgesqueeze.squeeze.convert import convert
 from edgesqueeze.squeeze.data import Data, load_data
@@ -47,7 +45,14 @@ from edgesqueeze.squeeze.selection import select
 from edgesqueeze.target import Target, load_target
 from edgesqueeze.verify import trouble_on
 
-PACKAGES = ("edgesqueeze", "tensorflow", "tf-keras", "keras", "tensorflow-model-optimization", "ai-edge-litert")
+PACKAGES = (
+    "edgesqueeze",
+    "tensorflow",
+    "tf-keras",
+    "keras",
+    "tensorflow-model-optimization",
+    "ai-edge-litert",
+)
 
 # How the training steps are shared among the stages that take place: (prune, cluster, settle).
 SHARES = {
@@ -155,11 +160,13 @@ def compress(
     profile = load_target(target) if isinstance(target, str) else target
     chosen = fill_preferences(recipe or Recipe(), profile)
     log = _Log(progress)
-    tf_keras.utils.set_random_seed(chosen.seed)
+    set_seed(chosen.seed)
     with log.stage("load"):
         is_path = isinstance(model, str | Path)
         loaded = (
-            load_model(Path(model), custom_objects=custom_objects, unsafe=unsafe) if is_path else adopt_model(model)
+            load_model(Path(model), custom_objects=custom_objects, unsafe=unsafe)
+            if is_path
+            else adopt_model(model)
         )
         opened = load_data(data, loaded.model, chosen.data, chosen.seed)
         log.findings += [*loaded.findings, *opened.findings]
@@ -223,7 +230,9 @@ def _squeeze(job: _Job) -> tuple[Any, TfliteModel]:
     shares = SHARES[(recipe.prune is not None, recipe.cluster is not None)]
     prune_steps, cluster_steps = int(steps * shares[0]), int(steps * shares[1])
     model, pruned = _prune(job, folded, prune_steps)
-    model, clustered = _cluster(job, folded, model, pruned, cluster_steps, steps - prune_steps - cluster_steps)
+    model, clustered = _cluster(
+        job, folded, model, pruned, cluster_steps, steps - prune_steps - cluster_steps
+    )
     with log.stage("convert"):
         tflite, findings = convert(
             model,
@@ -314,7 +323,7 @@ def _judge(job: _Job, squeezed: Any, tflite: TfliteModel, sources: Mapping[str, 
         )
         fit = check_fit(job.target, needs)
         log.findings += fit.findings
-    parameters = sum(int(tf.size(weight)) for weight in job.loaded.model.weights)
+    parameters = job.loaded.model.count_params()
     measured = sizes(tflite)
     report = Report(
         ok=fit.ok,

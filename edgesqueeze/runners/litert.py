@@ -7,11 +7,7 @@ reference kernels: slow, and closest to what TFLM computes.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +15,7 @@ import numpy.typing as npt
 
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import TfliteModel
+from edgesqueeze.quiet import quiet
 
 Kernels = Literal["xnnpack", "builtin", "reference"]
 Samples = Sequence[Sequence[npt.NDArray[Any]]]
@@ -53,7 +50,7 @@ def run_with(model: TfliteModel, samples: Samples, kernels: Kernels) -> list[lis
         "reference": OpResolverType.BUILTIN_REF,
     }[kernels]
     try:
-        with _quiet():
+        with quiet():
             interpreter = Interpreter(
                 model_content=model.content, num_threads=1, experimental_op_resolver_type=resolver
             )
@@ -71,24 +68,3 @@ def _infer(interpreter: Any, sample: Sequence[npt.NDArray[Any]]) -> list[npt.NDA
         interpreter.set_tensor(detail["index"], value)
     interpreter.invoke()
     return [np.array(interpreter.get_tensor(detail["index"])) for detail in interpreter.get_output_details()]
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep LiteRT's notes about delegates, which native code writes to stderr, off the terminal."""
-    try:
-        saved = os.dup(2)
-    except OSError:
-        # There is no stderr to keep quiet.
-        yield
-        return
-    try:
-        sys.stderr.flush()
-        with tempfile.TemporaryFile() as sink:
-            os.dup2(sink.fileno(), 2)
-            try:
-                yield
-            finally:
-                os.dup2(saved, 2)
-    finally:
-        os.close(saved)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 
 from edgesqueeze.errors import MissingToolError
+from edgesqueeze.quiet import quiet
 
 # TensorFlow's greetings on stderr say nothing that a user of this program can act on.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -26,3 +28,19 @@ if _missing:
         f"Keras models need TensorFlow, and these packages are not installed: {', '.join(_missing)}",
         hint="pip install 'edgesqueeze[compress]'",
     )
+
+with quiet():
+    # The library's own greetings, and its search for a GPU, write past every Python logger.
+    import tensorflow as _tf
+
+    _tf.config.list_physical_devices()
+    import tensorflow_model_optimization as _tfmot  # noqa: F401
+
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+def set_seed(seed: int) -> None:
+    """Seed Python, NumPy and TensorFlow, so that the same inputs give the same bytes."""
+    import tf_keras
+
+    tf_keras.utils.set_random_seed(seed)

@@ -128,7 +128,7 @@ def to_keras(layer: Any, inner: Inner) -> Any:
     kind = type(layer).__name__
     name = layer.name.replace("/", "_")
     if isinstance(layer, KerasLayer):
-        return copy_of(layer.layer)
+        return copy_of(layer.layer, name)
     special = SPECIAL.get(kind)
     if special is not None:
         return special(keras.layers, layer, name, inner)

@@ -38,6 +38,8 @@ def as_layer(op: str, call: OpCall, tensors: Sequence[Any], outputs: Sequence[An
     """
     if len(outputs) != 1 or len(tensors[0].shape) < 2:
         return None
+    if any(getattr(tensor, "_keras_mask", None) is not None for tensor in tensors):
+        return None  # the layer would hand the mask on, which the operation does not
     if op in MERGES:
         return _merge(op, call, tensors, name)
     if op == "concatenate":

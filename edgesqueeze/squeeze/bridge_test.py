@@ -213,6 +213,13 @@ def test_attention_and_masks():
     there_and_back(keras.Model(i, L.LSTM(3)(L.Bidirectional(L.LSTM(4, return_sequences=True))(x))))
 
 
+def test_initial_states_and_several_outputs_of_a_layer():
+    i = keras.Input((5, 4), name="i")
+    x, h, c = L.LSTM(4, return_state=True, return_sequences=True)(i)
+    a, b = ops.split(L.LSTM(4)(x, initial_state=[h, c]), 2, axis=-1)
+    there_and_back(keras.Model(i, [a, b, L.Attention()([x, x]), L.Dot(axes=1)([h, c])]))
+
+
 def test_a_model_inside_time_distributed():
     inner = keras.Sequential([L.Input((4,)), L.Dense(3), L.BatchNormalization()])
     there_and_back(keras.Sequential([L.Input((5, 4), name="i"), L.TimeDistributed(inner)]))

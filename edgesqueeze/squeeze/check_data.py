@@ -105,7 +105,8 @@ def check_labels(
             or len(split.labels) != len(outputs)
             or any(one is None for one in split.labels)
         ):
-            message = f"not every split has labels for every output ({', '.join(model.output_names)}): labels are not used"
+            outputs_named = ", ".join(model.output_names)
+            message = f"not every split has labels for every output ({outputs_named}): labels are not used"
             return None, [Finding(code="labels-ignored", subject=name, message=message, severity="warning")]
         for labels, (output, tensor) in zip(split.labels, outputs, strict=True):
             assert labels is not None

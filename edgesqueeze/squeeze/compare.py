@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from edgesqueeze.errors import BridgeError
+from edgesqueeze.errors import BridgeError, UnsupportedModelError
 
 SAMPLES = 2
 SEED = 20240607
@@ -133,12 +133,21 @@ def require_same(
         The largest difference of an output, relative to its largest value.
 
     Raises:
+        UnsupportedModelError: the original fails on these inputs.
         BridgeError: an output differs by more than the tolerance, or all of them are NaN or infinite.
     """
-    left, right = evaluate(original, values), evaluate(rebuilt, values)
+    try:
+        left = evaluate(original, values)
+    except Exception as error:  # whatever the model's layers raise
+        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UnsupportedModelError(
+            f"The model itself fails on random inputs: {first_line}",
+            expected=f"a model that runs on inputs of shape {', '.join(str(v.shape) for v in values)}",
+        ) from error
+    right = evaluate(rebuilt, values)
     if not any(np.isfinite(a.astype(np.float64)).any() for a in left):
         raise BridgeError(
-            "The model gives only NaN or infinite values on random inputs: the rebuilt one cannot be checked.",
+            "The model gives only NaN or infinite values on random inputs and cannot be checked.",
             hint="Check the model's weights.",
         )
     worst = max(difference(a, b) for a, b in zip(left, right, strict=True))

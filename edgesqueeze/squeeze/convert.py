@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,6 +14,7 @@ import tensorflow as tf
 from edgesqueeze.errors import DataError, FloatOperatorError, UnsupportedModelError
 from edgesqueeze.findings import Finding
 from edgesqueeze.graph import TfliteModel, parse_tflite
+from edgesqueeze.quiet import quiet
 from edgesqueeze.recipe import IoType, QuantizeMode
 from edgesqueeze.squeeze.source import Source
 
@@ -49,7 +48,7 @@ def convert(
         UnsupportedModelError: the converter cannot convert the model.
     """
     findings: tuple[Finding, ...] = ()
-    with _quiet():
+    with _without_notes():
         concrete = _batch_one(model)
         converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
@@ -97,8 +96,8 @@ def _check_calibration(source: Source, samples: int) -> tuple[Finding, ...]:
     if source.count < MIN_CALIBRATION:
         raise DataError(
             f"{source.count} samples are too few to calibrate on",
-            expected=f"at least {MIN_CALIBRATION}, better 100 to 500: the integer range of every activation is "
-            "taken from the extremes that these samples show",
+            expected=f"at least {MIN_CALIBRATION}, better 100 to 500: the integer range of every activation "
+            "is taken from the extremes that these samples show",
             got=str(source.count),
         )
     if source.count < samples:
@@ -120,7 +119,7 @@ def _calibration(source: Source, samples: int, seed: int) -> Iterator[list[Any]]
 
 def _run(converter: Any, mode: QuantizeMode) -> bytes:
     try:
-        with _quiet():
+        with _without_notes():
             return bytes(converter.convert())
     except UnsupportedModelError:
         raise
@@ -158,19 +157,13 @@ def _at_the_border(opcode: str, floats: Sequence[Any], borders: Sequence[int]) -
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _without_notes() -> Iterator[None]:
     """Keep the converter's notes, from Python and from native code, off the terminal."""
     logger = logging.getLogger("tensorflow")
     level = logger.level
     logger.setLevel(logging.ERROR)
-    saved = os.dup(2)
     try:
-        with tempfile.TemporaryFile() as sink:
-            os.dup2(sink.fileno(), 2)
-            try:
-                yield
-            finally:
-                os.dup2(saved, 2)
+        with quiet():
+            yield
     finally:
-        os.close(saved)
         logger.setLevel(level)

@@ -71,7 +71,7 @@ def wrap(layer: Any, name: str) -> KerasLayer:
     return KerasLayer(layer, name=name, trainable=False, dtype=tf.as_dtype(layer.variable_dtype).name)
 
 
-def copy_of(layer: Any) -> Any:
+def copy_of(layer: Any, name: str) -> Any:
     """A fresh Keras 3 layer like the one that was wrapped; its weights are still to be set."""
     import keras
 
@@ -81,8 +81,8 @@ def copy_of(layer: Any) -> Any:
             layer._output_shape,
             layer.mask,
             layer.arguments,
-            name=layer.name,
+            name=name,
             dtype=layer.dtype_policy,
         )
     with keras.saving.custom_object_scope({type(layer).__name__: type(layer)}):
-        return type(layer).from_config(layer.get_config())
+        return type(layer).from_config({**layer.get_config(), "name": name})

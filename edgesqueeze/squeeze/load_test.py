@@ -206,6 +206,8 @@ def test_lambda_layers_need_the_users_word(tmp_path, library, suffix):
         {"class_name": "TFOpLambda", "config": {"name": "w", "function": "io.write_file"}},
         {"class_name": "TFOpLambda", "config": {"name": "w", "function": "py_function"}},
         {"class_name": "TFOpLambda", "config": {"name": "w", "function": "raw_ops.WriteFile"}},
+        {"class_name": "TFOpLambda", "config": {"name": "w", "function": "compat.v1.write_file"}},
+        {"class_name": "InstanceProperty", "config": {"name": "w", "attr_name": "__class__"}},
     ],
 )
 def test_entries_that_point_elsewhere(tmp_path, keras_file, entry):

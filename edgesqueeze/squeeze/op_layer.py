@@ -64,6 +64,10 @@ class OpLayer(tf_keras.layers.Layer):  # type: ignore[misc]
         args, kwargs = decode_call(self.arguments, tensors, self.constant_weights)
         return OPS[self.op].tf(*args, **kwargs)
 
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
+        """No mask: those of its inputs end at an operation of Keras 3."""
+        return
+
     def get_config(self) -> dict[str, Any]:
         """Configuration in JSON's types; ``dtype`` and weights apart."""
         config = super().get_config()

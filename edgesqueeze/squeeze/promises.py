@@ -51,7 +51,9 @@ def _sparsity(name: str, tensor: Tensor, wanted: float) -> Iterator[Finding]:
         message = f"its sparsity in the .tflite is {found:.1%}, {wanted:.1%} was asked for"
         yield Finding(code="sparsity-missed", subject=name, message=message, severity="warning")
     elif abs(found - wanted) > SPARSITY_TOLERANCE:
-        message = f"its sparsity is {found:.1%}: the nearest to {wanted:.1%} that {tensor.data.size} weights allow"
+        message = (
+            f"its sparsity is {found:.1%}: the nearest to {wanted:.1%} that {tensor.data.size} weights allow"
+        )
         yield Finding(code="sparsity-granularity", subject=name, message=message)
 
 

@@ -123,4 +123,3 @@ def _enforce(wrapper: Any) -> None:
     wrapper.pruning_step.assign(final)
     wrapper.pruning_obj.conditional_mask_update()
     wrapper.pruning_obj.weight_mask_op()
-

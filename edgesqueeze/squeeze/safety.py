@@ -68,7 +68,8 @@ SYMBOLS = re.compile(
     r"|keras\.activations|keras\.backend|__operators__)\.)?\w+"
 )
 FORBIDDEN_SYMBOLS = re.compile(
-    r"(^|\.)(py_function|numpy_function|py_func|load\w*|print|Print|eval|function|import\w*)$"
+    r"(^|\.)(\w*file\w*|py_function|numpy_function|py_func|load\w*|save\w*|restore\w*|print|eval|function|import\w*)$",
+    re.IGNORECASE,
 )
 FORBIDDEN_NODE = re.compile(r"File|PyFunc|Save|Restore|Load|Print")
 
@@ -147,12 +148,14 @@ def _refuse_code(entry: dict[str, Any], name: str, archive: Archive) -> None:
         raise _unsafe(archive, f"'{layer}' is a {name.strip('_')}, which holds Python code")
     if not isinstance(config, dict):
         return
-    if name == "TFOpLambda":
+    if name in ("TFOpLambda", "SlicingOpLambda"):
         symbol = str(config.get("function", ""))
         if not SYMBOLS.fullmatch(symbol) or FORBIDDEN_SYMBOLS.search(symbol):
             raise _unsafe(archive, f"'{layer}' calls TensorFlow's {symbol}")
     if name == "TensorFlowOpLayer" and FORBIDDEN_NODE.search(str(config.get("node_def", ""))):
         raise _unsafe(archive, f"'{layer}' is a TensorFlow operation that touches files")
+    if str(config.get("attr_name", "")).startswith("_"):
+        raise _unsafe(archive, f"'{layer}' reaches into Python's own attributes")
     if isinstance(config.get("vocabulary"), str):
         raise _unsafe(archive, f"'{layer}' reads the file {config['vocabulary']}")
 
@@ -168,7 +171,7 @@ def _check_function(entry: dict[str, Any], archive: Archive, custom: Mapping[str
         raise CustomLayerError(
             f"'{archive.path}' uses the function '{name}', which is not Keras's.",
             expected="a model of Keras's own layers, or its functions given",
-            hint=f"Pass it: --custom-objects MODULE:{name.split('>')[-1]} (custom_objects={{'{name}': ...}}).",
+            hint=f"Pass it: --custom-objects MODULE:{name.split('>')[-1]}, or custom_objects={{...}}.",
         )
     raise _unsafe(archive, f"it names the function {module}.{name}")
 
@@ -220,7 +223,7 @@ def _custom(entry: dict[str, Any], name: str, module: str, archive: Archive) -> 
     config = entry.get("config")
     layer = entry.get("name") or (config.get("name", "") if isinstance(config, dict) else "")
     where = f"layer '{layer}' of class {name}" if layer else f"the class {name}"
-    source = module if module and not module.startswith("builtins") else "MODULE"
+    source = module if module and module not in ("builtins", "__main__") else "MODULE"
     return CustomLayerError(
         f"'{archive.path}' has {where}, which is not Keras's.",
         expected="a model of Keras's own layers, or its classes given",

@@ -17,7 +17,7 @@ from edgesqueeze.squeeze.bridge_layers import to_keras
 from edgesqueeze.squeeze.compare import require_same, sample_inputs
 from edgesqueeze.squeeze.op_layer import OpLayer, decode_call
 from edgesqueeze.squeeze.op_table import keras_function
-from edgesqueeze.squeeze.rewrite import nodes_in_order, unique_output_names
+from edgesqueeze.squeeze.rewrite import nodes_in_order
 
 
 def save_model(model: Any, family: str, path: Path, custom_objects: Mapping[str, Any] | None = None) -> None:
@@ -73,7 +73,7 @@ def unbridge(model: Any) -> Any:
     for layer, copy in made.values():
         copy_weights(layer, copy)
     outputs = tf.nest.map_structure(lambda symbol: values[id(symbol)], _plain(model._nested_outputs))
-    rebuilt = keras.Model(inputs, _named(outputs, model), name=model.name.replace("/", "_"))
+    rebuilt = keras.Model(inputs, outputs, name=model.name.replace("/", "_"))
     require_same(model, rebuilt, sample_inputs(model))
     return rebuilt
 
@@ -100,6 +100,10 @@ def _call(layer: Any, args: Any, kwargs: Any, made: dict[int, tuple[Any, Any]]) 
     if id(layer) not in made:
         made[id(layer)] = (layer, to_keras(layer, _inner))
     kwargs.pop("training", None)
+    if isinstance(args[0], list) and isinstance(layer, (tf_keras.layers.RNN, tf_keras.layers.Bidirectional)):
+        # tf_keras puts the initial state into the list of inputs.
+        sequence, *state = args[0]
+        args, kwargs = (sequence,), {**kwargs, "initial_state": state}
     return made[id(layer)][1](*args, **kwargs)
 
 
@@ -119,16 +123,3 @@ def _inner(layer: Any) -> Any:
     copy = to_keras(layer, _inner)
     copy.name = copy.name.removeprefix("forward_").removeprefix("backward_")
     return copy
-
-
-def _named(outputs: Any, model: Any) -> Any:
-    """Add an identity where the name of an output is not that of the layer that makes it."""
-    flat = tf.nest.flatten(outputs)
-    makers = unique_output_names(tf.nest.flatten(model._nested_outputs))
-    named = [
-        tensor
-        if tensor._keras_history.operation.name == maker or maker != wanted
-        else keras.layers.Identity(name=wanted)(tensor)
-        for tensor, maker, wanted in zip(flat, makers, model.output_names, strict=True)
-    ]
-    return tf.nest.pack_sequence_as(outputs, named)

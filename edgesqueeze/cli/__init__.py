@@ -1,0 +1,224 @@
+"""The command line: the table of commands, and every error's way to an exit status.
+
+A command's module is imported when the command runs, so that ``--help`` answers at once and a command
+that needs TensorFlow does not slow the others down.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    from edgesqueeze.errors import EdgeSqueezeError
+
+SCHEMA_VERSION = 1
+TRACEBACK_VARIABLE = "EDGESQUEEZE_TRACEBACK"
+USAGE_EXIT = 2
+# EX_SOFTWARE of sysexits.h, and what shells report for SIGINT and SIGPIPE.
+FAULT_EXIT = 70
+INTERRUPTED_EXIT = 130
+BROKEN_PIPE_EXIT = 141
+
+
+class Entry(NamedTuple):
+    """Where a command is.
+
+    Attributes:
+        module: imported when the command is used.
+        attribute: the click command in it.
+        summary: what ``edgesqueeze --help`` says.
+    """
+
+    module: str
+    attribute: str
+    summary: str
+
+
+COMMANDS: Mapping[str, Entry] = MappingProxyType(
+    {
+        "compress": Entry(
+            "edgesqueeze.cli.compress", "command", "Make a Keras model small and convert it to a .tflite."
+        ),
+        "emit": Entry("edgesqueeze.cli.emit", "emit", "Write a .tflite as firmware sources."),
+        "inspect": Entry(
+            "edgesqueeze.cli.inspect", "command", "Show what a .tflite is made of, and whether it fits."
+        ),
+        "verify": Entry(
+            "edgesqueeze.cli.verify", "verify", "Compare runtimes, and a .tflite with its original."
+        ),
+        "targets": Entry("edgesqueeze.cli.targets", "targets", "List, show and check device profiles."),
+        "doctor": Entry("edgesqueeze.cli.doctor", "command", "Show what is installed and what is missing."),
+        "demo": Entry("edgesqueeze.cli.demo", "command", "Train, compress and verify a small model."),
+    }
+)
+"""All commands, in the order of the help text."""
+
+
+class Commands(click.Group):
+    """A group that imports a command when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the table's order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; None for an unknown name."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command = getattr(importlib.import_module(entry.module), entry.attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; a misspelt one gets a suggestion."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            from edgesqueeze.suggest import nearest
+
+            ctx.fail(f"there is no command {name!r}{nearest(name, COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; a reader that went away, as in ``| head``, ends it quietly."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The interpreter flushes once more at exit; that must not fail as well.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(BROKEN_PIPE_EXIT)
+        return result
+
+
+def _print_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    from edgesqueeze.doctor import own_version
+
+    click.echo(f"edgesqueeze {own_version()}")
+    ctx.exit()
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit status: 0 done; 1 the model or device fails a requirement; 2 wrong use or bad input.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
+def cli() -> None:
+    """Make a trained Keras model small, turn it into a .tflite or firmware C, and prove that it still works.
+
+    `edgesqueeze COMMAND --help` tells more about a command.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: the only place where errors become exit statuses.
+
+    Args:
+        arguments: those of the process by default.
+    """
+    from edgesqueeze.errors import EdgeSqueezeError
+
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in words
+    try:
+        # Without standalone mode click returns the code of an early exit and raises everything else.
+        status = cli.main(words, prog_name="edgesqueeze", standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except EdgeSqueezeError as error:
+        _show(error)
+        _finish(error.exit_code, as_json, _fields(error))
+    except click.ClickException as error:
+        error.show()
+        _finish(USAGE_EXIT, as_json, {"type": "UsageError", "problem": error.format_message()})
+    except click.Abort:
+        click.echo("interrupted; nothing was changed", err=True)
+        _finish(INTERRUPTED_EXIT, as_json, {"type": "Interrupted", "problem": "interrupted"})
+    except Exception as error:
+        _trace()
+        known = _explained(error)
+        _show(known)
+        status = FAULT_EXIT if type(known) is EdgeSqueezeError else known.exit_code
+        _finish(status, as_json, _fields(known))
+
+
+def _finish(status: int, as_json: bool, error: Mapping[str, str]) -> None:
+    """Exit; where a program reads stdout, give it a document too."""
+    if as_json:
+        import json
+
+        document = {"schema_version": SCHEMA_VERSION, "error": {**error, "exit_code": status}}
+        click.echo(json.dumps(document, indent=2))
+    sys.exit(status)
+
+
+def _fields(error: EdgeSqueezeError) -> dict[str, str]:
+    return {
+        "type": type(error).__name__,
+        "problem": error.problem,
+        "expected": error.expected,
+        "got": error.got,
+        "hint": error.hint,
+    }
+
+
+def _show(error: EdgeSqueezeError) -> None:
+    from rich.markup import escape
+
+    from edgesqueeze.cli.tables import console
+
+    err = console(stderr=True)
+    err.print(f"[bold red]error:[/bold red] {escape(error.problem)}", soft_wrap=True)
+    for label, text, colour in (
+        ("expected", error.expected, "green"),
+        ("got", error.got, "yellow"),
+        ("what to do", error.hint, "cyan"),
+    ):
+        if text:
+            err.print(f"  [{colour}]{label}:[/{colour}] {escape(text)}", soft_wrap=True)
+
+
+def _trace() -> None:
+    if os.environ.get(TRACEBACK_VARIABLE) == "1":
+        import traceback
+
+        traceback.print_exc()
+
+
+def _explained(error: Exception) -> EdgeSqueezeError:
+    """What to say about an exception that nobody expected."""
+    from edgesqueeze.errors import EdgeSqueezeError, MissingToolError
+
+    name = error.name if isinstance(error, ModuleNotFoundError) else None
+    if name is not None:
+        return MissingToolError(
+            f"this command needs {name}, which is not installed",
+            hint="`edgesqueeze doctor` shows what is missing and how to install it",
+        )
+    return EdgeSqueezeError(
+        f"something went wrong inside EdgeSqueeze: {type(error).__name__}: {error}",
+        hint=f"please report it, with what the same command prints when {TRACEBACK_VARIABLE}=1 is set",
+    )

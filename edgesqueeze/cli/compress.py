@@ -1,0 +1,155 @@
+"""``edgesqueeze compress``: the main job."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from edgesqueeze.errors import UsageError
+from edgesqueeze.recipe import IoType, QuantizeMode, load_recipe
+from edgesqueeze.target import load_target
+
+
+@click.command("compress")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--target", required=True, metavar="NAME", help="The device: a name from `targets list`, or a file."
+)
+@click.option(
+    "--data",
+    required=True,
+    metavar="DATA",
+    help="An .npz, a folder of images by class, or module:callable. Labels are not needed.",
+)
+@click.option(
+    "--out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Where the files go."
+)
+@click.option(
+    "--recipe", metavar="FILE", type=click.Path(path_type=Path), help="A TOML recipe; flags win over it."
+)
+@click.option(
+    "--sparsity", type=float, metavar="F", help="Prune: share of each kernel that becomes zero, 0 to 1."
+)
+@click.option(
+    "--clusters", type=int, metavar="N", help="Cluster: distinct values of a kernel, zero included."
+)
+@click.option(
+    "--quantize",
+    type=click.Choice(get_args(QuantizeMode)),
+    help="What the .tflite holds; else what the target prefers.",
+)
+@click.option(
+    "--io", type=click.Choice(get_args(IoType)), help="Type of inputs and outputs of an integer model."
+)
+@click.option(
+    "--epochs", type=int, metavar="N", help="Fine-tuning passes over the data, over all stages together."
+)
+@click.option(
+    "--seed", type=int, metavar="N", help="Of everything random; the same seed gives the same bytes."
+)
+@click.option(
+    "--max-accuracy-drop", type=float, metavar="F", help="Exit with 1 if more is lost; 0.01 is one point."
+)
+@click.option(
+    "--custom-objects",
+    multiple=True,
+    metavar="MODULE:NAME",
+    help="A class that the model needs; may be repeated.",
+)
+@click.option(
+    "--unsafe", is_flag=True, help="Open a model file that holds code (Lambda layers), and run that code."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of tables.")
+def command(
+    model: Path,
+    target: str,
+    data: str,
+    out: Path,
+    recipe: Path | None,
+    custom_objects: tuple[str, ...],
+    unsafe: bool,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Make a Keras MODEL small, convert it for a device and prove that it still does its job.
+
+    Writes model.tflite, model.keras and report.json, and sources for microcontrollers. Without --sparsity
+    and --clusters the model is quantized only. Exits with 1 if the result does not fit the target or loses
+    more accuracy than allowed; the files are written all the same.
+    """
+    # Both are checked before the seconds that TensorFlow takes to start.
+    chosen = load_recipe(recipe, flags)
+    profile = load_target(target)
+    objects = import_objects(custom_objects)
+    with progress_bar(enabled=not as_json) as progress:
+        from edgesqueeze.pipeline import compress, raise_if_not_ok
+
+        result = compress(
+            model,
+            target=profile,
+            data=data,
+            out=out,
+            recipe=chosen,
+            custom_objects=objects,
+            unsafe=unsafe,
+            progress=progress,
+        )
+    if as_json:
+        click.echo(json.dumps(result.report.model_dump(mode="json"), indent=2))
+        if not result.report.ok:
+            raise SystemExit(1)
+        return
+    from edgesqueeze.cli.summary import print_report
+
+    print_report(result.report, out)
+    raise_if_not_ok(result.report)
+
+
+def import_objects(names: tuple[str, ...]) -> dict[str, Any]:
+    """Import the user's classes.
+
+    Raises:
+        UsageError: a name is not MODULE:NAME or cannot be imported.
+    """
+    found = {}
+    for name in names:
+        module, _, attribute = name.partition(":")
+        if "" not in sys.path:
+            sys.path.insert(0, "")
+        try:
+            found[attribute] = getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise UsageError(f"cannot import {name}: {error}", expected="MODULE:NAME", got=name) from error
+    return found
+
+
+@contextmanager
+def progress_bar(*, enabled: bool) -> Iterator[Callable[[str, int, int], None] | None]:
+    """A line on stderr that says which stage runs and how far it is; nothing in a pipe or with --json."""
+    if not enabled or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        TextColumn("{task.fields[steps]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("start", total=None, steps="")
+
+        def update(stage: str, done: int, total: int) -> None:
+            steps = f"{done}/{total} steps" if total else ""
+            bar.update(task, description=stage, completed=done, total=total or None, steps=steps)
+
+        yield update

@@ -1,0 +1,55 @@
+"""``edgesqueeze doctor``: what is installed, and what each missing thing would enable."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from edgesqueeze.cli import tables
+
+if TYPE_CHECKING:
+    from edgesqueeze.doctor import Diagnosis
+
+COLOURS = {"ok": "green", "missing": "yellow", "too old": "red", "too new": "yellow"}
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
+def command(as_json: bool) -> None:
+    """Show what is installed and what each missing thing would enable.
+
+    Exits with 1 only if something is missing that every command depends on.
+    """
+    from edgesqueeze.doctor import diagnose
+
+    diagnosis = diagnose()
+    if as_json:
+        click.echo(diagnosis.model_dump_json(indent=2))
+    else:
+        _print(diagnosis)
+    if not diagnosis.ok:
+        sys.exit(1)
+
+
+def _print(diagnosis: Diagnosis) -> None:
+    from rich.markup import escape
+
+    out = tables.console()
+    out.print(
+        f"EdgeSqueeze {diagnosis.edgesqueeze}, Python {diagnosis.python}, {diagnosis.platform}",
+        soft_wrap=True,
+    )
+    made = tables.table("", "state", "version", "for", fold=("version", "for"))
+    for one in diagnosis.components:
+        state = f"[{COLOURS[one.state]}]{one.state}[/]"
+        made.add_row(escape(one.name), state, escape(one.version or "-"), escape(one.enables))
+    out.print(made)
+    # Several components share one command.
+    commands = {one.install: one for one in diagnosis.components if one.state != "ok"}
+    for install in commands:
+        names = [one.name for one in diagnosis.components if one.install == install and one.state != "ok"]
+        out.print(f"for {escape(', '.join(names))}:\n  {escape(install)}", soft_wrap=True)
+    if not commands:
+        out.print("[green]nothing is missing")

@@ -1,0 +1,175 @@
+"""``edgesqueeze inspect``: what is in a .tflite, and whether it fits a target."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgesqueeze.cli import tables
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from edgesqueeze.fit import Fit, ResourceFit
+    from edgesqueeze.inspection import Inspection, OperatorInfo
+
+LEGEND = "bytes: weights and biases; values: different weights; chan.: most of them in one output channel"
+VERDICTS = {"fits": "green", "tight": "yellow", "does-not-fit": "red", "not-checked": "dim"}
+SCHEMES = {
+    "full-int8": "full int8",
+    "full-int16x8": "int16 activations, int8 weights",
+    "dynamic-range": "dynamic range: int8 weights, float activations",
+    "weight-only": "integer weights, dequantized to float",
+    "float16": "float16 weights, float arithmetic",
+    "float32": "none: float32",
+    "mixed": "mixed: integer and float",
+    "unknown": "not clear: no operator with weights",
+}
+
+
+@click.command("inspect")
+@click.argument("model", metavar="MODEL.tflite", type=click.Path(path_type=Path))
+@click.option(
+    "--target", "target_name", metavar="NAME", help="Also check whether it fits this device (`targets list`)."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
+def command(model: Path, target_name: str | None, as_json: bool) -> None:
+    """Show what MODEL.tflite is made of: sizes, operators, weights, quantization.
+
+    Exits with 1 if a target is named and the model does not fit it.
+    """
+    from edgesqueeze.graph import read_tflite
+    from edgesqueeze.inspection import inspect_model
+
+    content = read_tflite(model)
+    fit = None
+    if target_name is not None:
+        from edgesqueeze.target import load_target
+        from edgesqueeze.target_fit import fit_to
+
+        fit = fit_to(content, load_target(target_name))
+    inspection = inspect_model(content, fit)
+    if as_json:
+        click.echo(inspection.model_dump_json(indent=2))
+    else:
+        _print(inspection)
+    if not inspection.ok:
+        sys.exit(1)
+
+
+def _print(inspection: Inspection) -> None:
+    from rich.markup import escape
+
+    out = tables.console()
+    title = f" ({inspection.description})" if inspection.description else ""
+    out.print(f"[bold]{escape(inspection.model)}[/bold]{escape(title)}\n", soft_wrap=True)
+    for label, text in _summary(inspection):
+        out.print(f"{label:<14}{escape(text)}", soft_wrap=True)
+    out.print()
+    out.print(_ports(inspection))
+    out.print(_operators(inspection, out.width))
+    if inspection.weights:
+        out.print(f"[dim]{LEGEND}[/dim]", soft_wrap=True)
+    tables.print_findings(out, inspection.findings)
+    if inspection.fit is not None:
+        _print_fit(out, inspection.fit)
+
+
+def _summary(inspection: Inspection) -> Iterator[tuple[str, str]]:
+    sizes, totals = inspection.sizes, inspection.totals
+    yield "file", f"{sizes.tflite_bytes:,} bytes, {sizes.tflite_deflate_bytes:,} deflated"
+    parts = f"constants {sizes.weights_bytes:,}, quantization metadata {sizes.metadata_bytes:,}"
+    yield "", f"{parts}, the rest {sizes.tflite_bytes - sizes.weights_bytes - sizes.metadata_bytes:,}"
+    yield "quantization", SCHEMES[inspection.quantization]
+    yield "weights", f"{totals.weights:,}, {tables.percent(totals.sparsity)} of them zero"
+    plural = "" if totals.operators == 1 else "s"
+    yield "work", f"{totals.macs:,} MACs in {totals.operators} operator{plural}"
+
+
+def _ports(inspection: Inspection) -> Table:
+    from rich.markup import escape
+
+    made = tables.table("", "name", "shape", "type", "scale", "zero", right=("scale", "zero"), fold=("name",))
+    for label, ports in (("input", inspection.inputs), ("output", inspection.outputs)):
+        for port in ports:
+            scale = "-" if port.scale is None else f"{port.scale:.6g}"
+            zero = "-" if port.zero_point is None else str(port.zero_point)
+            made.add_row(label, escape(port.name), tables.shape_text(port.shape), port.dtype, scale, zero)
+    return made
+
+
+def _operators(inspection: Inspection, width: int) -> Table:
+    """One row per operator; where there is room, with the shape and type of its weights."""
+    from rich.markup import escape
+
+    wide = width >= 110
+    numbers = ("#", "MACs", "bytes", "zeros", "values", "chan.")
+    columns = ("#", "operator", "output", *(("weights",) if wide else ()), *numbers[1:])
+    made = tables.table(*columns, right=numbers, fold=("output",))
+    floats = set(inspection.float_operators)
+    kernels = _kernels(inspection)
+    for one in inspection.operators:
+        place = (one.subgraph, one.index)
+        style = "yellow" if one.subgraph == 0 and one.index in floats else None
+        extra = (kernels.get(place, ""),) if wide else ()
+        made.add_row(*(escape(text) for text in (*_names(one), *extra, *_figures(one))), style=style)
+    return made
+
+
+def _names(one: OperatorInfo) -> tuple[str, str, str]:
+    number = f"{one.subgraph}:{one.index}" if one.subgraph else str(one.index)
+    return number, one.kind, f"{tables.shape_text(one.output_shape)} {one.output_dtype}"
+
+
+def _figures(one: OperatorInfo) -> tuple[str, ...]:
+    return (
+        tables.count(one.macs or None),
+        tables.count(one.weights_bytes or None),
+        tables.percent(one.sparsity),
+        tables.count(one.distinct_values),
+        tables.count(one.distinct_values_per_channel_max),
+    )
+
+
+def _kernels(inspection: Inspection) -> dict[tuple[int, int], str]:
+    """Shape and type of each operator's weights; of the largest, where there are several."""
+    found: dict[tuple[int, int], str] = {}
+    for one in sorted(inspection.weights, key=lambda weights: weights.elements):
+        if one.role == "weights":
+            found[one.subgraph, one.operator] = f"{tables.shape_text(one.shape)} {one.dtype}"
+    return found
+
+
+def _print_fit(out: Console, fit: Fit) -> None:
+    from rich.markup import escape
+
+    made = tables.table("", "verdict", "needed", "available", "", right=("needed", "available"))
+    for name, part in (("flash", fit.flash), ("RAM", fit.ram)):
+        share = "" if part.share_percent is None else f"{part.share_percent:g}%"
+        needed, available = tables.count(part.needed_bytes), tables.count(part.available_bytes)
+        made.add_row(name, _verdict(part.verdict), needed, available, share)
+    ops = fit.ops
+    made.add_row("operators", _verdict(ops.verdict), str(len(ops.needed)), tables.count(ops.available), "")
+    verdict = "[green]fits" if fit.ok else "[red]does not fit"
+    out.print(f"\non [bold]{escape(fit.target)}[/bold] with {escape(ops.runtime)}: {verdict}")
+    out.print(made)
+    for name, how in (("flash", _how(fit.flash)), ("RAM", _how(fit.ram)), ("operators", ops.method)):
+        out.print(f"[dim]{name}: {escape(how)}[/dim]", soft_wrap=True)
+    for missing in ops.missing:
+        out.print(f"[red]missing[/red]: {escape(missing.kind)}: {escape(missing.reason)}", soft_wrap=True)
+    # The lines above say already why RAM was not checked.
+    tables.print_findings(out, (one for one in fit.findings if one.code != "ram-not-checked"))
+
+
+def _how(part: ResourceFit) -> str:
+    detail = " + ".join(f"{label} {size:,}" for label, size in part.parts.items())
+    return f"{detail}; {part.method}" if len(part.parts) > 1 else part.method
+
+
+def _verdict(verdict: str) -> str:
+    return f"[{VERDICTS[verdict]}]{verdict.replace('-', ' ')}[/]"

@@ -1,0 +1,119 @@
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from edgesqueeze import target_fit
+from edgesqueeze.cli.inspect import command
+from edgesqueeze.errors import TargetError, TfliteError
+from edgesqueeze.target import list_targets
+from edgesqueeze.testing.tflite_builder import GraphBuilder, tiny_cnn, tiny_residual, tiny_two_heads
+
+MCU = next(target.name for target in list_targets() if target.runtime.name == "tflm")
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "tiny.tflite"
+    path.write_bytes(tiny_cnn())
+    return path
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+@pytest.mark.parametrize("content", [tiny_cnn(), tiny_residual(), tiny_two_heads(), tiny_cnn(io="float32")])
+def test_tables_fit_the_terminal(monkeypatch, model, columns, content):
+    model.write_bytes(content)
+    monkeypatch.setenv("COLUMNS", columns)
+    result = invoke(model)
+    assert result.exit_code == 0, result.exception
+    rows = [line for line in result.stdout.splitlines() if not line.startswith(("note", "warning", "bytes:"))]
+    assert max(len(line) for line in rows) <= int(columns)
+    assert "FULLY_CONNECTED" in result.stdout
+    assert ("DEPTHWISE_CONV_2D" in result.stdout) is (b"cnn" in content)
+    assert ("4x8 int8" in result.stdout or "weights  " in result.stdout) or columns == "80"
+
+
+def test_figures_are_in_the_summary(model):
+    result = invoke(model)
+    assert f"{len(tiny_cnn()):,} bytes" in result.stdout
+    assert "full int8" in result.stdout
+    assert "3,424 MACs in 7 operators" in result.stdout
+
+
+def test_names_are_not_markup(tmp_path):
+    graph = GraphBuilder(name="[red]x[/red]")
+    path = tmp_path / "[bold].tflite"
+    path.write_bytes(graph.build([graph.fully_connected(graph.input((1, 4), name="[blue]in"), 2)]))
+    output = invoke(path).stdout
+    assert "[bold] ([red]x[/red])" in output
+    assert "[blue]in" in output
+
+
+def test_json(model):
+    document = json.loads(invoke(model, "--json").stdout)
+    assert document["schema_version"] == 1
+    assert document["totals"]["macs"] == 3424
+    assert document["fit"] is None
+    keys = {
+        "name",
+        "shape",
+        "dtype",
+        "bytes",
+        "sparsity",
+        "distinct_values",
+        "distinct_values_per_channel_max",
+    }
+    assert all(keys <= set(one) for one in document["weights"])
+
+
+@pytest.mark.parametrize(("arena", "status"), [(1000, 0), (1 << 40, 1), (None, 0)])
+def test_a_target_decides_the_exit_status(monkeypatch, model, arena, status):
+    monkeypatch.setattr(target_fit, "measured_arena", lambda model, target: (arena, "as the test says"))
+    result = invoke(model, "--target", MCU)
+    assert result.exit_code == status
+    assert f"on {MCU} with tflm: {'does not fit' if status else 'fits'}" in result.stdout
+    assert "as the test says" in result.stdout
+    result = invoke(model, "--target", MCU, "--json")
+    assert result.exit_code == status
+    assert json.loads(result.stdout)["fit"]["ok"] is (status == 0)
+
+
+def test_wrong_input(model, tmp_path):
+    assert isinstance(invoke(tmp_path / "none.tflite").exception, TfliteError)
+    assert isinstance(invoke(model, "--target", "no-such-board").exception, TargetError)
+
+
+def test_it_starts_fast_and_without_tensorflow(model):
+    root = Path(__file__).resolve().parents[2]
+    code = (
+        "import sys\n"
+        "from edgesqueeze.cli.inspect import command\n"
+        "command.main(sys.argv[1:], standalone_mode=False)\n"
+        "slow = {'tensorflow', 'keras', 'tf_keras', 'tflite_micro', 'ai_edge_litert.interpreter', 'jinja2'}\n"
+        "print(slow & set(sys.modules), file=sys.stderr)\n"
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    times = []
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(model)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONPATH": str(root)},
+        )
+        assert done.stderr.strip() == "set()"
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        # Processor time: other processes on the machine do not change it much.
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        before = after
+    assert min(times) < 0.8

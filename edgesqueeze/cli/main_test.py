@@ -1,0 +1,236 @@
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+
+from edgesqueeze import cli as module
+from edgesqueeze.cli import COMMANDS, Entry, cli, main
+from edgesqueeze.errors import EdgeSqueezeError, FitError, TargetError
+from edgesqueeze.testing.tflite_builder import tiny_dense
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def status_of(*arguments):
+    with pytest.raises(SystemExit) as caught:
+        main(list(arguments))
+    return caught.value.code
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """A command ``fail`` that raises what it is given."""
+
+    def install(error):
+        @click.command()
+        @click.option("--json", "as_json", is_flag=True)
+        def command(as_json):
+            raise error
+
+        monkeypatch.setattr(module, "COMMANDS", {**COMMANDS, "fail": Entry("fail", "command", "Fails.")})
+        real = importlib.import_module
+        stub = type("Stub", (), {"command": command})
+        monkeypatch.setattr(
+            module.importlib, "import_module", lambda name: stub if name == "fail" else real(name)
+        )
+
+    return install
+
+
+def commands_that_exist():
+    """Names and commands of the whole tree, with those of groups."""
+    context = click.Context(cli)
+    for name, entry in COMMANDS.items():
+        if not (ROOT / f"{entry.module.replace('.', '/')}.py").is_file():
+            continue
+        command = cli.get_command(context, name)
+        yield name, command
+        for inner, child in getattr(command, "commands", {}).items():
+            yield f"{name} {inner}", child
+
+
+def test_every_command_and_option_has_help():
+    found = dict(commands_that_exist())
+    assert {"emit", "inspect", "verify", "targets", "targets list", "doctor"} <= set(found)
+    for name, command in found.items():
+        assert command.help, name
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help, f"{name} {parameter.opts}"
+
+
+def test_help_imports_no_command_and_answers_at_once():
+    code = (
+        "import sys\nfrom edgesqueeze.cli import cli\n"
+        "cli.main(['--help'], standalone_mode=False)\n"
+        "heavy = [name for name in sys.modules if name.startswith(('edgesqueeze.cli.', 'numpy'))]\n"
+        "print(heavy, file=sys.stderr)\n"
+    )
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True
+        )
+        times.append(time.perf_counter() - start)
+        assert done.stderr.strip() == "[]"
+    for name, entry in COMMANDS.items():
+        assert f"  {name} " in done.stdout
+        assert entry.summary.split()[0] in done.stdout
+    assert min(times) < 0.5
+
+
+def test_as_a_module(tmp_path):
+    model = tmp_path / "a.tflite"
+    model.write_bytes(tiny_dense())
+    command = [sys.executable, "-m", "edgesqueeze", "inspect", str(model)]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "full int8" in done.stdout
+
+
+@pytest.mark.parametrize(("error", "status"), [(TargetError("no such thing"), 2), (FitError("too large"), 1)])
+def test_errors_have_their_exit_status(failing, capsys, error, status):
+    failing(error)
+    assert status_of("fail") == status
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == f"error: {error.problem}\n"
+
+
+def test_an_error_is_told_in_full_and_is_not_markup(failing, capsys):
+    failing(TargetError("bad [red]name", expected="[a-z]+", got="[X]", hint="rename it"))
+    assert status_of("fail") == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "error: bad [red]name",
+        "  expected: [a-z]+",
+        "  got: [X]",
+        "  what to do: rename it",
+    ]
+
+
+def test_long_messages_are_not_broken(failing, capsys):
+    failing(EdgeSqueezeError("x" * 500))
+    status_of("fail")
+    assert "x" * 500 in capsys.readouterr().err
+
+
+def test_with_json_stdout_has_a_document_too(failing, capsys):
+    failing(TargetError("no such thing", hint="look"))
+    assert status_of("fail", "--json") == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: no such thing")
+    assert json.loads(captured.out) == {
+        "schema_version": 1,
+        "error": {
+            "type": "TargetError",
+            "problem": "no such thing",
+            "expected": "",
+            "got": "",
+            "hint": "look",
+            "exit_code": 2,
+        },
+    }
+
+
+def test_an_interruption_is_told_in_one_line(failing, capsys):
+    failing(KeyboardInterrupt())
+    assert status_of("fail") == 130
+    assert capsys.readouterr().err.strip() == "interrupted; nothing was changed"
+
+
+def test_a_fault_asks_for_a_report(failing, capsys, monkeypatch):
+    monkeypatch.delenv(module.TRACEBACK_VARIABLE, raising=False)
+    failing(ZeroDivisionError("by zero"))
+    assert status_of("fail") == 70
+    text = capsys.readouterr().err
+    assert "ZeroDivisionError: by zero" in text
+    assert "EDGESQUEEZE_TRACEBACK=1" in text
+    assert "Traceback" not in text
+
+
+def test_a_fault_shows_its_traceback_when_asked(failing, capsys, monkeypatch):
+    monkeypatch.setenv(module.TRACEBACK_VARIABLE, "1")
+    failing(ZeroDivisionError("by zero"))
+    assert status_of("fail") == 70
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_missing_package_leads_to_the_doctor(failing, capsys):
+    failing(ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow"))
+    assert status_of("fail") == 2
+    text = capsys.readouterr().err
+    assert "needs tensorflow" in text
+    assert "edgesqueeze doctor" in text
+
+
+def test_a_misspelt_command_gets_a_suggestion(capsys):
+    assert status_of("inspct") == 2
+    assert "did you mean 'inspect'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["inspect"], ["inspect", "--no-such-option", "x"], []])
+def test_wrong_use(capsys, arguments):
+    assert status_of(*arguments) == 2
+    assert "Usage: edgesqueeze" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("arguments", "words"), [(["--help"], "Commands:"), (["--version"], "edgesqueeze ")])
+def test_asking_is_no_error(capsys, arguments, words):
+    assert status_of(*arguments) == 0
+    assert words in capsys.readouterr().out
+
+
+def test_a_reader_that_goes_away_is_no_fault():
+    # Many lines, written when nobody reads any more.
+    code = (
+        "import click, sys\nfrom edgesqueeze import cli\n"
+        "@click.command()\ndef command():\n"
+        "    for number in range(200000):\n        click.echo(number)\n"
+        "sys.modules['talker'] = type('M', (), {'command': command})\n"
+        "cli.COMMANDS = {'talk': cli.Entry('talker', 'command', 'Talks.')}\n"
+        "cli.main(['talk'])\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "0\n"
+    process.stdout.close()
+    errors = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(20) == 141
+    assert errors == ""
+
+
+def test_ctrl_c_ends_a_real_process():
+    code = (
+        "import click, sys, time\nfrom edgesqueeze import cli\n"
+        "@click.command()\ndef command():\n    click.echo('ready')\n    time.sleep(30)\n"
+        "sys.modules['sleeper'] = type('M', (), {'command': command})\n"
+        "cli.COMMANDS = {'sleep': cli.Entry('sleeper', 'command', 'Sleeps.')}\n"
+        "cli.main(['sleep'])\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert errors.strip() == "interrupted; nothing was changed"

@@ -1,0 +1,239 @@
+"""What is installed, and what each missing thing would enable: the record behind ``edgesqueeze doctor``."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+Part = Literal["core", "runtime", "compress", "demo", "tool"]
+State = Literal["ok", "missing", "too old", "too new"]
+
+MIN_PYTHON, END_PYTHON = "3.10", "3.14"
+COMPRESS = "pip install 'edgesqueeze[compress]'"
+
+
+class Package(NamedTuple):
+    """A Python package that EdgeSqueeze uses.
+
+    Attributes:
+        name: as it is installed.
+        part: what needs it; without a ``core`` package nothing works.
+        minimum: the oldest version that is supported.
+        below: the first version that is not, or empty.
+        enables: what it is for.
+        install: the command that installs it.
+    """
+
+    name: str
+    part: Part
+    minimum: str
+    below: str
+    enables: str
+    install: str
+
+
+# The versions are those of pyproject.toml, which says more; a test compares the two.
+PACKAGES: tuple[Package, ...] = (
+    *(
+        Package(name, "core", minimum, below, enables, f"pip install '{name}>={minimum},<{below}'")
+        for name, minimum, below, enables in (
+            ("numpy", "1.26", "3", "everything"),
+            ("ai-edge-litert", "2.1", "3", "reading and running .tflite files"),
+            ("click", "8.1", "9", "the command line"),
+            ("rich", "13.7", "16", "tables and messages"),
+            ("pydantic", "2.7", "3", "profiles, recipes and reports"),
+            ("jinja2", "3.1", "4", "writing firmware sources"),
+            ("platformdirs", "4", "5", "finding the user's folders"),
+        )
+    ),
+    Package(
+        "tflite-micro",
+        "runtime",
+        "0.dev20250401",
+        "",
+        "arenas, bit-exact checks (x86-64 Linux)",
+        "pip install tflite-micro",
+    ),
+    *(
+        Package(name, "compress", minimum, below, enables, COMPRESS)
+        for name, minimum, below, enables in (
+            ("tensorflow", "2.19", "2.22", "compress: training and conversion"),
+            ("tf-keras", "2.19", "2.22", "compress: the Keras that is pruned"),
+            ("keras", "3.8", "4", "compress: Keras 3 models"),
+            ("tensorflow-model-optimization", "0.8.1", "0.9", "compress: pruning and clustering"),
+        )
+    ),
+    Package(
+        "scikit-learn",
+        "demo",
+        "1.4",
+        "2",
+        "demo: the data that it trains on",
+        "pip install 'edgesqueeze[demo]'",
+    ),
+)
+
+
+class Component(BaseModel):
+    """One thing that may be installed.
+
+    Attributes:
+        name: of the package or program.
+        part: ``core`` (nothing works without it), ``runtime``, ``compress``, ``demo`` or ``tool``.
+        state: ``ok``, ``missing``, ``too old`` or ``too new``.
+        version: what is installed; None if it is missing or does not tell.
+        wanted: versions that are supported; empty for any.
+        enables: what it is for.
+        install: the command that installs it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    part: Part
+    state: State
+    version: str | None
+    wanted: str
+    enables: str
+    install: str
+
+
+class Diagnosis(BaseModel):
+    """All components.
+
+    Attributes:
+        schema_version: of this record as JSON.
+        edgesqueeze: its version.
+        python: the interpreter's version.
+        platform: operating system and processor.
+        components: everything that is used, in order of importance.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    edgesqueeze: str
+    python: str
+    platform: str
+    components: tuple[Component, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all that everything depends on is there."""
+        return all(one.state == "ok" for one in self.components if one.part == "core")
+
+
+def diagnose() -> Diagnosis:
+    """Look at what is installed, without importing any of it."""
+    return Diagnosis(
+        edgesqueeze=own_version(),
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.machine()}",
+        components=(_python(), *(_package(one) for one in PACKAGES), _tflite_runtime(), _cross_compiler()),
+    )
+
+
+def own_version() -> str:
+    """EdgeSqueeze's version, as installed."""
+    return _version("edgesqueeze") or "(not installed)"
+
+
+def state_of(installed: str | None, minimum: str, below: str) -> State:
+    """How an installed version compares with what is supported."""
+    if installed is None:
+        return "missing"
+    if _numbers(installed) < _numbers(minimum):
+        return "too old"
+    return "too new" if below and _numbers(installed) >= _numbers(below) else "ok"
+
+
+def _python() -> Component:
+    installed = ".".join(map(str, sys.version_info[:3]))
+    return Component(
+        name="Python",
+        part="core",
+        state=state_of(installed, MIN_PYTHON, END_PYTHON),
+        version=installed,
+        wanted=f">={MIN_PYTHON},<{END_PYTHON}",
+        enables="everything",
+        install="install Python 3.11 and make a new environment with it",
+    )
+
+
+def _package(package: Package) -> Component:
+    installed = _version(package.name)
+    return Component(
+        name=package.name,
+        part=package.part,
+        state=state_of(installed, package.minimum, package.below),
+        version=installed,
+        wanted=f">={package.minimum}" + (f",<{package.below}" if package.below else ""),
+        enables=package.enables,
+        install=package.install,
+    )
+
+
+def _tflite_runtime() -> Component:
+    found = _tflite_runtime_version()
+    return Component(
+        name="tflite-runtime",
+        part="runtime",
+        state="ok" if found else "missing",
+        version=found,
+        wanted="",
+        enables="verify --runtime tflite-runtime",
+        install="python -m edgesqueeze.runners.tflite_runtime --install",
+    )
+
+
+def _tflite_runtime_version() -> str | None:
+    try:
+        import edgesqueeze.runners.tflite_runtime as runner
+    except ImportError:
+        # A core package is missing, which its own row says.
+        return None
+    return None if runner.available() else runner.VERSION
+
+
+def _cross_compiler() -> Component:
+    program = shutil.which("arm-none-eabi-gcc")
+    return Component(
+        name="arm-none-eabi-gcc",
+        part="tool",
+        state="ok" if program else "missing",
+        version=_compiler_version(program) if program else None,
+        wanted="",
+        enables="compiling emitted sources for Cortex-M",
+        install="apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib",
+    )
+
+
+def _compiler_version(program: str) -> str | None:
+    try:
+        done = subprocess.run(
+            [program, "-dumpfullversion"], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def _version(name: str) -> str | None:
+    try:
+        # The type says str, but a damaged installation gives None.
+        found: str | None = version(name)
+    except PackageNotFoundError:
+        return None
+    return found
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """The numbers of a version: enough to tell old from new, without telling release candidates apart."""
+    return tuple(int(number) for number in re.findall(r"\d+", text)[:3])
