@@ -39,7 +39,7 @@ from edgesqueeze.squeeze.finetune import Training, finetune, steps_per_epoch
 from edgesqueeze.squeeze.fold import fold
 from edgesqueeze.squeeze.load import LoadedModel, adopt_model, load_model
 from edgesqueeze.squeeze.promises import check_promises
-from edgesqueeze.squeeze.prune import callbacks, finish_pruning, prunable
+from edgesqueeze.squeeze.prune import finish_pruning, prunable
 from edgesqueeze.squeeze.save import save_model
 from edgesqueeze.squeeze.selection import select
 from edgesqueeze.target import Target, load_target
@@ -256,7 +256,7 @@ def _prune(job: _Job, folded: Any, steps: int) -> tuple[Any, frozenset[str]]:
         chosen = select(folded, "prune", recipe.include, recipe.exclude, recipe.first_and_last)
         student, findings = prunable(folded, recipe, chosen.names, steps)
         job.log.findings += [*chosen.skipped, *findings]
-        stage.update(_train(job, student, folded, steps, "prune", callbacks()))
+        stage.update(_train(job, student, folded, steps, "prune"))
         return finish_pruning(student), chosen.names
 
 
@@ -278,15 +278,13 @@ def _cluster(
         return bare_model(settled), chosen.names
 
 
-def _train(
-    job: _Job, student: Any, teacher: Any, steps: int, stage: str, callbacks: list[Any] | None = None
-) -> dict[str, Any]:
+def _train(job: _Job, student: Any, teacher: Any, steps: int, stage: str) -> dict[str, Any]:
     """Fine-tune; what the stage's record says about it."""
     if not steps:
         return {}
     options = job.recipe.finetune
     training = Training(steps, options.batch_size, options.learning_rate, options.loss, job.recipe.seed)
-    loss = finetune(student, teacher, job.data.train, training, callbacks or (), job.log.steps(stage, steps))
+    loss = finetune(student, teacher, job.data.train, training, job.log.steps(stage, steps))
     return {"steps": steps, "loss": loss}
 
 

@@ -55,7 +55,8 @@ def print_findings(out: Console, findings: Iterable[Finding]) -> None:
 
     for one in findings:
         colour = COLOURS[one.severity]
-        subject = f"{one.subject}: " if one.subject else ""
+        # The converter joins the names of everything that it fused; the first one is enough for a person.
+        subject = f"{one.subject.split(';')[0]}: " if one.subject else ""
         out.print(f"[{colour}]{one.severity}[/]: {escape(subject + one.message)}", soft_wrap=True)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 from tensorflow_model_optimization.python.core.clustering.keras import cluster_wrapper
 from tensorflow_model_optimization.python.core.clustering.keras.experimental import cluster as experimental
@@ -84,8 +85,12 @@ def clusterable(
             number_of_clusters=recipe.clusters,
             cluster_centroids_init=INITS[recipe.init],
             preserve_sparsity=keep_zeros,
+            name=layer.name,
         )
         wrapper.build(layer._build_input_shape)
+        if keep_zeros:
+            # TFMOT would also count the survivors that are nearest to the zero centroid as zeros.
+            wrapper.sparsity_masks["kernel"] = tf.constant(kernel != 0, tf.float32)
         _refine(wrapper, keep_zeros)
         return wrapper
 

@@ -11,11 +11,15 @@ import tensorflow as tf
 import tf_keras
 
 from edgesqueeze.errors import RecipeError, UnsupportedModelError
+from edgesqueeze.squeeze.rewrite import needs_autograph
 from edgesqueeze.squeeze.source import Source
 from edgesqueeze.suggest import nearest
 
 WARM_UP_SHARE = 0.05
 """Share of the steps over which the learning rate rises, so that fresh optimizer state does no harm."""
+
+CHECKED_EVERY = 50
+"""Steps between two looks at the loss; each look waits for the step to end."""
 
 Progress = Callable[[int], None]
 
@@ -49,7 +53,6 @@ def finetune(
     teacher: Any,
     source: Source,
     training: Training,
-    callbacks: Sequence[Any] = (),
     progress: Progress | None = None,
 ) -> float:
     """Train ``student`` in place.
@@ -64,7 +67,6 @@ def finetune(
         teacher: the model before compression, with the same inputs and outputs.
         source: training samples.
         training: steps, rate and loss.
-        callbacks: what TFMOT needs.
         progress: called with the number of steps done.
 
     Returns:
@@ -76,20 +78,53 @@ def finetune(
     """
     if not training.steps:
         return 0.0
-    losses = _losses(teacher, source, training.loss)
     freeze_batch_norms(student)
-    model = _Distilled(student, teacher, losses, by_labels=training.loss != "distill")
-    model.compile(optimizer=tf_keras.optimizers.Adam(_schedule(training), clipnorm=1.0))
-    recorder = _Recorder(training.steps, progress)
-    batches = source.stream(training.batch_size, training.seed).repeat()
-    model.fit(
-        batches,
-        steps_per_epoch=training.steps,
-        epochs=1,
-        verbose=0,
-        callbacks=[*callbacks, recorder],
-    )
-    return recorder.mean()
+    batches = source.stream(training.batch_size, training.seed).repeat().take(training.steps)
+    losses = _losses(teacher, source, training.loss)
+    step = _training_step(student, teacher, losses, training, batches.element_spec)
+    recent: list[Any] = []
+    for done, (inputs, labels) in enumerate(batches, 1):
+        recent.append(step(inputs, labels))
+        if done % CHECKED_EVERY == 0 or done == training.steps:
+            recent = recent[-max(CHECKED_EVERY, training.steps // 10) :]
+            _check_finite(recent[-1], done)
+            if progress:
+                progress(done)
+    last = [float(loss) for loss in recent[-max(1, training.steps // 10) :]]
+    return sum(last) / len(last)
+
+
+def _training_step(
+    student: Any, teacher: Any, losses: Sequence[Any], training: Training, signature: Any
+) -> Any:
+    """One optimizer step as a compiled function of a batch; it returns the loss."""
+    # The older Adam is one fused kernel per variable: less to trace, and faster.
+    optimizer = tf_keras.optimizers.legacy.Adam(_schedule(training), clipnorm=1.0)
+    variables = student.trainable_variables
+    optimizer._create_all_weights(variables)
+
+    def step(inputs: Any, labels: Any) -> Any:
+        fed = inputs[0] if len(inputs) == 1 else list(inputs)
+        targets = labels if training.loss != "distill" else tf.nest.flatten(teacher(fed, training=False))
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            outputs = tf.nest.flatten(student(fed, training=True))
+            parts = [one(want, have) for one, want, have in zip(losses, targets, outputs, strict=True)]
+            loss = tf.add_n(parts) / len(parts)
+        pairs = zip(tape.gradient(loss, variables), variables, strict=True)
+        optimizer.apply_gradients([(gradient, one) for gradient, one in pairs if gradient is not None])
+        return loss
+
+    # With the signature, one trace serves the smaller last batch of a pass too.
+    return tf.function(step, input_signature=signature, autograph=needs_autograph(student))
+
+
+def _check_finite(loss: Any, step: int) -> None:
+    if not math.isfinite(float(loss)):
+        raise UnsupportedModelError(
+            f"the training diverged: the loss is {float(loss)} after {step} steps",
+            hint="lower finetune.learning_rate in the recipe, or check the data for extreme values",
+        )
 
 
 def freeze_batch_norms(model: Any) -> None:
@@ -97,68 +132,6 @@ def freeze_batch_norms(model: Any) -> None:
     for layer in model.layers:
         if isinstance(layer, tf_keras.layers.BatchNormalization):
             layer.trainable = False
-
-
-class _Distilled(tf_keras.Model):  # type: ignore[misc]
-    """A student and its teacher in one training step."""
-
-    def __init__(self, student: Any, teacher: Any, losses: Sequence[Any], *, by_labels: bool) -> None:
-        super().__init__()
-        self.student = student
-        # Hidden, so that Keras does not track, train or save it.
-        self._teacher = _Untracked(teacher)
-        self._losses_of_outputs = tuple(losses)
-        self._by_labels = by_labels
-
-    def call(self, inputs: Any, training: Any = None) -> Any:
-        return self.student(inputs, training=training)
-
-    def train_step(self, data: Any) -> dict[str, Any]:
-        inputs, labels = data
-        fed = inputs[0] if len(inputs) == 1 else list(inputs)
-        targets = labels if self._by_labels else tf.nest.flatten(self._teacher.model(fed, training=False))
-        with tf.GradientTape() as tape:
-            outputs = tf.nest.flatten(self.student(fed, training=True))
-            parts = [
-                loss(target, output)
-                for loss, target, output in zip(self._losses_of_outputs, targets, outputs, strict=True)
-            ]
-            loss = tf.add_n(parts) / len(parts)
-        variables = self.student.trainable_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        return {"loss": loss}
-
-
-@dataclass(frozen=True, eq=False)
-class _Untracked:
-    """Hides a model from Keras's attribute tracking."""
-
-    model: Any
-
-
-class _Recorder(tf_keras.callbacks.Callback):  # type: ignore[misc]
-    """Stops at the first loss that is not a number, reports progress, and remembers the last losses."""
-
-    def __init__(self, steps: int, progress: Progress | None) -> None:
-        super().__init__()
-        self._first = steps - max(1, steps // 10)
-        self._progress = progress
-        self._last: list[float] = []
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        loss = float((logs or {}).get("loss", 0.0))
-        if not math.isfinite(loss):
-            raise UnsupportedModelError(
-                f"the training diverged: the loss is {loss} after {batch + 1} steps",
-                hint="lower finetune.learning_rate in the recipe, or check the data for extreme values",
-            )
-        if batch >= self._first:
-            self._last.append(loss)
-        if self._progress:
-            self._progress(batch + 1)
-
-    def mean(self) -> float:
-        return sum(self._last) / len(self._last) if self._last else 0.0
 
 
 def _schedule(training: Training) -> Any:

@@ -20,6 +20,9 @@ TOP_LEVEL = 127
 
 LLOYD_ITERATIONS = 50
 
+NEGLIGIBLE = np.float32(0.1)
+"""Weights below this share of a quantization step count as zero."""
+
 
 def channel_maximum(kernel: FloatArray, channel_shape: tuple[int, ...]) -> FloatArray:
     """Largest magnitude of each channel, as an array of ``channel_shape`` that broadcasts over ``kernel``.
@@ -137,16 +140,19 @@ def lift_survivors(kernel: FloatArray, channel_shape: tuple[int, ...]) -> FloatA
     """Raise weights that int8 rounding would turn into zero to the smallest magnitude that it keeps.
 
     Pruning decides which weights are zero; a survivor below half a quantization step would join them in
-    the file and make the tensor sparser than was asked for. None moves by more than half a step.
+    the file and make the tensor sparser than was asked for. Weights below a tenth of a step are left to
+    it: strong weight decay leaves many of those, and a full step in their place would be noise.
 
     Args:
         kernel: pruned weights; exact zeros are left alone.
         channel_shape: shape of the scale (see ``channel_maximum``).
 
     Returns:
-        A kernel of the same shape and the same zeros.
+        A kernel of the same shape in which no weight has moved by half a step.
     """
+    step = channel_maximum(kernel, channel_shape) / np.float32(TOP_LEVEL)
+    magnitude = np.abs(kernel)
     # A hair above the tie, so that float32 rounding in the converter cannot fall back to zero.
-    smallest = channel_maximum(kernel, channel_shape) * np.float32(0.5001 / TOP_LEVEL)
-    lifted = np.where(np.abs(kernel) < smallest, np.sign(kernel) * smallest, kernel)
-    return np.where(kernel == 0, 0, lifted).astype(np.float32)
+    smallest = step * np.float32(0.5001)
+    lifted = np.where(magnitude < smallest, np.sign(kernel) * smallest, kernel)
+    return np.where(magnitude < step * NEGLIGIBLE, kernel, lifted).astype(np.float32)

@@ -47,7 +47,14 @@ def _sparsity(name: str, tensor: Tensor, wanted: float) -> Iterator[Finding]:
     assert tensor.data is not None
     found = float(np.mean(_real(tensor) == 0))
     # One weight of a small kernel can be more than a point.
-    if abs(found - wanted) > max(SPARSITY_TOLERANCE, 0.5 / tensor.data.size + 1e-9):
+    tolerance = max(SPARSITY_TOLERANCE, 0.5 / tensor.data.size + 1e-9)
+    if found - wanted > tolerance:
+        message = (
+            f"{found:.1%} of its weights are zero, {wanted:.1%} was asked for: "
+            "the others are too small beside the largest for an 8-bit integer, before any pruning"
+        )
+        yield Finding(code="sparser-than-asked", subject=name, message=message)
+    elif wanted - found > tolerance:
         message = f"its sparsity in the .tflite is {found:.1%}, {wanted:.1%} was asked for"
         yield Finding(code="sparsity-missed", subject=name, message=message, severity="warning")
     elif abs(found - wanted) > SPARSITY_TOLERANCE:

@@ -48,15 +48,23 @@ def prunable(model: Any, recipe: Prune, names: frozenset[str], steps: int) -> tu
                     severity="warning",
                 )
             )
-        return tfmot.sparsity.keras.prune_low_magnitude(
+        wrapper = tfmot.sparsity.keras.prune_low_magnitude(
             scaled(layer),
             pruning_schedule=_schedule(recipe, steps),
             block_size=recipe.block if structure == "block" else (1, 1),
             block_pooling_type="AVG",
             sparsity_m_by_n=(2, 4) if structure == "2:4" else None,
         )
+        # TFMOT names wrappers itself; a model's output keeps its name only if the layer that makes it does.
+        wrapper._name = layer.name
+        return wrapper
 
-    return rewrite(model, wrap), tuple(findings)
+    student = rewrite(model, wrap)
+    for layer in student.layers:
+        if isinstance(layer, pruning_wrapper.PruneLowMagnitude):
+            # What TFMOT's UpdatePruningStep callback does at first; the wrapper counts on by itself.
+            layer.pruning_step.assign(0)
+    return student, tuple(findings)
 
 
 def _structure(layer: Any, recipe: Prune) -> str:
@@ -85,11 +93,6 @@ def _schedule(recipe: Prune, steps: int) -> Any:
         end_step=updates * frequency,
         frequency=frequency,
     )
-
-
-def callbacks() -> list[Any]:
-    """What TFMOT needs while a prunable model is trained."""
-    return [tfmot.sparsity.keras.UpdatePruningStep()]
 
 
 def finish_pruning(model: Any) -> Any:

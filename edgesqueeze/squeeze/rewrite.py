@@ -17,6 +17,8 @@ import tf_keras
 Replacement = Any
 Replace = Callable[[Any], Replacement]
 
+KNOWN_PACKAGES = ("edgesqueeze.", "tensorflow_model_optimization.", "tf_keras.")
+
 
 def rewrite(
     model: Any, replace: Replace | None = None, *, clone: bool = True, name: str | None = None
@@ -64,12 +66,22 @@ def rewrite(
         if isinstance(node.layer, tf_keras.Model):
             raise ValueError(f"'{node.layer.name}' is a model inside the model; flatten it first.")
     inputs = clone_inputs(model)
-    outputs = replay(model, tf.nest.flatten(inputs), apply)
+    walk = replay if needs_autograph(model) else tf.autograph.experimental.do_not_convert(replay)
+    outputs = walk(model, tf.nest.flatten(inputs), apply)
     for original, copy in clones:
         copy.set_weights(original.get_weights())
     return tf_keras.Model(
         inputs, name_outputs(outputs, model.output_names), name=model.name if name is None else name
     )
+
+
+def needs_autograph(model: Any) -> bool:
+    """Whether a model has layers whose Python code TensorFlow may have to rewrite: the user's own.
+
+    For all others the rewriting only costs time, seconds for every graph that is built.
+    """
+    layers = (one for one in model.submodules if isinstance(one, tf_keras.layers.Layer))
+    return not all(type(one).__module__.startswith(KNOWN_PACKAGES) for one in layers)
 
 
 def nodes_in_order(model: Any) -> Iterator[Any]:
