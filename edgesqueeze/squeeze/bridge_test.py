@@ -297,3 +297,20 @@ def test_flatten_keeps_what_is_shared_and_operators_of_tf_keras():
     assert len(loaded.model.get_layer("inner_d")._inbound_nodes) == 3
     assert not {id(layer) for layer in loaded.model.layers} & {id(layer) for layer in model._flatten_layers()}
     assert kinds(loaded.model).count("TFOpLambda") == 3
+
+
+def _steep(slope, bias=0.0):
+    """A model that multiplies differences in its input by ``slope``."""
+    i = tf_keras.Input((4,), name="i")
+    x = T.Dense(4, weights=[np.eye(4) * slope, np.full(4, bias)])(i)
+    return tf_keras.Model(i, tf.sin(x))
+
+
+def test_a_network_that_amplifies_rounding_is_measured_by_its_own_noise():
+    values = [np.linspace(0.5, 0.9, 8, dtype="float32").reshape(2, 4)]
+    # Both shifts are 3e-4 at the output; the steep network does as much by itself.
+    assert compare.require_same(_steep(400.0), _steep(400.0, 3e-4), values) > compare.TOLERANCE
+    with pytest.raises(BridgeError):
+        compare.require_same(_steep(1.0), _steep(1.0, 3e-4), values)
+    with pytest.raises(BridgeError):
+        compare.require_same(_steep(400.0), _steep(400.0, 3e-2), values)

@@ -78,9 +78,8 @@ def names_for(model: Any, wanted: Sequence[str], leaf: Any, layer_of: Any) -> Na
     leaves = [layer_of(leaf(output)) for output in model.outputs]
     renamed: dict[int, str] = {}
     for maker, name in zip(leaves, wanted, strict=True):
-        single = sum(other is maker for other in leaves) == 1
-        if single and type(maker).__name__ != "InputLayer":
-            renamed[id(maker)] = name
+        if type(maker).__name__ != "InputLayer":
+            renamed.setdefault(id(maker), name)
     inputs = [layer_of(symbol).name for symbol in model.inputs]
     return Names([*wanted, *inputs], renamed)
 
