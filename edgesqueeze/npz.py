@@ -13,6 +13,7 @@ are simply called like the inputs. Labels of several outputs are named in the sa
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,13 +93,14 @@ def load_npz(path: Path, inputs: Sequence[str] = ("",), outputs: Sequence[str] =
 
 def _read(path: Path) -> dict[str, Array]:
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            if isinstance(stored, np.ndarray):
-                return {"x": stored}
+        stored = np.load(path, allow_pickle=False)
+        if isinstance(stored, np.ndarray):
+            return {"x": stored}
+        with stored:
             return {name: stored[name] for name in stored.files}
     except FileNotFoundError:
         raise DataError(f"there is no file {path}", hint="check the path") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             f"cannot read {path.name}: {error}",
             expected="an .npz file of plain numeric arrays (numpy.savez)",

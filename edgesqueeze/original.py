@@ -66,7 +66,12 @@ def real_outputs(model: TfliteModel, outputs: Outputs) -> list[Array]:
 
 
 def in_output_order(model: TfliteModel, original: Sequence[Array]) -> list[Array]:
-    """The original's outputs in the order of the .tflite's, which the converter may have changed.
+    """The original's outputs in the order of the .tflite's; see ``output_places``."""
+    return [original[place] for place in output_places(model, original)]
+
+
+def output_places(model: TfliteModel, original: Sequence[Array]) -> list[int]:
+    """Which of the original's outputs each output of the .tflite is: the converter may change their order.
 
     The converter names outputs ``...:0``, ``...:1`` and so on after their position in the original. Where
     the names do not tell, the order is taken to be the same.
@@ -75,10 +80,10 @@ def in_output_order(model: TfliteModel, original: Sequence[Array]) -> list[Array
     found = [re.search(r":(\d+)$", tensor.name) for tensor in tensors]
     places = [int(match[1]) for match in found if match]
     if len(tensors) == len(original) and sorted(places) == list(range(len(original))):
-        ordered = [original[place] for place in places]
-        if all(a[0].size == t.elements for a, t in zip(ordered, tensors, strict=True)):
-            return ordered
-    return list(original)
+        sizes = [original[place][0].size for place in places]
+        if sizes == [tensor.elements for tensor in tensors]:
+            return places
+    return list(range(len(original)))
 
 
 def _keras_outputs(path: Path, data: EvalData, custom_objects: Sequence[str]) -> list[Array]:

@@ -42,6 +42,7 @@ A recipe with every key at its default::
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,10 +53,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from edgesqueeze.errors import RecipeError
 from edgesqueeze.suggest import nearest
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+# TOML came to the standard library with Python 3.11.
+tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 QuantizeMode = Literal["int8", "int16x8", "float16", "dynamic", "none"]
 IoType = Literal["int8", "uint8", "float32"]
@@ -202,13 +201,14 @@ def parse_recipe(raw: Mapping[str, Any], origin: str = "the recipe") -> Recipe:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RecipeError(f"there is no recipe {path}", hint="check the path") from None
     except OSError as error:
         raise RecipeError(f"cannot read {path}: {error.strerror}", expected="a TOML file") from None
     except (ValueError, RecursionError) as error:
         raise RecipeError(f"{path}: {error}", expected="a TOML file in UTF-8") from None
+    return raw
 
 
 def _set(raw: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:

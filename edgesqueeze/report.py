@@ -12,8 +12,6 @@ from edgesqueeze.fit import Fit
 from edgesqueeze.graph.stats import WeightStats
 from edgesqueeze.recipe import Recipe
 
-SCHEMA_VERSION = 1
-
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -111,7 +109,7 @@ class Report(_Record):
         files: what was written, by name; empty if nothing was.
     """
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     ok: bool
     model: ModelInfo
     target: str

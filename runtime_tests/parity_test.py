@@ -33,7 +33,8 @@ def _ready(name):
     reason = runner.available()
     if reason:
         message = f"{runner.title}: {reason}"
-        if os.environ.get("CI"):
+        # scripts/test names the runtimes that cannot be installed on this machine at all.
+        if os.environ.get("CI") and name not in os.environ.get("EDGESQUEEZE_WITHOUT", "").split():
             pytest.fail(message)
         pytest.skip(message)
     return runner

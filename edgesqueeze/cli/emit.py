@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Literal
 
 import click
+from pydantic import BaseModel, ConfigDict
 
+from edgesqueeze.emit.arena import Arena
 from edgesqueeze.emit.tflm import TflmSource, emit_tflm
 from edgesqueeze.errors import UsageError
 from edgesqueeze.graph import read_tflite
 from edgesqueeze.output import write_files
 from edgesqueeze.target import Target, load_target
 
-SCHEMA_VERSION = 1
+
+class Emission(BaseModel):
+    """What ``emit`` wrote.
+
+    Attributes:
+        schema_version: of this record as JSON.
+        model: path of the .tflite.
+        target: name of the profile.
+        format: ``tflm``: C++ for TensorFlow Lite Micro.
+        name: the model's name in C.
+        files: paths of what was written.
+        arena: the memory that the model needs for tensors.
+        operators: the methods of TFLM's resolver that the firmware links.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    model: str
+    target: str
+    format: Literal["tflm"] = "tflm"
+    name: str
+    files: tuple[str, ...]
+    arena: Arena
+    operators: tuple[str, ...]
 
 
 @click.command("emit")
@@ -59,17 +85,14 @@ def _check_microcontroller(target: Target) -> None:
 
 
 def _document(source: TflmSource, target: Target, model: Path, out: Path) -> str:
-    document = {
-        "schema_version": SCHEMA_VERSION,
-        "model": str(model),
-        "target": target.name,
-        "format": "tflm",
-        "name": source.name,
-        "files": [str(out / name) for name in source.files],
-        "arena": source.arena.model_dump(mode="json"),
-        "operators": list(source.operators),
-    }
-    return json.dumps(document, indent=2)
+    return Emission(
+        model=str(model),
+        target=target.name,
+        name=source.name,
+        files=tuple(str(out / name) for name in source.files),
+        arena=source.arena,
+        operators=source.operators,
+    ).model_dump_json(indent=2)
 
 
 def _summary(source: TflmSource, target: Target, model: Path, out: Path) -> str:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, cast
 
 from edgesqueeze.cli.tables import console, print_findings, table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edgesqueeze.findings import Finding, Severity
     from edgesqueeze.fit import ResourceFit
     from edgesqueeze.report import Report
 
 # More findings of one kind than this are counted instead of listed.
 LISTED = 6
+# What a stage that skips a layer calls it -> what did not happen to the layer.
+SKIPPED = {"prune-skipped": "pruned", "cluster-skipped": "clustered"}
 
 
 def print_report(report: Report, out: Path | None) -> None:
@@ -25,7 +28,7 @@ def print_report(report: Report, out: Path | None) -> None:
         rows.add_row(*row)
     screen.print(rows)
     screen.print(_weights(report))
-    print_findings(screen, _shown(report))
+    print_findings(screen, shown_findings(report.findings))
     screen.print(_verdict(report))
     if out is not None:
         screen.print(f"written to {out}: {', '.join(report.files)}", soft_wrap=True)
@@ -35,13 +38,13 @@ def _rows(report: Report) -> Iterator[tuple[str, str, str, str]]:
     sizes = report.sizes
     ratio = sizes.float_bytes / sizes.tflite_bytes
     yield (
-        "weights / .tflite",
+        "size",
         _bytes(sizes.float_bytes),
         _bytes(sizes.tflite_bytes),
-        f"{ratio:.1f} times smaller",
+        f"float32 weights -> .tflite, {_times(ratio)}",
     )
     ratio = sizes.float_bytes / sizes.tflite_deflate_bytes
-    yield "deflated", "", _bytes(sizes.tflite_deflate_bytes), f"{ratio:.1f} times smaller, as a download"
+    yield "deflated", "", _bytes(sizes.tflite_deflate_bytes), f"as a download, {_times(ratio)}"
     if report.accuracy is not None:
         yield _accuracy(report)
     first = report.fidelity.outputs[0]
@@ -68,7 +71,7 @@ def _accuracy(report: Report) -> tuple[str, str, str, str]:
     found = report.accuracy
     assert found is not None
     if found.metric == "accuracy":
-        change = f"{-100 * found.drop:+.2f} points on {found.samples} test samples"
+        change = f"{-100 * found.drop + 0:+.2f} points on {found.samples} test samples"
         return "accuracy", f"{found.float_model:.2%}", f"{found.compressed:.2%}", change
     change = f"{found.drop:+.4g} on {found.samples} test samples"
     return "mean absolute error", f"{found.float_model:.4g}", f"{found.compressed:.4g}", change
@@ -82,6 +85,8 @@ def _resource(part: ResourceFit) -> tuple[str, str]:
 
 
 def _weights(report: Report) -> object:
+    from rich.markup import escape
+
     rows = table(
         "weights",
         "shape",
@@ -92,32 +97,68 @@ def _weights(report: Report) -> object:
         right=("bytes", "zero", "values"),
         fold=("weights",),
     )
-    for one in report.weights:
-        if one.role != "weights":
-            continue
-        name = one.name.split(";")[0]
+    shown = [one for one in report.weights if one.role == "weights"]
+    for one, name in zip(shown, short_names([one.name for one in shown]), strict=True):
         shape = "x".join(map(str, one.shape))
         rows.add_row(
-            name, shape, one.dtype, f"{one.bytes:,}", f"{one.sparsity:.1%}", str(one.distinct_values)
+            escape(name), shape, one.dtype, f"{one.bytes:,}", f"{one.sparsity:.1%}", str(one.distinct_values)
         )
     return rows
 
 
-def _shown(report: Report) -> Iterator[object]:
+def short_names(names: Sequence[str]) -> list[str]:
+    """Tensor names as the layers' names, where that keeps them apart.
+
+    A converted tensor is called ``model/block/layer/Conv2D;model/block/norm/...``: of the first path, the
+    part that all tensors share and the operator at its end say nothing.
+    """
+    whole = [name.split(";")[0] for name in names]
+    paths = [name.split("/") for name in whole]
+    shared = 0
+    while paths and all(len(path) > shared + 2 and path[shared] == paths[0][shared] for path in paths):
+        shared += 1
+    made = ["/".join(path[shared:-1] or path[-1:]) for path in paths]
+    return made if len(set(made)) == len(made) else whole
+
+
+def shown_findings(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """The findings as a person wants them.
+
+    Those that say the same about the same thing, or the same about several, become one line; of the rest,
+    at most so many of a kind are listed.
+    """
     from edgesqueeze.findings import Finding
 
-    seen: dict[str, list[Finding]] = {}
-    for one in report.findings:
-        seen.setdefault(one.code, []).append(one)
-    for code, found in seen.items():
-        yield from found[:LISTED]
-        if len(found) > LISTED:
-            message = f"{len(found) - LISTED} more {code}; report.json has them all"
-            yield Finding(code=code, subject="", message=message, severity=found[0].severity)
+    merged: dict[tuple[str, str], list[Finding]] = {}
+    for one in findings:
+        merged.setdefault((one.message, one.severity), []).append(one)
+    kinds: dict[str, list[Finding]] = {}
+    for (message, severity), found in merged.items():
+        codes = list(dict.fromkeys(one.code for one in found))
+        subjects = list(dict.fromkeys(one.subject for one in found))
+        rest = f" and {len(subjects) - LISTED} more" if len(subjects) > LISTED else ""
+        subject = ", ".join(subjects[:LISTED]) + rest
+        told = [SKIPPED[code] for code in codes if code in SKIPPED]
+        text = (
+            f"{'neither ' if len(told) > 1 else 'not '}{' nor '.join(told)}: {message}" if told else message
+        )
+        kinds.setdefault(codes[0], []).append(
+            Finding(code=codes[0], subject=subject, message=text, severity=cast("Severity", severity))
+        )
+    for code, listed in kinds.items():
+        yield from listed[:LISTED]
+        if len(listed) > LISTED:
+            message = f"{len(listed) - LISTED} more {code}; report.json has them all"
+            yield Finding(code=code, subject="", message=message, severity=listed[0].severity)
 
 
 def _verdict(report: Report) -> str:
-    return "[green]ok[/]" if report.ok else "[red]not ok[/]"
+    limits = " and keeps the recipe's limits" if report.recipe.limits.max_accuracy_drop is not None else ""
+    return f"[green]ok[/]: it fits {report.target}{limits}" if report.ok else "[red]not ok[/]"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.1f} times smaller" if ratio >= 1 else f"{1 / ratio:.1f} times larger"
 
 
 def _bytes(count: int) -> str:

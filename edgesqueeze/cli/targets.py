@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import click
+from pydantic import BaseModel, ConfigDict
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -17,9 +18,36 @@ from edgesqueeze import target as targets_module
 from edgesqueeze.findings import Finding
 from edgesqueeze.target import Cpu, Target
 
-SCHEMA_VERSION = 1
 # Tables stay readable in logs and pipes, where rich would assume 80 columns.
 PIPE_WIDTH = 100
+
+
+class TargetList(BaseModel):
+    """All profiles.
+
+    Attributes:
+        schema_version: of this record as JSON.
+        targets: the profiles, in the order of the table.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    targets: tuple[Target, ...]
+
+
+class TargetDocument(BaseModel):
+    """One profile.
+
+    Attributes:
+        schema_version: of this record as JSON.
+        target: the profile.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    target: Target
 
 
 @click.group()
@@ -34,7 +62,7 @@ def list_command(as_json: bool) -> None:
     scan = targets_module.scan_targets()
     _warn(scan.problems)
     if as_json:
-        _print_json({"targets": [target.model_dump(mode="json") for target in scan.targets]})
+        click.echo(TargetList(targets=scan.targets).model_dump_json(indent=2))
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for title in ("name", "device", "Cortex"):
@@ -55,7 +83,7 @@ def show_command(name: str, as_json: bool) -> None:
     """Show all figures of the target NAME (or of a .toml file) and where they come from."""
     target = targets_module.load_target(name)
     if as_json:
-        _print_json({"target": target.model_dump(mode="json")})
+        click.echo(TargetDocument(target=target).model_dump_json(indent=2))
         return
     console = _console()
     aliases = f" (also {', '.join(target.aliases)})" if target.aliases else ""
@@ -154,10 +182,6 @@ def _size(count: int) -> str:
 def _warn(findings: tuple[Finding, ...]) -> None:
     for finding in findings:
         click.echo(f"{finding.severity}: {finding.subject}: {finding.message}", err=True)
-
-
-def _print_json(content: dict[str, object]) -> None:
-    click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **content}, indent=2))
 
 
 def _console() -> Console:

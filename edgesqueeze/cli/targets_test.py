@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -78,12 +77,10 @@ def test_broken_user_profile_is_a_warning(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(json.loads(result.stdout)["targets"]) == len(list_targets())
 
 
-def test_list_starts_fast() -> None:
-    code = "from edgesqueeze.cli.targets import targets; targets()"
+def test_list_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from edgesqueeze.cli.targets import targets; targets(standalone_mode=False); "
+        "heavy = {'tensorflow', 'keras', 'numpy', 'ai_edge_litert'} & set(sys.modules); assert not heavy, heavy"
+    )
     environment = {**os.environ, "PYTHONPATH": str(Path(module.__file__).parents[1])}
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code, "list"], check=True, capture_output=True, env=environment)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.5
+    subprocess.run([sys.executable, "-c", code, "list"], check=True, capture_output=True, env=environment)

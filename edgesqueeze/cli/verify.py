@@ -83,7 +83,7 @@ def verify(
     if as_json:
         click.echo(result.model_dump_json(indent=2))
     else:
-        _print(result)
+        print_verification(result)
     if not result.ok:
         sys.exit(1)
 
@@ -104,7 +104,8 @@ def _load(data: str, model: TfliteModel) -> EvalData:
     return EvalData(split.inputs, split.labels, names)
 
 
-def _print(result: Verification) -> None:
+def print_verification(result: Verification) -> None:
+    """Print the runtimes, the figures against the original, and the findings."""
     from rich import box
     from rich.console import Console
     from rich.markup import escape

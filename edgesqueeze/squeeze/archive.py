@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import h5py  # type: ignore[import-untyped]
+import h5py
 
 from edgesqueeze.errors import ModelFileError, UnsafeModelError, UnsupportedModelError
 
@@ -223,7 +223,7 @@ def _saved_model(path: Path) -> Archive:
             got="what Keras 3's model.export() or tf.saved_model.save() writes",
             hint="Save the model with model.save('model.keras').",
         )
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
     from tf_keras.protobuf import saved_metadata_pb2
 
     metadata = saved_metadata_pb2.SavedMetadata()

@@ -170,17 +170,17 @@ def _from_splits(
         findings += check_split(split, specs, name)
     labels, label_findings = check_labels(splits, model, name)
     findings += label_findings
-    train_rows = np.arange(loaded.train.count)
+    train_rows: npt.NDArray[np.int64] = np.arange(loaded.train.count)
     if loaded.test is not None:
-        test, test_rows, test_labels = loaded.test, np.arange(loaded.test.count), labels and labels[1]
+        test, test_rows = loaded.test, np.arange(loaded.test.count)
     else:
-        test, test_labels = loaded.train, labels and labels[0]
+        test = loaded.train
         train_rows, test_rows = _hold_out(loaded.train.count, seed)
         findings.append(_held_out(name, len(test_rows)))
     return Data(
         name,
-        array_source(loaded.train.inputs, labels and labels[0], train_rows, specs, options),
-        array_source(test.inputs, test_labels, test_rows, specs, options),
+        array_source(loaded.train.inputs, labels[0] if labels else None, train_rows, specs, options),
+        array_source(test.inputs, labels[-1] if labels else None, test_rows, specs, options),
         findings=tuple(findings),
     )
 

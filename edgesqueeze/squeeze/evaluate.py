@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edgesqueeze.compare import EvalData
 from edgesqueeze.graph import TfliteModel
-from edgesqueeze.original import in_output_order, real_outputs
+from edgesqueeze.original import output_places, real_outputs
 from edgesqueeze.runners import litert
 from edgesqueeze.samples import data_samples
 from edgesqueeze.squeeze.load import LoadedModel, predict
@@ -47,16 +47,20 @@ def evaluate(loaded: LoadedModel, tflite: TfliteModel, source: Source, limit: in
         limit: at most so many of them.
     """
     names = tuple(loaded.model.input_names)
-    originals, compressed, labels = [], [], []
+    originals: list[list[Array]] = []
+    compressed: list[list[Array]] = []
+    labels: list[list[Array]] = []
     first: EvalData | None = None
     for inputs, targets in source.stream(BATCH, None).take(-(-limit // BATCH)).as_numpy_iterator():
-        room = limit - sum(len(one[0]) for one in originals)
+        room = limit - BATCH * len(originals)
         inputs, targets = [one[:room] for one in inputs], [one[:room] for one in targets]
-        batch = EvalData(tuple(inputs), tuple(targets) or None, names)
+        batch = EvalData(tuple(inputs), names=names)
         first = first or batch
-        originals.append(in_output_order(tflite, predict(loaded, dict(zip(names, inputs, strict=True)))))
+        outputs = predict(loaded, dict(zip(names, inputs, strict=True)))
+        places = output_places(tflite, outputs)
+        originals.append([outputs[place] for place in places])
         compressed.append(real_outputs(tflite, litert.run(tflite, data_samples(tflite, batch))))
-        labels.append(targets)
+        labels.append([targets[place] for place in places] if source.labelled else [])
     assert first is not None
     whole = tuple(np.concatenate(parts) for parts in zip(*labels, strict=True)) if source.labelled else None
     return Evaluation(_joined(originals), _joined(compressed), whole, first)

@@ -95,11 +95,11 @@ def _plan(model: Any) -> tuple[Mapping[str, Any], tuple[Finding, ...]]:
         reason = _why_not(layer)
         previous, following = before.get(layer.name), after.get(layer.name)
         factor, shift = _affine(layer)
-        if not reason and _takes_from_behind(previous, after, layer):
+        if previous is not None and not reason and _takes_from_behind(previous, after, layer):
             source = plan.get(previous.name, previous)
             plan[previous.name] = _scaled_outputs(source, factor, shift)
             plan[layer.name] = []
-        elif not reason and _takes_from_front(following, before, layer, plan):
+        elif following is not None and not reason and _takes_from_front(following, before, layer):
             plan[following.name] = _scaled_inputs(plan.get(following.name, following), factor, shift)
             plan[layer.name] = []
         else:
@@ -143,16 +143,15 @@ def _why_not(layer: Any) -> str:
 
 def _takes_from_behind(previous: Any, after: Mapping[str, Any], norm: Any) -> bool:
     return (
-        previous is not None
-        and kernel_spec(previous) is not None
+        kernel_spec(previous) is not None
         and previous.activation is tf_keras.activations.linear
         and after.get(previous.name) is norm
     )
 
 
-def _takes_from_front(following: Any, before: Mapping[str, Any], norm: Any, plan: Mapping[str, Any]) -> bool:
+def _takes_from_front(following: Any, before: Mapping[str, Any], norm: Any) -> bool:
     """Whether a layer can take in a batch norm on its input: its padding must not see the shift."""
-    if following is None or before.get(following.name) is not norm or kernel_spec(following) is None:
+    if before.get(following.name) is not norm or kernel_spec(following) is None:
         return False
     if type(following) is layers.Dense:
         return True

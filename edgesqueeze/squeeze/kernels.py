@@ -71,7 +71,7 @@ def tflite_layout(layer: Any, kernel: FloatArray) -> FloatArray:
         return kernel.T
     if isinstance(layer, tf_keras.layers.DepthwiseConv2D):
         height, width, channels, multiplier = kernel.shape
-        return kernel.reshape(1, height, width, channels * multiplier)
+        return np.reshape(kernel, (1, height, width, channels * multiplier))
     if isinstance(layer, tf_keras.layers.Conv1D):
         return np.transpose(kernel, (2, 0, 1))[:, np.newaxis]
     if isinstance(layer, tf_keras.layers.Conv2DTranspose):

@@ -69,16 +69,19 @@ def prunable(model: Any, recipe: Prune, names: frozenset[str], steps: int) -> tu
 
 def _structure(layer: Any, recipe: Prune) -> str:
     """The structure that TFMOT can give a layer's kernel."""
-    rank = kernel_of(layer).ndim
-    if recipe.structure == "block" and rank != 2:
-        return "unstructured"
+    shape = kernel_of(layer).shape
+    rank = len(shape)
+    if recipe.structure == "block":
+        # TFMOT cannot choose among the blocks of a single row or column of them.
+        blocks = [-(-size // side) for size, side in zip(shape, recipe.block, strict=False)]
+        return "block" if rank == 2 and min(blocks) > 1 else "unstructured"
     if recipe.structure == "2:4" and (rank not in (2, 4) or "Depthwise" in type(layer).__name__):
         return "unstructured"
     return recipe.structure
 
 
 def _applies_to(recipe: Prune) -> str:
-    return "Dense" if recipe.structure == "block" else "Conv2D, Conv2DTranspose and Dense"
+    return "Dense kernels of several blocks both ways" if recipe.structure == "block" else "Conv2D, Conv2DTranspose and Dense"
 
 
 def _schedule(recipe: Prune, steps: int) -> Any:

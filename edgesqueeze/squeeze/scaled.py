@@ -22,7 +22,7 @@ _Prunable = tfmot.sparsity.keras.PrunableLayer
 _Clusterable = tfmot.clustering.keras.ClusterableLayer
 
 
-class ScaledKernel(tf_keras.layers.Layer, _Prunable, _Clusterable):  # type: ignore[misc]
+class ScaledKernel(tf_keras.layers.Layer, _Prunable, _Clusterable):  # type: ignore[misc, valid-type]
     """Computes what ``inner`` does with the kernel ``kernel * mask * scale * (1 + scale_change)``.
 
     TFMOT prunes and clusters ``kernel``; what it does to it reaches every channel in the same way, and the
@@ -109,12 +109,14 @@ class ScaledKernel(tf_keras.layers.Layer, _Prunable, _Clusterable):  # type: ign
         """The scale as trained so far."""
         change = np.asarray(self.scale_change.numpy(), np.float32)
         # Training cannot be allowed to turn a channel around: its levels would change sign.
-        return (self._initial_scale * np.maximum(1.0 + change, 1e-3)).astype(np.float32)
+        return np.asarray(self._initial_scale * np.maximum(1.0 + change, 1e-3), np.float32)
 
     def value(self) -> FloatArray:
         """The composed kernel as trained so far."""
-        kernel = np.asarray(self.kernel.numpy(), np.float32) * self.scale()
-        return kernel if self.mask is None else kernel * self.mask
+        kernel: FloatArray = np.asarray(self.kernel.numpy(), np.float32) * self.scale()
+        if self.mask is not None:
+            kernel *= self.mask
+        return kernel
 
     def bare(self, kernel: FloatArray) -> Any:
         """A plain layer of the inner layer's class with the given kernel and the trained bias."""

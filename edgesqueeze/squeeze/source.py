@@ -87,10 +87,8 @@ def array_source(
 def _as_input(values: Array, spec: InputSpec, options: DataOptions) -> Array:
     shaped = values.reshape(len(values), *spec.shape)
     if np.issubdtype(np.dtype(spec.dtype), np.floating):
-        return (shaped.astype(np.float32) * np.float32(options.scale) + np.float32(options.offset)).astype(
-            spec.dtype
-        )
-    return shaped.astype(spec.dtype)
+        shaped = shaped.astype(np.float32) * np.float32(options.scale) + np.float32(options.offset)
+    return np.asarray(shaped, spec.dtype)
 
 
 def image_source(

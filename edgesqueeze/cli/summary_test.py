@@ -1,0 +1,45 @@
+from edgesqueeze.cli.summary import LISTED, short_names, shown_findings
+from edgesqueeze.findings import Finding
+
+
+def test_short_names_are_the_layers():
+    names = ["net/stem/Conv2D", "net/block/dw/depthwise;net/block/bn/FusedBatchNormV3", "net/last/MatMul"]
+    assert short_names(names) == ["stem", "block/dw", "last"]
+
+
+def test_names_stay_long_where_short_ones_would_be_the_same():
+    names = ["net/lstm/kernel", "net/lstm/recurrent", "net/last/MatMul"]
+    assert short_names(names) == names
+
+
+def test_names_without_a_path():
+    assert short_names([]) == []
+    assert short_names(["weights"]) == ["weights"]
+    assert short_names(["net/dense/MatMul"]) == ["dense"]
+    assert short_names(["one", "two"]) == ["one", "two"]
+
+
+def test_what_two_stages_say_about_one_layer_is_one_line():
+    found = [
+        Finding(code=f"{task}-skipped", subject="stem", message="first") for task in ("prune", "cluster")
+    ]
+    (shown,) = shown_findings(found)
+    assert (shown.subject, shown.message) == ("stem", "neither pruned nor clustered: first")
+
+
+def test_one_message_about_many_layers_is_one_line():
+    found = [Finding(code="batch-norm-kept", subject=f"bn{i}", message="same") for i in range(LISTED + 2)]
+    (shown,) = shown_findings(found)
+    assert shown.subject == "bn0, bn1, bn2, bn3, bn4, bn5 and 2 more"
+    assert shown.message == "same"
+
+
+def test_many_of_a_kind_are_counted():
+    found = [
+        Finding(code="clusters-missed", subject=f"l{i}", message=str(i), severity="warning")
+        for i in range(LISTED + 3)
+    ]
+    shown = list(shown_findings(found))
+    assert len(shown) == LISTED + 1
+    assert shown[-1].message == "3 more clusters-missed; report.json has them all"
+    assert shown[-1].severity == "warning"
