@@ -14,8 +14,10 @@ import tensorflow as tf
 from edgesqueeze.errors import DataError, FloatOperatorError, UnsupportedModelError
 from edgesqueeze.findings import Finding
 from edgesqueeze.graph import TfliteModel, parse_tflite
+from edgesqueeze.graph.repack import share_vectors
 from edgesqueeze.quiet import quiet
 from edgesqueeze.recipe import IoType, QuantizeMode
+from edgesqueeze.samples import safe_name
 from edgesqueeze.squeeze.source import Source
 
 MIN_CALIBRATION = 10
@@ -58,14 +60,15 @@ def convert(
         converter.target_spec.supported_types = [tf.float16]
     if mode in ("int8", "int16x8"):
         findings = _check_calibration(calibration, samples)
-        converter.representative_dataset = lambda: _calibration(calibration, samples, seed)
+        names = [safe_name(name) for name in model.input_names]
+        converter.representative_dataset = lambda: _calibration(calibration, samples, seed, names)
         converter.target_spec.supported_ops = [_integer_operators(mode)]
         dtype = {"int8": tf.int8, "uint8": tf.uint8, "float32": tf.float32}[io]
         if mode == "int16x8" and io == "int8":
             dtype = tf.int16
         converter.inference_input_type = dtype
         converter.inference_output_type = dtype
-    converted = parse_tflite(_run(converter, mode), name=model.name)
+    converted = parse_tflite(share_vectors(_run(converter, mode)), name=model.name)
     if mode in ("int8", "int16x8"):
         _check_integer(converted)
     return converted, findings
@@ -74,7 +77,7 @@ def convert(
 def _batch_one(model: Any) -> Any:
     """The model as a function of fixed shapes; a dynamic batch would leave SHAPE and PACK in the graph."""
     specs = [
-        tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype, name=name)
+        tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype, name=safe_name(name))
         for tensor, name in zip(model.inputs, model.input_names, strict=True)
     ]
 
@@ -112,9 +115,11 @@ def _check_calibration(source: Source, samples: int) -> tuple[Finding, ...]:
     return ()
 
 
-def _calibration(source: Source, samples: int, seed: int) -> Iterator[list[Any]]:
+def _calibration(source: Source, samples: int, seed: int, names: Sequence[str]) -> Iterator[Any]:
     for inputs, _ in source.stream(1, seed).take(samples).as_numpy_iterator():
-        yield [np.asarray(array) for array in inputs]
+        arrays = [np.asarray(array) for array in inputs]
+        # By name: the converter sorts several inputs as it likes.
+        yield dict(zip(names, arrays, strict=True)) if len(arrays) > 1 else arrays
 
 
 def _run(converter: Any, mode: QuantizeMode) -> bytes:
@@ -125,7 +130,9 @@ def _run(converter: Any, mode: QuantizeMode) -> bytes:
         raise
     except Exception as error:  # The converter raises whatever its passes raise.
         text = str(error)
-        names = sorted(set(re.findall(r"\btf\.([A-Z]\w+)", text)))
+        names = sorted(
+            {first or second for first, second in re.findall(r"\btf\.([A-Z]\w+)|\bop: '(\w+)'", text)}
+        )
         reason = text.strip().splitlines()[0][:300] if text.strip() else type(error).__name__
         raise UnsupportedModelError(
             f"TensorFlow's converter cannot convert the model ({mode}): {reason}",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from edgesqueeze.errors import DataError
 from edgesqueeze.findings import Finding
 from edgesqueeze.npz import NpzData, Split, load_npz
 from edgesqueeze.recipe import DataOptions
-from edgesqueeze.squeeze.check_data import check_labels, check_split, check_stream
+from edgesqueeze.squeeze.check_data import check_images, check_labels, check_split, check_stream
 from edgesqueeze.squeeze.source import InputSpec, Source, array_source, dataset_source, image_source
 
 Array = npt.NDArray[Any]
@@ -139,13 +139,7 @@ def _call(name: str) -> Any:
 
 def _as_split(x: Any, y: Any = None, *, specs: Sequence[InputSpec], name: str) -> Split:
     if isinstance(x, dict):
-        missing = [spec.name for spec in specs if spec.name not in x]
-        if missing:
-            raise DataError(
-                f"{name} lacks data for the input {missing[0]!r}",
-                expected=", ".join(spec.name for spec in specs),
-                got=", ".join(map(str, x)),
-            )
+        _check_names(x, specs, name)
         columns = tuple(np.asarray(x[spec.name]) for spec in specs)
     else:
         columns = tuple(np.asarray(part) for part in (x if len(specs) > 1 else (x,)))
@@ -161,6 +155,16 @@ def _as_split(x: Any, y: Any = None, *, specs: Sequence[InputSpec], name: str) -
     return Split(columns, labels)
 
 
+def _check_names(given: Mapping[str, Any], specs: Sequence[InputSpec], name: str) -> None:
+    missing = [spec.name for spec in specs if spec.name not in given]
+    if missing:
+        raise DataError(
+            f"{name} lacks data for the input {missing[0]!r}",
+            expected=", ".join(spec.name for spec in specs),
+            got=", ".join(map(str, given)),
+        )
+
+
 def _from_splits(
     loaded: NpzData, model: Any, specs: Sequence[InputSpec], options: DataOptions, seed: int, name: str
 ) -> Data:
@@ -172,7 +176,8 @@ def _from_splits(
     findings += label_findings
     train_rows: npt.NDArray[np.int64] = np.arange(loaded.train.count)
     if loaded.test is not None:
-        test, test_rows = loaded.test, np.arange(loaded.test.count)
+        test = loaded.test
+        test_rows: npt.NDArray[np.int64] = np.arange(loaded.test.count)
     else:
         test = loaded.train
         train_rows, test_rows = _hold_out(loaded.train.count, seed)
@@ -227,13 +232,14 @@ def _from_folder(path: Path, model: Any, specs: Sequence[InputSpec], options: Da
         train_rows, test_rows = np.arange(len(files)), np.arange(len(test_files))
     train = _chosen(files, classes, train_rows, specs[0], options)
     test = _chosen(test_files, test_classes, test_rows, specs[0], options)
-    findings += check_stream(train, specs, model, path.name)
     if len(names) > model.outputs[0].shape[-1] > 1:
         raise DataError(
             f"{path.name} has more classes than the model",
             expected=f"at most {model.outputs[0].shape[-1]} subfolders",
             got=f"{len(names)}: {', '.join(names[:8])}",
         )
+    check_images([*files, *(test_files if test_folder else ())])
+    findings += check_stream(train, specs, model, path.name)
     return Data(f"images in {path.name}", train, test, tuple(names), tuple(findings))
 
 
@@ -279,7 +285,10 @@ def _dataset(dataset: Any, model: Any, specs: Sequence[InputSpec], options: Data
     """A user's data set as single samples of ``(inputs, labels)`` tuples."""
     spec = dataset.element_spec
     labelled = isinstance(spec, tuple) and len(spec) == 2
-    first = tf.nest.flatten(spec[0] if labelled else spec)[0]
+    inputs = spec[0] if labelled else spec
+    if isinstance(inputs, dict):
+        _check_names(inputs, specs, name)
+    first = tf.nest.flatten(inputs)[0]
     if first.shape.rank is not None and first.shape.rank == len(specs[0].shape) + 1:
         dataset = dataset.unbatch()
 

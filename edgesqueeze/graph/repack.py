@@ -1,0 +1,88 @@
+"""Write a .tflite anew with every vector that occurs more than once stored once.
+
+Per-channel quantization gives each weight and each bias as many 64-bit zero points as it has channels, all
+zero. In a small model they are a fifth of the file. FlatBuffers let tables share a vector, and every reader
+follows the offsets that it finds, so nothing but the size changes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert import schema_py_generated as schema
+
+from edgesqueeze.graph.read import FILE_IDENTIFIER, parse_tflite
+from edgesqueeze.graph.records import Graph, Tensor
+
+BUFFER_ALIGNMENT = 16
+"""The schema's ``force_align`` of constants; runtimes read them in place."""
+
+
+def share_vectors(content: bytes) -> bytes:
+    """Store equal vectors of a .tflite once.
+
+    Args:
+        content: a valid .tflite below 2 GB.
+
+    Returns:
+        A .tflite with the same tensors, operators and constants; ``content`` itself if it was smaller.
+    """
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    builder = _SharingBuilder(len(content))
+    builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
+    packed = bytes(builder.Output())
+    return packed if len(packed) < len(content) and _same(content, packed) else content
+
+
+class _SharingBuilder(flatbuffers.Builder):  # type: ignore[misc]
+    """A builder that finds a vector or string which it has written before."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._written: dict[tuple[str, bytes], int] = {}
+
+    def CreateNumpyVector(self, x: npt.NDArray[Any]) -> int:  # noqa: N802 - overridden
+        """Write a vector, or return the place of an equal one."""
+        return self._once(x.dtype.str, x.tobytes(), lambda: self._vector(x))
+
+    def CreateString(self, s: Any, *rest: Any) -> int:  # noqa: N802 - overridden
+        """Write a string, or return the place of an equal one."""
+        raw = s if isinstance(s, bytes) else str(s).encode()
+        return self._once("string", raw, lambda: super(_SharingBuilder, self).CreateString(s, *rest))
+
+    def _once(self, kind: str, raw: bytes, write: Any) -> int:
+        if (kind, raw) not in self._written:
+            self._written[kind, raw] = write()
+        return self._written[kind, raw]
+
+    def _vector(self, x: npt.NDArray[Any]) -> int:
+        if x.dtype != np.uint8:
+            return int(super().CreateNumpyVector(x))
+        # Python's builder knows nothing of force_align.
+        self.StartVector(1, x.size, BUFFER_ALIGNMENT)
+        self.head = self.Head() - x.size
+        self.Bytes[self.Head() : self.Head() + x.size] = x.tobytes()
+        return int(self.EndVector())
+
+
+def _same(before: bytes, after: bytes) -> bool:
+    """Whether two files hold the same graphs, constants included."""
+    one, other = parse_tflite(before), parse_tflite(after)
+    return [_content(graph) for graph in one.graphs] == [_content(graph) for graph in other.graphs]
+
+
+def _content(graph: Graph) -> tuple[Any, ...]:
+    operators = [
+        (one.kind, one.version, one.inputs, one.outputs, dict(one.options)) for one in graph.operators
+    ]
+    return graph.inputs, graph.outputs, operators, [_tensor(one) for one in graph.tensors]
+
+
+def _tensor(tensor: Tensor) -> tuple[Any, ...]:
+    found = tensor.quantization
+    scale = None if found is None else (found.scales.tobytes(), found.zero_points.tobytes(), found.axis)
+    value = None if tensor.data is None else tensor.data.tobytes()
+    return tensor.name, tensor.shape, tensor.signature, tensor.dtype, value, scale
