@@ -5,12 +5,7 @@ A Keras model runs in a process of its own: this one never imports TensorFlow.
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import os
 import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,18 +14,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgesqueeze import errors
 from edgesqueeze.affine import dequantize
 from edgesqueeze.compare import EvalData
-from edgesqueeze.errors import EdgeSqueezeError, MissingToolError, ModelFileError
+from edgesqueeze.errors import ModelFileError
 from edgesqueeze.graph import TfliteModel, read_tflite
 from edgesqueeze.parity import choose_reference
 from edgesqueeze.runners.registry import Outputs
 from edgesqueeze.samples import data_samples
+from edgesqueeze.worker import call_worker
 
 Array = npt.NDArray[Any]
-
-PACKAGE_ROOT = str(Path(__file__).parents[1])
 
 
 def original_outputs(path: Path, data: EvalData, custom_objects: Sequence[str] = ()) -> list[Array]:
@@ -87,38 +80,13 @@ def output_places(model: TfliteModel, original: Sequence[Array]) -> list[int]:
 
 
 def _keras_outputs(path: Path, data: EvalData, custom_objects: Sequence[str]) -> list[Array]:
-    if importlib.util.find_spec("tensorflow") is None:
-        raise MissingToolError(
-            f"{path.name} is a Keras model, and TensorFlow is not installed",
-            expected="the packages that compress needs",
-            hint="pip install 'edgesqueeze[compress]', or compare with a .tflite instead",
-        )
     names = data.names or tuple(f"input_{i}" for i in range(len(data.inputs)))
     with tempfile.TemporaryDirectory(prefix="edgesqueeze-") as name:
         folder = Path(name)
         inputs, outputs = folder / "in.npz", folder / "out.npz"
         columns = dict(zip(names, data.inputs, strict=True))
         np.savez(inputs, **columns)  # type: ignore[arg-type]
-        command = [sys.executable, "-m", "edgesqueeze.squeeze.predict_worker"]
-        command += [str(path), str(inputs), str(outputs), *custom_objects]
-        # Found even when EdgeSqueeze is not installed but run from its source tree.
-        search_path = os.pathsep.join(filter(None, [PACKAGE_ROOT, os.environ.get("PYTHONPATH", "")]))
-        environment = {**os.environ, "PYTHONPATH": search_path}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-        if done.returncode:
-            raise _told(path, done)
+        arguments = [str(path), str(inputs), str(outputs), *custom_objects]
+        call_worker("edgesqueeze.squeeze.predict_worker", arguments, f"{path.name} is a Keras model")
         with np.load(outputs, allow_pickle=False) as stored:
             return [stored[f"output_{i}"] for i in range(len(stored.files))]
-
-
-def _told(path: Path, done: subprocess.CompletedProcess[str]) -> EdgeSqueezeError:
-    """The error that the other process raised, as an exception of this one."""
-    lines = done.stdout.strip().splitlines()
-    try:
-        told = json.loads(lines[-1]) if lines else {}
-        kind = getattr(errors, told.pop("error"))
-        error: EdgeSqueezeError = kind(told.pop("problem"), **told)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-        return ModelFileError(f"cannot run {path.name} in Keras", got=last)
-    return error

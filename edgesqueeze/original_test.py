@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgesqueeze import original
+from edgesqueeze import original, worker
 from edgesqueeze.compare import EvalData
-from edgesqueeze.errors import DataError, MissingToolError, ModelFileError
+from edgesqueeze.errors import DataError, MissingToolError, ModelFileError, UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.original import in_output_order, original_outputs, real_outputs
 from edgesqueeze.runners import litert
@@ -36,7 +36,7 @@ def test_a_missing_file(tmp_path):
 def test_a_keras_model_without_tensorflow(tmp_path, monkeypatch):
     path = tmp_path / "model.keras"
     path.write_bytes(b"")
-    monkeypatch.setattr(original.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(worker.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingToolError, match="TensorFlow is not installed") as caught:
         original_outputs(path, EvalData((np.zeros((1, 2)),)))
     assert "edgesqueeze[compress]" in str(caught.value)
@@ -49,8 +49,8 @@ def _worker(monkeypatch, answer):
         stdout, stderr, status = answer(command)
         return subprocess.CompletedProcess(command, status, stdout, stderr)
 
-    monkeypatch.setattr(original.subprocess, "run", run)
-    monkeypatch.setattr(original.importlib.util, "find_spec", lambda name: True)
+    monkeypatch.setattr(worker.subprocess, "run", run)
+    monkeypatch.setattr(worker.importlib.util, "find_spec", lambda name: True)
 
 
 def test_a_keras_model_runs_in_a_process_of_its_own(tmp_path, monkeypatch):
@@ -80,7 +80,7 @@ def test_its_errors_come_through(tmp_path, monkeypatch):
         original_outputs(path, data)
     assert caught.value.hint == "c"
     _worker(monkeypatch, lambda command: ("", "Traceback\nKilled", -9))
-    with pytest.raises(ModelFileError, match="Killed"):
+    with pytest.raises(UsageError, match="Killed"):
         original_outputs(path, data)
 
 

@@ -31,7 +31,9 @@ VERDICTS = {"rounding": "[yellow]rounding", "identical": "[green]identical", "br
     metavar="NAME",
     help="Compare this runtime with the reference; may be repeated. All that can run here if not given.",
 )
-@click.option("--data", help="Real data with labels (an .npz). Random inputs if not given.")
+@click.option(
+    "--data", help="An .npz, a folder of images by class, or module:callable. Random inputs if not given."
+)
 @click.option(
     "--custom-objects",
     multiple=True,
@@ -73,7 +75,7 @@ def verify(
     tflite = read_tflite(model)
     result = run_verify(
         tflite,
-        data=None if data is None else _load(data, tflite),
+        data=None if data is None else _load(data, model, tflite, samples),
         against=against,
         runtimes=runtimes,
         custom_objects=custom_objects,
@@ -88,19 +90,25 @@ def verify(
         sys.exit(1)
 
 
-def _load(data: str, model: TfliteModel) -> EvalData:
-    """The test split of an .npz, or what it holds if it has only one."""
+def _load(data: str, path: Path, model: TfliteModel, limit: int) -> EvalData:
+    """Samples from an .npz; from anything else that ``compress`` takes, by way of TensorFlow."""
+    import tempfile
+
     from edgesqueeze.compare import EvalData
-    from edgesqueeze.errors import DataError
     from edgesqueeze.npz import load_npz
     from edgesqueeze.samples import plain_name
+    from edgesqueeze.worker import call_worker
 
-    path = Path(data)
-    if path.suffix != ".npz":
-        raise DataError("verify reads data from .npz files only", expected="FILE.npz", got=data)
     names = tuple(plain_name(tensor) for tensor in model.main.input_tensors)
-    stored = load_npz(path, names, [plain_name(tensor) for tensor in model.main.output_tensors])
-    split = stored.test or stored.train
+    outputs = [plain_name(tensor) for tensor in model.main.output_tensors]
+    with tempfile.TemporaryDirectory(prefix="edgesqueeze-") as folder:
+        stored = Path(data)
+        if stored.suffix not in (".npz", ".npy"):
+            stored = Path(folder) / "data.npz"
+            arguments = [data, str(path), str(stored), str(limit)]
+            call_worker("edgesqueeze.squeeze.data_worker", arguments, f"{data} is no .npz file")
+        loaded = load_npz(stored, names, outputs)
+    split = loaded.test or loaded.train
     return EvalData(split.inputs, split.labels, names)
 
 

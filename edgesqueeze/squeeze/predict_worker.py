@@ -10,26 +10,20 @@ to stdout as one JSON object, and the exit status is the error's.
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgesqueeze.errors import DataError, EdgeSqueezeError, UsageError
+from edgesqueeze.errors import DataError, UsageError
+from edgesqueeze.worker import run_as_worker
 
 
 def main(arguments: list[str]) -> int:
     """Do what the command line asks; return the exit status."""
     model, inputs, outputs, *custom = arguments
-    try:
-        _predict(model, inputs, outputs, custom)
-    except EdgeSqueezeError as error:
-        told = {name: getattr(error, name) for name in ("problem", "expected", "got", "hint")}
-        print(json.dumps({"error": type(error).__name__, **told}))
-        return error.exit_code
-    return 0
+    return run_as_worker(lambda: _predict(model, inputs, outputs, custom))
 
 
 def _predict(model: str, inputs: str, outputs: str, custom: list[str]) -> None:
