@@ -71,8 +71,8 @@ def in_graph_order(model: TfliteModel, data: EvalData) -> list[Array]:
             expected=", ".join(tensor.name for tensor in tensors),
             got=", ".join(data.names) or "arrays without names",
         )
-    by_name = dict(zip(data.names, data.inputs, strict=False))
-    wanted = [plain_name(tensor) for tensor in tensors]
+    by_name = {safe_name(name): values for name, values in zip(data.names, data.inputs, strict=False)}
+    wanted = [safe_name(plain_name(tensor)) for tensor in tensors]
     if len(tensors) > 1 and all(name in by_name for name in wanted):
         return [by_name[name] for name in wanted]
     return list(data.inputs)
@@ -81,6 +81,12 @@ def in_graph_order(model: TfliteModel, data: EvalData) -> list[Array]:
 def plain_name(tensor: Tensor) -> str:
     """An input's name without what the converter adds: ``serving_default_x:0`` is ``x``."""
     return re.sub(r"^serving_default_|:\d+$", "", tensor.name)
+
+
+def safe_name(name: str) -> str:
+    """An input's name with nothing in it that TensorFlow forbids in a signature."""
+    safe = re.sub(r"[^A-Za-z0-9_.]", "_", name)
+    return safe if safe[:1].isalpha() else f"input_{safe}"
 
 
 def random_data(model: TfliteModel, count: int, seed: int = 0) -> EvalData:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ Array = npt.NDArray[Any]
 Labels = tuple[Array, ...]
 CHUNK = 4096
 """Samples that are looked at together, so that a check does not need the data twice in memory."""
+IMAGE_STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM")
+"""First bytes of JPEG, PNG, GIF and BMP files."""
 LOOKED_AT = 64
 """Samples of a stream that are looked at."""
 
@@ -141,6 +144,27 @@ def _check_output_labels(labels: Array, shape: tuple[int, ...], count: int, outp
             expected=f"class ids from 0 to {classes - 1}",
             got=f"{labels.min():g} to {labels.max():g}",
         )
+
+
+def check_images(files: Sequence[Path]) -> None:
+    """Check that files begin as images of the known formats do; they are decoded when they are needed.
+
+    Raises:
+        DataError: a file cannot be read or is of another kind.
+    """
+    for file in files:
+        try:
+            with file.open("rb") as opened:
+                start = opened.read(4)
+        except OSError as error:
+            raise DataError(f"cannot read {file}: {error.strerror}", expected="an image") from None
+        if not start.startswith(IMAGE_STARTS):
+            raise DataError(
+                f"{file} is not an image, whatever its name says",
+                expected="a JPEG, PNG, GIF or BMP file",
+                got=f"a file that begins with {start!r}" if start else "an empty file",
+                hint="remove it, or save it in one of these formats",
+            )
 
 
 def check_stream(source: Source, specs: Sequence[InputSpec], model: Any, name: str) -> list[Finding]:

@@ -84,19 +84,35 @@ def test_the_batch_is_one_and_no_shape_is_computed(mode, steps):
     assert all(-1 not in tensor.signature for tensor in tflite.main.tensors)
 
 
-@pytest.mark.parametrize("mode", ["int8", "none"])
-def test_two_inputs_and_two_outputs(mode):
-    a, b = tf_keras.Input((4,), name="left"), tf_keras.Input((6,), name="right")
+@pytest.mark.parametrize(
+    ("mode", "one", "other"), [("int8", "left", "right"), ("none", "z-1", "a/b:c"), ("int8", "_x", "2")]
+)
+def test_two_inputs_and_two_outputs(mode, one, other):
+    a, b = tf_keras.Input((4,), name=one), tf_keras.Input((6,), name=other)
     x = layers.Concatenate()([layers.Dense(5)(b), a])
     model = randomize(tf_keras.Model([b, a], [layers.Dense(2, name="z")(x), layers.Dense(3, name="y")(x)]))
     tflite, _ = _convert(model, mode, "float32")
     rng = np.random.default_rng(0)
     data = [rng.normal(size=(5, 6)).astype("f4"), rng.normal(size=(5, 4)).astype("f4")]
     want = in_output_order(tflite, [np.asarray(one) for one in model(data)])
-    have = _outputs(tflite, ("right", "left"), *data)
+    have = _outputs(tflite, (other, one), *data)
     assert sorted(one.shape for one in have) == [(5, 2), (5, 3)]
-    for one, other in zip(want, have, strict=True):
-        assert np.abs(one - other).max() < 0.1 * np.abs(one).max()
+    for right, found in zip(want, have, strict=True):
+        assert np.abs(right - found).mean() < 0.05 * np.abs(right).max()
+
+
+def test_inputs_of_the_same_shape_keep_their_own_ranges():
+    small, large = tf_keras.Input((4,), name="z"), tf_keras.Input((4,), name="a")
+    model = tf_keras.Model(
+        [small, large], layers.Concatenate()([layers.Dense(2)(small), layers.Dense(2)(large)])
+    )
+    rng = np.random.default_rng(0)
+    data = [rng.uniform(-1, 1, (20, 4)), rng.uniform(-100, 100, (20, 4))]
+    tflite, _ = convert(model, "int8", "int8", source_of(model, *data), 20, 0)
+    scales = {tensor.name: tensor.quantization.scale for tensor in tflite.main.input_tensors}
+    found = {name.removeprefix("serving_default_")[0]: scale for name, scale in scales.items()}
+    assert found["z"] == pytest.approx(2 / 255, rel=0.1)
+    assert found["a"] == pytest.approx(200 / 255, rel=0.1)
 
 
 @pytest.mark.parametrize("mode", ["int8", "int16x8"])
@@ -104,7 +120,7 @@ def test_full_integer_that_is_not_possible_names_the_operator(mode):
     model = _chain(layers.Reshape((8, 8, 3, 1)), layers.Conv3D(2, 3), layers.Flatten(), layers.Dense(2))
     with pytest.raises((FloatOperatorError, UnsupportedModelError)) as caught:
         _convert(model, mode)
-    assert "CONV_3D" in caught.value.got or "Conv3D" in str(caught.value)
+    assert "CONV_3D" in caught.value.got
     assert caught.value.hint
 
 
@@ -164,13 +180,15 @@ from edgesqueeze.recipe import parse_recipe
 from edgesqueeze.testing.tiny_keras import conv2d, images, randomize
 recipe = parse_recipe({"prune": {"sparsity": 0.6}, "cluster": {"clusters": 6}, "seed": 5,
     "finetune": {"epochs": 2, "batch_size": 6}, "quantize": {"calibration_samples": 12}})
+model = randomize(conv2d())
 for _ in range(TIMES):
-    result = compress(randomize(conv2d()), target="rpi4", data=images(), recipe=recipe)
+    result = compress(model, target="rpi4", data=images(), recipe=recipe)
     assert sum(stage.steps for stage in result.report.stages) == 14
     print(hashlib.sha256(result.tflite.content).hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_the_same_recipe_gives_the_same_bytes_in_one_process_and_in_another():
     hashes = []
     for times in (2, 1):

@@ -21,6 +21,9 @@ WARM_UP_SHARE = 0.05
 CHECKED_EVERY = 50
 """Steps between two looks at the loss; each look waits for the step to end."""
 
+NO_LOSSES = ("Loss", "Reduction", "deserialize", "get", "serialize")
+"""What else there is in the module of Keras's losses."""
+
 Progress = Callable[[int], None]
 
 
@@ -147,14 +150,13 @@ def _schedule(training: Training) -> Any:
 def _losses(teacher: Any, source: Source, name: str) -> list[Any]:
     if name == "distill":
         return [_distillation(tensor, teacher, source) for tensor in teacher.outputs]
-    try:
-        loss = tf_keras.losses.get(name)
-    except ValueError:
-        known = [key for key in dir(tf_keras.losses) if key.islower() and not key.startswith("_")]
+    known = [key for key in dir(tf_keras.losses) if not key.startswith("_") and key not in NO_LOSSES]
+    if name not in known:
         raise RecipeError(
-            f"there is no loss {name!r}{nearest(name, known)}",
+            f"there is no loss {name!r}{nearest(name, ['distill', *known])}",
             expected="distill, or the name of a Keras loss such as sparse_categorical_crossentropy",
-        ) from None
+        )
+    loss = tf_keras.losses.get(name)
     if not source.labelled:
         raise RecipeError(
             f"the loss {name!r} needs labels, and the data have none",

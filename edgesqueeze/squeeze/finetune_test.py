@@ -4,7 +4,14 @@ import tensorflow as tf
 import tf_keras
 
 from edgesqueeze.errors import RecipeError, UnsupportedModelError
-from edgesqueeze.squeeze.finetune import Training, finetune, freeze_batch_norms, output_kind, steps_per_epoch
+from edgesqueeze.squeeze.finetune import (
+    CHECKED_EVERY,
+    Training,
+    finetune,
+    freeze_batch_norms,
+    output_kind,
+    steps_per_epoch,
+)
 from edgesqueeze.squeeze.rewrite import rewrite
 from edgesqueeze.testing.tiny_keras import randomize, source_of, weights_of
 
@@ -110,7 +117,7 @@ def test_an_unknown_loss_is_answered_with_the_nearest(wrong, right):
         finetune(rewrite(teacher), teacher, source_of(teacher, X), _training(loss=wrong))
 
 
-@pytest.mark.parametrize("name", ["deserialize", "get", "serialize", "regularization_losses"])
+@pytest.mark.parametrize("name", ["deserialize", "get", "serialize", "Loss", "Reduction"])
 def test_helpers_of_the_losses_module_are_no_losses(name):
     teacher = _model("softmax")
     source = source_of(teacher, X, labels=[np.zeros(64, np.int64)])
@@ -126,7 +133,7 @@ def test_a_loss_that_is_no_number_stops_the_training():
     done = []
     with pytest.raises(UnsupportedModelError, match="the training diverged") as caught:
         finetune(student, teacher, source_of(teacher, X), _training(), progress=done.append)
-    assert len(done) < 3
+    assert not done
     assert "learning_rate" in caught.value.hint
 
 
@@ -147,11 +154,17 @@ def test_freezing_leaves_everything_else_trainable():
     assert {weight.name.split("/")[0] for weight in model.trainable_weights} == {"hidden", "out0"}
 
 
-def test_progress_counts_every_step():
+def test_progress_counts_up_to_the_last_step():
     teacher = _model("softmax")
     done = []
-    finetune(_damaged(teacher), teacher, source_of(teacher, X), _training(steps=9), progress=done.append)
-    assert done == list(range(1, 10))
+    finetune(
+        _damaged(teacher),
+        teacher,
+        source_of(teacher, X),
+        _training(steps=CHECKED_EVERY + 5),
+        progress=done.append,
+    )
+    assert done == [CHECKED_EVERY, CHECKED_EVERY + 5]
 
 
 def test_no_steps_do_nothing():

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgesqueeze.squeeze.grid import (
+    NEGLIGIBLE,
     TOP_LEVEL,
     channel_maximum,
     fit_scale,
@@ -99,12 +100,14 @@ def test_the_fitted_scale_is_the_best_one(case):
 
 
 @given(kernels())
-def test_lifted_survivors_do_not_round_to_zero_and_hardly_move(case):
+def test_survivors_that_count_do_not_round_to_zero_and_hardly_move(case):
     kernel, channels = case
     lifted = lift_survivors(kernel, channels)
-    np.testing.assert_array_equal(quantized(lifted, channels) == 0, kernel == 0)
-    step = channel_maximum(kernel, channels).astype(np.float64) / TOP_LEVEL
-    assert (np.abs(lifted.astype(np.float64) - kernel) <= 0.501 * step).all()
+    step = channel_maximum(kernel, channels) / np.float32(TOP_LEVEL)
+    negligible = np.abs(kernel) < step * NEGLIGIBLE
+    np.testing.assert_array_equal(quantized(lifted, channels) == 0, negligible)
+    np.testing.assert_array_equal(lifted[negligible], kernel[negligible])
+    assert (np.abs(lifted.astype(np.float64) - kernel) <= 0.501 * step.astype(np.float64)).all()
     assert (np.sign(lifted) == np.sign(kernel)).all()
 
 

@@ -39,8 +39,9 @@ def _check(small, raw, pruned=NOTHING, clustered=NOTHING):
     return list(check_promises(model, tflite, parse_recipe(raw), pruned, clustered))
 
 
-@pytest.mark.parametrize("name", NETS)
-@pytest.mark.parametrize("mode", ["int8", "float16", "none"])
+@pytest.mark.parametrize(
+    ("name", "mode"), [*((name, "int8") for name in NETS), ("depthwise", "float16"), ("transpose", "none")]
+)
 def test_every_kernel_is_found_in_the_file_by_its_values(name, mode):
     model, _ = fold(randomize(NETS[name]()))
     tflite = _converted(model, mode)
@@ -56,7 +57,14 @@ def test_sparsity_that_was_missed_is_a_warning_with_both_figures(small):
     assert "50.0%" in finding.message
 
 
-@pytest.mark.parametrize("wanted", [0.39, 0.4, 0.409])
+def test_sparsity_that_no_integer_can_tell_from_more_is_a_note(small):
+    (finding,) = _check(small, {"prune": {"sparsity": 0.3}}, frozenset({"last"}))
+    assert (finding.code, finding.subject, finding.severity) == ("sparser-than-asked", "last", "note")
+    assert "40.0%" in finding.message
+    assert "30.0%" in finding.message
+
+
+@pytest.mark.parametrize("wanted", [0.395, 0.4, 0.409])
 def test_sparsity_within_a_point_is_no_finding(small, wanted):
     assert not _check(small, {"prune": {"sparsity": wanted}}, frozenset({"last"}))
 

@@ -81,7 +81,11 @@ def _structure(layer: Any, recipe: Prune) -> str:
 
 
 def _applies_to(recipe: Prune) -> str:
-    return "Dense kernels of several blocks both ways" if recipe.structure == "block" else "Conv2D, Conv2DTranspose and Dense"
+    return (
+        "Dense kernels of several blocks both ways"
+        if recipe.structure == "block"
+        else "Conv2D, Conv2DTranspose and Dense"
+    )
 
 
 def _schedule(recipe: Prune, steps: int) -> Any:

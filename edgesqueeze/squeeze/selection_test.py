@@ -67,7 +67,7 @@ def test_patterns_match_names_and_classes(include, exclude, names):
 
 @pytest.mark.parametrize(("include", "exclude"), [(["Conv2d"], []), (["*"], ["frist"])])
 def test_a_pattern_without_a_layer_is_an_error(include, exclude):
-    with pytest.raises(RecipeError, match="did you mean '(Conv2D|first)'"):
+    with pytest.raises(RecipeError, match=r"did you mean '(Conv2D|first)'"):
         select(conv2d(), "prune", include, exclude, "auto")
 
 

@@ -1,0 +1,385 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+import tf_keras
+
+from edgesqueeze import pipeline
+from edgesqueeze.errors import (
+    AccuracyError,
+    DataError,
+    FitError,
+    OutputError,
+    RecipeError,
+    TargetError,
+    UnsupportedModelError,
+    UsageError,
+)
+from edgesqueeze.output import STAGE_PREFIX
+from edgesqueeze.pipeline import compress, fill_preferences, raise_if_not_ok
+from edgesqueeze.recipe import Recipe, parse_recipe
+from edgesqueeze.runners import litert
+from edgesqueeze.target import load_target, parse_target, shipped_folder
+from edgesqueeze.testing.tiny_keras import (
+    assert_sparse,
+    conv2d,
+    dense,
+    distinct,
+    images,
+    randomize,
+    separable,
+    stored_kernels,
+    weights_of,
+)
+
+X = images(40)
+RAW = {
+    "prune": {"sparsity": 0.5, "first_and_last": "include"},
+    "cluster": {"clusters": 8, "first_and_last": "include"},
+    "finetune": {"epochs": 0},
+    "quantize": {"calibration_samples": 16},
+}
+PLAIN = {"finetune": {"epochs": 0}, "quantize": {"calibration_samples": 16}}
+CONTRACT = {
+    "schema_version",
+    "model",
+    "target",
+    "recipe",
+    "environment",
+    "stages",
+    "weights",
+    "fidelity",
+    "accuracy",
+    "sizes",
+    "fit",
+}
+WEIGHT_CONTRACT = {
+    "name",
+    "shape",
+    "dtype",
+    "bytes",
+    "sparsity",
+    "distinct_values",
+    "distinct_values_per_channel_max",
+}
+STAGES = ["load", "fold", "prune", "cluster", "settle", "convert", "emit", "verify", "fit"]
+
+
+def _recipe(raw=RAW, **sections):
+    merged = {**raw, **{name: {**raw.get(name, {}), **value} for name, value in sections.items()}}
+    return parse_recipe(merged)
+
+
+def _content(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module", params=[keras, tf_keras], ids=["keras3", "tf_keras"])
+def result(request, tmp_path_factory):
+    """One compressed model of each family, trained for a few steps, for a microcontroller."""
+    model = randomize(separable(request.param))
+    before = weights_of(model)
+    out = tmp_path_factory.mktemp("out") / "new" / "folder"
+    recipe = _recipe(finetune={"epochs": 1, "batch_size": 8})
+    found = compress(model, target="nucleo-f446re", data=X, out=out, recipe=recipe)
+    return request.param, model, before, out, found
+
+
+def test_the_users_model_is_not_changed(result):
+    _, model, before, _, _ = result
+    after = weights_of(model)
+    assert len(before) == len(after)
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_every_file_is_written_and_listed(result):
+    _, _, _, out, found = result
+    names = {"model.tflite", "model.keras", "report.json", *found.sources}
+    assert {path.name for path in out.iterdir()} == names == set(found.report.files)
+    assert any(name.endswith(".cc") for name in found.sources)
+    assert any(name.endswith(".h") for name in found.sources)
+    assert (out / "model.tflite").read_bytes() == found.tflite.content
+    for name, text in found.sources.items():
+        assert (out / name).read_text() == text
+
+
+def test_the_report_keeps_its_contract(result):
+    _, model, _, out, found = result
+    report = json.loads((out / "report.json").read_text())
+    assert set(report) >= CONTRACT
+    assert report["schema_version"] == 1
+    assert report["ok"] is found.report.ok is True
+    assert report["target"] == "nucleo-f446re"
+    assert [stage["name"] for stage in report["stages"]] == STAGES
+    assert all(stage["seconds"] >= 0 and not stage["skipped"] for stage in report["stages"])
+    assert sum(stage["steps"] for stage in report["stages"]) == 4
+    assert report["model"]["parameters"] == sum(value.size for value in weights_of(model))
+    assert report["recipe"]["quantize"]["mode"] == "int8"
+    assert report["sizes"]["tflite_bytes"] == len(found.tflite.content)
+    assert 0 < report["sizes"]["tflite_deflate_bytes"] < report["sizes"]["tflite_bytes"]
+    assert report["sizes"]["float_bytes"] == 4 * report["model"]["parameters"]
+    assert report["sizes"]["arena_bytes"] > 0
+    for part in ("flash", "ram"):
+        assert report["fit"][part]["ok"]
+        assert 0 < report["fit"][part]["needed_bytes"] < report["fit"][part]["available_bytes"]
+    assert report["environment"]["tensorflow"]
+    kernels = [weight for weight in report["weights"] if weight["role"] == "weights"]
+    assert all(set(weight) >= WEIGHT_CONTRACT for weight in report["weights"])
+    assert len(kernels) == 5
+    for weight in kernels:
+        assert weight["distinct_values_per_channel_max"] <= weight["distinct_values"] <= 8
+
+
+def test_the_integers_keep_what_was_asked_for(result):
+    kernels = stored_kernels(result[-1].tflite)
+    assert len(kernels) == 5
+    for kernel in kernels:
+        assert_sparse(kernel, 0.5)
+        assert distinct(kernel) <= 8
+
+
+def test_the_keras_file_opens_in_its_family_and_is_the_compressed_model(result):
+    library, _, _, out, found = result
+    opened = library.models.load_model(out / "model.keras")
+    assert isinstance(opened, library.Model)
+    assert not [layer for layer in opened.layers if "BatchNorm" in type(layer).__name__]
+    data = X[:8]
+    want = np.asarray(opened(data))
+    steps = found.tflite.main.input_tensors[0].quantization
+    integers = np.clip(np.rint(data / steps.scale) + steps.zero_point, -128, 127).astype(np.int8)
+    runs = litert.run(found.tflite, [[one[None]] for one in integers])
+    scale = found.tflite.main.output_tensors[0].quantization
+    have = (np.concatenate([run[0] for run in runs]).astype(np.float32) - scale.zero_point) * scale.scale
+    assert np.abs(want - have).max() < 0.1
+    float_kernels = [value for layer in opened.layers for value in layer.get_weights() if np.ndim(value) >= 2]
+    stored = stored_kernels(found.tflite)
+    assert len(float_kernels) == len(stored)
+    for value, tensor in zip(float_kernels, stored, strict=True):
+        assert np.count_nonzero(value) == np.count_nonzero(tensor.data)
+
+
+def test_without_labels_there_is_fidelity_and_no_accuracy(result):
+    report = result[-1].report
+    assert report.accuracy is None
+    (output,) = report.fidelity.outputs
+    assert output.task == "classes"
+    assert 0 <= output.top1_agreement <= 1
+    assert report.fidelity.samples == 8
+
+
+@pytest.fixture(scope="module")
+def linux():
+    """A model quantized only, with labels that the original gets right, for a Linux board."""
+    model = randomize(dense())
+    labels = np.asarray(model(X)).argmax(axis=1)
+    data = ((X, labels), (X[:30], labels[:30]))
+    return compress(model, target="rpi4", data=data, recipe=_recipe(PLAIN))
+
+
+def test_a_linux_board_gets_no_sources_and_its_preferences(linux):
+    report = linux.report
+    assert linux.sources == {}
+    assert report.files == ()
+    assert report.recipe.quantize.io == "float32"
+    assert linux.tflite.main.input_tensors[0].dtype == "float32"
+    assert report.sizes.arena_bytes is None
+    skipped = {stage.name: stage.skipped for stage in report.stages if stage.skipped}
+    assert set(skipped) == {"prune", "cluster", "emit"}
+    assert all(skipped.values())
+
+
+def test_labels_give_accuracy_of_both_models(linux):
+    accuracy = linux.report.accuracy
+    assert accuracy.metric == "accuracy"
+    assert accuracy.samples == linux.report.fidelity.samples == 30
+    assert accuracy.float_model == 1.0
+    assert accuracy.drop == pytest.approx(1 - accuracy.compressed)
+    assert accuracy.compressed == pytest.approx(linux.report.fidelity.outputs[0].top1_agreement)
+
+
+def _missing(report, limit, drop):
+    accuracy = report.accuracy and report.accuracy.model_copy(update={"drop": drop})
+    limits = report.recipe.limits.model_copy(update={"max_accuracy_drop": limit})
+    return report.model_copy(
+        update={"recipe": report.recipe.model_copy(update={"limits": limits}), "accuracy": accuracy}
+    )
+
+
+@pytest.mark.parametrize(("limit", "drop", "ok"), [(0.01, 0.02, False), (0.02, 0.02, True), (0, -0.1, True)])
+def test_an_accuracy_drop_is_measured_against_the_limit(linux, limit, drop, ok):
+    report = _missing(linux.report, limit, drop)
+    if ok:
+        raise_if_not_ok(report)
+        return
+    with pytest.raises(AccuracyError, match=r"2\.00%") as caught:
+        raise_if_not_ok(report)
+    assert "1.00%" in caught.value.expected
+    assert caught.value.exit_code == 1
+
+
+def test_without_a_limit_any_drop_is_allowed(linux):
+    raise_if_not_ok(_missing(linux.report, None, 1.0))
+
+
+def test_a_missed_limit_makes_the_report_not_ok():
+    model = randomize(dense())
+    raw = {
+        **PLAIN,
+        "prune": {"sparsity": 0.98, "first_and_last": "include"},
+        "limits": {"max_accuracy_drop": 0},
+    }
+    found = compress(model, target="rpi4", data=X, recipe=_recipe(raw))
+    assert found.report.fidelity.outputs[0].top1_agreement < 1
+    assert not found.report.ok
+    assert found.report.fit.ok
+    with pytest.raises(AccuracyError):
+        raise_if_not_ok(found.report)
+
+
+def test_a_limit_on_a_model_that_chooses_no_class_is_refused(tmp_path):
+    image = tf_keras.Input((8, 8, 3), name="image")
+    model = tf_keras.Model(image, tf_keras.layers.Conv2D(3, 3, padding="same")(image), name="filter")
+    recipe = _recipe(PLAIN, limits={"max_accuracy_drop": 0.1})
+    with pytest.raises(UnsupportedModelError, match="does not choose classes"):
+        compress(randomize(model), target="rpi4", data=X, out=tmp_path, recipe=recipe)
+    assert not list(tmp_path.iterdir())
+
+
+def _tiny_board(tmp_path, flash):
+    text = (shipped_folder() / "nucleo-f446re.toml").read_text()
+    text = text.replace("usable_flash_bytes = 491_520", f"usable_flash_bytes = {flash}")
+    path = tmp_path / "tiny-board.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("by_path", [True, False])
+def test_a_model_that_does_not_fit_is_written_and_reported(tmp_path, by_path):
+    board = _tiny_board(tmp_path, 2000)
+    target = str(board) if by_path else parse_target(board.read_text(), "tiny-board", str(board))
+    out = tmp_path / "out"
+    found = compress(randomize(dense()), target=target, data=X, out=out, recipe=_recipe(PLAIN))
+    assert not found.report.ok
+    assert not json.loads((out / "report.json").read_text())["ok"]
+    flash = found.report.fit.flash
+    assert not flash.ok
+    assert flash.needed_bytes > flash.available_bytes == 2000
+    with pytest.raises(FitError) as caught:
+        raise_if_not_ok(found.report)
+    assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"target": "rpi44"}, TargetError, "rpi4"),
+        ({"data": "nowhere.npz"}, DataError, "there is no file"),
+        ({"data": X[:, :4]}, DataError, "does not fit"),
+        ({"model": "nothing.keras"}, UsageError, "nothing.keras"),
+        ({"model": 3}, UsageError, "not a Keras model"),
+        ({"recipe": _recipe(PLAIN, prune={"include": ["midle"]})}, RecipeError, "did you mean 'middle'"),
+        ({"recipe": _recipe(PLAIN, finetune={"epochs": 1, "loss": "mse"}, prune={})}, RecipeError, "labels"),
+    ],
+)
+def test_wrong_use_is_an_error_and_nothing_is_written(tmp_path, arguments, error, message):
+    given = {"model": dense(), "target": "rpi4", "data": X, "recipe": _recipe(PLAIN), **arguments}
+    out = tmp_path / "out"
+    with pytest.raises(error, match=message):
+        compress(given.pop("model"), out=out, **given)
+    assert not out.exists()
+
+
+def test_an_output_folder_that_cannot_be_made_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OutputError, match="cannot write"):
+        compress(dense(), target="rpi4", data=X, out=tmp_path / "file" / "out", recipe=_recipe(PLAIN))
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("stage", "error"),
+    [("convert", KeyboardInterrupt), ("save_model", KeyboardInterrupt), ("save_model", RuntimeError)],
+)
+def test_an_interruption_leaves_earlier_output_as_it_was(tmp_path, monkeypatch, stage, error):
+    for name in ("model.tflite", "model.keras", "report.json", "mine.txt"):
+        (tmp_path / name).write_bytes(name.encode())
+    before = _content(tmp_path)
+
+    def stop(*_, **__):
+        raise error("stopped")
+
+    monkeypatch.setattr(pipeline, stage, stop)
+    with pytest.raises(error, match="stopped"):
+        compress(dense(), target="nucleo-f446re", data=X, out=tmp_path, recipe=_recipe(PLAIN))
+    assert _content(tmp_path) == before
+    assert not list(tmp_path.glob(f"{STAGE_PREFIX}*"))
+
+
+def test_a_later_run_replaces_its_files_and_leaves_others(tmp_path):
+    (tmp_path / "report.json").write_text("old")
+    (tmp_path / "mine.txt").write_text("mine")
+    model = randomize(dense())
+    found = compress(model, target="rpi4", data=X, out=tmp_path, recipe=_recipe(PLAIN))
+    assert sorted(_content(tmp_path)) == ["mine.txt", "model.keras", "model.tflite", "report.json"]
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+    assert json.loads((tmp_path / "report.json").read_text())["files"] == list(found.report.files)
+
+
+def test_a_model_file_is_named_with_its_hash(tmp_path):
+    import hashlib
+
+    path = tmp_path / "given.keras"
+    conv2d(keras).save(path)
+    found = compress(path, target="rpi4", data=X, recipe=_recipe(PLAIN))
+    assert found.report.model.name == "given.keras"
+    assert found.report.model.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert found.report.model.bridge_error < 1e-5
+
+
+def test_several_inputs_and_outputs_are_compared_each_with_its_own():
+    layers = tf_keras.layers
+    small, large = tf_keras.Input((6,), name="z"), tf_keras.Input((6,), name="a")
+    x = layers.Concatenate()([layers.Dense(5)(small), large])
+    made = [layers.Dense(3, name="second")(large), layers.Dense(3, activation="softmax", name="first")(x)]
+    model = randomize(tf_keras.Model([small, large], made, name="pair"))
+    rng = np.random.default_rng(0)
+    data = {"a": rng.uniform(-9, 9, (200, 6)), "z": rng.uniform(-2, 2, (200, 6))}
+    values, scores = (np.asarray(one) for one in model([data["z"], data["a"]]))
+    given = (data, [values, scores.argmax(axis=1)])
+    found = compress(
+        model, target="rpi4", data=given, recipe=_recipe(PLAIN, quantize={"calibration_samples": 160})
+    )
+    outputs = found.report.fidelity.outputs
+    assert sorted(output.task for output in outputs) == ["classes", "values"]
+    assert all(output.normalized_error < 0.1 for output in outputs)
+    metrics = {output.accuracy.metric: output.accuracy for output in outputs}
+    assert metrics["accuracy"].original == 1.0
+    assert metrics["mean_absolute_error"].original < 1e-5
+
+
+def test_progress_names_the_stages_in_order_and_counts_the_steps():
+    seen = []
+    recipe = _recipe(PLAIN, finetune={"epochs": 1, "batch_size": 4}, prune={})
+    compress(dense(), target="rpi4", data=X, recipe=recipe, progress=lambda *event: seen.append(event))
+    stages = list(dict.fromkeys(name for name, _, _ in seen))
+    assert stages == ["load", "fold", "prune", "convert", "verify", "fit"]
+    counted = [(done, total) for name, done, total in seen if name == "prune"]
+    assert counted[0] == (0, 0)
+    assert counted[-1] == (8, 8)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "mode", "io"),
+    [
+        ("rpi4", {}, "int8", "float32"),
+        ("nucleo-f446re", {}, "int8", "int8"),
+        ("rpi4", {"mode": "float16"}, "float16", "float32"),
+        ("rpi4", {"io": "uint8"}, "int8", "uint8"),
+    ],
+)
+def test_the_target_fills_in_what_the_recipe_leaves_open(name, given, mode, io):
+    filled = fill_preferences(parse_recipe({"quantize": given}), load_target(name))
+    assert (filled.quantize.mode, filled.quantize.io) == (mode, io)
+    assert filled.model_copy(update={"quantize": Recipe().quantize}) == Recipe()
