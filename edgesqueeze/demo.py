@@ -184,9 +184,21 @@ def train(digits: Digits, epochs: int) -> Any:
     return model
 
 
-def write_inputs(paths: Paths, model: Any, digits: Digits) -> None:
-    """Save the trained model and the digits, as a user's own would be."""
-    with staged(paths.model.parent) as stage:
+def prepare(paths: Paths, epochs: int | None = None) -> Digits:
+    """Step 1: train a model, and save it and its data as a user's own would be.
+
+    Args:
+        paths: where they go.
+        epochs: passes over the data; ``TRAIN_EPOCHS`` if not given.
+
+    Raises:
+        MissingToolError: a package is not installed.
+        OutputError: the files cannot be written, which is found out before the training.
+    """
+    require_packages()
+    digits = load_digits()
+    with staged(paths.model.parent) as stage, quiet():
+        model = train(digits, TRAIN_EPOCHS if epochs is None else epochs)
         model.save(stage / paths.model.name)
         np.savez(
             stage / paths.data.name,
@@ -195,19 +207,6 @@ def write_inputs(paths: Paths, model: Any, digits: Digits) -> None:
             x_test=digits.x_test,
             y_test=digits.y_test,
         )
-
-
-def prepare(paths: Paths, epochs: int | None = None) -> Digits:
-    """Step 1: train a model, and save it and its data.
-
-    Raises:
-        MissingToolError: a package is not installed.
-        OutputError: the files cannot be written.
-    """
-    require_packages()
-    digits = load_digits()
-    with quiet():
-        write_inputs(paths, train(digits, TRAIN_EPOCHS if epochs is None else epochs), digits)
     return digits
 
 

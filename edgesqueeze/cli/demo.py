@@ -63,14 +63,12 @@ def command(out: Path, epochs: int, as_json: bool) -> None:
         report = demo.squeeze(paths, epochs, progress)
     if show:
         print_report(report, paths.compressed)
-    _say(
-        show, "", "3. Run it on every runtime that is here, and compare with the original", f"$ {commands[1]}"
-    )
+    _say(show, "", "3. Run it on every runtime that is here, and against the original", f"$ {commands[1]}")
     with _timed(seconds, "verify"), _working("verify", show):
         verification = demo.check(paths)
     if show:
         print_verification(verification)
-        _say(show, "", *_ending(paths, seconds))
+        _say(show, "", *_ending(paths, demo.TARGET, seconds))
     else:
         result = demo.Demonstration(
             ok=report.ok and verification.ok,
@@ -97,13 +95,11 @@ def _made(digits: Digits, paths: Paths, seconds: float) -> tuple[str, ...]:
     return f"   {counts}, {seconds:.0f} s", f"   written: {paths.model}, {paths.data}"
 
 
-def _ending(paths: Paths, seconds: dict[str, float]) -> tuple[str, ...]:
+def _ending(paths: Paths, target: str, seconds: dict[str, float]) -> tuple[str, ...]:
     return (
         f"That took {sum(seconds.values()):.0f} s. For a model of your own, put its path, your data and your "
-        "device into the commands above.",
-        "To look further:",
-        f"$ edgesqueeze inspect {paths.compressed / 'model.tflite'} --target nucleo-l4r5zi",
-        "$ edgesqueeze targets list",
+        "device into the commands above. To look inside the result:",
+        f"$ edgesqueeze inspect {paths.compressed / 'model.tflite'} --target {target}",
     )
 
 

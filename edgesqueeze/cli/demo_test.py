@@ -1,6 +1,8 @@
 import importlib.util
 import json
+from pathlib import Path
 
+import jsonschema
 import pytest
 from click.testing import CliRunner
 
@@ -30,6 +32,8 @@ def test_the_whole_demo(tmp_path, monkeypatch):
     done = CliRunner().invoke(cli, ["demo", "--out", "it", "--epochs", "8", "--json"], catch_exceptions=False)
     assert done.exit_code == 0
     document = json.loads(done.stdout)
+    schema = Path(demo.__file__).with_name("schemas") / "demo.schema.json"
+    jsonschema.validate(document, json.loads(schema.read_text()))
     assert document["ok"]
     report = document["report"]
     assert report["accuracy"]["float_model"] > 0.9

@@ -41,7 +41,7 @@ def _rows(report: Report) -> Iterator[tuple[str, str, str, str]]:
         "size",
         _bytes(sizes.float_bytes),
         _bytes(sizes.tflite_bytes),
-        f"float32 weights -> .tflite, {_times(ratio)}",
+        f"float32 -> .tflite, {_times(ratio)}",
     )
     ratio = sizes.float_bytes / sizes.tflite_deflate_bytes
     yield "deflated", "", _bytes(sizes.tflite_deflate_bytes), f"as a download, {_times(ratio)}"
@@ -153,8 +153,13 @@ def shown_findings(findings: Iterable[Finding]) -> Iterator[Finding]:
 
 
 def _verdict(report: Report) -> str:
-    limits = " and keeps the recipe's limits" if report.recipe.limits.max_accuracy_drop is not None else ""
-    return f"[green]ok[/]: it fits {report.target}{limits}" if report.ok else "[red]not ok[/]"
+    if not report.ok:
+        return "[red]not ok[/]"
+    limited = report.recipe.limits.max_accuracy_drop is not None
+    limits = ", and the accuracy drop is within the recipe's limit" if limited else ""
+    if report.fit.ram.verdict == "not-checked":
+        return f"[green]ok[/]: {report.target} has all operators; its memory was not checked{limits}"
+    return f"[green]ok[/]: it fits {report.target}{limits}"
 
 
 def _times(ratio: float) -> str:
