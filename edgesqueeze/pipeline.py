@@ -14,14 +14,14 @@ import json
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from edgesqueeze.compare import fidelity
 from edgesqueeze.emit.tflm import emit_tflm
-from edgesqueeze.errors import AccuracyError, MissingToolError, UnsupportedModelError
+from edgesqueeze.errors import AccuracyError, MissingToolError, RecipeError, UnsupportedModelError
 from edgesqueeze.findings import Finding
 from edgesqueeze.fit import check_fit, raise_if_unfit
 from edgesqueeze.graph import TfliteModel
@@ -31,10 +31,11 @@ from edgesqueeze.output import staged
 from edgesqueeze.recipe import Recipe
 from edgesqueeze.report import ModelInfo, Report, SizeReport, Stage, accuracy_of
 from edgesqueeze.squeeze import set_seed
+from edgesqueeze.squeeze.check_data import readable_samples
 from edgesqueeze.squeeze.cluster import bare_model, clusterable, settle
 from edgesqueeze.squeeze.convert import convert
 from edgesqueeze.squeeze.data import Data, load_data
-from edgesqueeze.squeeze.evaluate import evaluate
+from edgesqueeze.squeeze.evaluate import chooses_classes, evaluate
 from edgesqueeze.squeeze.finetune import Training, finetune, steps_per_epoch
 from edgesqueeze.squeeze.fold import fold
 from edgesqueeze.squeeze.load import LoadedModel, adopt_model, load_model
@@ -124,7 +125,7 @@ class _Job:
 def compress(
     model: Any,
     *,
-    target: str | Target,
+    target: str | Path | Target,
     data: Any,
     out: str | Path | None = None,
     recipe: Recipe | None = None,
@@ -157,26 +158,26 @@ def compress(
         BridgeError: the rebuilt model differs from the original.
         FloatOperatorError: full-integer was asked for and is not possible.
     """
-    profile = load_target(target) if isinstance(target, str) else target
+    profile = target if isinstance(target, Target) else load_target(str(target))
     chosen = fill_preferences(recipe or Recipe(), profile)
     log = _Log(progress)
     set_seed(chosen.seed)
-    with log.stage("load"):
-        is_path = isinstance(model, str | Path)
-        loaded = (
-            load_model(Path(model), custom_objects=custom_objects, unsafe=unsafe)
-            if is_path
-            else adopt_model(model)
-        )
-        opened = load_data(data, loaded.model, chosen.data, chosen.seed)
-        log.findings += [*loaded.findings, *opened.findings]
-    job = _Job(loaded, opened, chosen, profile, log)
-    squeezed, tflite = _squeeze(job)
-    sources = _emit(job, tflite)
-    result = _judge(job, squeezed, tflite, sources)
-    if out is not None:
-        result = _write(result, Path(out), loaded.family, custom_objects)
-    return result
+    # Staged from the start: a folder that cannot be written is found out before the work, not after it.
+    with staged(Path(out)) if out is not None else nullcontext() as stage, readable_samples():
+        with log.stage("load"):
+            from_file = isinstance(model, str | Path)
+            loaded = (
+                load_model(Path(model), custom_objects=custom_objects, unsafe=unsafe)
+                if from_file
+                else adopt_model(model)
+            )
+            opened = load_data(data, loaded.model, chosen.data, chosen.seed)
+            log.findings += [*loaded.findings, *opened.findings]
+        job = _Job(loaded, opened, chosen, profile, log)
+        _check_limit(job)
+        squeezed, tflite = _squeeze(job)
+        result = _judge(job, squeezed, tflite, _emit(job, tflite))
+        return result if stage is None else _write(result, stage, loaded.family, custom_objects)
 
 
 def fill_preferences(recipe: Recipe, target: Target) -> Recipe:
@@ -210,13 +211,17 @@ def _drop(report: Report) -> float:
     """Accuracy lost; without labels, the share of samples on which the original's class is not chosen."""
     if report.accuracy is not None and report.accuracy.metric == "accuracy":
         return report.accuracy.drop
-    first = report.fidelity.outputs[0]
-    if first.top1_agreement is None:
-        raise UnsupportedModelError(
+    # Not None: _check_limit has seen that the model chooses classes.
+    return 1.0 - (report.fidelity.outputs[0].top1_agreement or 0.0)
+
+
+def _check_limit(job: _Job) -> None:
+    """Refuse an accuracy limit for a model without classes before any work is done."""
+    if job.recipe.limits.max_accuracy_drop is not None and not chooses_classes(job.loaded, job.data.test):
+        raise RecipeError(
             "an accuracy limit was set, but the model does not choose classes",
             expected="class scores as the first output, or no max_accuracy_drop",
         )
-    return 1.0 - first.top1_agreement
 
 
 def _squeeze(job: _Job) -> tuple[Any, TfliteModel]:
@@ -365,15 +370,14 @@ def _environment() -> dict[str, str]:
 
 
 def _write(
-    result: Compressed, out: Path, family: str, custom_objects: Mapping[str, Any] | None
+    result: Compressed, stage: Path, family: str, custom_objects: Mapping[str, Any] | None
 ) -> Compressed:
-    """Write all files, or none."""
+    """Write all files to the stage; they appear together when it is left."""
     names = ("model.tflite", "model.keras", "report.json", *result.sources)
     report = result.report.model_copy(update={"files": names})
-    with staged(out) as stage:
-        (stage / "model.tflite").write_bytes(result.tflite.content)
-        save_model(result.model, family, stage / "model.keras", custom_objects)
-        (stage / "report.json").write_text(json.dumps(report.model_dump(mode="json"), indent=2) + "\n")
-        for name, text in result.sources.items():
-            (stage / name).write_text(text)
+    (stage / "model.tflite").write_bytes(result.tflite.content)
+    save_model(result.model, family, stage / "model.keras", custom_objects)
+    (stage / "report.json").write_text(json.dumps(report.model_dump(mode="json"), indent=2) + "\n")
+    for name, text in result.sources.items():
+        (stage / name).write_text(text)
     return Compressed(report, result.tflite, result.model, result.sources)

@@ -23,7 +23,9 @@ from edgesqueeze.runtimes import (
 BUILTIN = {
     name: code
     for name, code in vars(schema.BuiltinOperator).items()
-    if isinstance(code, int) and name.isupper() and name not in ("CUSTOM", "DELEGATE", "PLACEHOLDER_FOR_GREATER_OP_CODES")
+    if isinstance(code, int)
+    and name.isupper()
+    and name not in ("CUSTOM", "DELEGATE", "PLACEHOLDER_FOR_GREATER_OP_CODES")
 }
 UNRESOLVED = re.compile(r"Didn't find op|Failed to get registration|Unsupported")
 

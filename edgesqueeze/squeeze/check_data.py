@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from edgesqueeze.errors import DataError
 from edgesqueeze.findings import Finding
@@ -167,6 +169,26 @@ def check_images(files: Sequence[Path]) -> None:
             )
 
 
+@contextmanager
+def readable_samples() -> Iterator[None]:
+    """Turn what TensorFlow raises over a sample that it cannot read, far into a stream, into a DataError.
+
+    Raises:
+        DataError: a sample could not be read.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if "IteratorGetNext" not in str(error):
+            raise  # not from reading
+        raise DataError(
+            "a sample cannot be read",
+            expected="samples that decode and have the model's shape",
+            got=str(error.message)[:300],
+            hint="look for truncated files, or for samples of another shape, in the data",
+        ) from error
+
+
 def check_stream(source: Source, specs: Sequence[InputSpec], model: Any, name: str) -> list[Finding]:
     """Check the first samples of a stream.
 
@@ -174,8 +196,6 @@ def check_stream(source: Source, specs: Sequence[InputSpec], model: Any, name: s
         DataError: a sample cannot be read; NaN or infinity; the same value everywhere; labels that do not
             match the output.
     """
-    import tensorflow as tf
-
     try:
         batches = list(source.stream(min(LOOKED_AT, source.count), None).take(1).as_numpy_iterator())
     except tf.errors.OpError as error:

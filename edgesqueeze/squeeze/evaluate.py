@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgesqueeze.compare import EvalData
+from edgesqueeze.compare import EvalData, task_of
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.original import output_places, real_outputs
 from edgesqueeze.runners import litert
@@ -64,6 +64,15 @@ def evaluate(loaded: LoadedModel, tflite: TfliteModel, source: Source, limit: in
     assert first is not None
     whole = tuple(np.concatenate(parts) for parts in zip(*labels, strict=True)) if source.labelled else None
     return Evaluation(_joined(originals), _joined(compressed), whole, first)
+
+
+def chooses_classes(loaded: LoadedModel, source: Source) -> bool:
+    """Whether the original's first output holds scores of classes, judged on the first test samples."""
+    for inputs, labels in source.stream(BATCH, None).take(1).as_numpy_iterator():
+        outputs = predict(loaded, dict(zip(loaded.model.input_names, inputs, strict=True)))
+        shapes = [array.shape[1:] for array in inputs]
+        return task_of(outputs[0], labels[0] if source.labelled else None, shapes) != "values"
+    return False
 
 
 def _joined(batches: list[list[Array]]) -> list[Array]:

@@ -140,8 +140,8 @@ def lift_survivors(kernel: FloatArray, channel_shape: tuple[int, ...]) -> FloatA
     """Raise weights that int8 rounding would turn into zero to the smallest magnitude that it keeps.
 
     Pruning decides which weights are zero; a survivor below half a quantization step would join them in
-    the file and make the tensor sparser than was asked for. Weights below a tenth of a step are left to
-    it: strong weight decay leaves many of those, and a full step in their place would be noise.
+    the file and make the tensor sparser than was asked for. Weights below a tenth of a step become zero
+    here: strong weight decay leaves many of those, and a full step in their place would be noise.
 
     Args:
         kernel: pruned weights; exact zeros are left alone.
@@ -155,4 +155,4 @@ def lift_survivors(kernel: FloatArray, channel_shape: tuple[int, ...]) -> FloatA
     # A hair above the tie, so that float32 rounding in the converter cannot fall back to zero.
     smallest = step * np.float32(0.5001)
     lifted = np.where(magnitude < smallest, np.sign(kernel) * smallest, kernel)
-    return np.where(magnitude < step * NEGLIGIBLE, kernel, lifted).astype(np.float32)
+    return np.where(magnitude < step * NEGLIGIBLE, 0, lifted).astype(np.float32)
