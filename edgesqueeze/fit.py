@@ -272,7 +272,9 @@ def _operator_set(target: Target, runtime: str) -> OperatorSet | None:
 def _findings(target: Target, needs: ModelNeeds, flash: ResourceFit, ram: ResourceFit) -> tuple[Finding, ...]:
     found: list[Finding] = []
     if ram.verdict == "not-checked":
-        found.append(_finding("ram-not-checked", "ram", f"RAM was not checked: {ram.method}", "warning"))
+        # Phones and boards with gigabytes rarely run out; a microcontroller does.
+        severity: Literal["note", "warning"] = "warning" if target.is_mcu else "note"
+        found.append(_finding("ram-not-checked", "RAM", f"not checked: {ram.method}", severity))
     if flash.verdict == "tight":
         message = (
             f"the estimate of {flash.needed_bytes:,} bytes fits in {flash.available_bytes:,}, "
@@ -287,7 +289,7 @@ def _findings(target: Target, needs: ModelNeeds, flash: ResourceFit, ram: Resour
     wanted = target.preferences.io
     for direction, types in (("inputs", needs.inputs), ("outputs", needs.outputs)):
         others = sorted({one for one in types if one != wanted})
-        if target.is_mcu and others:
+        if target.is_mcu and others and others != ["int16"]:
             message = f"{' and '.join(others)} where {wanted} spares a conversion (--io {wanted})"
             found.append(_finding("io-type", direction, message, "note"))
     return tuple(found)

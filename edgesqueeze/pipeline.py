@@ -10,18 +10,23 @@ the .tflite alone.
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from edgesqueeze.compare import fidelity
 from edgesqueeze.emit.tflm import emit_tflm
-from edgesqueeze.errors import AccuracyError, MissingToolError, RecipeError, UnsupportedModelError
+from edgesqueeze.errors import (
+    AccuracyError,
+    MissingToolError,
+    RecipeError,
+    RequirementError,
+    UnsupportedModelError,
+)
 from edgesqueeze.findings import Finding
 from edgesqueeze.fit import check_fit, raise_if_unfit
 from edgesqueeze.graph import TfliteModel
@@ -29,7 +34,7 @@ from edgesqueeze.graph.stats import sizes, weight_stats
 from edgesqueeze.needs import needs_of
 from edgesqueeze.output import staged
 from edgesqueeze.recipe import Recipe
-from edgesqueeze.report import ModelInfo, Report, SizeReport, Stage, accuracy_of
+from edgesqueeze.report import ModelInfo, Report, SizeReport, Stage, accuracy_of, chance_level
 from edgesqueeze.squeeze import set_seed
 from edgesqueeze.squeeze.check_data import readable_samples
 from edgesqueeze.squeeze.cluster import bare_model, clusterable, settle
@@ -249,7 +254,9 @@ def _squeeze(job: _Job) -> tuple[Any, TfliteModel]:
         )
         log.findings += findings
         log.findings += check_promises(model, tflite, recipe, pruned, clustered)
-    return model, tflite
+    # Firmware calls the model by the name of the user's file.
+    path = job.loaded.path
+    return model, replace(tflite, name=path.stem if path else job.loaded.model.name)
 
 
 def _prune(job: _Job, folded: Any, steps: int) -> tuple[Any, frozenset[str]]:
@@ -301,8 +308,8 @@ def _emit(job: _Job, tflite: TfliteModel) -> Mapping[str, Any]:
     try:
         with job.log.stage("emit"):
             source = emit_tflm(tflite, core=job.target.cpu.core)
-    except (MissingToolError, UnsupportedModelError) as error:
-        # Which operators are missing is the fit's business; the model is still worth having.
+    except (MissingToolError, RequirementError, UnsupportedModelError) as error:
+        # What TFLM lacks is the fit's business; the model and the report are still worth having.
         job.log.skip("emit", error.problem)
         return {}
     return {"files": source.files, "arena": source.arena}
@@ -317,6 +324,7 @@ def _judge(job: _Job, squeezed: Any, tflite: TfliteModel, sources: Mapping[str, 
         compared = fidelity(seen.original, seen.compressed, seen.labels, shapes)
         rows = len(seen.first.inputs[0])
         log.findings += trouble_on(tflite, seen.first, [one[:rows] for one in seen.original])
+        log.findings += chance_level(compared, seen.original)
     arena = sources.get("arena")
     with log.stage("fit"):
         needs = needs_of(
@@ -377,7 +385,7 @@ def _write(
     report = result.report.model_copy(update={"files": names})
     (stage / "model.tflite").write_bytes(result.tflite.content)
     save_model(result.model, family, stage / "model.keras", custom_objects)
-    (stage / "report.json").write_text(json.dumps(report.model_dump(mode="json"), indent=2) + "\n")
+    (stage / "report.json").write_text(report.model_dump_json(indent=2) + "\n")
     for name, text in result.sources.items():
         (stage / name).write_text(text)
     return Compressed(report, result.tflite, result.model, result.sources)

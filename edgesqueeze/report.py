@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from edgesqueeze.compare import Fidelity
@@ -11,6 +13,9 @@ from edgesqueeze.findings import Finding
 from edgesqueeze.fit import Fit
 from edgesqueeze.graph.stats import WeightStats
 from edgesqueeze.recipe import Recipe
+
+CHANCE_FACTOR = 1.2
+"""An accuracy below so many times that of guessing counts as guessing."""
 
 
 class _Record(BaseModel):
@@ -142,3 +147,28 @@ def accuracy_of(fidelity: Fidelity) -> AccuracyReport | None:
             samples=fidelity.samples,
         )
     return None
+
+
+def chance_level(fidelity: Fidelity, original: Sequence[npt.NDArray[Any]]) -> Iterator[Finding]:
+    """A finding when the original itself guesses: then agreement with it proves nothing.
+
+    Args:
+        fidelity: both models against the labels.
+        original: the original's outputs, ``[n, ...]`` each.
+    """
+    for output, scores in zip(fidelity.outputs, original, strict=True):
+        found = output.accuracy
+        if found is None or found.original is None or found.metric != "accuracy":
+            continue
+        classes = max(2, int(scores.shape[-1]))
+        if found.original < CHANCE_FACTOR / classes:
+            message = (
+                f"the original's accuracy is {found.original:.1%}, guessing among {classes} classes gives "
+                f"{1 / classes:.1%}. Were the data scaled as in training ([data] scale and offset)?"
+            )
+            yield Finding(
+                code="original-at-chance",
+                subject=f"output {output.output}",
+                message=message,
+                severity="warning",
+            )

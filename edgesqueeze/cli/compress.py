@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -102,7 +101,7 @@ def command(
             progress=progress,
         )
     if as_json:
-        click.echo(json.dumps(result.report.model_dump(mode="json"), indent=2))
+        click.echo(result.report.model_dump_json(indent=2))
         if not result.report.ok:
             raise SystemExit(1)
         return

@@ -121,11 +121,11 @@ def short_names(names: Sequence[str]) -> list[str]:
     return made if len(set(made)) == len(made) else whole
 
 
-def shown_findings(findings: Iterable[Finding]) -> Iterator[Finding]:
+def shown_findings(findings: Iterable[Finding], where: str = "report.json") -> Iterator[Finding]:
     """The findings as a person wants them.
 
     Those that say the same about the same thing, or the same about several, become one line; of the rest,
-    at most so many of a kind are listed.
+    at most so many of a kind are listed; ``where`` says where the others are.
     """
     from edgesqueeze.findings import Finding
 
@@ -148,7 +148,7 @@ def shown_findings(findings: Iterable[Finding]) -> Iterator[Finding]:
     for code, listed in kinds.items():
         yield from listed[:LISTED]
         if len(listed) > LISTED:
-            message = f"{len(listed) - LISTED} more {code}; report.json has them all"
+            message = f"{len(listed) - LISTED} more {code}; {where} has them all"
             yield Finding(code=code, subject="", message=message, severity=listed[0].severity)
 
 

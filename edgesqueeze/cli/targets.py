@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import click
 from pydantic import BaseModel, ConfigDict
-from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from edgesqueeze import target as targets_module
+from edgesqueeze.cli.tables import console, table
 from edgesqueeze.findings import Finding
 from edgesqueeze.target import Cpu, Target
-
-# Tables stay readable in logs and pipes, where rich would assume 80 columns.
-PIPE_WIDTH = 100
 
 
 class TargetList(BaseModel):
@@ -64,16 +59,11 @@ def list_command(as_json: bool) -> None:
     if as_json:
         click.echo(TargetList(targets=scan.targets).model_dump_json(indent=2))
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for title in ("name", "device", "Cortex"):
-        table.add_column(title, no_wrap=title != "device", overflow="fold")
-    for title in ("MHz", "flash", "RAM"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for title in ("runtime", "prefers"):
-        table.add_column(title, no_wrap=True)
+    figures = ("MHz", "flash", "RAM")
+    rows = table("name", "device", "Cortex", *figures, "runtime", right=figures, fold=("device",))
     for target in scan.targets:
-        table.add_row(*(escape(text) for text in _list_row(target)))
-    _console().print(table)
+        rows.add_row(*(escape(text) for text in _list_row(target)))
+    console().print(rows)
 
 
 @targets.command("show")
@@ -85,15 +75,15 @@ def show_command(name: str, as_json: bool) -> None:
     if as_json:
         click.echo(TargetDocument(target=target).model_dump_json(indent=2))
         return
-    console = _console()
+    screen = console()
     aliases = f" (also {', '.join(target.aliases)})" if target.aliases else ""
-    console.print(
+    screen.print(
         f"[bold]{escape(target.name)}[/bold]: {escape(target.title)}{escape(aliases)}", soft_wrap=True
     )
-    console.print(_figure_table(target))
-    console.print(f"memory: {escape(target.memory.note)}\n")
+    screen.print(_figure_table(target))
+    screen.print(f"memory: {escape(target.memory.note)}\n")
     for label, text in _origins(target):
-        console.print(f"\\[{label}] {escape(text)}", soft_wrap=True)
+        screen.print(f"\\[{label}] {escape(text)}", soft_wrap=True)
 
 
 @targets.command("check")
@@ -108,10 +98,9 @@ def check_command(file: Path) -> None:
 def _list_row(target: Target) -> tuple[str, ...]:
     cpu, memory = target.cpu, target.memory
     flash = _size(memory.flash_bytes) if memory.flash_bytes else "-"
-    preferred = f"{target.preferences.quantization}/{target.preferences.io}"
     ram = _size(memory.ram_bytes)
     clock = f"{cpu.clock_mhz:g}"
-    return target.name, target.title, _core(cpu), clock, flash, ram, target.runtime.name, preferred
+    return target.name, target.title, _core(cpu), clock, flash, ram, target.runtime.name
 
 
 def _core(cpu: Cpu) -> str:
@@ -123,13 +112,11 @@ def _core(cpu: Cpu) -> str:
 
 
 def _figure_table(target: Target) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("figure", "value", "source"):
-        table.add_column(title)
+    rows = table("figure", "value", "source", fold=("value", "source"))
     for path, value in _figures(target):
         labels = " ".join(f"\\[{label}]" for label in _labels(target, path))
-        table.add_row(escape(path), escape(value), labels)
-    return table
+        rows.add_row(escape(path), escape(value), labels)
+    return rows
 
 
 def _figures(target: Target) -> Iterator[tuple[str, str]]:
@@ -182,7 +169,3 @@ def _size(count: int) -> str:
 def _warn(findings: tuple[Finding, ...]) -> None:
     for finding in findings:
         click.echo(f"{finding.severity}: {finding.subject}: {finding.message}", err=True)
-
-
-def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from edgesqueeze.parity_records import LayerDifference, RuntimeParity
     from edgesqueeze.verify import Verification
 
-# Tables stay readable in logs and pipes, where rich would assume 80 columns.
-PIPE_WIDTH = 100
 VERDICTS = {"rounding": "[yellow]rounding", "identical": "[green]identical", "broken": "[red]broken"}
 
 
@@ -114,33 +112,26 @@ def _load(data: str, path: Path, model: TfliteModel, limit: int) -> EvalData:
 
 def print_verification(result: Verification) -> None:
     """Print the runtimes, the figures against the original, and the findings."""
-    from rich import box
-    from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=PIPE_WIDTH)
+    from edgesqueeze.cli.summary import shown_findings
+    from edgesqueeze.cli.tables import console, print_findings, table
+
+    screen = console()
     source = "random inputs" if result.data == "random" else "samples"
-    console.print(f"{escape(result.model)}: parity on {result.parity.samples} {source}")
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("runtime", no_wrap=True)
-    table.add_column("outputs", no_wrap=True)
-    for title in ("max LSB", "mean LSB", "differ", "top-1"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("first diverging layer", overflow="fold")
+    screen.print(f"{escape(result.model)}: parity on {result.parity.samples} {source}")
+    figures = ("max LSB", "mean LSB", "differ", "top-1")
+    layer = "first diverging layer"
+    rows = table("runtime", "outputs", *figures, layer, right=figures, fold=(layer,))
     for row in result.parity.runtimes:
-        table.add_row(*_cells(row))
-    console.print(table)
+        rows.add_row(*_cells(row))
+    screen.print(rows)
     for line in _remarks(result.parity.runtimes):
-        console.print(escape(line), soft_wrap=True)
+        screen.print(escape(line), soft_wrap=True)
     for output in result.fidelity.outputs if result.fidelity else ():
-        console.print(escape(_fidelity_line(output, result)), soft_wrap=True)
-    for finding in result.findings:
-        text = f"{finding.severity} {finding.code} ({finding.subject}): {finding.message}"
-        console.print(escape(text), soft_wrap=True)
-    console.print("[green]parity holds" if result.ok else "[red]parity is broken")
+        screen.print(escape(_fidelity_line(output, result)), soft_wrap=True)
+    print_findings(screen, shown_findings(result.findings, "--json"))
+    screen.print("[green]parity holds" if result.ok else "[red]parity is broken")
 
 
 def _cells(row: RuntimeParity) -> list[str]:
@@ -184,8 +175,11 @@ def _fidelity_line(output: OutputFidelity, result: Verification) -> str:
     title = next(row.title for row in result.parity.runtimes if row.runtime == result.parity.reference)
     parts = []
     if output.accuracy is not None:
-        before = "" if output.accuracy.original is None else f"{output.accuracy.original:.4g} -> "
-        parts.append(f"{output.accuracy.metric.replace('_', ' ')} {before}{output.accuracy.compressed:.4g}")
+        form = ".2%" if output.accuracy.metric == "accuracy" else ".4g"
+        before = "" if output.accuracy.original is None else f"{output.accuracy.original:{form}} -> "
+        parts.append(
+            f"{output.accuracy.metric.replace('_', ' ')} {before}{output.accuracy.compressed:{form}}"
+        )
     if output.top1_agreement is not None:
         parts.append(f"same class as the original on {output.top1_agreement:.1%}")
     if output.normalized_error is not None:

@@ -94,7 +94,7 @@ def _values(
 ) -> dict[str, Any]:
     return {
         "model": {
-            "file": f"{model.name}.tflite",
+            "file": model.name,
             "name": model.name,
             "sha256": model.sha256,
             "bytes": len(model.content),

@@ -157,7 +157,7 @@ def test_the_header_says_what_it_is_made_of():
     for text in (
         model.sha256,
         tflm_values.generator(),
-        "T\\u00fcrsensor 2.tflite",
+        "T\\u00fcrsensor 2, for TensorFlow Lite Micro",
         "constexpr std::size_t kArenaBytes = 2960;",
         "2448  measured in here",
         "256  scratch memory for CMSIS-NN's kernels on Cortex-M4",

@@ -106,9 +106,9 @@ def test_survivors_that_count_do_not_round_to_zero_and_hardly_move(case):
     step = channel_maximum(kernel, channels) / np.float32(TOP_LEVEL)
     negligible = np.abs(kernel) < step * NEGLIGIBLE
     np.testing.assert_array_equal(quantized(lifted, channels) == 0, negligible)
-    np.testing.assert_array_equal(lifted[negligible], kernel[negligible])
+    assert (lifted[negligible] == 0).all()
     assert (np.abs(lifted.astype(np.float64) - kernel) <= 0.501 * step.astype(np.float64)).all()
-    assert (np.sign(lifted) == np.sign(kernel)).all()
+    assert (np.sign(lifted) == np.sign(kernel))[~negligible].all()
 
 
 @given(kernels(), st.integers(1, 20))
