@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from edgesqueeze.errors import DataError, UnsupportedModelError
 from edgesqueeze.graph import Graph, Quantization, Tensor
+from edgesqueeze.graph.read import RAW_TYPES
 
 Array = npt.NDArray[Any]
 
@@ -103,14 +104,14 @@ def numpy_dtype(tensor: Tensor) -> np.dtype[Any]:
     Raises:
         UnsupportedModelError: NumPy does not have it (int4, string).
     """
-    try:
-        return np.dtype(tensor.dtype)
-    except TypeError:
+    # Not left to NumPy: once ml_dtypes is imported, as TensorFlow does, it has an int4 of its own.
+    if tensor.dtype in RAW_TYPES:
         raise UnsupportedModelError(
             f"tensor {tensor.name!r} has type {tensor.dtype}",
             expected="inputs and outputs of a type that NumPy has",
             hint="export the model with float32 or int8 inputs and outputs",
-        ) from None
+        )
+    return np.dtype(tensor.dtype)
 
 
 def quantized_twin(graph: Graph, tensor: Tensor) -> Tensor:

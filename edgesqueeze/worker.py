@@ -39,12 +39,15 @@ def call_worker(module: str, arguments: Sequence[str], about: str) -> None:
             hint="pip install 'edgesqueeze[compress]', or give a .tflite and an .npz, which need none",
         )
     command = [sys.executable, "-m", module, *arguments]
-    # Found even when EdgeSqueeze is not installed but run from its source tree.
-    search_path = os.pathsep.join(filter(None, [PACKAGE_ROOT, os.environ.get("PYTHONPATH", "")]))
-    environment = {**os.environ, "PYTHONPATH": search_path}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
     if done.returncode:
         raise _told(about, done)
+
+
+def environment() -> dict[str, str]:
+    """This process's environment, in which EdgeSqueeze is found even when it runs from its source tree."""
+    search_path = os.pathsep.join(filter(None, [PACKAGE_ROOT, os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PYTHONPATH": search_path}
 
 
 def run_as_worker(work: Callable[[], None]) -> int:

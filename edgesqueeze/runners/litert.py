@@ -7,6 +7,7 @@ reference kernels: slow, and closest to what TFLM computes.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.quiet import quiet
+from edgesqueeze.runners.exchange import run_elsewhere
 
 Kernels = Literal["xnnpack", "builtin", "reference"]
 Samples = Sequence[Sequence[npt.NDArray[Any]]]
@@ -32,8 +34,12 @@ def run_builtin(model: TfliteModel, samples: Samples) -> list[list[npt.NDArray[A
 
 
 def run_reference(model: TfliteModel, samples: Samples) -> list[list[npt.NDArray[Any]]]:
-    """Run on LiteRT's reference kernels, without a delegate. See ``runners`` for the contract."""
-    return run_with(model, samples, "reference")
+    """Run on LiteRT's reference kernels, without a delegate. See ``runners`` for the contract.
+
+    In a process of their own: they abort, instead of refusing, on a softmax with a tiny input scale.
+    """
+    command = [sys.executable, "-m", "edgesqueeze.runners.litert_worker"]
+    return run_elsewhere(command, model, samples, "LiteRT (reference kernels)")
 
 
 def run_with(model: TfliteModel, samples: Samples, kernels: Kernels) -> list[list[npt.NDArray[Any]]]:

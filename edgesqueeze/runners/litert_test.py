@@ -7,6 +7,8 @@ import pytest
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.runners import litert
+from edgesqueeze.runners.exchange import run_elsewhere
+from edgesqueeze.samples import data_samples, random_data
 from edgesqueeze.testing.tflite_builder import GraphBuilder, tiny_cnn, tiny_two_heads
 
 RUNS = [litert.run, litert.run_builtin, litert.run_reference]
@@ -55,3 +57,17 @@ def test_the_terminal_stays_quiet():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_a_crash_of_the_reference_kernels_is_an_error_and_not_the_end(monkeypatch):
+    model = parse_tflite(tiny_cnn())
+    samples = data_samples(model, random_data(model, 2))
+    assert len(litert.run_reference(model, samples)) == 2
+    # What the kernels do on a softmax whose input scale is too small for their fixed-point arithmetic.
+    monkeypatch.setattr(litert.sys, "executable", "/bin/sh")
+    crash = ["-c", "echo 'check failed' >&2; kill -ABRT $$"]
+    monkeypatch.setattr(
+        litert, "run_elsewhere", lambda command, *rest: run_elsewhere([command[0], *crash], *rest)
+    )
+    with pytest.raises(UnsupportedModelError, match=r"signal 6 after saying: check failed"):
+        litert.run_reference(model, samples)

@@ -16,11 +16,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from edgesqueeze.errors import EdgeSqueezeError, MissingToolError, UnsupportedModelError
+from edgesqueeze.errors import EdgeSqueezeError, MissingToolError
 from edgesqueeze.graph import TfliteModel
+from edgesqueeze.runners.exchange import last_words, run_elsewhere
 
 VERSION = "2.14.0"
 REQUIREMENTS = (f"tflite-runtime=={VERSION}", "numpy<2")
@@ -90,29 +90,8 @@ def run(model: TfliteModel, samples: Sequence[Sequence[npt.NDArray[Any]]]) -> li
     reason = available()
     if reason:
         raise MissingToolError(f"tflite-runtime is {reason}")
-    if not samples:
-        return []
-    with tempfile.TemporaryDirectory(prefix="edgesqueeze-") as name:
-        folder = Path(name)
-        model_file, inputs, outputs = folder / "model.tflite", folder / "in.npz", folder / "out.npz"
-        model_file.write_bytes(model.content)
-        columns = {f"input_{i}": np.stack(c) for i, c in enumerate(zip(*samples, strict=True))}
-        np.savez(inputs, **columns)  # type: ignore[arg-type]
-        python = str(_python_in(environment_path()))
-        command = [python, "-I", *map(str, (WORKER, model_file, inputs, outputs))]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise UnsupportedModelError(f"tflite-runtime cannot run {model.name}: {_last_words(done)}")
-        with np.load(outputs, allow_pickle=False) as stored:
-            results = [stored[f"output_{i}"] for i in range(len(stored.files))]
-    return [list(row) for row in zip(*results, strict=True)]
-
-
-def _last_words(done: subprocess.CompletedProcess[str]) -> str:
-    if done.returncode < 0:
-        return f"it was ended by signal {-done.returncode}"
-    lines = done.stderr.strip().splitlines()
-    return lines[-1] if lines else f"it ended with status {done.returncode}"
+    python = str(_python_in(environment_path()))
+    return run_elsewhere([python, "-I", str(WORKER)], model, samples, "tflite-runtime")
 
 
 def _candidates() -> Iterator[str | None]:
@@ -138,7 +117,7 @@ def _install(python: str, place: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise MissingToolError(
-                f"installing tflite-runtime {VERSION} failed: {_last_words(done)}",
+                f"installing tflite-runtime {VERSION} failed: {last_words(done)}",
                 hint=f"see that this works: {' '.join(command)}",
             )
 

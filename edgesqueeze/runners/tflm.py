@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from edgesqueeze.affine import numpy_dtype
 from edgesqueeze.errors import DataError, MissingToolError, RequirementError, UnsupportedModelError
 from edgesqueeze.graph import Tensor, TfliteModel
 from edgesqueeze.runtimes import TFLM_CUSTOM_METHODS, TFLM_RESOLVER_METHODS
@@ -90,7 +91,7 @@ def measure_arena(model: TfliteModel) -> ArenaUse:
         MissingToolError: the ``tflite-micro`` package is not installed.
     """
     check_operators(model)
-    zeros = [_zeros(tensor, model) for tensor in model.main.input_tensors]
+    zeros = [np.zeros(tensor.shape, numpy_dtype(tensor)) for tensor in model.main.input_tensors]
     with tempfile.TemporaryDirectory(prefix="edgesqueeze-") as name:
         _work("arena", model, [zeros], Path(name))
         return ArenaUse(**json.loads((Path(name) / "arena.json").read_text()))
@@ -127,17 +128,6 @@ def check_operators(model: TfliteModel) -> None:
     )
     if missing:
         raise _missing_operators(model, missing)
-
-
-def _zeros(tensor: Tensor, model: TfliteModel) -> npt.NDArray[Any]:
-    try:
-        return np.zeros(tensor.shape, tensor.dtype)
-    except TypeError:
-        raise UnsupportedModelError(
-            f"input {tensor.name!r} of {model.name} has the type {tensor.dtype}",
-            expected="a type that NumPy has",
-            hint="convert the model with int8 or float32 inputs",
-        ) from None
 
 
 def _dtype_name(array: npt.NDArray[Any]) -> str:

@@ -93,30 +93,22 @@ def _check_values(array: Array, spec: InputSpec, name: str) -> None:
         )
 
 
-def check_labels(
-    splits: Sequence[Split], model: Any, name: str
-) -> tuple[tuple[Labels, ...] | None, list[Finding]]:
-    """Labels of every split, complete for every output, or None with the reason.
+def check_labels(split: Split, model: Any, name: str) -> tuple[Labels | None, list[Finding]]:
+    """A split's labels if it has some for every output, or None; with a finding if they are incomplete.
 
     Raises:
         DataError: labels that do not match the output.
     """
-    if all(split.labels is None for split in splits):
+    if split.labels is None:
         return None, []
-    outputs = list(zip(model.output_names, model.outputs, strict=True))
-    for split in splits:
-        if (
-            split.labels is None
-            or len(split.labels) != len(outputs)
-            or any(one is None for one in split.labels)
-        ):
-            outputs_named = ", ".join(model.output_names)
-            message = f"not every split has labels for every output ({outputs_named}): labels are not used"
-            return None, [Finding(code="labels-ignored", subject=name, message=message, severity="warning")]
-        for labels, (output, tensor) in zip(split.labels, outputs, strict=True):
-            assert labels is not None
-            _check_output_labels(labels, tuple(tensor.shape[1:]), split.count, output, name)
-    return tuple(tuple(one for one in split.labels or () if one is not None) for split in splits), []
+    labels = tuple(one for one in split.labels if one is not None)
+    if len(labels) != len(model.output_names):
+        outputs = ", ".join(model.output_names)
+        message = f"there are not labels for every output ({outputs}): they are not used"
+        return None, [Finding(code="labels-ignored", subject=name, message=message, severity="warning")]
+    for values, output, tensor in zip(labels, model.output_names, model.outputs, strict=True):
+        _check_output_labels(values, tuple(tensor.shape[1:]), split.count, output, name)
+    return labels, []
 
 
 def _check_output_labels(labels: Array, shape: tuple[int, ...], count: int, output: str, name: str) -> None:

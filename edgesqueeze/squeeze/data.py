@@ -170,10 +170,12 @@ def _from_splits(
 ) -> Data:
     findings = []
     splits = [split for split in (loaded.train, loaded.test) if split is not None]
+    labels = []
     for split in splits:
         findings += check_split(split, specs, name)
-    labels, label_findings = check_labels(splits, model, name)
-    findings += label_findings
+        known, ignored = check_labels(split, model, name)
+        labels.append(known)
+        findings += ignored
     train_rows: npt.NDArray[np.int64] = np.arange(loaded.train.count)
     if loaded.test is not None:
         test = loaded.test
@@ -184,8 +186,8 @@ def _from_splits(
         findings.append(_held_out(name, len(test_rows)))
     return Data(
         name,
-        array_source(loaded.train.inputs, labels[0] if labels else None, train_rows, specs, options),
-        array_source(test.inputs, labels[-1] if labels else None, test_rows, specs, options),
+        array_source(loaded.train.inputs, labels[0], train_rows, specs, options),
+        array_source(test.inputs, labels[-1], test_rows, specs, options),
         findings=tuple(findings),
     )
 

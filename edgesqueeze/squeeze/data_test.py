@@ -10,7 +10,7 @@ from PIL import Image
 
 from edgesqueeze.errors import DataError
 from edgesqueeze.recipe import DataOptions
-from edgesqueeze.squeeze.data import Data, load_data
+from edgesqueeze.squeeze.data import Data, from_object, load_data
 from edgesqueeze.testing.tiny_keras import images, source_of
 
 layers = tf_keras.layers
@@ -415,3 +415,12 @@ def test_something_else_is_an_error(model):
 def test_the_batch_size_is_what_was_asked_for(model):
     sizes = [len(one[0]) for one, _ in source_of(model, X).stream(8, None).as_numpy_iterator()]
     assert sizes == [8, 8, 8, 6]
+
+
+def test_training_data_need_no_labels_when_the_test_data_have_some(model):
+    images = np.random.default_rng(0).random((20, 8, 8, 3), np.float32)
+    classes = np.arange(20) % 3
+    data = from_object(((images, None), (images, classes)), model, PLAIN, 0, "mixed")
+    assert not data.train.labelled
+    assert data.test.labelled
+    assert not [one for one in data.findings if one.code == "labels-ignored"]

@@ -7,14 +7,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import tf_keras
 
 from edgesqueeze.findings import Finding
 from edgesqueeze.graph import Tensor, TfliteModel
 from edgesqueeze.recipe import Recipe
-from edgesqueeze.squeeze.grid import FloatArray
+from edgesqueeze.squeeze.grid import FloatArray, channel_maximum
 from edgesqueeze.squeeze.kernels import kernel_layers, kernel_of, tflite_layout
 
 SPARSITY_TOLERANCE = 0.01
+
+SAME_KERNEL = 0.006
+"""How far weights may be off, where the channel's largest is 1: half a step of 127 and float16's rounding."""
 
 
 def check_promises(
@@ -32,7 +36,8 @@ def check_promises(
     for layer in kernel_layers(model):
         if layer.name not in pruned | clustered:
             continue
-        tensor = find_kernel(tflite, tflite_layout(layer, kernel_of(layer)))
+        depthwise = isinstance(layer, tf_keras.layers.DepthwiseConv2D)
+        tensor = find_kernel(tflite, tflite_layout(layer, kernel_of(layer)), 3 if depthwise else 0)
         if tensor is None:
             message = "its kernel was not found in the .tflite, so what arrived of it is not known"
             yield Finding(code="kernel-not-found", subject=layer.name, message=message, severity="warning")
@@ -71,28 +76,34 @@ def _clusters(name: str, tensor: Tensor, wanted: int) -> Iterator[Finding]:
         yield Finding(code="clusters-missed", subject=name, message=message, severity="warning")
 
 
-def find_kernel(tflite: TfliteModel, kernel: FloatArray) -> Tensor | None:
+def find_kernel(tflite: TfliteModel, kernel: FloatArray, axis: int = 0) -> Tensor | None:
     """The constant tensor that holds a kernel, found by its values: names change in conversion.
+
+    Channels are compared by their shape, not their size: the converter multiplies a scaling of the input
+    into the kernel after it.
 
     Args:
         tflite: the converted model.
         kernel: the kernel in TFLite's layout.
+        axis: its output channels: 3 for a depthwise kernel, else 0.
     """
-    shape = tuple(size for size in kernel.shape if size != 1)
+    wanted = tuple(size for size in kernel.shape if size != 1)
+    sought = _per_channel(kernel, axis)
     for graph in tflite.graphs:
         for tensor in graph.tensors:
-            if tensor.data is None or tuple(size for size in tensor.shape if size != 1) != shape:
+            if tensor.data is None or tuple(size for size in tensor.shape if size != 1) != wanted:
                 continue
             values = _real(tensor).reshape(kernel.shape)
-            step = _step(tensor).reshape(-1)
-            tolerance = 0.51 * float(step.max()) + 2e-3 * float(np.abs(kernel).max())
-            if np.allclose(values, kernel, rtol=0, atol=tolerance):
+            if np.allclose(_per_channel(values, axis), sought, rtol=0, atol=SAME_KERNEL):
                 return tensor
     return None
 
 
-def _step(tensor: Tensor) -> npt.NDArray[Any]:
-    return tensor.quantization.scales if tensor.quantization is not None else np.zeros(1)
+def _per_channel(kernel: FloatArray, axis: int) -> FloatArray:
+    """A kernel with each channel's largest magnitude at 1."""
+    shape = [1] * kernel.ndim
+    shape[axis] = kernel.shape[axis]
+    return kernel / channel_maximum(kernel, tuple(shape))
 
 
 def _real(tensor: Tensor) -> npt.NDArray[np.float32]:

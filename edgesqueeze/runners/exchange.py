@@ -1,0 +1,62 @@
+"""Run samples in another process: a crash there, or another NumPy, is none of ours."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesqueeze.errors import UnsupportedModelError
+from edgesqueeze.graph import TfliteModel
+from edgesqueeze.worker import environment
+
+
+def run_elsewhere(
+    command: Sequence[str], model: TfliteModel, samples: Sequence[Sequence[npt.NDArray[Any]]], title: str
+) -> list[list[npt.NDArray[Any]]]:
+    """Run a model in a program that takes ``MODEL.tflite INPUTS.npz OUTPUTS.npz``.
+
+    INPUTS.npz holds ``input_0``, ``input_1`` and so on, each ``[n, *tensor shape]``; the program writes
+    ``output_0`` and so on in the same layout.
+
+    Args:
+        command: the program and its first arguments; the three files follow.
+        model: what to run.
+        samples: see ``runners`` for the contract.
+        title: what to call the runtime in messages.
+
+    Raises:
+        UnsupportedModelError: the program failed, or was killed, on this model.
+    """
+    if not samples:
+        return []
+    with tempfile.TemporaryDirectory(prefix="edgesqueeze-") as name:
+        folder = Path(name)
+        model_file, inputs, outputs = folder / "model.tflite", folder / "in.npz", folder / "out.npz"
+        model_file.write_bytes(model.content)
+        columns = {f"input_{i}": np.stack(c) for i, c in enumerate(zip(*samples, strict=True))}
+        np.savez(inputs, **columns)  # type: ignore[arg-type]
+        whole = [*command, str(model_file), str(inputs), str(outputs)]
+        done = subprocess.run(whole, capture_output=True, text=True, check=False, env=environment())
+        if done.returncode:
+            raise UnsupportedModelError(
+                f"{title} cannot run {model.name}: {last_words(done)}",
+                hint="edgesqueeze inspect lists the model's operators",
+            )
+        with np.load(outputs, allow_pickle=False) as stored:
+            results = [stored[f"output_{i}"] for i in range(len(stored.files))]
+    return [list(row) for row in zip(*results, strict=True)]
+
+
+def last_words(done: subprocess.CompletedProcess[str]) -> str:
+    """Why a program failed, as far as it said so."""
+    lines = done.stderr.strip().splitlines()
+    if done.returncode < 0:
+        said = f" after saying: {lines[-1]}" if lines else ""
+        return f"it was ended by signal {-done.returncode}{said}"
+    return lines[-1] if lines else f"it ended with status {done.returncode}"
