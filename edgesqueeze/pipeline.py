@@ -49,6 +49,7 @@ from edgesqueeze.squeeze.prune import finish_pruning, prunable
 from edgesqueeze.squeeze.save import save_model
 from edgesqueeze.squeeze.selection import select
 from edgesqueeze.target import Target, load_target
+from edgesqueeze.target_fit import measured_arena
 from edgesqueeze.verify import trouble_on
 
 PACKAGES = (
@@ -327,12 +328,8 @@ def _judge(job: _Job, squeezed: Any, tflite: TfliteModel, sources: Mapping[str, 
         log.findings += chance_level(compared, seen.original)
     arena = sources.get("arena")
     with log.stage("fit"):
-        needs = needs_of(
-            tflite,
-            arena_bytes=arena.bytes if arena else None,
-            arena_method=arena.method if arena else "",
-        )
-        fit = check_fit(job.target, needs)
+        known = (arena.bytes, arena.method) if arena else measured_arena(tflite, job.target)
+        fit = check_fit(job.target, needs_of(tflite, *known))
         log.findings += fit.findings
     parameters = job.loaded.model.count_params()
     measured = sizes(tflite)

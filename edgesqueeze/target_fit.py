@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgesqueeze.emit.memory_plan import planned_bytes
 from edgesqueeze.errors import EdgeSqueezeError
 from edgesqueeze.fit import Fit, check_fit
 from edgesqueeze.graph.records import TfliteModel
@@ -15,9 +16,13 @@ def fit_to(model: TfliteModel, target: Target) -> Fit:
 
 
 def measured_arena(model: TfliteModel, target: Target) -> tuple[int | None, str]:
-    """The arena on a TFLite Micro target and how it was measured, or None and why there is no figure."""
+    """Memory for activations and how it was found, or None and why there is no figure.
+
+    Measured for TFLite Micro. LiteRT plans its arena in the same way, largest tensor first, so the plan
+    stands for it there.
+    """
     if target.runtime.name != "tflm":
-        return None, f"{target.runtime.name} allocates while it runs; measure on the device"
+        return planned_bytes(model.main), "planned from the lives of the activations"
     from edgesqueeze.emit.arena import find_arena
 
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from typing import Any, get_args
 
 import click
 
-from edgesqueeze.errors import UsageError
+from edgesqueeze.custom_objects import import_objects
 from edgesqueeze.recipe import IoType, QuantizeMode, load_recipe
 from edgesqueeze.target import load_target
 
@@ -109,24 +108,6 @@ def command(
 
     print_report(result.report, out)
     raise_if_not_ok(result.report)
-
-
-def import_objects(names: tuple[str, ...]) -> dict[str, Any]:
-    """Import the user's classes.
-
-    Raises:
-        UsageError: a name is not MODULE:NAME or cannot be imported.
-    """
-    found = {}
-    for name in names:
-        module, _, attribute = name.partition(":")
-        if "" not in sys.path:
-            sys.path.insert(0, "")
-        try:
-            found[attribute] = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise UsageError(f"cannot import {name}: {error}", expected="MODULE:NAME", got=name) from error
-    return found
 
 
 @contextmanager

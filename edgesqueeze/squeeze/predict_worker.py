@@ -9,14 +9,14 @@ to stdout as one JSON object, and the exit status is the error's.
 
 from __future__ import annotations
 
-import importlib
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgesqueeze.errors import DataError, UsageError
+from edgesqueeze.custom_objects import import_objects
+from edgesqueeze.errors import DataError
 from edgesqueeze.worker import run_as_worker
 
 
@@ -31,7 +31,7 @@ def _predict(model: str, inputs: str, outputs: str, custom: list[str]) -> None:
 
     with np.load(inputs, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
-    loaded = load_model(Path(model), custom_objects=_custom_objects(custom) or None)
+    loaded = load_model(Path(model), custom_objects=import_objects(custom) or None)
     results = predict(loaded, _named(arrays, list(loaded.model.input_names)))
     columns = {f"output_{i}": np.asarray(values) for i, values in enumerate(results)}
     np.savez(outputs, **columns)  # type: ignore[arg-type]
@@ -48,17 +48,6 @@ def _named(arrays: dict[str, Any], names: list[str]) -> dict[str, Any]:
             got=", ".join(arrays),
         )
     return dict(zip(names, arrays.values(), strict=True))
-
-
-def _custom_objects(names: list[str]) -> dict[str, Any]:
-    found = {}
-    for name in names:
-        module, _, attribute = name.partition(":")
-        try:
-            found[attribute] = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise UsageError(f"cannot import {name}: {error}", expected="MODULE:NAME", got=name) from error
-    return found
 
 
 if __name__ == "__main__":
