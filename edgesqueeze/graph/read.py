@@ -126,7 +126,8 @@ def _parse(content: bytes, name: str) -> TfliteModel:
 
 @cache
 def _names(enum: type) -> Mapping[int, str]:
-    return {value: key for key, value in vars(enum).items() if isinstance(value, int)}
+    # Python 3.13 gives a class integers of its own (__firstlineno__).
+    return {value: key for key, value in vars(enum).items() if isinstance(value, int) and key[0] != "_"}
 
 
 def _opcode(walk: Walk, code: Any) -> tuple[str, str, int]:
