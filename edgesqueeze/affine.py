@@ -127,7 +127,7 @@ def quantized_twin(graph: Graph, tensor: Tensor) -> Tensor:
 def _shaped(tensor: Tensor, values: Array) -> Array:
     sample = tensor.shape[1:]
     # A batch axis of one, or a trailing channel axis of one, may be left out.
-    fits = values.ndim > 0 and _squeezed(values.shape[1:]) == _squeezed(sample)
+    fits = values.ndim > 0 and without_ones(values.shape[1:]) == without_ones(sample)
     if not fits:
         raise DataError(
             f"the data for input {tensor.name!r} have another shape than the model takes",
@@ -147,5 +147,6 @@ def _shaped(tensor: Tensor, values: Array) -> Array:
     return values.reshape(len(values), *sample)
 
 
-def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
+def without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without its dimensions of one: what two shapes of the same data have in common."""
     return tuple(size for size in shape if size != 1)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import re
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from edgesqueeze.affine import numpy_dtype
 from edgesqueeze.errors import DataError, MissingToolError, RequirementError, UnsupportedModelError
 from edgesqueeze.graph import Tensor, TfliteModel
 from edgesqueeze.runtimes import TFLM_CUSTOM_METHODS, TFLM_RESOLVER_METHODS
+from edgesqueeze.worker import environment
 
 Arrays = list[npt.NDArray[Any]]
 
@@ -157,8 +157,6 @@ def _work(task: str, model: TfliteModel, samples: Sequence[Sequence[npt.NDArray[
     }
     stacks["outputs"] = np.int64(len(model.main.outputs))
     np.savez(folder / "inputs.npz", **stacks)
-    package_root = str(Path(__file__).parents[2])
-    search_path = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH", "")]))
     done = subprocess.run(
         [
             sys.executable,
@@ -168,7 +166,7 @@ def _work(task: str, model: TfliteModel, samples: Sequence[Sequence[npt.NDArray[
             str(folder),
             str(_ample_bytes(model)),
         ],
-        env={**os.environ, "PYTHONPATH": search_path},
+        env=environment(),
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from edgesqueeze.affine import without_ones
 from edgesqueeze.errors import DataError
 from edgesqueeze.findings import Finding
 from edgesqueeze.npz import Split
@@ -46,7 +47,7 @@ def _check_shape(array: Array, spec: InputSpec, name: str) -> list[Finding]:
     given = tuple(array.shape[1:])
     if given == spec.shape:
         return []
-    if _without_ones(given) == _without_ones(spec.shape):
+    if without_ones(given) == without_ones(spec.shape):
         message = f"samples of shape {list(given)} are taken as {list(spec.shape)}"
         return [Finding(code="reshaped", subject=spec.name, message=message)]
     raise DataError(
@@ -55,10 +56,6 @@ def _check_shape(array: Array, spec: InputSpec, name: str) -> list[Finding]:
         got=f"shape {list(array.shape)}",
         hint="resize or reshape the data as for training",
     )
-
-
-def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(size for size in shape if size != 1)
 
 
 def _check_dtype(array: Array, spec: InputSpec, name: str) -> None:

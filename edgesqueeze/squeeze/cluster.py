@@ -25,6 +25,7 @@ from edgesqueeze.squeeze.grid import (
     levels_from_centroids,
     lift_survivors,
     lloyd,
+    nearest,
     project,
     rebuild,
 )
@@ -159,16 +160,13 @@ def _clustered(wrapper: Any, keep_zeros: bool, mode: QuantizeMode) -> tuple[Floa
         centroids = centroids.astype(np.float16).astype(np.float32)
     if not keep_zeros:
         values = np.sort(centroids)
-        return _nearest(weights, values), values
+        return values[nearest(weights, values)], values
     # The last training step may have moved the zero centroid, and masked weights with it.
     others = np.sort(np.delete(centroids, int(wrapper.zero_idx["kernel"])))
     mask = wrapper.sparsity_masks["kernel"].numpy()
-    return np.where(mask == 0, 0, _nearest(weights, others)).astype(np.float32), np.sort(np.append(others, 0))
-
-
-def _nearest(weights: FloatArray, values: FloatArray) -> FloatArray:
-    chosen: FloatArray = values[np.searchsorted((values[1:] + values[:-1]) / 2, weights)]
-    return chosen
+    return np.where(mask == 0, 0, others[nearest(weights, others)]).astype(np.float32), np.sort(
+        np.append(others, 0)
+    )
 
 
 def bare_model(model: Any) -> Any:

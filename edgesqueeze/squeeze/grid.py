@@ -34,9 +34,14 @@ def channel_maximum(kernel: FloatArray, channel_shape: tuple[int, ...]) -> Float
     Returns:
         float32 of ``channel_shape``; 1 for a channel of zeros, so that it can be divided by.
     """
-    axes = tuple(axis for axis, size in enumerate(channel_shape) if size == 1)
+    axes = _shared_axes(channel_shape)
     largest = np.abs(kernel).max(axis=axes, keepdims=True)
     return np.where(largest > 0, largest, 1).astype(np.float32)
+
+
+def _shared_axes(channel_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Axes that a scale of this shape is shared over."""
+    return tuple(axis for axis, size in enumerate(channel_shape) if size == 1)
 
 
 def lloyd(values: FloatArray, centroids: FloatArray) -> FloatArray:
@@ -103,17 +108,20 @@ def project(
     normal = kernel / channel_maximum(kernel, channel_shape)
     # Each channel's largest weight is now 1 or -1, so it is given a level of magnitude 127 on its own side.
     if keep_zeros:
-        chosen = _nearest(normal, levels[levels != 0])
+        chosen = _nearest_levels(normal, levels[levels != 0])
         chosen = np.where(kernel == 0, 0, chosen).astype(np.int8)
     else:
-        chosen = _nearest(normal, levels)
+        chosen = _nearest_levels(normal, levels)
     return chosen, fit_scale(kernel, chosen, channel_shape)
 
 
-def _nearest(values: FloatArray, levels: LevelArray) -> LevelArray:
-    points = levels.astype(np.float32) / TOP_LEVEL
-    indices = np.searchsorted((points[1:] + points[:-1]) / 2, values)
-    chosen: LevelArray = levels[indices]
+def nearest(values: FloatArray, points: FloatArray) -> npt.NDArray[np.intp]:
+    """Index of the point nearest to each value; ``points`` are ascending."""
+    return np.searchsorted((points[1:] + points[:-1]) / 2, values)
+
+
+def _nearest_levels(values: FloatArray, levels: LevelArray) -> LevelArray:
+    chosen: LevelArray = levels[nearest(values, levels.astype(np.float32) / np.float32(TOP_LEVEL))]
     return chosen
 
 
@@ -123,7 +131,7 @@ def fit_scale(kernel: FloatArray, levels: LevelArray, channel_shape: tuple[int, 
     Returns:
         float32 of ``channel_shape``, positive; 1 for a channel whose levels are all zero.
     """
-    axes = tuple(axis for axis, size in enumerate(channel_shape) if size == 1)
+    axes = _shared_axes(channel_shape)
     unit = levels.astype(np.float64) / TOP_LEVEL
     dot = (kernel.astype(np.float64) * unit).sum(axis=axes, keepdims=True)
     norm = (unit * unit).sum(axis=axes, keepdims=True)
