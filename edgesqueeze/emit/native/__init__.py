@@ -1,0 +1,1 @@
+"""A .tflite as plain C: no interpreter, no heap, only the kernels that the model needs."""

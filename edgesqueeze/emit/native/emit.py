@@ -1,0 +1,124 @@
+"""A .tflite as a folder of plain C: lower, plan, render."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from edgesqueeze.emit.names import c_name, check_c_name
+from edgesqueeze.emit.native.kernels import kernel_set_of
+from edgesqueeze.emit.native.lower import Lowered, is_entry, is_exit, lower
+from edgesqueeze.emit.native.plan import plan
+from edgesqueeze.emit.native.records import Io, LayerSummary, NativeSource
+from edgesqueeze.emit.native.render import Build, render
+from edgesqueeze.graph import Graph, Tensor, TfliteModel
+
+CPU_FLAGS = {
+    "cortex-m0": "-mcpu=cortex-m0 -mthumb",
+    "cortex-m0plus": "-mcpu=cortex-m0plus -mthumb",
+    "cortex-m3": "-mcpu=cortex-m3 -mthumb",
+    "cortex-m4": "-mcpu=cortex-m4 -mthumb -mfpu=fpv4-sp-d16 -mfloat-abi=hard",
+    "cortex-m7": "-mcpu=cortex-m7 -mthumb -mfpu=fpv5-sp-d16 -mfloat-abi=hard",
+    "cortex-m33": "-mcpu=cortex-m33 -mthumb -mfpu=fpv5-sp-d16 -mfloat-abi=hard",
+    "cortex-m55": "-mcpu=cortex-m55 -mthumb -mfloat-abi=hard",
+    "cortex-m85": "-mcpu=cortex-m85 -mthumb -mfloat-abi=hard",
+}
+"""Core -> options of GCC for Arm that select it, with its usual floating-point unit."""
+
+
+def emit_native(
+    model: TfliteModel, *, core: str | None = None, name: str | None = None, target: str = ""
+) -> NativeSource:
+    """Generate C for a model.
+
+    Args:
+        model: any int8 .tflite; float32 or uint8 at its inputs and outputs.
+        core: the Cortex-M core whose kernels are taken (``cortex-m4``); None, or a core without kernels of
+            its own: portable C.
+        name: the model's name in C; made from ``model.name`` when it is None.
+        target: what comments say that it is for; the core when it is empty.
+
+    Raises:
+        UsageError: ``name`` is not valid in C.
+        UnsupportedModelError: with everything that native C does not support, all at once.
+    """
+    valid = c_name(model.name) if name is None else check_c_name(name)
+    kernel_set = kernel_set_of(core)
+    lowered = lower(model, kernel_set)
+    planned = plan(lowered, kernel_set)
+    inputs, outputs = _ios(lowered)
+    build = Build(
+        target=target or core or "any C99 compiler",
+        kernel_set=kernel_set,
+        cross="arm-none-eabi-" if (core or "").startswith("cortex-m") else "",
+        cpu_flags=CPU_FLAGS.get(core or "", ""),
+    )
+    files, weights_bytes = render(model, valid, build, lowered, planned, inputs, outputs)
+    return NativeSource(
+        name=valid,
+        kernel_set=kernel_set,
+        files=MappingProxyType(files),
+        sources=tuple(file for file in files if file.endswith(".c") and file != "main.c"),
+        include_folders=(".", "kernels"),
+        arena_bytes=planned.arena_bytes,
+        weights_bytes=weights_bytes,
+        inputs=inputs,
+        outputs=outputs,
+        layers=tuple(
+            LayerSummary(
+                index=layer.index,
+                opcode=layer.opcode,
+                name=layer.name,
+                summary=layer.summary,
+                macs=layer.macs,
+                kernels=tuple(call.function for call in layer.calls),
+            )
+            for layer in lowered.layers
+        ),
+    )
+
+
+def _ios(lowered: Lowered) -> tuple[tuple[Io, ...], tuple[Io, ...]]:
+    graph = lowered.graph
+    inputs = [(graph.tensors[index], _integers_of_input(graph, index)) for index in graph.inputs]
+    outputs = [(graph.tensors[index], _integers_of_output(graph, index)) for index in graph.outputs]
+    return _records(inputs), _records(outputs)
+
+
+def _integers_of_input(graph: Graph, index: int) -> Tensor:
+    """The int8 tensor that an input is or becomes."""
+    tensor = graph.tensors[index]
+    if tensor.dtype == "int8":
+        return tensor
+    operator = next((one for one in graph.operators if is_entry(graph, one) and one.inputs[0] == index), None)
+    return tensor if operator is None else graph.tensors[operator.outputs[0]]
+
+
+def _integers_of_output(graph: Graph, index: int) -> Tensor:
+    """The int8 tensor that an output is or is made from."""
+    tensor = graph.tensors[index]
+    if tensor.dtype == "int8":
+        return tensor
+    operator = next(one for one in graph.operators if is_exit(graph, one) and one.outputs[0] == index)
+    return graph.tensors[operator.inputs[0]]
+
+
+def _records(tensors: list[tuple[Tensor, Tensor]]) -> tuple[Io, ...]:
+    several = len(tensors) > 1
+    records = []
+    for index, (tensor, integers) in enumerate(tensors):
+        # Integers that the caller sees have their own scale; float32 has that of the int8 behind it.
+        quantization = (tensor if tensor.dtype == "uint8" else integers).quantization
+        records.append(
+            Io(
+                index=index,
+                name=tensor.name,
+                shape=tensor.shape,
+                dtype=tensor.dtype,
+                elements=tensor.elements,
+                scale=quantization.scale if quantization else 1.0,
+                zero_point=quantization.zero_point if quantization else 0,
+                converts=tensor.dtype != "int8",
+                suffix=f"_{index}" if several else "",
+            )
+        )
+    return tuple(records)

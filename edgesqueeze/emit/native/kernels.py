@@ -1,0 +1,70 @@
+"""The C kernels that ship with EdgeSqueeze: three sets, and which files a call needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from edgesqueeze.emit.native import pack_dsp, pack_mve, pack_reference
+
+FOLDER = Path(__file__).parent.parent.parent / "kernels"
+
+PACKING: dict[str, ModuleType] = {"reference": pack_reference, "dsp": pack_dsp, "mve": pack_mve}
+"""Kernel set -> the module that packs weights for it and knows its scratch memory."""
+
+ALIGNMENT = {"reference": 4, "dsp": 4, "mve": 16}
+"""Kernel set -> what the addresses of activations are multiples of."""
+
+CORE_SETS = {
+    "cortex-m4": "dsp",
+    "cortex-m7": "dsp",
+    "cortex-m33": "dsp",
+    "cortex-m55": "mve",
+    "cortex-m85": "mve",
+}
+"""Core -> its kernel set; the portable C for all others."""
+
+_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+_INCLUDE = re.compile(r'#include "(\w+)\.h"')
+_CALL = re.compile(r"\b(es_\w+)\b")
+
+
+def kernel_set_of(core: str | None) -> str:
+    """The kernel set for a core; None: portable C."""
+    return CORE_SETS.get(core or "", "reference")
+
+
+def files_of(kernel_set: str, functions: Iterable[str]) -> dict[str, str]:
+    """The C files and headers that some kernels need, file name -> text; each kernel is the set's best.
+
+    A file belongs to it when its function is called, or its header included, by one that does.
+    """
+    files: dict[str, str] = {}
+    waiting = [f"{name}.c" for name in functions]
+    while waiting:
+        name = waiting.pop()
+        path = _find(kernel_set, name)
+        if name in files or path is None:
+            continue
+        files[name] = path.read_text(encoding="utf-8")
+        waiting += _needs(path)
+    return dict(sorted(files.items()))
+
+
+@cache
+def _needs(path: Path) -> tuple[str, ...]:
+    """Names of files that one file may need; those that are no files are harmless."""
+    code = _COMMENT.sub("", path.read_text(encoding="utf-8"))
+    headers = tuple(f"{name}.h" for name in _INCLUDE.findall(code))
+    if path.suffix == ".h":
+        return headers  # a header's declarations are no calls
+    return headers + tuple(f"{name}.c" for name in sorted(set(_CALL.findall(code))))
+
+
+def _find(kernel_set: str, name: str) -> Path | None:
+    folders = ["include"] if kernel_set == "reference" else ["include", kernel_set]
+    paths = (FOLDER / folder / name for folder in (*folders, "reference"))
+    return next((path for path in paths if path.is_file()), None)

@@ -1,0 +1,232 @@
+"""Every operator of a graph as calls of kernels: the registry of lowerings, and what may stand where."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from edgesqueeze.emit.native import (
+    lower_activation,
+    lower_add,
+    lower_conv,
+    lower_elementwise,
+    lower_pool,
+    lower_resize,
+    lower_shape,
+    lower_transpose_conv,
+)
+from edgesqueeze.emit.native.lower_border import lower_dequantize_output, lower_quantize_input
+from edgesqueeze.emit.native.records import (
+    Call,
+    Layer,
+    Lowering,
+    Operation,
+    Placement,
+    UnsupportedOperationError,
+)
+from edgesqueeze.errors import UnsupportedModelError
+from edgesqueeze.graph import Graph, Operator, Tensor, TfliteModel
+from edgesqueeze.graph.macs import operator_macs
+
+LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
+    {
+        **lower_conv.LOWERINGS,
+        **lower_add.LOWERINGS,
+        **lower_elementwise.LOWERINGS,
+        **lower_activation.LOWERINGS,
+        **lower_pool.LOWERINGS,
+        **lower_shape.LOWERINGS,
+        **lower_resize.LOWERINGS,
+        **lower_transpose_conv.LOWERINGS,
+    }
+)
+"""Builtin operator -> its lowering. QUANTIZE and DEQUANTIZE at the graph's border: see ``lower_border``."""
+
+BORDER_DTYPES = ("float32", "uint8")
+"""What users may give and get besides int8."""
+
+SHAPE_IGNORED = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
+"""Operators of which only the first input matters, because all shapes are known."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """A graph as layers.
+
+    Attributes:
+        graph: where it came from.
+        layers: what runs, in order: layers that read the caller's values first.
+        placements: tensors that are parts of others.
+        entry: indices of layers that convert an input; the layer reads the caller's values.
+        exit: indices of layers that convert an output; the layer writes the caller's values.
+    """
+
+    graph: Graph
+    layers: tuple[Layer, ...]
+    placements: tuple[Placement, ...]
+    entry: frozenset[int]
+    exit: frozenset[int]
+
+
+def lower(model: TfliteModel, kernel_set: str) -> Lowered:
+    """Turn a model into kernel calls.
+
+    Raises:
+        UnsupportedModelError: with every operator, input and output that native C does not have.
+    """
+    graph = model.main
+    live = _live_operators(graph)
+    problems = _problems_of_borders(graph, live) + _problems_of_subgraphs(model)
+    layers: list[Layer] = []
+    placements: list[Placement] = []
+    entry, leaving = set(), set()
+    # Conversions at the border run when the caller gives or takes values: before and after all others.
+    for operator in sorted(live, key=lambda one: is_exit(graph, one) - is_entry(graph, one)):
+        operation = Operation(graph, operator, kernel_set)
+        try:
+            results = _joined_in_place(operation, placements) or _lowering(graph, operator)(operation)
+        except UnsupportedOperationError as error:
+            problems.append(f"{operator.kind} (operator {operator.index}): {error}")
+            continue
+        placements += [result for result in results if isinstance(result, Placement)]
+        calls = tuple(result for result in results if isinstance(result, Call))
+        if not calls:
+            continue
+        if is_entry(graph, operator):
+            entry.add(len(layers))
+        elif is_exit(graph, operator):
+            leaving.add(len(layers))
+        layers.append(_layer(len(layers), operation, calls))
+    if problems:
+        raise UnsupportedModelError(
+            f"{model.name} has what native C does not support",
+            expected="int8 activations and weights, batch 1, and these operators: "
+            + ", ".join(sorted({*LOWERINGS, "QUANTIZE", "DEQUANTIZE"})),
+            got="; ".join(problems),
+            hint="replace the layers that become these operators, quantize the model to int8 throughout, or "
+            "use --format tflm",
+        )
+    return Lowered(graph, tuple(layers), tuple(placements), frozenset(entry), frozenset(leaving))
+
+
+def is_entry(graph: Graph, operator: Operator) -> bool:
+    """Whether an operator turns what the caller gives into int8."""
+    return (
+        operator.opcode == "QUANTIZE"
+        and operator.inputs[0] in graph.inputs
+        and graph.tensors[operator.inputs[0]].dtype in BORDER_DTYPES
+    )
+
+
+def is_exit(graph: Graph, operator: Operator) -> bool:
+    """Whether an operator turns int8 into what the caller gets."""
+    return (
+        operator.opcode in ("DEQUANTIZE", "QUANTIZE")
+        and operator.outputs[0] in graph.outputs
+        and graph.tensors[operator.outputs[0]].dtype in BORDER_DTYPES
+        and not is_entry(graph, operator)
+    )
+
+
+def _lowering(graph: Graph, operator: Operator) -> Lowering:
+    if is_entry(graph, operator):
+        return lower_quantize_input
+    if is_exit(graph, operator):
+        return lower_dequantize_output
+    if operator.opcode in LOWERINGS:
+        return LOWERINGS[operator.opcode]
+    return _unsupported
+
+
+def _joined_in_place(
+    operation: Operation, placements: Sequence[Placement]
+) -> tuple[Call | Placement, ...] | None:
+    """The parts of a concatenation inside the whole, where no part is already placed in something else."""
+    if operation.operator.opcode not in ("CONCATENATION", "PACK"):
+        return None
+    lower_shape.lower_concatenation(operation)  # raises if the parts cannot be joined as they are
+    joined = lower_shape.placements_of_concatenation(operation)
+    taken = {placement.tensor for placement in placements} | {placement.whole for placement in placements}
+    if joined is None or any(placement.tensor in taken for placement in joined):
+        return None
+    return joined
+
+
+def _unsupported(operation: Operation) -> tuple[Call | Placement, ...]:
+    raise UnsupportedOperationError(
+        "only at the graph's inputs and outputs"
+        if operation.operator.opcode == "DEQUANTIZE"
+        else "not supported"
+    )
+
+
+def _live_operators(graph: Graph) -> list[Operator]:
+    """Operators on which the graph's outputs depend. What computes shapes only is not needed."""
+    needed = set(graph.outputs)
+    live = []
+    for operator in reversed(graph.operators):
+        if needed.isdisjoint(operator.outputs):
+            continue
+        live.append(operator)
+        needed.update(operator.inputs[:1] if operator.opcode in SHAPE_IGNORED else operator.inputs)
+    return live[::-1]
+
+
+def _problems_of_subgraphs(model: TfliteModel) -> list[str]:
+    count = len(model.graphs)
+    return [f"{count} subgraphs: control flow"] if count > 1 else []
+
+
+def _problems_of_borders(graph: Graph, live: Sequence[Operator]) -> list[str]:
+    """Inputs and outputs that are neither int8 nor converted on the way in or out."""
+    problems = []
+    readers = {index: [one for one in live if index in one.inputs] for index in graph.inputs}
+    writers = {index: [one for one in live if index in one.outputs] for index in graph.outputs}
+    for index in graph.inputs:
+        tensor = graph.tensors[index]
+        if tensor.dtype != "int8" and not all(is_entry(graph, one) for one in readers[index]):
+            problems.append(f"input {tensor.name!r} is {tensor.dtype} and not quantized at once")
+    for index in graph.outputs:
+        tensor = graph.tensors[index]
+        if tensor.dtype != "int8" and not any(is_exit(graph, one) for one in writers[index]):
+            problems.append(f"output {tensor.name!r} is {tensor.dtype} and not made from int8")
+        if tensor.is_constant:
+            problems.append(f"output {tensor.name!r} is a constant")
+    return problems
+
+
+def _layer(index: int, operation: Operation, calls: tuple[Call, ...]) -> Layer:
+    operator = operation.operator
+    return Layer(
+        index=index,
+        opcode=operator.opcode,
+        name=operation.output().name,
+        summary=_summary(operation),
+        macs=operator_macs(operation.graph, operator) or 0,
+        calls=calls,
+    )
+
+
+def _summary(operation: Operation) -> str:
+    """Shapes in words; of convolutions and pools the window first."""
+    operator = operation.operator
+    inputs = [
+        operation.graph.tensors[index]
+        for index in operator.inputs
+        if index >= 0 and not operation.graph.tensors[index].is_constant
+    ]
+    window = ""
+    if operator.opcode in ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"):
+        shape = operation.input(1).shape
+        window = f"{shape[1]}x{shape[2]} "
+    elif operator.opcode.endswith("POOL_2D"):
+        window = f"{operation.option('filter_height')}x{operation.option('filter_width')} "
+    sides = ", ".join(dict.fromkeys(_dims(tensor) for tensor in inputs))
+    return f"{window}{sides} -> {_dims(operation.output())}"
+
+
+def _dims(tensor: Tensor) -> str:
+    shape = tensor.shape[1:] if len(tensor.shape) > 1 and tensor.shape[0] == 1 else tensor.shape
+    return f"[{', '.join(map(str, shape))}]" if math.prod(shape) != 1 or shape else "[1]"

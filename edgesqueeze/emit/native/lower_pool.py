@@ -1,0 +1,234 @@
+"""Pooling, means and sums as kernel calls."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from edgesqueeze.emit.native.conv_shape import ConvShape
+from edgesqueeze.emit.native.numerics import activation_range, quantization_of, quantize_multiplier
+from edgesqueeze.emit.native.operands import (
+    constant,
+    positive_axis,
+    require_int8,
+    require_int16_sizes,
+    strides_of,
+)
+from edgesqueeze.emit.native.overlap import overlap_distance
+from edgesqueeze.emit.native.records import (
+    Call,
+    Lowering,
+    Operation,
+    Placement,
+    Struct,
+    UnsupportedOperationError,
+)
+from edgesqueeze.graph import Tensor
+
+HEADER = "es_pool.h"
+MAX_SCALE_DIFFERENCE = 1e-6
+"""How far TFLite Micro lets the scales of a pooling operator's input and output differ."""
+
+
+def lower_max_pool(operation: Operation) -> tuple[Call | Placement, ...]:
+    """MAX_POOL_2D: any window, stride, padding and fused activation.
+
+    Raises:
+        UnsupportedOperationError: not int8, a batch, sizes beyond int16, or scales that differ.
+    """
+    return _pool(operation, "es_max_pool_s8", helpers=())
+
+
+def lower_average_pool(operation: Operation) -> tuple[Call | Placement, ...]:
+    """AVERAGE_POOL_2D: any window, stride, padding and fused activation.
+
+    Raises:
+        UnsupportedOperationError: not int8, a batch, sizes beyond int16, or scales that differ.
+    """
+    return _pool(operation, "es_average_pool_s8", _sum_helpers(operation))
+
+
+def lower_mean(operation: Operation) -> tuple[Call | Placement, ...]:
+    """MEAN over any axes.
+
+    TFLite Micro makes the division by the number of elements a part of the multiplier, which loses up to a
+    bit of it; so does this.
+
+    Raises:
+        UnsupportedOperationError: not int8, computed axes, or more than two separate groups of axes.
+    """
+    count = math.prod(operation.input(0).shape[axis] for axis in _reduced_axes(operation))
+    multiplier, shift = _multiplier(operation)
+    halvings = min(count.bit_length() - 1, 32, 31 + shift)
+    return _reduce(operation, (multiplier << halvings) // count, shift - halvings)
+
+
+def lower_sum(operation: Operation) -> tuple[Call | Placement, ...]:
+    """SUM over any axes.
+
+    Raises:
+        UnsupportedOperationError: not int8, computed axes, or more than two separate groups of axes.
+    """
+    return _reduce(operation, *_multiplier(operation))
+
+
+LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
+    {
+        "AVERAGE_POOL_2D": lower_average_pool,
+        "MAX_POOL_2D": lower_max_pool,
+        "MEAN": lower_mean,
+        "SUM": lower_sum,
+    }
+)
+"""Builtin operator -> its lowering."""
+
+
+def _pool(operation: Operation, function: str, helpers: tuple[str, ...]) -> tuple[Call, ...]:
+    source, output = operation.input(0), operation.output()
+    require_int8(source, output)
+    _require_same_quantization(source, output)
+    shape = _pool_shape(operation)
+    try:
+        minimum, maximum = activation_range(operation.option("fused_activation_function"), output)
+    except KeyError as error:
+        raise UnsupportedOperationError(f"fused activation {error.args[0]}") from None
+    parameters = Struct(
+        "es_pool",
+        {
+            "in_height": shape.in_height,
+            "in_width": shape.in_width,
+            "channels": shape.in_channels,
+            "out_height": shape.out_height,
+            "out_width": shape.out_width,
+            "window_height": shape.kernel_height,
+            "window_width": shape.kernel_width,
+            "stride_height": shape.stride_height,
+            "stride_width": shape.stride_width,
+            "pad_top": shape.pad_top,
+            "pad_left": shape.pad_left,
+            "minimum": minimum,
+            "maximum": maximum,
+        },
+    )
+    distance = overlap_distance(shape, 1, shape.in_channels, shape.in_channels)
+    return (
+        Call(
+            function,
+            HEADER,
+            parameters,
+            inputs=(source.index,),
+            outputs=(output.index,),
+            overlap=MappingProxyType({0: distance}),
+            helpers=helpers,
+        ),
+    )
+
+
+def _pool_shape(operation: Operation) -> ConvShape:
+    source, output = operation.input(0).shape, operation.output().shape
+    if len(source) != 4 or source[0] != 1:
+        raise UnsupportedOperationError(f"input shape {list(source)}: 4 dimensions and batch 1 are supported")
+    window = (operation.option("filter_height"), operation.option("filter_width"))
+    stride = (operation.option("stride_h"), operation.option("stride_w"))
+    require_int16_sizes((*source, *window, *stride))
+    same = operation.option("padding") == "SAME"
+    sizes, pads = [], []
+    for size, extent, step in zip(source[1:3], window, stride, strict=True):
+        out = -(-size // step) if same else (size - extent) // step + 1
+        sizes.append(out)
+        pads.append(max(0, (out - 1) * step + extent - size) // 2)
+    if (1, *sizes, source[3]) != tuple(output):
+        raise UnsupportedOperationError(f"output shape {list(output)}, expected {[1, *sizes, source[3]]}")
+    return ConvShape(
+        in_height=source[1],
+        in_width=source[2],
+        in_channels=source[3],
+        out_height=sizes[0],
+        out_width=sizes[1],
+        out_channels=source[3],
+        kernel_height=window[0],
+        kernel_width=window[1],
+        stride_height=stride[0],
+        stride_width=stride[1],
+        pad_top=pads[0],
+        pad_left=pads[1],
+    )
+
+
+def _require_same_quantization(source: Tensor, output: Tensor) -> None:
+    (scale_in, zero_in), (scale_out, zero_out) = quantization_of(source), quantization_of(output)
+    if abs(scale_in - scale_out) > MAX_SCALE_DIFFERENCE or zero_in != zero_out:
+        raise UnsupportedOperationError("input and output are quantized differently")
+
+
+def _reduce(operation: Operation, multiplier: int, shift: int) -> tuple[Call, ...]:
+    source, output = operation.input(0), operation.output()
+    require_int8(source, output)
+    kept, reduced = _groups(source.shape, _reduced_axes(operation))
+    zero_point = quantization_of(source)[1]
+    parameters = Struct(
+        "es_mean",
+        {
+            "kept": tuple(size for size, _ in kept),
+            "kept_stride": tuple(stride for _, stride in kept),
+            "reduced": tuple(size for size, _ in reduced),
+            "reduced_stride": tuple(stride for _, stride in reduced),
+            "offset": -zero_point * math.prod(size for size, _ in reduced),
+            "multiplier": multiplier,
+            "shift": shift,
+            "zero_point": quantization_of(output)[1],
+        },
+    )
+    return (
+        Call(
+            "es_mean_s8",
+            HEADER,
+            parameters,
+            inputs=(source.index,),
+            outputs=(output.index,),
+            overlap=MappingProxyType({0: 0}),
+            helpers=_sum_helpers(operation),
+        ),
+    )
+
+
+def _sum_helpers(operation: Operation) -> tuple[str, ...]:
+    return ("es_sum_s8",)
+
+
+def _multiplier(operation: Operation) -> tuple[int, int]:
+    scale_in, scale_out = (quantization_of(t)[0] for t in (operation.input(0), operation.output()))
+    return quantize_multiplier(scale_in / scale_out)
+
+
+def _reduced_axes(operation: Operation) -> tuple[int, ...]:
+    axes = np.atleast_1d(constant(operation.input(1))).tolist()
+    rank = len(operation.input(0).shape)
+    return tuple(sorted({positive_axis(axis, rank) for axis in axes}))
+
+
+Group = tuple[int, int]
+"""Number of elements, and bytes from one to the next."""
+
+
+def _groups(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[list[Group], list[Group]]:
+    """Neighbouring dimensions of the same fate as one: two that are kept, two that are reduced."""
+    groups: list[tuple[bool, int, int]] = []
+    for axis, (size, stride) in enumerate(zip(shape, strides_of(shape), strict=True)):
+        reduced = axis in axes
+        if size == 1:
+            continue
+        if groups and groups[-1][0] == reduced:
+            size *= groups.pop()[1]
+        groups.append((reduced, size, stride))
+    kept, gone = ([(size, stride) for is_gone, size, stride in groups if is_gone == fate] for fate in (0, 1))
+    if len(kept) > 2 or len(gone) > 2:
+        raise UnsupportedOperationError(f"axes {list(axes)} of {list(shape)}: too many separate groups")
+    return _two(kept), _two(gone)
+
+
+def _two(groups: list[Group]) -> list[Group]:
+    return [(1, 0)] * (2 - len(groups)) + groups

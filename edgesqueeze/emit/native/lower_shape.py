@@ -1,0 +1,297 @@
+"""Operators that only move bytes: reshaping, padding, joining, splitting, slicing, transposing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+
+from edgesqueeze.emit.native.copies import HEADER, copy_call
+from edgesqueeze.emit.native.kernels import ALIGNMENT
+from edgesqueeze.emit.native.operands import constant, place_of, positive_axis, require_int8, strides_of
+from edgesqueeze.emit.native.records import (
+    Call,
+    Lowering,
+    Operation,
+    Placement,
+    Struct,
+    UnsupportedOperationError,
+)
+from edgesqueeze.graph import Tensor
+
+PAD_DIMENSIONS = 3
+
+
+def lower_alias(operation: Operation) -> tuple[Call | Placement, ...]:
+    """RESHAPE, SQUEEZE, EXPAND_DIMS: the output is the input.
+
+    Raises:
+        UnsupportedOperationError: not int8, a constant, or another number of elements.
+    """
+    source, output = operation.input(0), operation.output()
+    require_int8(source, output)
+    if source.is_constant:
+        raise UnsupportedOperationError("the input is a constant")
+    if source.elements != output.elements:
+        raise UnsupportedOperationError(f"{source.elements} elements become {output.elements}")
+    return (Placement(output.index, source.index, 0),)
+
+
+def lower_pad(operation: Operation) -> tuple[Call | Placement, ...]:
+    """PAD with the output's zero point, PADV2 with a constant.
+
+    Raises:
+        UnsupportedOperationError: not int8, computed paddings, or more than 3 dimensions left after
+            neighbours without padding between them have been merged.
+    """
+    source, output = operation.input(0), operation.output()
+    require_int8(source, output)
+    pads = constant(operation.input(1)).reshape(-1, 2).tolist()
+    if tuple(size + sum(pad) for size, pad in zip(source.shape, pads, strict=True)) != output.shape:
+        raise UnsupportedOperationError(f"output shape {list(output.shape)} does not fit the paddings")
+    value = operation.optional_input(2)
+    dimensions = _pad_dimensions(source.shape, pads)
+    before, sizes, after = zip(*dimensions, strict=True)
+    parameters = Struct(
+        "es_pad",
+        {
+            "before": before,
+            "size": sizes,
+            "after": after,
+            "value": _zero_point(output) if value is None else int(constant(value).reshape(-1)[0]),
+        },
+    )
+    call = Call(
+        "es_pad_s8",
+        HEADER,
+        parameters,
+        inputs=(place_of(source),),
+        outputs=(output.index,),
+        overlap=MappingProxyType({0: _pad_distance(dimensions)}),
+    )
+    return (call,)
+
+
+def lower_concatenation(operation: Operation) -> tuple[Call | Placement, ...]:
+    """CONCATENATION and PACK: a copy of every input into the output.
+
+    TFLite Micro joins the integers of differently quantized inputs as they are; that is refused.
+
+    Raises:
+        UnsupportedOperationError: not int8, a fused activation, or inputs quantized unlike the output.
+    """
+    output = operation.output()
+    outer, parts = _joined(operation, [operation.input(i) for i in range(len(operation.operator.inputs))])
+    whole = sum(size for _, size in parts)
+    calls, offset = [], 0
+    for tensor, size in parts:
+        _require_same_quantization(tensor, output)
+        calls.append(copy_call(tensor, output, [(outer, size, whole), (size, 1, 1)], output_offset=offset))
+        offset += size
+    return tuple(calls)
+
+
+def placements_of_concatenation(operation: Operation) -> tuple[Placement, ...] | None:
+    """The inputs of CONCATENATION or PACK as parts of the output, so that nothing need be copied.
+
+    Returns:
+        None where the parts do not lie in one piece each, an input is a constant, comes from outside or
+        occurs twice, or a part would be badly aligned. Whether an input already lies elsewhere is for the
+        planner to know.
+    """
+    inputs = operation.operator.inputs
+    tensors = [operation.input(i) for i in range(len(inputs))]
+    outer, parts = _joined(operation, tensors)
+    fixed = any(tensor.is_constant or tensor.index in operation.graph.inputs for tensor in tensors)
+    if outer > 1 or fixed or len(set(inputs)) < len(inputs):
+        return None
+    return _placements(operation, parts, operation.output())
+
+
+def lower_split(operation: Operation) -> tuple[Call | Placement, ...]:
+    """SPLIT, SPLIT_V and UNPACK: parts of the input in place where they lie in one piece, else copies.
+
+    Raises:
+        UnsupportedOperationError: not int8, or a computed axis.
+    """
+    source = operation.input(1 if operation.operator.opcode == "SPLIT" else 0)
+    outputs = [operation.output(i) for i in range(len(operation.operator.outputs))]
+    outer, parts = _joined(operation, outputs)
+    require_int8(source)
+    if outer == 1 and not source.is_constant:
+        placements = _placements(operation, parts, source)
+        if placements is not None:
+            return placements
+    whole = sum(size for _, size in parts)
+    calls, offset = [], 0
+    for tensor, size in parts:
+        calls.append(copy_call(source, tensor, [(outer, whole, size), (size, 1, 1)], input_offset=offset))
+        offset += size
+    return tuple(calls)
+
+
+def lower_strided_slice(operation: Operation) -> tuple[Call | Placement, ...]:
+    """STRIDED_SLICE with any masks but those for ellipses and new axes.
+
+    Raises:
+        UnsupportedOperationError: not int8, computed indices, masks or offsets that TFLite Micro ignores, or
+            an output of another size.
+    """
+    for name in ("ellipsis_mask", "new_axis_mask", "offset"):
+        if operation.option(name):
+            raise UnsupportedOperationError(f"{name} is set, which TFLite Micro ignores")
+    begins, ends, steps = (constant(operation.input(i)).reshape(-1).tolist() for i in (1, 2, 3))
+    if not len(begins) == len(ends) == len(steps) == len(operation.input(0).shape) or 0 in steps:
+        raise UnsupportedOperationError("indices for every dimension and steps other than 0 are supported")
+    masks = [operation.option(name) for name in ("begin_mask", "end_mask", "shrink_axis_mask")]
+    ranges = []
+    for axis, size in enumerate(operation.input(0).shape):
+        begin_all, end_all, shrink = (bool(mask >> axis & 1) for mask in masks)
+        begin, end = None if begin_all else begins[axis], None if end_all else ends[axis]
+        indices = range(*slice(begin, end, steps[axis]).indices(size))
+        if shrink:
+            indices = range(indices.start, min(indices.start + 1, size), 1)
+        ranges.append(indices)
+    return _slice(operation, ranges)
+
+
+def lower_slice(operation: Operation) -> tuple[Call | Placement, ...]:
+    """SLICE; size -1 takes all that remains.
+
+    Raises:
+        UnsupportedOperationError: not int8, computed indices, or an output of another size.
+    """
+    begins, sizes = (constant(operation.input(i)).reshape(-1).tolist() for i in (1, 2))
+    shape = operation.input(0).shape
+    return _slice(
+        operation,
+        [
+            range(begin, whole if size < 0 else begin + size)
+            for begin, size, whole in zip(begins, sizes, shape, strict=True)
+        ],
+    )
+
+
+def lower_transpose(operation: Operation) -> tuple[Call | Placement, ...]:
+    """TRANSPOSE by any constant permutation.
+
+    Raises:
+        UnsupportedOperationError: not int8, a computed permutation, or more than 4 dimensions left after
+            neighbours that stay together have been merged.
+    """
+    source, output = operation.input(0), operation.output()
+    rank = len(source.shape)
+    order = [positive_axis(axis, rank) for axis in constant(operation.input(1)).reshape(-1).tolist()]
+    strides = strides_of(source.shape)
+    dimensions = [
+        (source.shape[axis], strides[axis], out_stride)
+        for axis, out_stride in zip(order, strides_of(output.shape), strict=True)
+    ]
+    return (copy_call(source, output, dimensions),)
+
+
+LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
+    {
+        "CONCATENATION": lower_concatenation,
+        "EXPAND_DIMS": lower_alias,
+        "PACK": lower_concatenation,
+        "PAD": lower_pad,
+        "PADV2": lower_pad,
+        "RESHAPE": lower_alias,
+        "SLICE": lower_slice,
+        "SPLIT": lower_split,
+        "SPLIT_V": lower_split,
+        "SQUEEZE": lower_alias,
+        "STRIDED_SLICE": lower_strided_slice,
+        "TRANSPOSE": lower_transpose,
+        "UNPACK": lower_split,
+    }
+)
+"""Builtin operator -> its lowering."""
+
+
+def _slice(operation: Operation, ranges: Sequence[range]) -> tuple[Call, ...]:
+    source, output = operation.input(0), operation.output()
+    if math.prod(map(len, ranges)) != output.elements or not output.elements:
+        raise UnsupportedOperationError(
+            f"the slice has {[len(indices) for indices in ranges]} elements, the output {list(output.shape)}"
+        )
+    strides = strides_of(source.shape)
+    sizes = [len(indices) for indices in ranges]
+    dimensions = [
+        (size, indices.step * stride, out_stride)
+        for size, indices, stride, out_stride in zip(sizes, ranges, strides, strides_of(sizes), strict=True)
+    ]
+    start = sum(indices.start * stride for indices, stride in zip(ranges, strides, strict=True))
+    # Forwards, an element never moves to a higher address than it had.
+    forwards = all(indices.step > 0 or len(indices) == 1 for indices in ranges)
+    return (copy_call(source, output, dimensions, input_offset=start, overlap={0: 0} if forwards else None),)
+
+
+def _joined(operation: Operation, tensors: Sequence[Tensor]) -> tuple[int, list[tuple[Tensor, int]]]:
+    """How tensors lie in the tensor that they are parts of, or that is packed from them.
+
+    Returns:
+        The number of pieces of every part, and per part the bytes of a piece.
+    """
+    operator = operation.operator
+    if operator.opcode in ("SPLIT", "SPLIT_V"):
+        axis = int(constant(operation.input(0 if operator.opcode == "SPLIT" else 2)).reshape(-1)[0])
+    else:
+        axis = operation.option("axis")
+    if operator.opcode == "CONCATENATION" and operation.option("fused_activation_function") != "NONE":
+        raise UnsupportedOperationError("a fused activation, which TFLite Micro refuses")
+    require_int8(*tensors)
+    shape = tensors[0].shape
+    packs = operator.opcode in ("PACK", "UNPACK")
+    axis = positive_axis(axis, len(shape) + packs)
+    outer = math.prod(shape[:axis])
+    return outer, [(tensor, tensor.elements // outer) for tensor in tensors]
+
+
+def _placements(
+    operation: Operation, parts: Sequence[tuple[Tensor, int]], whole: Tensor
+) -> tuple[Placement, ...] | None:
+    offsets = np.cumsum([0, *(size for _, size in parts)]).tolist()[:-1]
+    if any(offset % ALIGNMENT[operation.kernel_set] for offset in offsets):
+        return None
+    return tuple(
+        Placement(tensor.index, whole.index, offset)
+        for (tensor, _), offset in zip(parts, offsets, strict=True)
+    )
+
+
+def _require_same_quantization(tensor: Tensor, output: Tensor) -> None:
+    pairs = [
+        None if each.quantization is None else (each.quantization.scale, each.quantization.zero_point)
+        for each in (tensor, output)
+    ]
+    if pairs[0] != pairs[1]:
+        raise UnsupportedOperationError(f"{tensor.name or tensor.index} is quantized unlike the output")
+
+
+def _zero_point(tensor: Tensor) -> int:
+    return 0 if tensor.quantization is None else tensor.quantization.zero_point
+
+
+def _pad_dimensions(shape: Sequence[int], pads: Sequence[Sequence[int]]) -> list[tuple[int, int, int]]:
+    """Per dimension the elements before, in and after the input; merged where there is no padding between."""
+    merged: list[tuple[int, int, int]] = []
+    for size, (before, after) in zip(shape, pads, strict=True):
+        if before == after == 0 and merged:
+            merged[-1] = tuple(size * count for count in merged[-1])  # type: ignore[assignment]
+        elif (before, size, after) != (0, 1, 0):
+            merged.append((before, size, after))
+    if len(merged) > PAD_DIMENSIONS:
+        raise UnsupportedOperationError(f"{len(merged)} padded dimensions, {PAD_DIMENSIONS} are supported")
+    return [(0, 1, 0)] * (PAD_DIMENSIONS - len(merged)) + merged
+
+
+def _pad_distance(dimensions: Sequence[tuple[int, int, int]]) -> int:
+    """How far the last input element moves up: the most that any moves, since padding only adds up."""
+    position = 0
+    for before, size, after in dimensions:
+        position = position * (before + size + after) + before + size - 1
+    return position - (math.prod(size for _, size, _ in dimensions) - 1)

@@ -1,0 +1,138 @@
+"""Transposed convolution as a kernel call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from edgesqueeze.emit.native.numerics import (
+    INT8_MAX,
+    INT8_MIN,
+    quantization_of,
+    quantize_multiplier,
+)
+from edgesqueeze.emit.native.operands import constant, require_int8, require_int16_sizes
+from edgesqueeze.emit.native.overlap import stream_distance
+from edgesqueeze.emit.native.records import (
+    Blob,
+    Call,
+    Lowering,
+    Operation,
+    Placement,
+    Struct,
+    UnsupportedOperationError,
+)
+
+HEADER = "es_transpose_conv.h"
+
+
+def lower_transpose_conv(operation: Operation) -> tuple[Call | Placement, ...]:
+    """TRANSPOSE_CONV: int8, weights quantized per channel or per tensor, with or without a bias.
+
+    Raises:
+        UnsupportedOperationError: not int8, a batch, computed weights, sizes beyond int16, weights with a
+            zero point, a bias that is not int32, or a fused activation (which TFLite Micro ignores).
+    """
+    source, output = operation.input(2), operation.output()
+    require_int8(source, operation.input(1), output)
+    if source.shape[0] != 1:
+        raise UnsupportedOperationError(f"batch {source.shape[0]}")
+    if operation.operator.options.get("fused_activation_function", "NONE") != "NONE":
+        raise UnsupportedOperationError("a fused activation, which TFLite Micro ignores")
+    weights = constant(operation.input(1))
+    out_channels, *kernel, in_channels = weights.shape
+    stride = (operation.option("stride_h"), operation.option("stride_w"))
+    require_int16_sizes((*source.shape, *weights.shape, *output.shape, *stride))
+    pads = _cut_off(operation, kernel, stride)
+    parameters = Struct(
+        "es_transpose_conv2d",
+        {
+            "weights": Blob(weights.reshape(-1), "weights, output channel after output channel"),
+            "requantization": _requantization(operation, out_channels),
+            "in_height": source.shape[1],
+            "in_width": source.shape[2],
+            "in_channels": in_channels,
+            "out_height": output.shape[1],
+            "out_width": output.shape[2],
+            "out_channels": out_channels,
+            "kernel_height": kernel[0],
+            "kernel_width": kernel[1],
+            "stride_height": stride[0],
+            "stride_width": stride[1],
+            "pad_top": pads[0],
+            "pad_left": pads[1],
+            "input_zero_point": quantization_of(source)[1],
+        },
+    )
+    call = Call(
+        "es_transpose_conv2d_s8",
+        HEADER,
+        parameters,
+        inputs=(source.index,),
+        outputs=(output.index,),
+        overlap=MappingProxyType({0: _distance(operation, kernel, stride, pads)}),
+    )
+    return (call,)
+
+
+LOWERINGS: Mapping[str, Lowering] = MappingProxyType({"TRANSPOSE_CONV": lower_transpose_conv})
+"""Builtin operator -> its lowering."""
+
+
+def _cut_off(operation: Operation, kernel: list[int], stride: tuple[int, int]) -> list[int]:
+    """Rows and columns of the full result that lie before the output: TFLite's padding of the output."""
+    same = operation.option("padding") == "SAME"
+    pads = []
+    for size, extent, step in zip(operation.output().shape[1:3], kernel, stride, strict=True):
+        windows = -(-size // step) if same else (size - extent) // step + 1
+        pads.append(max(0, (windows - 1) * step + extent - size) // 2)
+    return pads
+
+
+def _requantization(operation: Operation, out_channels: int) -> Struct:
+    """Bias, multiplier and shift of every output channel."""
+    source, weights, output = operation.input(2), operation.input(1), operation.output()
+    assert weights.quantization is not None
+    if np.any(weights.quantization.zero_points):
+        raise UnsupportedOperationError("weights with a zero point")
+    scale_in, (scale_out, zero_point) = quantization_of(source)[0], quantization_of(output)
+    scales = np.broadcast_to(weights.quantization.scales.astype(np.float64), (out_channels,))
+    pairs = [quantize_multiplier(scale_in * scale / scale_out) for scale in scales.tolist()]
+    multipliers, shifts = zip(*pairs, strict=True)
+    records = np.stack([_bias(operation, out_channels), multipliers, shifts], axis=1)
+    return Struct(
+        "es_general_output",
+        {
+            "channels": Blob(
+                records.astype(np.int32), "biases, multipliers and shifts", struct="es_general_channel"
+            ),
+            "zero_point": zero_point,
+            "minimum": INT8_MIN,
+            "maximum": INT8_MAX,
+        },
+    )
+
+
+def _bias(operation: Operation, out_channels: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    bias = operation.optional_input(3)
+    if bias is None:
+        return np.zeros(out_channels, np.int64)
+    if bias.dtype != "int32":
+        raise UnsupportedOperationError(f"a bias of {bias.dtype}, not int32")
+    return constant(bias).reshape(-1).astype(np.int64)
+
+
+def _distance(operation: Operation, kernel: list[int], stride: tuple[int, int], pads: list[int]) -> int:
+    """How far behind the output the input must lie: pixels are written in raster order.
+
+    An output channel is written before the next one reads the same inputs again.
+    """
+    source, output = operation.input(2).shape, operation.output().shape
+    first = [
+        np.clip(-((extent - 1 - pad - np.arange(size)) // step), 0, whole - 1)
+        for extent, pad, size, step, whole in zip(kernel, pads, output[1:3], stride, source[1:3], strict=True)
+    ]
+    reads = (first[0][:, None] * source[2] + first[1]).reshape(-1) * source[3]
+    return stream_distance(reads, (np.arange(reads.size) + 1) * output[3] - 1)

@@ -1,0 +1,55 @@
+"""What lowerings ask of an operator's tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy.typing as npt
+
+from edgesqueeze.emit.native.records import Blob, UnsupportedOperationError
+from edgesqueeze.graph import Tensor
+
+LARGEST_SIZE = (1 << 15) - 1
+"""Of a dimension, window or stride that a kernel's parameters hold as int16."""
+
+
+def require_int8(*tensors: Tensor) -> None:
+    """Raise ``UnsupportedOperationError`` unless all tensors are int8."""
+    for tensor in tensors:
+        if tensor.dtype != "int8":
+            raise UnsupportedOperationError(f"{tensor.name or tensor.index} is {tensor.dtype}, not int8")
+
+
+def require_int16_sizes(sizes: Iterable[int]) -> None:
+    """Raise ``UnsupportedOperationError`` unless all sizes fit into the int16 of kernels' parameters."""
+    largest = max(sizes)
+    if largest > LARGEST_SIZE:
+        raise UnsupportedOperationError(f"a size of {largest}, more than {LARGEST_SIZE}")
+
+
+def constant(tensor: Tensor) -> npt.NDArray[Any]:
+    """A tensor's value; raises ``UnsupportedOperationError`` if it is computed at run time."""
+    if tensor.data is None:
+        raise UnsupportedOperationError(f"{tensor.name or tensor.index} is not a constant")
+    return tensor.data.reshape(tensor.shape)
+
+
+def place_of(tensor: Tensor) -> int | Blob:
+    """A tensor as a call's input: its index, or its value if it is a constant."""
+    if tensor.data is None:
+        return tensor.index
+    return Blob(tensor.data.reshape(-1), f"constant {tensor.name}")
+
+
+def positive_axis(axis: int, rank: int) -> int:
+    """An axis counted from the front; raises ``UnsupportedOperationError`` if there is none such."""
+    if not -rank <= axis < rank:
+        raise UnsupportedOperationError(f"axis {axis} of a tensor with {rank} dimensions")
+    return axis % rank
+
+
+def strides_of(shape: Sequence[int]) -> tuple[int, ...]:
+    """Bytes from one element to the next along every dimension of an int8 tensor."""
+    return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))

@@ -1,0 +1,169 @@
+"""How the kernels for the DSP extension (``kernels/dsp``) want their weights and how much scratch they need.
+
+Cortex-M4, M7 and M33. Two output channels share 16-bit words, ``256 * odd + even``: one byte a weight, and
+the instruction that multiplies two int16 at once works on both channels (``es_conv_core_dsp.h``). Every
+``..._scratch`` function computes the same number of bytes as ``es_..._scratch_bytes`` beside the kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesqueeze.emit.native import pack_reference
+from edgesqueeze.emit.native.conv_shape import ConvShape
+from edgesqueeze.emit.native.records import Blob, as_bytes
+
+CONV2D_GROUP = 3
+"""Output pixels that ``es_conv2d_s8`` computes before it writes them."""
+
+CONV2D_1X1_GROUP = 3
+"""Output pixels that ``es_conv2d_1x1_s8`` computes before it writes them."""
+
+HELPERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "es_conv2d_s8": ("es_conv_core_dsp",),
+        "es_conv2d_1x1_s8": ("es_conv_core_dsp",),
+    }
+)
+"""Kernel -> further C files of the set that it needs."""
+
+_CHANNEL_BYTES = 16  # sizeof(es_channel)
+_TOGETHER = 4  # inputs that kernels multiply in one step
+_PLANES = 4  # channels that the depthwise kernel works on at a time
+_PLANE_CHANNEL_BYTES = 60  # sizeof(plane_channel)
+_COLUMN_PAIR_BYTES = 16  # three rows and a bias
+_SUM_LIMIT = 1 << 23  # odd channels' sums have 24 bits
+
+Weights = npt.NDArray[np.int8]
+
+# Other kernel sizes run on the portable kernel.
+depthwise = pack_reference.depthwise
+depthwise_scratch = pack_reference.depthwise_scratch
+
+
+def conv2d_exact(weights: Weights) -> bool:
+    """Whether ``conv2d`` and ``conv2d_1x1`` can pack these weights: int8, output channels first.
+
+    No weight may be -128, and an odd channel's sum of products must fit into 24 bits for every input. Up to
+    512 inputs it always does; with more, it fails only for unusually large weights.
+    """
+    sums = np.abs(weights[1::2].astype(np.int64)).reshape(len(weights[1::2]), -1).sum(axis=1)
+    return fully_connected_exact(weights) and int(np.max(sums, initial=0)) * 128 < _SUM_LIMIT
+
+
+def fully_connected_exact(weights: Weights) -> bool:
+    """Whether ``fully_connected`` can pack these weights: none is -128."""
+    return bool(np.all(weights > -128))
+
+
+def conv2d(weights: Weights) -> Blob:
+    """Weights for ``es_conv2d_s8``.
+
+    Args:
+        weights: int8 ``[out, kernel height, kernel width, in]``.
+
+    Returns:
+        Pairs of output channels; in each, for every four inputs the words of inputs 0, 2, 1 and 3. The inputs
+        are in the model's order, but the last ones of every kernel row that are no four come behind all
+        others. Channels are padded with zeros to an even number, inputs to a multiple of four.
+
+    Raises:
+        ValueError: weights that are not ``conv2d_exact``.
+    """
+    if not conv2d_exact(weights):
+        raise ValueError("weights of -128 or too large for sums of 24 bits")
+    rows = weights.reshape(*weights.shape[:2], -1)
+    whole = rows.shape[2] - rows.shape[2] % _TOGETHER
+    parts = [rows[:, :, :whole], rows[:, :, whole:]]
+    words = _pairs(np.concatenate([part.reshape(len(rows), -1) for part in parts], axis=1), 2)
+    return Blob(as_bytes(words), "weights, 2 output channels a word, inputs 0 2 1 3")
+
+
+def conv2d_scratch(shape: ConvShape) -> int:
+    """Scratch memory of ``es_conv2d_s8`` in bytes.
+
+    Unpacked channels; inputs of 3 pixels as int16, as int8, and once more those that are no four in a row.
+    """
+    rests = shape.kernel_height * (shape.kernel_width * shape.in_channels % _TOGETHER)
+    copies = _padded(shape.taps, _TOGETHER) + _padded(rests, _TOGETHER)
+    return _core_scratch(shape) + CONV2D_GROUP * copies
+
+
+def conv2d_1x1(weights: Weights) -> Blob:
+    """Weights for ``es_conv2d_1x1_s8``: int8 ``[out, 1, 1, in]``, packed as for ``es_conv2d_s8``."""
+    return conv2d(weights)
+
+
+def conv2d_1x1_scratch(shape: ConvShape) -> int:
+    """Scratch memory of ``es_conv2d_1x1_s8`` in bytes.
+
+    Unpacked channels and the inputs of 3 pixels as int16; as int8 too if a pixel is no whole words.
+    """
+    inputs = _padded(shape.in_channels, _TOGETHER)
+    copies = CONV2D_1X1_GROUP * inputs if shape.in_channels % _TOGETHER else 0
+    return _core_scratch(shape) + copies
+
+
+def depthwise_3x3(weights: Weights) -> Blob:
+    """Weights for ``es_depthwise_conv2d_3x3_s8``: int8 ``[3, 3, channels]``, as they are."""
+    return Blob(as_bytes(weights), "weights, tap by tap")
+
+
+def depthwise_3x3_scratch(shape: ConvShape) -> int:
+    """Scratch memory of ``es_depthwise_conv2d_3x3_s8`` in bytes.
+
+    Of four channels: parameters, and three input rows as int16. Where the output is higher than wide, the
+    kernel works on columns instead.
+    """
+    by_columns = shape.out_height > shape.out_width and shape.stride_height == shape.stride_width == 1
+    width = shape.out_height if by_columns else shape.out_width
+    column_pairs = (width + 1) // 2 + 1 if shape.stride_width == 1 else width + 1
+    return _PLANES * (_PLANE_CHANNEL_BYTES + _COLUMN_PAIR_BYTES * column_pairs)
+
+
+def fully_connected(weights: Weights) -> Blob:
+    """Weights for ``es_fully_connected_s8``.
+
+    Args:
+        weights: int8 ``[out, in]``.
+
+    Returns:
+        Groups of four outputs; in each, for every four inputs the words (inputs 0, 2, 1 and 3) of outputs 0
+        and 1, then those of outputs 2 and 3. Padded with zeros to multiples of four.
+
+    Raises:
+        ValueError: weights that are not ``fully_connected_exact``.
+    """
+    if not fully_connected_exact(weights):
+        raise ValueError("weights of -128")
+    words = _pairs(weights, 4)
+    groups = words.reshape(-1, 2, words.shape[1], _TOGETHER).transpose(0, 2, 1, 3)
+    return Blob(as_bytes(groups), "weights, 2 outputs a word, inputs 0 2 1 3, groups of 4 outputs")
+
+
+def fully_connected_scratch(in_features: int, out_features: int, shared: bool) -> int:
+    """Scratch memory of ``es_fully_connected_s8`` in bytes: none."""
+    del in_features, out_features, shared
+    return 0
+
+
+def _core_scratch(shape: ConvShape) -> int:
+    channels = _padded(shape.out_channels, 2)
+    return _CHANNEL_BYTES * channels + CONV2D_GROUP * 2 * _padded(shape.taps, _TOGETHER)
+
+
+def _pairs(rows: Weights, multiple: int) -> npt.NDArray[np.int16]:
+    """int16 ``[pairs of channels, steps, 4]``: two channels a word, inputs 0, 2, 1, 3 of every step."""
+    channels, inputs = rows.shape
+    padded = np.zeros((_padded(channels, multiple), _padded(inputs, _TOGETHER)), np.int16)
+    padded[:channels, :inputs] = rows
+    words = padded[0::2] + np.int16(256) * padded[1::2]
+    return words.reshape(len(words), -1, _TOGETHER)[:, :, [0, 2, 1, 3]].astype("<i2")
+
+
+def _padded(count: int, multiple: int) -> int:
+    return -(-count // multiple) * multiple

@@ -1,0 +1,242 @@
+"""What the generator of native C passes from stage to stage.
+
+``lower`` turns every operator of a graph into calls of kernels, ``plan`` gives every tensor a place in the
+arena, ``render`` writes the C.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesqueeze.graph import Graph, Operator, Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Blob:
+    """Constant data in flash.
+
+    Attributes:
+        array: the values; one-dimensional, of an integer dtype, little-endian. Of an array of structs
+            two-dimensional: a row is a struct.
+        what: what it is, for a comment in C: ``weights, 2 output channels by 4 inputs``.
+        alignment: bytes.
+        struct: name of the C struct type of ``es_general.h`` that a row is; empty for plain numbers.
+    """
+
+    array: npt.NDArray[Any]
+    what: str
+    alignment: int = 4
+    struct: str = ""
+
+    @property
+    def bytes(self) -> int:
+        """Size in flash."""
+        return int(self.array.nbytes)
+
+
+Value = Union[int, float, str, Blob, "Struct", tuple[int, ...], None]
+"""A member's value: a number, the name of a C constant, a pointer to constant data (None: NULL), a nested
+struct, or an array of integers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Struct:
+    """A constant of a C struct type, by the names of its members."""
+
+    type_name: str
+    members: Mapping[str, Value]
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call of one kernel: ``function(&parameters, input..., output..., scratch)``.
+
+    Attributes:
+        function: name of the kernel, which is also the name of its file.
+        header: the header that declares it: ``es_conv.h``.
+        parameters: what its first argument points to; None: the kernel takes no parameters.
+        inputs: tensor indices whose addresses follow, or constant data.
+        outputs: tensor indices whose addresses come next.
+        scratch_bytes: size of the scratch memory that is its last argument; None: it takes no such argument.
+        overlap: how an output may share memory with inputs. Input position -> distance in bytes: it is safe
+            if the input lies at least that far behind the output's start (0: in place). An input that is not
+            named must not overlap the output.
+        in_place: positions of inputs that the output may be the very memory of, at the same address only.
+        helpers: names of further files of the kernel set that the kernel needs (without ``.c``).
+    """
+
+    function: str
+    header: str
+    parameters: Struct | None
+    inputs: tuple[int | Blob, ...]
+    outputs: tuple[int, ...]
+    scratch_bytes: int | None = None
+    overlap: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+    in_place: tuple[int, ...] = ()
+    helpers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A tensor that is a part of another tensor's memory: reshape, concatenation, split.
+
+    Attributes:
+        tensor: the tensor that needs no memory of its own.
+        whole: the tensor in whose memory it lies.
+        offset: bytes from the start of ``whole``.
+    """
+
+    tensor: int
+    whole: int
+    offset: int
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """What a lowering gets to see of one operator.
+
+    Attributes:
+        graph: the whole graph.
+        operator: the operator.
+        kernel_set: ``reference``, ``dsp`` or ``mve``.
+    """
+
+    graph: Graph
+    operator: Operator
+    kernel_set: str
+
+    def input(self, position: int) -> Tensor:
+        """The input tensor at a position that must not be left out."""
+        return self.graph.tensors[self.operator.inputs[position]]
+
+    def optional_input(self, position: int) -> Tensor | None:
+        """The input tensor at a position, or None when it is left out."""
+        inputs = self.operator.inputs
+        return self.graph.tensor(inputs[position]) if position < len(inputs) else None
+
+    def output(self, position: int = 0) -> Tensor:
+        """The output tensor at a position."""
+        return self.graph.tensors[self.operator.outputs[position]]
+
+    def option(self, name: str) -> Any:
+        """A builtin option by the schema's field name."""
+        return self.operator.options[name]
+
+
+class UnsupportedOperationError(Exception):
+    """A lowering cannot express the operator; the text says why. Collected over the graph by ``lower``."""
+
+
+Lowering = Callable[[Operation], "tuple[Call | Placement, ...]"]
+"""Turns one operator into kernel calls, or into a place inside another tensor."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """What became of one operator of the graph.
+
+    Attributes:
+        index: position among the layers of the generated code.
+        opcode: builtin operator name.
+        name: the output tensor's name in the model.
+        summary: shapes in words: ``3x3 [32, 32, 16] -> [16, 16, 32]``.
+        macs: multiply-accumulate operations.
+        calls: kernel calls in order; several when a fused activation needs a pass of its own.
+    """
+
+    index: int
+    opcode: str
+    name: str
+    summary: str
+    macs: int
+    calls: tuple[Call, ...]
+
+
+@dataclass(frozen=True)
+class Io:
+    """One input or output of the generated code.
+
+    Attributes:
+        index: position among the model's inputs or outputs.
+        name: in the model.
+        shape: as in the model, batch dimension included.
+        dtype: ``int8``, ``uint8`` or ``float32``: what the caller gives or gets.
+        elements: number of values.
+        scale: of the integers.
+        zero_point: of the integers.
+        converts: whether the generated code converts between this dtype and int8. Then it is read with
+            ``NAME_set_input`` and written with ``NAME_get_output``; otherwise it lies in the arena
+            as int8, at the pointer that ``NAME_input`` and ``NAME_output`` return.
+        suffix: what the functions' names end with: empty for a single input or output, else ``_0`` and so on.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    elements: int
+    scale: float
+    zero_point: int
+    converts: bool
+    suffix: str
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One layer of the generated code, for reports.
+
+    Attributes:
+        index: what the profile hook gets for it.
+        opcode: builtin operator name.
+        name: the output tensor's name in the model.
+        summary: shapes in words.
+        macs: multiply-accumulate operations.
+        kernels: names of the C functions that it calls.
+    """
+
+    index: int
+    opcode: str
+    name: str
+    summary: str
+    macs: int
+    kernels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NativeSource:
+    """The generated folder and what it promises.
+
+    Attributes:
+        name: the model's name in C; every public name starts with it.
+        kernel_set: ``reference``, ``dsp`` or ``mve``.
+        files: path inside the folder -> text.
+        sources: those of ``files`` that are compiled into the library, in order.
+        include_folders: folders inside it that compilers must search for headers; ``.`` is the top.
+        arena_bytes: RAM for activations and scratch memory.
+        weights_bytes: constant data of the layers in flash.
+        inputs: the model's inputs.
+        outputs: the model's outputs.
+        layers: in execution order.
+    """
+
+    name: str
+    kernel_set: str
+    files: Mapping[str, str]
+    sources: tuple[str, ...]
+    include_folders: tuple[str, ...]
+    arena_bytes: int
+    weights_bytes: int
+    inputs: tuple[Io, ...]
+    outputs: tuple[Io, ...]
+    layers: tuple[LayerSummary, ...]
+
+
+def as_bytes(array: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
+    """An array's bytes as a vector of int8."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.int8)

@@ -1,0 +1,200 @@
+/* The inner part of convolutions for cores with the DSP extension: a group of 3 pixels, all channels.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "es_conv_core_dsp.h"
+
+/* What the inner loop gets. The order of the members is known to the assembly. */
+typedef struct {
+  const int32_t *widened;
+  int32_t steps; /* of 4 inputs */
+  const int8_t *weights;
+  const es_channel *channels; /* two a turn; the sign bit of a second one's shift ends the loop */
+  int8_t *output;
+  int32_t offset_b, offset_c; /* from the output of pixel a to those of the pixels b and c */
+} es_conv_core_group;
+
+/* Two channels by 3 pixels a turn, all 14 registers: naked, because no compiler would keep them free.
+ *
+ *   r0      widened inputs       r1-r3   two inputs of the pixels a, b, c
+ *   lr      weights              r4, r5  weights of 4 inputs
+ *   r6      end of the inputs    r7-r9   even channel's sums       r10-r12  256 * odd + even sums
+ *
+ * Stack: 0 inputs, 4 their end, 8 six zeros, 32 where to enter the loop, 36 channels, 40 output,
+ * 44 offset_b, 48 offset_c. One LDM starts a turn: it sets r0 and r6, clears the sums and jumps into the
+ * unrolled loop so that steps modulo 8 steps come first.
+ *
+ * Sums start at zero; the channels' bias is doubled, and so are the sums when the bias is added, as SMMLAR
+ * wants them: it multiplies, rounds, and adds the addend in one instruction. A register shift uses only the
+ * lowest byte, so the mark in the last shift does no harm. */
+__attribute__((naked, noinline)) static void compute_pairs(
+    const es_conv_core_group *group __attribute__((unused))) {
+  __asm__ volatile(
+      "push {r4-r11, lr}\n"
+      "sub sp, sp, #52\n"
+      "ldm r0, {r0-r6}\n"
+      "mov lr, r2\n"
+      "strd r3, r4, [sp, #36]\n"
+      "strd r5, r6, [sp, #44]\n"
+      "movs r4, #0\n"
+      "strd r4, r4, [sp, #8]\n"
+      "strd r4, r4, [sp, #16]\n"
+      "strd r4, r4, [sp, #24]\n"
+      "add r5, r1, r1, lsl #1\n" /* 24 bytes a step */
+      "add r5, r0, r5, lsl #3\n"
+      "strd r0, r5, [sp]\n"
+      "rsbs r1, r1, #0\n"
+      "and r1, r1, #7\n" /* steps to leave out in the first round, 64 bytes of code each */
+      "adr.w r5, 2f\n"
+      "add r5, r5, r1, lsl #6\n"
+      "orr r5, r5, #1\n" /* Thumb state */
+      "str r5, [sp, #32]\n"
+
+      "1:\n"
+      "ldm sp, {r0, r6-r12, pc}\n"
+      ".balign 4\n"
+      "2:\n"
+      ".rept 8\n"
+      "ldrd r4, r5, [lr], #8\n"
+      "ldmia r0!, {r1, r2, r3}\n"
+      "smlad r10, r1, r4, r10\n"
+      "smlad r11, r2, r4, r11\n"
+      "smlad r12, r3, r4, r12\n"
+      "sxtb16 r4, r4\n"
+      "smlad r7, r1, r4, r7\n"
+      "smlad r8, r2, r4, r8\n"
+      "smlad r9, r3, r4, r9\n"
+      "ldmia r0!, {r1, r2, r3}\n"
+      "smlad r10, r1, r5, r10\n"
+      "smlad r11, r2, r5, r11\n"
+      "smlad r12, r3, r5, r12\n"
+      "sxtb16 r5, r5\n"
+      "smlad r7, r1, r5, r7\n"
+      "smlad r8, r2, r5, r8\n"
+      "smlad r9, r3, r5, r9\n"
+      ".endr\n"
+      "cmp r0, r6\n"
+      "bne.w 2b\n"
+
+      "ldrd r5, r6, [sp, #36]\n" /* channels, output */
+      "sub r10, r10, r7\n"       /* 256 * odd sum */
+      "sub r11, r11, r8\n"
+      "sub r12, r12, r9\n"
+      "ldmia r5!, {r0-r3}\n" /* even channel: bias, multiplier, addend, shift */
+      "add r7, r0, r7, lsl #1\n"
+      "add r8, r0, r8, lsl #1\n"
+      "add r9, r0, r9, lsl #1\n"
+      "add r4, r2, r7, asr #31\n" /* addend, one less for negative sums */
+      "smmlar r7, r7, r1, r4\n"
+      "add r4, r2, r8, asr #31\n"
+      "smmlar r8, r8, r1, r4\n"
+      "add r4, r2, r9, asr #31\n"
+      "smmlar r9, r9, r1, r4\n"
+      "ldrd r0, r1, [sp, #44]\n" /* offsets */
+      "asr r7, r7, r3\n"
+      "asr r8, r8, r3\n"
+      "asr r9, r9, r3\n"
+      "ssat r7, #8, r7\n"
+      "ssat r8, #8, r8\n"
+      "ssat r9, #8, r9\n"
+      "strb r9, [r6, r1]\n"
+      "strb r8, [r6, r0]\n"
+      "strb r7, [r6], #1\n"
+      "ldmia r5!, {r2, r3, r4, r7}\n" /* odd channel: bias, multiplier, addend, shift */
+      "add r10, r2, r10, asr #7\n"
+      "add r11, r2, r11, asr #7\n"
+      "add r12, r2, r12, asr #7\n"
+      "add r8, r4, r10, asr #31\n"
+      "smmlar r10, r10, r3, r8\n"
+      "add r8, r4, r11, asr #31\n"
+      "smmlar r11, r11, r3, r8\n"
+      "add r8, r4, r12, asr #31\n"
+      "smmlar r12, r12, r3, r8\n"
+      "asr r10, r10, r7\n"
+      "asr r11, r11, r7\n"
+      "asr r12, r12, r7\n"
+      "ssat r10, #8, r10\n"
+      "ssat r11, #8, r11\n"
+      "ssat r12, #8, r12\n"
+      "strb r12, [r6, r1]\n"
+      "strb r11, [r6, r0]\n"
+      "strb r10, [r6], #1\n"
+      "strd r5, r6, [sp, #36]\n"
+      "cmp r7, #0\n"
+      "bge.w 1b\n"
+      "add sp, sp, #52\n"
+      "pop {r4-r11, pc}\n");
+}
+
+/* r0-r2 pixels, r3 output, r12 words left; r4-r6 inputs 0 and 2, r7-r9 inputs 1 and 3 */
+__attribute__((naked, noinline)) int32_t *es_conv_core_widen(
+    const int8_t *a __attribute__((unused)), const int8_t *b __attribute__((unused)),
+    const int8_t *c __attribute__((unused)), int32_t *widened __attribute__((unused)),
+    int32_t words __attribute__((unused))) {
+  __asm__ volatile(
+      "ldr r12, [sp]\n"
+      "push {r4-r9}\n"
+      "1:\n"
+      "ldr r4, [r0], #4\n"
+      "ldr r5, [r1], #4\n"
+      "ldr r6, [r2], #4\n"
+      "sxtb16 r7, r4, ror #8\n"
+      "sxtb16 r8, r5, ror #8\n"
+      "sxtb16 r9, r6, ror #8\n"
+      "sxtb16 r4, r4\n"
+      "sxtb16 r5, r5\n"
+      "sxtb16 r6, r6\n"
+      "stmia r3!, {r4-r9}\n"
+      "subs r12, r12, #1\n"
+      "bne 1b\n"
+      "mov r0, r3\n"
+      "pop {r4-r9}\n"
+      "bx lr\n");
+}
+
+int32_t es_conv_core_scratch_bytes(int32_t inputs, int32_t out_channels) {
+  const int32_t channels = (out_channels + 1) & ~(int32_t)1;
+  return channels * (int32_t)sizeof(es_channel) + es_conv_core_inputs(inputs) * 2 * ES_CONV_CORE_PIXELS;
+}
+
+int32_t *es_conv_core_channels(const es_conv2d *layer, es_channel *unpacked) {
+  const int32_t count = layer->out_channels;
+  const int32_t even = (count + 1) & ~(int32_t)1;
+  es_unpack_channels(&layer->channels, 0, count, unpacked);
+  unpacked[even - 1] = unpacked[count - 1]; /* where the count is odd: any valid values */
+  for (int32_t i = 0; i < even; ++i) {
+    unpacked[i].bias *= 2;
+  }
+  unpacked[even - 1].shift |= INT32_MIN;
+  if (even != count && count > 1) {
+    unpacked[even - 3].shift |= INT32_MIN;
+  }
+  return (int32_t *)(unpacked + even);
+}
+
+void es_conv_core_pixels(const es_conv2d *layer, const es_channel *unpacked, const int32_t *widened,
+                         int32_t inputs, int8_t *output, int32_t pixels) {
+  const int32_t count = layer->out_channels;
+  es_conv_core_group group;
+  group.widened = widened;
+  group.steps = (inputs + 3) / 4;
+  group.weights = layer->weights;
+  group.channels = unpacked;
+  group.output = output;
+  group.offset_b = pixels > 1 ? count : 0; /* a pixel that does not exist is written before a real one */
+  group.offset_c = pixels > 2 ? 2 * count : group.offset_b;
+  if (count > 1) {
+    compute_pairs(&group);
+  }
+  if ((count & 1) != 0) {
+    int8_t last[2 * ES_CONV_CORE_PIXELS]; /* the channel of zeros must not touch the next pixel */
+    group.weights += (count - 1) * 4 * group.steps;
+    group.channels = unpacked + (count - 1);
+    group.output = last;
+    group.offset_b = 2;
+    group.offset_c = 4;
+    compute_pairs(&group);
+    for (int32_t i = 0; i < ES_CONV_CORE_PIXELS && i < pixels; ++i) {
+      output[(i + 1) * count - 1] = last[2 * i];
+    }
+  }
+}

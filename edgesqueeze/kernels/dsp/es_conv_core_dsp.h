@@ -1,0 +1,46 @@
+/* The inner part of convolutions for cores with the DSP extension: a group of 3 pixels, all channels.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Input. The inputs of the 3 pixels are widened to int16 once per group and used for all output channels.
+ * Four inputs x0 to x3 of the pixels a, b and c become 6 words of two int16 each:
+ *
+ *   a0 a2 | b0 b2 | c0 c2 | a1 a3 | b1 b3 | c1 c3
+ *
+ * Weights. Two output channels, even (w) and odd (u), share words of two int16 in the same order of inputs:
+ *
+ *   256 u0 + w0, 256 u2 + w2 | 256 u1 + w1, 256 u3 + w3
+ *
+ * SMLAD with such a word accumulates 256 * odd + even. SXTB16 leaves the w alone, which gives the even sum
+ * by itself; the difference of both is 256 times the odd sum. So weights take one byte each in flash, and one
+ * instruction widens four of them. This is exact while the odd sum, without bias, fits into 24 bits and no
+ * weight is -128; the packing checks both. The number of inputs is padded with zero weights to a multiple
+ * of 4, an odd channel count with a channel of zeros.
+ */
+#ifndef ES_CONV_CORE_DSP_H
+#define ES_CONV_CORE_DSP_H
+
+#include "es_conv.h"
+
+enum { ES_CONV_CORE_PIXELS = 3 };
+
+/* Inputs of a pixel with the padding that the weights have. */
+static inline int32_t es_conv_core_inputs(int32_t inputs) {
+  return (inputs + 3) & ~(int32_t)3;
+}
+
+/* Bytes of the unpacked channels and of the widened group. */
+int32_t es_conv_core_scratch_bytes(int32_t inputs, int32_t out_channels);
+
+/* Unpacks the layer's channels for es_conv_core_pixels. Returns the end of the array, where the memory for
+ * the widened group starts. */
+int32_t *es_conv_core_channels(const es_conv2d *layer, es_channel *unpacked);
+
+/* Widens words * 4 inputs of the pixels a, b and c. Returns the end of what it has written. */
+int32_t *es_conv_core_widen(const int8_t *a, const int8_t *b, const int8_t *c, int32_t *widened,
+                            int32_t words);
+
+/* Computes all output channels of a widened group. Fewer than 3 pixels: the others are not written. */
+void es_conv_core_pixels(const es_conv2d *layer, const es_channel *unpacked, const int32_t *widened,
+                         int32_t inputs, int8_t *output, int32_t pixels);
+
+#endif /* ES_CONV_CORE_DSP_H */
