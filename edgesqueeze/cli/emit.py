@@ -9,11 +9,33 @@ import click
 from pydantic import BaseModel, ConfigDict
 
 from edgesqueeze.emit.arena import Arena
+from edgesqueeze.emit.native.emit import emit_native
+from edgesqueeze.emit.native.fit import check_fit
+from edgesqueeze.emit.native.records import NativeSource
 from edgesqueeze.emit.tflm import TflmSource, emit_tflm
 from edgesqueeze.errors import UsageError
-from edgesqueeze.graph import read_tflite
+from edgesqueeze.graph import TfliteModel, read_tflite
 from edgesqueeze.output import write_files
+from edgesqueeze.runners.machines import processor_of
 from edgesqueeze.target import Target, load_target
+
+KERNEL_SETS = {"reference": "portable C", "dsp": "the DSP extension", "mve": "MVE (Helium)"}
+
+
+class NativeEmission(BaseModel):
+    """What is particular to native C.
+
+    Attributes:
+        kernel_set: `reference` (portable C), `dsp` or `mve`.
+        kernels: the functions that the layers call.
+        weights_bytes: constant data of the layers in flash.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kernel_set: Literal["reference", "dsp", "mve"]
+    kernels: tuple[str, ...]
+    weights_bytes: int
 
 
 class Emission(BaseModel):
@@ -23,11 +45,13 @@ class Emission(BaseModel):
         schema_version: of this record as JSON.
         model: path of the .tflite.
         target: name of the profile.
-        format: ``tflm``: C++ for TensorFlow Lite Micro.
+        format: ``tflm``: C++ for TensorFlow Lite Micro. ``c``: C without a runtime.
         name: the model's name in C.
         files: paths of what was written.
-        arena: the memory that the model needs for tensors.
-        operators: the methods of TFLM's resolver that the firmware links.
+        arena_bytes: the memory that the firmware must give for tensors.
+        arena: how ``arena_bytes`` was found; null for native C, which plans it exactly.
+        operators: the methods of TFLM's resolver that the firmware links; empty for native C.
+        native: what is particular to native C; null for TFLM.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,11 +59,13 @@ class Emission(BaseModel):
     schema_version: Literal[1] = 1
     model: str
     target: str
-    format: Literal["tflm"] = "tflm"
+    format: Literal["tflm", "c"]
     name: str
     files: tuple[str, ...]
-    arena: Arena
-    operators: tuple[str, ...]
+    arena_bytes: int
+    arena: Arena | None = None
+    operators: tuple[str, ...] = ()
+    native: NativeEmission | None = None
 
 
 @click.command("emit")
@@ -62,16 +88,24 @@ class Emission(BaseModel):
 def emit(
     model: Path, target_name: str, output_format: str, out: Path, name: str | None, as_json: bool
 ) -> None:
-    """Write MODEL.tflite as firmware sources, with the memory that it needs."""
-    if output_format == "c":
-        raise UsageError(
-            "native C is not available in this version", expected="--format tflm", hint="use --format tflm"
-        )
+    """Write MODEL.tflite as firmware sources, with the memory that it needs.
+
+    Exits with 1 if C without a runtime does not fit the target; nothing is written then.
+    """
     target = load_target(target_name)
+    if output_format == "c":
+        native = _native(read_tflite(model), target, name)
+        write_files(out, native.files)
+        emission = _native_emission(native, target, model, out)
+        click.echo(
+            emission.model_dump_json(indent=2) if as_json else _native_summary(native, target, model, out)
+        )
+        return
     _check_microcontroller(target)
     source = emit_tflm(read_tflite(model), core=target.cpu.core, name=name)
     write_files(out, source.files)
-    click.echo(_document(source, target, model, out) if as_json else _summary(source, target, model, out))
+    emission = _tflm_emission(source, target, model, out)
+    click.echo(emission.model_dump_json(indent=2) if as_json else _tflm_summary(source, target, model, out))
 
 
 def _check_microcontroller(target: Target) -> None:
@@ -80,22 +114,72 @@ def _check_microcontroller(target: Target) -> None:
             f"{target.name} is not a microcontroller",
             expected="a target with a Cortex-M core",
             got=target.cpu.core,
-            hint="copy the .tflite to the device and run it in LiteRT there",
+            hint="copy the .tflite to the device and run it in LiteRT there, or use --format c",
         )
 
 
-def _document(source: TflmSource, target: Target, model: Path, out: Path) -> str:
+def _native(model: TfliteModel, target: Target, name: str | None) -> NativeSource:
+    if not target.is_mcu:
+        return emit_native(model, name=name, target=target.title)
+    processor = processor_of(target.cpu)
+    source = emit_native(
+        model,
+        core=processor.kernel_core,
+        name=name,
+        target=target.title,
+        cpu_flags=" ".join(processor.flags),
+    )
+    check_fit(target, source)
+    return source
+
+
+def _native_emission(source: NativeSource, target: Target, model: Path, out: Path) -> Emission:
     return Emission(
         model=str(model),
         target=target.name,
+        format="c",
         name=source.name,
         files=tuple(str(out / name) for name in source.files),
+        arena_bytes=source.arena_bytes,
+        native=NativeEmission.model_validate(
+            {
+                "kernel_set": source.kernel_set,
+                "kernels": tuple(sorted({kernel for layer in source.layers for kernel in layer.kernels})),
+                "weights_bytes": source.weights_bytes,
+            }
+        ),
+    )
+
+
+def _native_summary(source: NativeSource, target: Target, model: Path, out: Path) -> str:
+    kernels = sorted({kernel for layer in source.layers for kernel in layer.kernels})
+    return "\n".join(
+        [
+            f"{model.name} as C without a runtime for {target.name}; its name in C is {source.name}",
+            *(f"  {out / name}" for name in source.files if "/" not in name),
+            f"  {out / 'kernels'}: {sum('/' in name for name in source.files)} files",
+            f"RAM: {source.arena_bytes:,} bytes for tensors and scratch memory",
+            f"flash: {source.weights_bytes:,} bytes of constant data, and the code of {len(kernels)} kernels",
+            f"kernels for {KERNEL_SETS[source.kernel_set]}: {', '.join(kernels)}",
+            f"next: make -C {out}",
+        ]
+    )
+
+
+def _tflm_emission(source: TflmSource, target: Target, model: Path, out: Path) -> Emission:
+    return Emission(
+        model=str(model),
+        target=target.name,
+        format="tflm",
+        name=source.name,
+        files=tuple(str(out / name) for name in source.files),
+        arena_bytes=source.arena.bytes,
         arena=source.arena,
         operators=source.operators,
-    ).model_dump_json(indent=2)
+    )
 
 
-def _summary(source: TflmSource, target: Target, model: Path, out: Path) -> str:
+def _tflm_summary(source: TflmSource, target: Target, model: Path, out: Path) -> str:
     arena = source.arena
     return "\n".join(
         [

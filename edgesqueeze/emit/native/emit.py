@@ -12,21 +12,14 @@ from edgesqueeze.emit.native.records import Io, LayerSummary, NativeSource
 from edgesqueeze.emit.native.render import Build, render
 from edgesqueeze.graph import Graph, Tensor, TfliteModel
 
-CPU_FLAGS = {
-    "cortex-m0": "-mcpu=cortex-m0 -mthumb",
-    "cortex-m0plus": "-mcpu=cortex-m0plus -mthumb",
-    "cortex-m3": "-mcpu=cortex-m3 -mthumb",
-    "cortex-m4": "-mcpu=cortex-m4 -mthumb -mfpu=fpv4-sp-d16 -mfloat-abi=hard",
-    "cortex-m7": "-mcpu=cortex-m7 -mthumb -mfpu=fpv5-sp-d16 -mfloat-abi=hard",
-    "cortex-m33": "-mcpu=cortex-m33 -mthumb -mfpu=fpv5-sp-d16 -mfloat-abi=hard",
-    "cortex-m55": "-mcpu=cortex-m55 -mthumb -mfloat-abi=hard",
-    "cortex-m85": "-mcpu=cortex-m85 -mthumb -mfloat-abi=hard",
-}
-"""Core -> options of GCC for Arm that select it, with its usual floating-point unit."""
-
 
 def emit_native(
-    model: TfliteModel, *, core: str | None = None, name: str | None = None, target: str = ""
+    model: TfliteModel,
+    *,
+    core: str | None = None,
+    name: str | None = None,
+    target: str = "",
+    cpu_flags: str = "",
 ) -> NativeSource:
     """Generate C for a model.
 
@@ -36,6 +29,7 @@ def emit_native(
             its own: portable C.
         name: the model's name in C; made from ``model.name`` when it is None.
         target: what comments say that it is for; the core when it is empty.
+        cpu_flags: options of GCC that select the processor, for the generated makefiles.
 
     Raises:
         UsageError: ``name`` is not valid in C.
@@ -50,7 +44,7 @@ def emit_native(
         target=target or core or "any C99 compiler",
         kernel_set=kernel_set,
         cross="arm-none-eabi-" if (core or "").startswith("cortex-m") else "",
-        cpu_flags=CPU_FLAGS.get(core or "", ""),
+        cpu_flags=cpu_flags,
     )
     files, weights_bytes = render(model, valid, build, lowered, planned, inputs, outputs)
     return NativeSource(

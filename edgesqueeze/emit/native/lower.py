@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
+
 from edgesqueeze.emit.native import (
     lower_activation,
     lower_add,
@@ -50,6 +52,13 @@ BORDER_DTYPES = ("float32", "uint8")
 SHAPE_IGNORED = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
 """Operators of which only the first input matters, because all shapes are known."""
 
+MALFORMED = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
+"""What a lowering runs into when an operator's shapes, options and constants do not go together."""
+
+SMALLEST_SCALE, LARGEST_SCALE = 1e-30, 1e30
+MOST_BYTES = (1 << 31) - 1
+"""Of a tensor: kernels count in int32."""
+
 
 @dataclass(frozen=True, eq=False)
 class Lowered:
@@ -86,9 +95,14 @@ def lower(model: TfliteModel, kernel_set: str) -> Lowered:
     for operator in sorted(live, key=lambda one: is_exit(graph, one) - is_entry(graph, one)):
         operation = Operation(graph, operator, kernel_set)
         try:
+            _check_tensors(operation)
             results = _joined_in_place(operation, placements) or _lowering(graph, operator)(operation)
         except UnsupportedOperationError as error:
             problems.append(f"{operator.kind} (operator {operator.index}): {error}")
+            continue
+        except MALFORMED as error:
+            # A damaged file: shapes, options and constants that no converter would put together.
+            problems.append(f"{operator.kind} (operator {operator.index}): contradicts itself ({error})")
             continue
         placements += [result for result in results if isinstance(result, Placement)]
         calls = tuple(result for result in results if isinstance(result, Call))
@@ -115,6 +129,7 @@ def is_entry(graph: Graph, operator: Operator) -> bool:
     """Whether an operator turns what the caller gives into int8."""
     return (
         operator.opcode == "QUANTIZE"
+        and len(operator.inputs) == len(operator.outputs) == 1
         and operator.inputs[0] in graph.inputs
         and graph.tensors[operator.inputs[0]].dtype in BORDER_DTYPES
     )
@@ -124,6 +139,7 @@ def is_exit(graph: Graph, operator: Operator) -> bool:
     """Whether an operator turns int8 into what the caller gets."""
     return (
         operator.opcode in ("DEQUANTIZE", "QUANTIZE")
+        and len(operator.inputs) == len(operator.outputs) == 1
         and operator.outputs[0] in graph.outputs
         and graph.tensors[operator.outputs[0]].dtype in BORDER_DTYPES
         and not is_entry(graph, operator)
@@ -138,6 +154,27 @@ def _lowering(graph: Graph, operator: Operator) -> Lowering:
     if operator.opcode in LOWERINGS:
         return LOWERINGS[operator.opcode]
     return _unsupported
+
+
+def _check_tensors(operation: Operation) -> None:
+    """Raise ``UnsupportedOperationError`` for tensors that no kernel could work with."""
+    operator, tensors = operation.operator, operation.graph.tensors
+    for index in (*operator.inputs, *operator.outputs):
+        if index < 0:
+            continue
+        tensor = tensors[index]
+        name = tensor.name or str(index)
+        if not 0 < tensor.elements <= MOST_BYTES or any(size < 1 for size in tensor.shape):
+            raise UnsupportedOperationError(f"tensor {name!r} has the shape {list(tensor.shape)}")
+        quantization = tensor.quantization
+        if quantization is None or tensor.dtype not in ("int8", "uint8"):
+            continue
+        scales, zero_points = quantization.scales, quantization.zero_points
+        if not (np.isfinite(scales) & (scales > SMALLEST_SCALE) & (scales < LARGEST_SCALE)).all():
+            raise UnsupportedOperationError(f"tensor {name!r} has a scale that is not a positive number")
+        limits = np.iinfo(tensor.dtype)
+        if ((zero_points < limits.min) | (zero_points > limits.max)).any():
+            raise UnsupportedOperationError(f"tensor {name!r} has a zero point outside of {tensor.dtype}")
 
 
 def _joined_in_place(
@@ -192,8 +229,8 @@ def _problems_of_borders(graph: Graph, live: Sequence[Operator]) -> list[str]:
         tensor = graph.tensors[index]
         if tensor.dtype != "int8" and not any(is_exit(graph, one) for one in writers[index]):
             problems.append(f"output {tensor.name!r} is {tensor.dtype} and not made from int8")
-        if tensor.is_constant:
-            problems.append(f"output {tensor.name!r} is a constant")
+        if tensor.is_constant or (not writers[index] and index not in graph.inputs):
+            problems.append(f"output {tensor.name!r} is not computed")
     return problems
 
 

@@ -155,10 +155,8 @@ def _leaky_relu(operation: Operation, x: Integers) -> Integers:
     (scale_in, zero_in), (scale_out, zero_out) = map(
         quantization_of, (operation.input(0), operation.output())
     )
-    first, output = np.float32(scale_in), np.float32(scale_out)
-    slope = np.float32(operation.option("alpha"))
-    positive = quantize_multiplier(float(first / output))
-    real = float(first * slope / output)
+    positive = quantize_multiplier(scale_in / scale_out)
+    real = scale_in * float(operation.option("alpha")) / scale_out
     distance = x - zero_in
     below = multiply_by_quantized_multiplier(distance, *quantize_multiplier(abs(real)))
     below = below if real >= 0 else -below

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from edgesqueeze.emit.native.lower_activation import LOWERINGS
@@ -15,11 +15,21 @@ from edgesqueeze.testing.native_calls import run_graph
 from edgesqueeze.testing.tflite_builder import GraphBuilder
 
 CASES = 60
+# A failing example is of use as it is; shrinking it takes minutes.
+PHASES = (Phase.explicit, Phase.generate)
 EVERY_INT8 = np.arange(-128, 128).astype(np.int8).reshape(1, 4, 64)
 
 zero_points = st.sampled_from([-128, -128, 0, 127]) | st.integers(-128, 127)
-scales = st.floats(2.0**-12, 2.0, width=32)
-ratios = st.sampled_from([1.0, 1.0, 0.5, 2.0]) | st.floats(2.0**-6, 2.0**6, width=32)
+
+
+def powers_of_two(low, high):
+    """2^low to 2^high, with all bits of a float32 in use."""
+    numbers = st.integers(low << 20, high << 20)
+    return numbers.map(lambda n: float(np.float32(2.0 ** (n / (1 << 20)))))
+
+
+scales = powers_of_two(-12, 1)
+ratios = st.sampled_from([1.0, 1.0, 0.5, 2.0]) | powers_of_two(-6, 6)
 
 
 @dataclass(frozen=True)
@@ -68,7 +78,7 @@ def assert_equal_to_tflm(cases, seed=0):
         np.testing.assert_array_equal(one, other, err_msg=repr(case))
 
 
-@settings(derandomize=True, deadline=None, max_examples=12)
+@settings(derandomize=True, deadline=None, max_examples=12, phases=PHASES)
 @given(st.lists(unaries(), min_size=CASES, max_size=CASES))
 def test_functions_of_one_value_equal_tflm(cases):
     assert_equal_to_tflm(cases)
@@ -92,12 +102,12 @@ class Softmax:
 softmaxes = st.builds(
     Softmax,
     st.tuples(st.just(1), st.integers(1, 6), st.integers(1, 40)) | st.tuples(st.just(1), st.integers(1, 300)),
-    st.floats(2.0**-10, 8.0, width=32),
+    powers_of_two(-10, 3),
     st.sampled_from([1.0, 1.0, 0.3, 2.5]),
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=12)
+@settings(derandomize=True, deadline=None, max_examples=12, phases=PHASES)
 @given(st.lists(softmaxes, min_size=CASES, max_size=CASES), st.integers(0, 99))
 def test_softmax_equals_tflm(cases, seed):
     assert_equal_to_tflm(cases, seed)

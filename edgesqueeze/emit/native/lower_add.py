@@ -97,12 +97,12 @@ class ShortSum(NamedTuple):
 
 def lower_add(operation: Operation) -> tuple[Call | Placement, ...]:
     """ADD."""
-    return _lower(operation, _add(operation))
+    return _lower(operation, _sum(operation, 1))
 
 
 def lower_sub(operation: Operation) -> tuple[Call | Placement, ...]:
-    """SUB; TFLite computes its scales in float32, those of ADD in double."""
-    return _lower(operation, _sub(operation))
+    """SUB."""
+    return _lower(operation, _sum(operation, -1))
 
 
 def short_sum(total: Sum) -> ShortSum | None:
@@ -126,42 +126,20 @@ def short_sum(total: Sum) -> ShortSum | None:
     return None
 
 
-def _add(operation: Operation) -> Sum:
-    scales, zero_points = _quantization(operation)
-    twice = 2 * max(scales[:2])
-    reals = (scales[0] / twice, scales[1] / twice, twice / ((1 << LEFT_SHIFT) * scales[2]))
-    return _sum(scales, zero_points, reals, 1)
-
-
-def _sub(operation: Operation) -> Sum:
-    scales, zero_points = _quantization(operation)
-    first, second, output = (np.float32(scale) for scale in scales)
-    twice = np.float32(2) * max(first, second)
-    reals = (
-        float(first / twice),
-        float(second / twice),
-        float(twice / (np.float32(1 << LEFT_SHIFT) * output)),
-    )
-    return _sum(scales, zero_points, reals, -1)
-
-
-def _quantization(operation: Operation) -> tuple[tuple[float, float, float], tuple[int, int, int]]:
+def _sum(operation: Operation, sign: int) -> Sum:
     tensors = (operation.input(0), operation.input(1), operation.output())
     require_scales(*tensors)
     (scale1, zero1), (scale2, zero2), (scale, zero) = (quantization_of(tensor) for tensor in tensors)
-    return (scale1, scale2, scale), (zero1, zero2, zero)
-
-
-def _sum(
-    scales: tuple[float, float, float],
-    zero_points: tuple[int, int, int],
-    reals: tuple[float, float, float],
-    sign: int,
-) -> Sum:
-    if not 0 < reals[2] < 1:
+    twice = 2 * max(scale1, scale2)
+    output = twice / ((1 << LEFT_SHIFT) * scale)
+    if output >= 1:
         raise UnsupportedOperationError("the output's scale is too small for the inputs' scales")
-    first, second, output = (quantize_multiplier(real) for real in reals)
-    return Sum(scales, zero_points, (first, second, output), sign)
+    multipliers = (
+        quantize_multiplier(scale1 / twice),
+        quantize_multiplier(scale2 / twice),
+        quantize_multiplier(output),
+    )
+    return Sum((scale1, scale2, scale), (zero1, zero2, zero), multipliers, sign)
 
 
 def _lower(operation: Operation, total: Sum) -> tuple[Call, ...]:
@@ -170,7 +148,7 @@ def _lower(operation: Operation, total: Sum) -> tuple[Call, ...]:
     if table is not None:
         return table
     clamp = clamp_after(operation)
-    if operation.input(0).shape == operation.input(1).shape:
+    if operation.input(0).elements == operation.input(1).elements == operation.output().elements:
         short = short_sum(total)
         if short is not None:
             members = {**short._asdict(), "count": operation.output().elements}

@@ -95,7 +95,7 @@ def _steps(scale: np.float32, zero_point: int) -> Floats:
 
 def _same_steps(values: Floats, scale: np.float32, high: np.float32, low: np.float32) -> bool:
     divided = values / scale
-    # The product of two float32 is exact in float64, the sum is not: both ways of rounding it must agree.
+    # The product of two float32 is exact in float64.
     first, second = values.astype(np.float64) * high, (values * low).astype(np.float64)
     multiplied = _round_to_float32(first, second)
     return bool(np.array_equal(_half_away(divided), _half_away(multiplied)))

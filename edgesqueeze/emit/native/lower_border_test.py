@@ -22,7 +22,10 @@ CASES = 12
 VALUES = 4000
 RANGES = {"int8": (-128, 127), "uint8": (0, 255)}
 
-scales = st.sampled_from([1.0, 0.5]) | st.floats(2.0**-16, 2.0**8, width=32)
+# From 2^-16 to 2^8, with all bits of a float32 in use.
+scales = st.sampled_from([1.0, 0.5]) | st.integers(-16 << 20, 8 << 20).map(
+    lambda n: float(np.float32(2.0 ** (n / (1 << 20))))
+)
 signed = st.sampled_from([-128, 0]) | st.integers(-128, 127)
 
 
@@ -89,7 +92,7 @@ def between_bytes(draw):
         output,
         scale,
         zero_points[0] + shifts[0],
-        scale * draw(st.sampled_from([1.0, 1.0, 0.37, 2.0])),
+        float(np.float32(scale * draw(st.sampled_from([1.0, 1.0, 0.37, 2.0])))),
         zero_points[1] + shifts[1],
     )
 

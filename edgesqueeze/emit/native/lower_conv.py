@@ -66,6 +66,8 @@ def lower_depthwise_conv2d(operation: Operation) -> tuple[Call | Placement, ...]
     shape = _conv_shape(operation, weights.shape[0], weights.shape[1])
     rows = np.ascontiguousarray(weights.reshape(-1, weights.shape[2]).T)
     folded = _fold(operation, rows, per_channel_product(operation))
+    if weights.shape[2] % source.shape[3]:
+        raise UnsupportedOperationError(f"{weights.shape[2]} output channels of {source.shape[3]}")
     if not folded.fast or source.shape[3] not in (1, weights.shape[2]):
         return _general_depthwise(operation, weights, shape)
     if source.shape[3] == 1:
@@ -90,7 +92,9 @@ def lower_fully_connected(operation: Operation) -> tuple[Call | Placement, ...]:
         else [_per_tensor_product(operation)] * weights.shape[0]
     )
     folded = _fold(operation, weights, real)
-    rows = source.elements // weights.shape[1]
+    rows, rest = divmod(source.elements, weights.shape[1])
+    if rest or operation.output().elements != rows * weights.shape[0]:
+        raise UnsupportedOperationError(f"{source.elements} inputs for weights of {list(weights.shape)}")
     if not folded.fast:
         if rows > 1:
             raise UnsupportedOperationError(f"{rows} rows with a scale that is not below 1/2")
@@ -139,7 +143,14 @@ def _weights(operation: Operation) -> Weights:
     if weights.sparse:
         raise UnsupportedOperationError("weights in the sparse encoding")
     fused_range(operation)
-    return constant(weights)
+    values = constant(weights)
+    depthwise = operation.operator.opcode == "DEPTHWISE_CONV_2D"
+    if values.ndim != (2 if operation.operator.opcode == "FULLY_CONNECTED" else 4) or not values.size:
+        raise UnsupportedOperationError(f"weights of shape {list(values.shape)}")
+    channels = values.shape[3] if depthwise else values.shape[0]
+    if weights.quantization.scales.size not in (1, channels) or output.shape[-1:] != (channels,):
+        raise UnsupportedOperationError(f"{channels} output channels with scales or an output for others")
+    return values
 
 
 def _bias(operation: Operation) -> npt.NDArray[np.int32] | None:
@@ -148,7 +159,10 @@ def _bias(operation: Operation) -> npt.NDArray[np.int32] | None:
         return None
     if tensor.dtype != "int32":
         raise UnsupportedOperationError(f"biases of {tensor.dtype}, not int32")
-    return constant(tensor).reshape(-1)
+    values = constant(tensor).reshape(-1)
+    if values.size != operation.output().shape[-1]:
+        raise UnsupportedOperationError(f"{values.size} biases for {operation.output().shape[-1]} channels")
+    return values
 
 
 def _fold(operation: Operation, rows: Weights, real_multipliers: list[float]) -> Channels:
@@ -206,7 +220,24 @@ def _conv_shape(operation: Operation, kernel_height: int, kernel_width: int) -> 
     )
     if max(asdict(shape).values()) > LARGEST_SIZE:
         raise UnsupportedOperationError(f"sizes beyond {LARGEST_SIZE}")
+    if not _consistent(shape, same=same):
+        raise UnsupportedOperationError(
+            f"{list(source.shape)} cannot become {list(output.shape)} with these strides and paddings"
+        )
     return shape
+
+
+def _consistent(shape: ConvShape, *, same: bool) -> bool:
+    """Whether the output has the size that TFLite computes."""
+    sides = (
+        (shape.in_height, shape.out_height, shape.kernel_height, shape.stride_height, shape.dilation_height),
+        (shape.in_width, shape.out_width, shape.kernel_width, shape.stride_width, shape.dilation_width),
+    )
+    return all(
+        min(side) > 0 and out == (-(-inside // step) if same else (inside - (size - 1) * gap - 1) // step + 1)
+        for side in sides
+        for inside, out, size, step, gap in [side]
+    )
 
 
 def _covers_input(shape: ConvShape) -> bool:

@@ -21,7 +21,8 @@ ALL_PAIRS = (256, 256)
 PHASES = (Phase.explicit, Phase.generate)
 
 zero_points = st.sampled_from([-128, 0, 127]) | st.integers(-128, 127)
-scales = st.floats(2.0**-8, 2.0**-2, width=32)
+# From 2^-8 to 2^-2, with all bits of a float32 in use.
+scales = st.integers(0, 6 << 20).map(lambda n: float(np.float32(2.0 ** (n / (1 << 20) - 8))))
 activations = st.sampled_from(["NONE", "NONE", "RELU", "RELU6", "RELU_N1_TO_1"])
 
 

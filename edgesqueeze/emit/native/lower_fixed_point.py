@@ -72,8 +72,11 @@ def input_scaling(real: float, integer_bits: int) -> tuple[int, int, int]:
         Multiplier (Q31), left shift, and the largest distance that the form still holds.
     """
     fraction, shift = math.frexp(real * (1 << (31 - integer_bits)))
+    multiplier = math.floor(fraction * (1 << 31) + 0.5)
+    if multiplier > INT32_MAX:
+        multiplier, shift = multiplier // 2, shift + 1
     radius = ((1 << integer_bits) - 1) * 2.0 ** (31 - integer_bits - shift)
-    return int(fraction * (1 << 31) + 0.5), shift, math.floor(radius)
+    return multiplier, shift, math.floor(radius)
 
 
 def _multiply(x: Integers, y: Integers) -> Integers:

@@ -27,9 +27,9 @@ def hard_swish(x: Integers, source: tuple[float, int], output: tuple[float, int]
     Raises:
         UnsupportedOperationError: the output's scale is less than 1/128 of the input's, which TFLM refuses.
     """
-    fine_scale = np.float32(1 / 128) * np.float32(source[0])
-    to_output, output_shift = _multiplier(float(fine_scale / np.float32(output[0])))
-    to_gate, gate_shift = _multiplier(float(fine_scale / (np.float32(3) / np.float32(32768))))
+    fine_scale = source[0] / (1 << GUARD_BITS)
+    to_output, output_shift = _multiplier(fine_scale / output[0])
+    to_gate, gate_shift = _multiplier(fine_scale / (3 / (1 << 15)))
     if output_shift > 0:
         raise UnsupportedOperationError("the output's scale is too small for the input's")
     fine = (x - source[1]) << GUARD_BITS

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from edgesqueeze.emit.native.lower_shape import LOWERINGS, placements_of_concatenation
 from edgesqueeze.emit.native.records import Call, Operation, Placement, UnsupportedOperationError
 from edgesqueeze.graph import parse_tflite
-from edgesqueeze.runners import tflm
+from edgesqueeze.runners import host_c, tflm
 from edgesqueeze.testing.native_calls import run_graph
 from edgesqueeze.testing.tflite_builder import GraphBuilder
 
@@ -16,8 +16,7 @@ from edgesqueeze.testing.tflite_builder import GraphBuilder
 LAYERS_AT_ONCE = settings(
     derandomize=True, deadline=None, max_examples=6, phases=[Phase.explicit, Phase.generate]
 )
-LAYERS = 12
-SAMPLES = 2
+LAYERS, SAMPLES = 12, 2
 SCALE, ZERO_POINT = 0.05, 3
 sizes = st.integers(1, 7)
 
@@ -125,7 +124,6 @@ def sliced(draw, graph):
         begin = None if masks[0] & bit else begins[axis]
         indices = range(*slice(begin, None if masks[1] & bit else ends[axis], step).indices(n))
         if not indices:
-            # Empty: take all of it.
             masks = [mask | bit for mask in masks]
             indices = range(n)[::step]
         if step > 0 and indices.start < n and draw(st.integers(0, 4)) == 0:
@@ -152,11 +150,9 @@ def turned(draw, graph):
     y = tensor(graph, [shape[axis] for axis in order])
     graph.op("TRANSPOSE", [x, vector(graph, order)], [y])
     flat = int(np.prod(shape))
-    z = tensor(graph, [1, flat])
+    z, squeezed, expanded = (tensor(graph, each) for each in ([1, flat], [flat], [flat, 1]))
     graph.op("RESHAPE", [y, vector(graph, [1, flat])], [z], newShape=[1, flat])
-    squeezed = tensor(graph, [flat])
     graph.op("SQUEEZE", [z], [squeezed], squeezeDims=[0])
-    expanded = tensor(graph, [flat, 1])
     graph.op("EXPAND_DIMS", [squeezed, vector(graph, [1])], [expanded])
     return [expanded]
 
@@ -177,6 +173,52 @@ def test_equal_to_tflm(kind, data, seed):
         got, _ = run_graph(model.main, LOWERINGS, sample)
         for one, other, index in zip(got, expected, outputs, strict=True):
             np.testing.assert_array_equal(one, other, err_msg=model.main.tensors[index].name)
+
+
+def tangled(graph):
+    """Parts that lie in wholes, wholes that are read beside their parts, and outputs over inputs."""
+    x = graph.unary("RELU", graph.input((1, 8, 8, 4), "int8", SCALE, ZERO_POINT))
+    like = graph.tensors[x].quantization
+
+    def new(shape):
+        y = graph.tensor(shape, "int8")
+        graph.tensors[y].quantization = like
+        return y
+
+    def relu(source):
+        y = new(graph.shapes[source])
+        graph.op("RELU", [source], [y])
+        return y
+
+    upper, lower = new((1, 4, 8, 4)), new((1, 4, 8, 4))
+    graph.op("SPLIT", [vector(graph, 1), x], [upper, lower], numSplits=2)
+    swapped = graph.concatenate([relu(lower), relu(upper)], 1)
+    columns = new((1, 8, 16, 4))
+    graph.op("CONCATENATION", [x, swapped], [columns], axis=2, fusedActivationFunction="NONE")
+    padded = new((1, 10, 17, 5))
+    pads = vector(graph, [(0, 0), (1, 1), (0, 1), (1, 0)])
+    graph.op("PAD", [columns, pads], [padded])
+    turned = new((1, 5, 10, 17))
+    graph.op("TRANSPOSE", [padded, vector(graph, [0, 3, 1, 2])], [turned])
+    flat = graph.reshape(turned, (5, 170))
+    sliced = new((3, 57))
+    indices = [vector(graph, values) for values in ([4, 1], [-5, 170], [-2, 3])]
+    graph.op("STRIDED_SLICE", [flat, *indices], [sliced], endMask=1)
+    rows = [new((57,)) for _ in range(3)]
+    graph.op("UNPACK", [sliced], rows, num=3, axis=0)
+    packed = new((57, 3))
+    graph.op("PACK", [rows[2], rows[0], rows[1]], [packed], axis=1, valuesCount=3)
+    return [packed, rows[1], swapped, graph.reshape(lower, (128,))]
+
+
+def test_generated_code_equals_tflm():
+    graph = GraphBuilder(0)
+    model = parse_tflite(graph.build(tangled(graph)))
+    rng = np.random.default_rng(0)
+    samples = [[rng.integers(-128, 128, (1, 8, 8, 4)).astype(np.int8)] for _ in range(4)]
+    for got, expected in zip(host_c.run(model, samples), tflm.run(model, samples), strict=True):
+        for one, other in zip(got, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def operation_of(graph, outputs, kernel_set="reference"):
@@ -209,7 +251,6 @@ def test_concatenation_along_the_first_long_axis_can_be_placed():
         concatenation([(1, 3, 8), (1, 3, 8)], 1, "mve"),
         concatenation([(1, 4, 8), (1, 4, 8)], 1, order=[0, 0]),
     ],
-    ids=["pieces", "alignment", "alignment of vectors", "twice the same"],
 )
 def test_other_concatenations_are_copied(operation):
     assert placements_of_concatenation(operation) is None
@@ -219,8 +260,8 @@ def test_other_concatenations_are_copied(operation):
 def test_concatenation_of_a_graph_input_is_copied():
     graph = GraphBuilder(0)
     x = graph.input((1, 4, 4))
-    operation = operation_of(graph, [graph.concatenate([x, graph.unary("RELU", x)], 1)])
-    assert placements_of_concatenation(operation) is None
+    joint = graph.concatenate([x, graph.unary("RELU", x)], 1)
+    assert placements_of_concatenation(operation_of(graph, [joint])) is None
 
 
 def test_requantizing_concatenation_is_refused():

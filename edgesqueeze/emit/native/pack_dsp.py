@@ -33,9 +33,11 @@ HELPERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 _CHANNEL_BYTES = 16  # sizeof(es_channel)
 _TOGETHER = 4  # inputs that kernels multiply in one step
+_ORDER = [0, 2, 1, 3]  # in which SXTB16 takes them out of a word
 _PLANES = 4  # channels that the depthwise kernel works on at a time
 _PLANE_CHANNEL_BYTES = 60  # sizeof(plane_channel)
 _COLUMN_PAIR_BYTES = 16  # three rows and a bias
+_MOST_WIDENED = 256  # inputs that the fully connected kernel keeps as int16
 _SUM_LIMIT = 1 << 23  # odd channels' sums have 24 bits
 
 Weights = npt.NDArray[np.int8]
@@ -51,7 +53,7 @@ def conv2d_exact(weights: Weights) -> bool:
     No weight may be -128, and an odd channel's sum of products must fit into 24 bits for every input. Up to
     512 inputs it always does; with more, it fails only for unusually large weights.
     """
-    sums = np.abs(weights[1::2].astype(np.int64)).reshape(len(weights[1::2]), -1).sum(axis=1)
+    sums = np.abs(weights.reshape(len(weights), -1)[1::2].astype(np.int64)).sum(axis=1)
     return fully_connected_exact(weights) and int(np.max(sums, initial=0)) * 128 < _SUM_LIMIT
 
 
@@ -67,9 +69,9 @@ def conv2d(weights: Weights) -> Blob:
         weights: int8 ``[out, kernel height, kernel width, in]``.
 
     Returns:
-        Pairs of output channels; in each, for every four inputs the words of inputs 0, 2, 1 and 3. The inputs
-        are in the model's order, but the last ones of every kernel row that are no four come behind all
-        others. Channels are padded with zeros to an even number, inputs to a multiple of four.
+        Pairs of output channels; in each, for every four inputs the words of inputs 0, 2, 1 and 3. Channels
+        are padded with zeros to an even number, inputs of every kernel row to a multiple of four; but of
+        rows of 5, 9, 13, ... inputs the last ones follow behind all rows, in the order 0, 2, 1, 3.
 
     Raises:
         ValueError: weights that are not ``conv2d_exact``.
@@ -77,20 +79,25 @@ def conv2d(weights: Weights) -> Blob:
     if not conv2d_exact(weights):
         raise ValueError("weights of -128 or too large for sums of 24 bits")
     rows = weights.reshape(*weights.shape[:2], -1)
-    whole = rows.shape[2] - rows.shape[2] % _TOGETHER
-    parts = [rows[:, :, :whole], rows[:, :, whole:]]
-    words = _pairs(np.concatenate([part.reshape(len(rows), -1) for part in parts], axis=1), 2)
+    if _has_rests(rows.shape[2]):
+        rests = _padded_last(rows[:, :, -1])
+        rests = rests.reshape(len(rows), -1, _TOGETHER)[:, :, _ORDER]
+        parts = [rows[:, :, :-1].reshape(len(rows), -1), rests.reshape(len(rows), -1)]
+        words = _pairs(np.concatenate(parts, axis=1), 2)
+    else:
+        words = _pairs(_padded_last(rows).reshape(len(rows), -1), 2)
     return Blob(as_bytes(words), "weights, 2 output channels a word, inputs 0 2 1 3")
 
 
 def conv2d_scratch(shape: ConvShape) -> int:
     """Scratch memory of ``es_conv2d_s8`` in bytes.
 
-    Unpacked channels; inputs of 3 pixels as int16, as int8, and once more those that are no four in a row.
+    Unpacked channels, inputs of 3 pixels as int16 and as int8.
     """
-    rests = shape.kernel_height * (shape.kernel_width * shape.in_channels % _TOGETHER)
-    copies = _padded(shape.taps, _TOGETHER) + _padded(rests, _TOGETHER)
-    return _core_scratch(shape) + CONV2D_GROUP * copies
+    run, rows = shape.kernel_width * shape.in_channels, shape.kernel_height
+    copies = rows * _padded(run, _TOGETHER)
+    inputs = rows * (run - 1) + _padded(rows, _TOGETHER) if _has_rests(run) else copies
+    return _core_scratch(shape, inputs) + CONV2D_GROUP * copies
 
 
 def conv2d_1x1(weights: Weights) -> Blob:
@@ -105,12 +112,19 @@ def conv2d_1x1_scratch(shape: ConvShape) -> int:
     """
     inputs = _padded(shape.in_channels, _TOGETHER)
     copies = CONV2D_1X1_GROUP * inputs if shape.in_channels % _TOGETHER else 0
-    return _core_scratch(shape) + copies
+    return _core_scratch(shape, inputs) + copies
 
 
 def depthwise_3x3(weights: Weights) -> Blob:
-    """Weights for ``es_depthwise_conv2d_3x3_s8``: int8 ``[3, 3, channels]``, as they are."""
-    return Blob(as_bytes(weights), "weights, tap by tap")
+    """Weights for ``es_depthwise_conv2d_3x3_s8``.
+
+    Args:
+        weights: int8 ``[3, 3, channels]``.
+
+    Returns:
+        The same, with channels of zeros up to a multiple of four.
+    """
+    return Blob(as_bytes(_padded_last(weights)), "weights, tap by tap")
 
 
 def depthwise_3x3_scratch(shape: ConvShape) -> int:
@@ -146,23 +160,35 @@ def fully_connected(weights: Weights) -> Blob:
 
 
 def fully_connected_scratch(in_features: int, out_features: int, shared: bool) -> int:
-    """Scratch memory of ``es_fully_connected_s8`` in bytes: none."""
-    del in_features, out_features, shared
-    return 0
+    """Scratch memory of ``es_fully_connected_s8`` in bytes: a short input as int16, none for a long one."""
+    del out_features, shared
+    inputs = _padded(in_features, _TOGETHER)
+    return 2 * inputs if inputs <= _MOST_WIDENED else 0
 
 
-def _core_scratch(shape: ConvShape) -> int:
-    channels = _padded(shape.out_channels, 2)
-    return _CHANNEL_BYTES * channels + CONV2D_GROUP * 2 * _padded(shape.taps, _TOGETHER)
+def _core_scratch(shape: ConvShape, inputs: int) -> int:
+    return _CHANNEL_BYTES * _padded(shape.out_channels, 2) + CONV2D_GROUP * 2 * inputs
+
+
+def _has_rests(run: int) -> bool:
+    """Whether the last one of the inputs of a kernel row stands behind all rows."""
+    return run > _TOGETHER and run % _TOGETHER == 1
 
 
 def _pairs(rows: Weights, multiple: int) -> npt.NDArray[np.int16]:
     """int16 ``[pairs of channels, steps, 4]``: two channels a word, inputs 0, 2, 1, 3 of every step."""
-    channels, inputs = rows.shape
-    padded = np.zeros((_padded(channels, multiple), _padded(inputs, _TOGETHER)), np.int16)
-    padded[:channels, :inputs] = rows
+    padded = np.zeros((_padded(len(rows), multiple), _padded(rows.shape[1], _TOGETHER)), np.int16)
+    padded[: len(rows), : rows.shape[1]] = rows
     words = padded[0::2] + np.int16(256) * padded[1::2]
-    return words.reshape(len(words), -1, _TOGETHER)[:, :, [0, 2, 1, 3]].astype("<i2")
+    return words.reshape(len(words), -1, _TOGETHER)[:, :, _ORDER].astype("<i2")
+
+
+def _padded_last(weights: Weights) -> Weights:
+    """Zeros behind the last dimension, up to a multiple of four."""
+    count = weights.shape[-1]
+    padded = np.zeros((*weights.shape[:-1], _padded(count, _TOGETHER)), np.int8)
+    padded[..., :count] = weights
+    return padded
 
 
 def _padded(count: int, multiple: int) -> int:

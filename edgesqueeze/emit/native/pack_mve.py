@@ -45,10 +45,11 @@ def conv2d(weights: Weights) -> Blob:
     blocked = rows.shape[0] - rows.shape[0] % _CONV_CHANNELS
     taps = rows.shape[1]
     tail = (taps - 1) % _VECTOR + 1
-    pairs = rows[:blocked].reshape(-1, 2, taps)
-    first = pairs[:, :, :tail].reshape(len(pairs), -1)
-    rest = pairs[:, :, tail:].reshape(len(pairs), 2, -1, _VECTOR).transpose(0, 2, 1, 3)
-    packed = np.concatenate([first, rest.reshape(len(pairs), -1)], axis=1)
+    pairs = rows[:blocked].reshape(blocked // 2, 2, taps)
+    first = pairs[:, :, :tail].reshape(blocked // 2, 2 * tail)
+    steps = pairs[:, :, tail:].reshape(blocked // 2, 2, (taps - tail) // _VECTOR, _VECTOR)
+    rest = steps.transpose(0, 2, 1, 3).reshape(blocked // 2, 2 * (taps - tail))
+    packed = np.concatenate([first, rest], axis=1)
     return Blob(
         np.concatenate([packed.reshape(-1), rows[blocked:].reshape(-1)]),
         f"weights, pairs of output channels by {_VECTOR} inputs",

@@ -16,7 +16,9 @@ from edgesqueeze.emit.native.lower import Lowered
 from edgesqueeze.emit.native.records import Call
 from edgesqueeze.graph import Graph
 
-ATTEMPTS = 400
+WORK = 1_000_000
+"""Comparisons of two buffers that the search may take; about a second."""
+MOST_ATTEMPTS = 400
 SCRATCH_ALIGNMENT = 16
 EXACT = -1
 """Distance that stands for: at the same address only."""
@@ -177,13 +179,15 @@ def _best(buffers: dict[int, Buffer], overlaps: dict[tuple[int, int], int]) -> d
     """Offsets with the smallest peak that was found."""
     order = sorted(buffers, key=lambda index: (-buffers[index].size, buffers[index].first))
     goal = _lower_bound(buffers, overlaps)
-    best = _place(order, buffers, overlaps)
+    together = _together(buffers)
+    best = _place(order, buffers, overlaps, together)
     generator = random.Random(0)
     current = order
-    for attempt in range(ATTEMPTS):
+    pairs = sum(map(len, together.values())) + 1
+    for attempt in range(min(MOST_ATTEMPTS, WORK // pairs)):
         if _peak(buffers, best) <= goal:
             break
-        offsets = _place(current, buffers, overlaps)
+        offsets = _place(current, buffers, overlaps, together)
         peak = _peak(buffers, offsets)
         if peak < _peak(buffers, best):
             best, order = offsets, current
@@ -197,8 +201,23 @@ def _best(buffers: dict[int, Buffer], overlaps: dict[tuple[int, int], int]) -> d
     return best
 
 
+def _together(buffers: dict[int, Buffer]) -> dict[int, list[int]]:
+    """Buffer -> those that are in use at the same time."""
+    return {
+        index: [
+            other
+            for other, life in buffers.items()
+            if other != index and life.first <= buffer.last and buffer.first <= life.last
+        ]
+        for index, buffer in buffers.items()
+    }
+
+
 def _place(
-    order: Sequence[int], buffers: dict[int, Buffer], overlaps: dict[tuple[int, int], int]
+    order: Sequence[int],
+    buffers: dict[int, Buffer],
+    overlaps: dict[tuple[int, int], int],
+    together: dict[int, list[int]],
 ) -> dict[int, int]:
     """Every buffer, in this order, at the lowest place that is free for all of its life."""
     offsets: dict[int, int] = {}
@@ -206,14 +225,10 @@ def _place(
         buffer = buffers[index]
         taken = [
             _forbidden(index, other, offsets[other], buffers, overlaps)
-            for other in offsets
-            if buffers[other].first <= buffer.last and buffer.first <= buffers[other].last
+            for other in together[index]
+            if other in offsets
         ]
-        exact = [
-            offsets[other]
-            for other in offsets
-            if overlaps.get((index, other)) == EXACT or overlaps.get((other, index)) == EXACT
-        ]
+        exact = [pin for _, _, pin in taken if pin >= 0]
         above = (_round_up(zone[1], buffer.alignment) for zone in taken)
         below = (zone[0] // buffer.alignment * buffer.alignment for zone in taken if zone[0] > 0)
         candidates = sorted({0, *above, *below, *exact})

@@ -1,4 +1,5 @@
-/* Sum or difference of two tensors of one shape, int8, with the DSP extension: four values at a time.
+/* Sum or difference of two tensors of one shape, int8, four values at a time with DSP
+ * instructions.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <string.h>
@@ -51,10 +52,14 @@ void es_add_s8(const es_add *layer, const int8_t *input1, const int8_t *input2, 
     const uint32_t even2 = (x2 << 8) & mask;
     const uint32_t odd1 = x1 & mask;
     const uint32_t odd2 = x2 & mask;
-    const uint32_t sum0 = shift_and_saturate(add_lower(add_lower(offset, factor1, even1), factor2, even2));
-    const uint32_t sum1 = shift_and_saturate(add_lower(add_lower(offset, factor1, odd1), factor2, odd2));
-    const uint32_t sum2 = shift_and_saturate(add_upper(add_upper(offset, factor1, even1), factor2, even2));
-    const uint32_t sum3 = shift_and_saturate(add_upper(add_upper(offset, factor1, odd1), factor2, odd2));
+    const uint32_t sum0 =
+        shift_and_saturate(add_lower(add_lower(offset, factor1, even1), factor2, even2));
+    const uint32_t sum1 =
+        shift_and_saturate(add_lower(add_lower(offset, factor1, odd1), factor2, odd2));
+    const uint32_t sum2 =
+        shift_and_saturate(add_upper(add_upper(offset, factor1, even1), factor2, even2));
+    const uint32_t sum3 =
+        shift_and_saturate(add_upper(add_upper(offset, factor1, odd1), factor2, odd2));
     const uint32_t sums = pack_4(sum0, sum1, sum2, sum3);
     memcpy(output, &sums, sizeof sums);
     input1 += 4;

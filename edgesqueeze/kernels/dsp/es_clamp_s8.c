@@ -3,8 +3,8 @@
  */
 #include "es_elementwise.h"
 
-/* SSUB8 leaves in the GE flags which bytes of its first operand are not below those of its second, and SEL
- * chooses by them: from its first operand where they are not, else from its second. */
+/* SSUB8 leaves in the GE flags which bytes of its first operand are not below those of its second,
+ * and SEL chooses by them: from its first operand where they are not, else from its second. */
 static inline uint32_t clamp_4(uint32_t values, uint32_t lows, uint32_t highs) {
   uint32_t differences;
   __asm__(

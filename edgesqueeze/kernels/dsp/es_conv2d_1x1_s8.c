@@ -3,40 +3,63 @@
  */
 #include <string.h>
 
+#include "es_assembly_dsp.h"
 #include "es_conv_core_dsp.h"
 
-/* Pixels whose inputs are no whole words are copied first, so that nothing is read behind the tensor. */
-static void widen_copies(const int8_t *const pixels[ES_CONV_CORE_PIXELS], int32_t inputs, int32_t *widened) {
-  const int32_t padded = es_conv_core_inputs(inputs);
-  int8_t *copies = (int8_t *)(widened + padded / 2 * ES_CONV_CORE_PIXELS);
-  for (int32_t i = 0; i < ES_CONV_CORE_PIXELS; ++i) {
-    memcpy(copies + i * padded, pixels[i], (size_t)inputs);
-  }
-  es_conv_core_widen(copies, copies + padded, copies + 2 * padded, widened, padded / 4);
+enum { PIXELS = ES_CONV_CORE_PIXELS };
+
+/* Widens words * 4 inputs of three pixels.
+ *
+ *   r0-r2  pixels      r4-r6  inputs 0 and 2     r12  words left
+ *   r3     widened     r7-r9  inputs 1 and 3 */
+ES_ASSEMBLY static void widen(const int8_t *a ES_UNUSED, const int8_t *b ES_UNUSED,
+                              const int8_t *c ES_UNUSED, int32_t *widened ES_UNUSED,
+                              int32_t words ES_UNUSED) {
+  __asm__ volatile(
+      "ldr r12, [sp]\n"
+      "push {r4-r9}\n"
+      "1:\n"
+      "ldr r4, [r0], #4\n"
+      "ldr r5, [r1], #4\n"
+      "ldr r6, [r2], #4\n"
+      "sxtb16 r7, r4, ror #8\n"
+      "sxtb16 r8, r5, ror #8\n"
+      "sxtb16 r9, r6, ror #8\n"
+      "sxtb16 r4, r4\n"
+      "sxtb16 r5, r5\n"
+      "sxtb16 r6, r6\n"
+      "stmia r3!, {r4-r9}\n"
+      "subs r12, r12, #1\n"
+      "bne 1b\n"
+      "pop {r4-r9}\n"
+      "bx lr\n");
 }
 
 int32_t es_conv2d_1x1_s8_scratch_bytes(const es_conv2d *layer) {
   const int32_t inputs = layer->in_channels;
-  const int32_t copies = (inputs & 3) == 0 ? 0 : ES_CONV_CORE_PIXELS * es_conv_core_inputs(inputs);
+  const int32_t copies = (inputs & 3) == 0 ? 0 : PIXELS * es_conv_core_inputs(inputs);
   return es_conv_core_scratch_bytes(inputs, layer->out_channels) + copies;
 }
 
 void es_conv2d_1x1_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, void *scratch) {
   const int32_t inputs = layer->in_channels;
-  es_channel *channels = scratch;
-  int32_t *widened = es_conv_core_channels(layer, channels);
-  for (int32_t left = layer->out_height * layer->out_width; left > 0; left -= ES_CONV_CORE_PIXELS) {
-    const int8_t *pixels[ES_CONV_CORE_PIXELS];
-    pixels[0] = input;
-    pixels[1] = left > 1 ? input + inputs : input;
-    pixels[2] = left > 2 ? input + 2 * inputs : input;
-    if ((inputs & 3) == 0) {
-      es_conv_core_widen(pixels[0], pixels[1], pixels[2], widened, inputs / 4);
-    } else {
-      widen_copies(pixels, inputs, widened);
+  const int32_t padded = es_conv_core_inputs(inputs);
+  es_conv_core core;
+  int8_t *copies = es_conv_core_start(layer, inputs, scratch, &core);
+  for (int32_t left = layer->out_height * layer->out_width; left > 0; left -= PIXELS) {
+    /* A pixel that does not exist repeats another one. */
+    const int8_t *b = left > 1 ? input + inputs : input;
+    const int8_t *c = left > 2 ? b + inputs : b;
+    if (padded == inputs) {
+      widen(input, b, c, core.widened, core.steps);
+    } else { /* no whole words: nothing is read behind the tensor */
+      memcpy(copies, input, (size_t)inputs);
+      memcpy(copies + padded, b, (size_t)inputs);
+      memcpy(copies + 2 * padded, c, (size_t)inputs);
+      widen(copies, copies + padded, copies + 2 * padded, core.widened, core.steps);
     }
-    es_conv_core_pixels(layer, channels, widened, inputs, output, left);
-    input += ES_CONV_CORE_PIXELS * inputs;
-    output += ES_CONV_CORE_PIXELS * layer->out_channels;
+    es_conv_core_pixels(&core, output, left);
+    input += PIXELS * inputs;
+    output += PIXELS * layer->out_channels;
   }
 }

@@ -1,17 +1,8 @@
 /* The inner part of convolutions for cores with the DSP extension: a group of 3 pixels, all channels.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "es_assembly_dsp.h"
 #include "es_conv_core_dsp.h"
-
-/* What the inner loop gets. The order of the members is known to the assembly. */
-typedef struct {
-  const int32_t *widened;
-  int32_t steps; /* of 4 inputs */
-  const int8_t *weights;
-  const es_channel *channels; /* two a turn; the sign bit of a second one's shift ends the loop */
-  int8_t *output;
-  int32_t offset_b, offset_c; /* from the output of pixel a to those of the pixels b and c */
-} es_conv_core_group;
 
 /* Two channels by 3 pixels a turn, all 14 registers: naked, because no compiler would keep them free.
  *
@@ -26,8 +17,7 @@ typedef struct {
  * Sums start at zero; the channels' bias is doubled, and so are the sums when the bias is added, as SMMLAR
  * wants them: it multiplies, rounds, and adds the addend in one instruction. A register shift uses only the
  * lowest byte, so the mark in the last shift does no harm. */
-__attribute__((naked, noinline)) static void compute_pairs(
-    const es_conv_core_group *group __attribute__((unused))) {
+ES_ASSEMBLY static void compute_pairs(const es_conv_core *core ES_UNUSED) {
   __asm__ volatile(
       "push {r4-r11, lr}\n"
       "sub sp, sp, #52\n"
@@ -125,76 +115,60 @@ __attribute__((naked, noinline)) static void compute_pairs(
       "pop {r4-r11, pc}\n");
 }
 
-/* r0-r2 pixels, r3 output, r12 words left; r4-r6 inputs 0 and 2, r7-r9 inputs 1 and 3 */
-__attribute__((naked, noinline)) int32_t *es_conv_core_widen(
-    const int8_t *a __attribute__((unused)), const int8_t *b __attribute__((unused)),
-    const int8_t *c __attribute__((unused)), int32_t *widened __attribute__((unused)),
-    int32_t words __attribute__((unused))) {
-  __asm__ volatile(
-      "ldr r12, [sp]\n"
-      "push {r4-r9}\n"
-      "1:\n"
-      "ldr r4, [r0], #4\n"
-      "ldr r5, [r1], #4\n"
-      "ldr r6, [r2], #4\n"
-      "sxtb16 r7, r4, ror #8\n"
-      "sxtb16 r8, r5, ror #8\n"
-      "sxtb16 r9, r6, ror #8\n"
-      "sxtb16 r4, r4\n"
-      "sxtb16 r5, r5\n"
-      "sxtb16 r6, r6\n"
-      "stmia r3!, {r4-r9}\n"
-      "subs r12, r12, #1\n"
-      "bne 1b\n"
-      "mov r0, r3\n"
-      "pop {r4-r9}\n"
-      "bx lr\n");
-}
-
 int32_t es_conv_core_scratch_bytes(int32_t inputs, int32_t out_channels) {
   const int32_t channels = (out_channels + 1) & ~(int32_t)1;
   return channels * (int32_t)sizeof(es_channel) + es_conv_core_inputs(inputs) * 2 * ES_CONV_CORE_PIXELS;
 }
 
-int32_t *es_conv_core_channels(const es_conv2d *layer, es_channel *unpacked) {
+int8_t *es_conv_core_start(const es_conv2d *layer, int32_t inputs, void *scratch, es_conv_core *core) {
   const int32_t count = layer->out_channels;
   const int32_t even = (count + 1) & ~(int32_t)1;
-  es_unpack_channels(&layer->channels, 0, count, unpacked);
-  unpacked[even - 1] = unpacked[count - 1]; /* where the count is odd: any valid values */
+  es_channel *channels = scratch;
+  es_unpack_channels(&layer->channels, 0, count, channels);
+  channels[even - 1] = channels[count - 1]; /* where the count is odd: any valid values */
   for (int32_t i = 0; i < even; ++i) {
-    unpacked[i].bias *= 2;
+    channels[i].bias *= 2;
   }
-  unpacked[even - 1].shift |= INT32_MIN;
+  channels[even - 1].shift |= INT32_MIN;
   if (even != count && count > 1) {
-    unpacked[even - 3].shift |= INT32_MIN;
+    channels[even - 3].shift |= INT32_MIN;
   }
-  return (int32_t *)(unpacked + even);
+  core->widened = (int32_t *)(channels + even);
+  core->steps = es_conv_core_inputs(inputs) / 4;
+  core->weights = layer->weights;
+  core->channels = channels;
+  core->offset_b = count;
+  core->offset_c = 2 * count;
+  core->out_channels = count;
+  return (int8_t *)(core->widened + 2 * ES_CONV_CORE_PIXELS * core->steps);
 }
 
-void es_conv_core_pixels(const es_conv2d *layer, const es_channel *unpacked, const int32_t *widened,
-                         int32_t inputs, int8_t *output, int32_t pixels) {
-  const int32_t count = layer->out_channels;
-  es_conv_core_group group;
-  group.widened = widened;
-  group.steps = (inputs + 3) / 4;
-  group.weights = layer->weights;
-  group.channels = unpacked;
-  group.output = output;
-  group.offset_b = pixels > 1 ? count : 0; /* a pixel that does not exist is written before a real one */
-  group.offset_c = pixels > 2 ? 2 * count : group.offset_b;
-  if (count > 1) {
-    compute_pairs(&group);
+/* The last channel of an odd count: the channel of zeros beside it must not touch the next pixel. */
+static void compute_last(const es_conv_core *core, int32_t pixels) {
+  const int32_t count = core->out_channels;
+  int8_t results[2 * ES_CONV_CORE_PIXELS];
+  es_conv_core last = *core;
+  last.weights += (count - 1) * 4 * core->steps;
+  last.channels += count - 1;
+  last.output = results;
+  last.offset_b = 2;
+  last.offset_c = 4;
+  compute_pairs(&last);
+  for (int32_t i = 0; i < ES_CONV_CORE_PIXELS && i < pixels; ++i) {
+    core->output[(i + 1) * count - 1] = results[2 * i];
   }
-  if ((count & 1) != 0) {
-    int8_t last[2 * ES_CONV_CORE_PIXELS]; /* the channel of zeros must not touch the next pixel */
-    group.weights += (count - 1) * 4 * group.steps;
-    group.channels = unpacked + (count - 1);
-    group.output = last;
-    group.offset_b = 2;
-    group.offset_c = 4;
-    compute_pairs(&group);
-    for (int32_t i = 0; i < ES_CONV_CORE_PIXELS && i < pixels; ++i) {
-      output[(i + 1) * count - 1] = last[2 * i];
-    }
+}
+
+void es_conv_core_pixels(es_conv_core *core, int8_t *output, int32_t left) {
+  core->output = output;
+  if (left < ES_CONV_CORE_PIXELS) { /* a pixel that does not exist is written before a real one */
+    core->offset_b = left > 1 ? core->out_channels : 0;
+    core->offset_c = core->offset_b;
+  }
+  if (core->out_channels > 1) {
+    compute_pairs(core);
+  }
+  if ((core->out_channels & 1) != 0) {
+    compute_last(core, left);
   }
 }

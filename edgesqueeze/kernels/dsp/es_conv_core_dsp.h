@@ -28,19 +28,24 @@ static inline int32_t es_conv_core_inputs(int32_t inputs) {
   return (inputs + 3) & ~(int32_t)3;
 }
 
+/* What a group needs. The order of the first members is known to the assembly. */
+typedef struct {
+  int32_t *widened;
+  int32_t steps; /* of 4 inputs */
+  const int8_t *weights;
+  const es_channel *channels; /* two a turn; the sign bit of a second one's shift ends the loop */
+  int8_t *output;
+  int32_t offset_b, offset_c; /* from the output of pixel a to those of the pixels b and c */
+  int32_t out_channels;
+} es_conv_core;
+
 /* Bytes of the unpacked channels and of the widened group. */
 int32_t es_conv_core_scratch_bytes(int32_t inputs, int32_t out_channels);
 
-/* Unpacks the layer's channels for es_conv_core_pixels. Returns the end of the array, where the memory for
- * the widened group starts. */
-int32_t *es_conv_core_channels(const es_conv2d *layer, es_channel *unpacked);
+/* Unpacks the layer's channels into scratch memory. Returns the end of what the core uses of it. */
+int8_t *es_conv_core_start(const es_conv2d *layer, int32_t inputs, void *scratch, es_conv_core *core);
 
-/* Widens words * 4 inputs of the pixels a, b and c. Returns the end of what it has written. */
-int32_t *es_conv_core_widen(const int8_t *a, const int8_t *b, const int8_t *c, int32_t *widened,
-                            int32_t words);
-
-/* Computes all output channels of a widened group. Fewer than 3 pixels: the others are not written. */
-void es_conv_core_pixels(const es_conv2d *layer, const es_channel *unpacked, const int32_t *widened,
-                         int32_t inputs, int8_t *output, int32_t pixels);
+/* Computes all output channels of a widened group. Fewer than 3 pixels left: the others are not written. */
+void es_conv_core_pixels(es_conv_core *core, int8_t *output, int32_t left);
 
 #endif /* ES_CONV_CORE_DSP_H */

@@ -1,7 +1,7 @@
 /* Depthwise 3x3 convolution, int8, for cores with the DSP extension.
  * SPDX-License-Identifier: Apache-2.0
  *
- * Weights: kernel row, kernel column, channel.
+ * Weights: kernel row, kernel column, channel; the channels padded with zeros to a multiple of 4.
  *
  * Four channels at a time. Their input rows are split into planes, one a channel, of int16: two neighbouring
  * columns share a word, which SMLAD multiplies by two weights. A plane holds the three rows that an output
@@ -15,6 +15,7 @@
  */
 #include <string.h>
 
+#include "es_assembly_dsp.h"
 #include "es_conv.h"
 
 enum { CHANNELS = 4, ROWS = 3, TAPS = 9, WORDS = 4 /* for two columns */ };
@@ -61,7 +62,7 @@ typedef struct {
  *   r6-r11 weights                       r12     plane          lr      output
  *
  * Stack: 0 multiplier, addend, shift, end; from 16 on a copy of plane_row. */
-__attribute__((naked, noinline)) static void compute_row(const plane_row *row __attribute__((unused))) {
+ES_ASSEMBLY static void compute_row(const plane_row *row ES_UNUSED) {
   __asm__ volatile(
       "push {r4-r11, lr}\n"
       "sub sp, sp, #44\n"
@@ -163,9 +164,8 @@ typedef struct {
  *
  *   r0  input          r3  step          r5  columns left      r2, r7  left and right pixel
  *   r1  first plane    r4  plane_bytes   r6  padding           r8      last plane */
-__attribute__((naked, noinline)) static void split_row(const int8_t *input __attribute__((unused)),
-                                                       uint32_t *to __attribute__((unused)),
-                                                       const plane_split *split __attribute__((unused))) {
+ES_ASSEMBLY static void split_row(const int8_t *input ES_UNUSED, uint32_t *to ES_UNUSED,
+                                  const plane_split *split ES_UNUSED) {
   __asm__ volatile(
       "push {r4-r8, lr}\n"
       "ldm r2, {r3-r7}\n"
@@ -208,7 +208,8 @@ __attribute__((naked, noinline)) static void split_row(const int8_t *input __att
 }
 
 /* The same for the last one to three channels of a pixel: nothing is read behind the tensor. */
-static void split_row_bytes(const int8_t *input, uint32_t *to, const plane_split *split, int32_t count) {
+__attribute__((noinline)) static void split_row_bytes(const int8_t *input, uint32_t *to,
+                                                      const plane_split *split, int32_t count) {
   for (int32_t i = 0; i < count; ++i) {
     int16_t *plane = (int16_t *)(to + i * split->plane_bytes / 4);
     int32_t column = split->odd;
@@ -240,7 +241,7 @@ static uint32_t both(int8_t value) {
   return 0x00010001u * (uint16_t)value;
 }
 
-static void pad_row(const plane_layer *plan, int32_t place) {
+__attribute__((noinline)) static void pad_row(const plane_layer *plan, int32_t place) {
   const uint32_t padding = both((int8_t)plan->split.padding);
   uint32_t *to = plan->planes + place;
   for (int32_t i = CHANNELS * plan->plane_words; i > 0; i -= WORDS, to += WORDS) {
@@ -248,16 +249,10 @@ static void pad_row(const plane_layer *plan, int32_t place) {
   }
 }
 
-/* The weights of one tap. Where the channels end, nothing is read behind the weights. */
-static inline uint32_t load_tap(const int8_t *tap, int32_t count) {
-  uint32_t word = 0;
-  if (count == CHANNELS) {
-    memcpy(&word, tap, CHANNELS);
-  } else {
-    for (int32_t i = 0; i < count; ++i) {
-      word |= (uint32_t)(uint8_t)tap[i] << (8 * i);
-    }
-  }
+/* The weights of one tap. */
+static inline uint32_t load_tap(const int8_t *tap) {
+  uint32_t word;
+  memcpy(&word, tap, CHANNELS);
   return word;
 }
 
@@ -299,9 +294,9 @@ static void start_group(const plane_layer *plan, const es_conv2d *layer, int32_t
   es_channel unpacked[CHANNELS];
   es_unpack_channels(&layer->channels, first, count, unpacked);
   for (int32_t ky = 0; ky < ROWS; ++ky, row += plan->tap_row) {
-    const uint32_t middle = load_tap(row + plan->tap_column, count);
-    join_taps(load_tap(row, count), middle, channels, 2 * ky);
-    join_taps(middle, load_tap(row + 2 * plan->tap_column, count), channels, 2 * ky + 1);
+    const uint32_t middle = load_tap(row + plan->tap_column);
+    join_taps(load_tap(row), middle, channels, 2 * ky);
+    join_taps(middle, load_tap(row + 2 * plan->tap_column), channels, 2 * ky + 1);
   }
   for (int32_t i = 0; i < count; ++i, ++channels) {
     const uint32_t bias = 2u * (uint32_t)unpacked[i].bias;
@@ -357,6 +352,7 @@ int32_t es_depthwise_conv2d_3x3_s8_scratch_bytes(const es_conv2d *layer) {
 
 static void plan_layer(const es_conv2d *layer, plane_layer *plan) {
   const int32_t channels = layer->in_channels;
+  const int32_t padded = (channels + CHANNELS - 1) & ~(int32_t)(CHANNELS - 1);
   const int32_t in_row = layer->in_width * channels;
   const int32_t out_row = layer->out_width * channels;
   const int columns = by_columns(layer);
@@ -369,8 +365,8 @@ static void plan_layer(const es_conv2d *layer, plane_layer *plan) {
                           .out_row = channels,
                           .pad_top = layer->pad_left,
                           .pad_left = layer->pad_top,
-                          .tap_row = channels,
-                          .tap_column = ROWS * channels,
+                          .tap_row = padded,
+                          .tap_column = ROWS * padded,
                           .split = {.step = in_row}};
   } else {
     *plan = (plane_layer){.in_height = layer->in_height,
@@ -380,8 +376,8 @@ static void plan_layer(const es_conv2d *layer, plane_layer *plan) {
                           .out_row = out_row,
                           .pad_top = layer->pad_top,
                           .pad_left = layer->pad_left,
-                          .tap_row = ROWS * channels,
-                          .tap_column = channels,
+                          .tap_row = ROWS * padded,
+                          .tap_column = padded,
                           .split = {.step = channels}};
   }
   in_width = columns ? layer->in_height : layer->in_width;

@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "es_assembly_dsp.h"
 #include "es_conv.h"
 
 enum {
@@ -41,7 +42,7 @@ typedef struct {
  * Stack: 0 inputs, 4 their end, 8 four zeros, 24 where to enter the loop, 28 biases, 32 groups left,
  * 36 multiplier, addend, shift, 48 sums. One LDM starts a group: it sets r0 and r6, clears the sums and jumps
  * into the unrolled loop so that what is left of the steps after full rounds comes first. */
-__attribute__((naked, noinline)) static void compute_groups(const group_run *run __attribute__((unused))) {
+ES_ASSEMBLY static void compute_groups(const group_run *run ES_UNUSED) {
   __asm__ volatile(
       "push {r4-r11, lr}\n"
       "sub sp, sp, #52\n"
@@ -199,7 +200,7 @@ static void widen(const int8_t *input, int32_t count, uint32_t *widened) {
   }
 }
 
-/* Adds a group's products to its sums: some inputs at a time, and those that are no whole word from a copy. */
+/* Adds a group's products to its sums: some inputs at a time; those that are no whole word from a copy. */
 static void add_products(group_run *run, const int8_t *input, int32_t left) {
   int8_t last[4] = {0, 0, 0, 0};
   while (left >= 4) {

@@ -1,8 +1,9 @@
 /* Elementwise operators and conversions at a model's borders, int8.
  * SPDX-License-Identifier: Apache-2.0
  *
- * All kernels agree with TensorFlow Lite's reference kernels to the bit. Unless said otherwise the output may
- * be the same memory as an input with as many values, but must not overlap an input in any other way.
+ * All kernels agree with TensorFlow Lite's reference kernels to the bit. Unless said otherwise the
+ * output may be the same memory as an input with as many values, but must not overlap an input in
+ * any other way.
  */
 #ifndef ES_ELEMENTWISE_H
 #define ES_ELEMENTWISE_H
@@ -13,10 +14,11 @@
 
 /* Sum of two tensors of one shape:
  *
- *   output = saturate((offset + floor(factor1 * input1 / 2^8) + floor(factor2 * input2 / 2^8)) >> 20)
+ *   sum = offset + floor(factor1 * input1 / 2^8) + floor(factor2 * input2 / 2^8)
+ *   output = saturate(sum >> 20)
  *
- * Zero points are part of the offset, a difference has a negative factor2. The generator has compared this
- * with TensorFlow Lite's longer computation for all 65536 pairs of inputs. */
+ * Zero points are part of the offset, a difference has a negative factor2. The generator has
+ * compared this with TensorFlow Lite's longer computation for all 65536 pairs of inputs. */
 typedef struct {
   int32_t factor1;
   int32_t factor2;
@@ -50,8 +52,8 @@ static inline int32_t es_apply_multiplier(int32_t value, const es_multiplier *by
   return (high + (high < 0 ? by->round_negative : by->round_positive)) >> by->right;
 }
 
-/* How two inputs of different shapes are walked through: four nested loops, the outermost first. A stride of
- * 0 repeats the input along that loop. */
+/* How two inputs of different shapes are walked through: four nested loops, the outermost first. A
+ * stride of 0 repeats the input along that loop. */
 typedef struct {
   int32_t count[4];
   int32_t stride1[4];
@@ -59,19 +61,22 @@ typedef struct {
 } es_broadcast;
 
 /* The innermost loop of an operator; layer is its own struct. */
-typedef void es_row_function(const void *layer, int32_t count, const int8_t *input1, int32_t stride1,
-                             const int8_t *input2, int32_t stride2, int8_t *output);
+typedef void es_row_function(const void *layer, int32_t count, const int8_t *input1,
+                             int32_t stride1, const int8_t *input2, int32_t stride2,
+                             int8_t *output);
 
 /* Calls a function for every innermost loop. */
-static inline void es_for_all_rows(const es_broadcast *loops, const void *layer, es_row_function *function,
-                                   const int8_t *input1, const int8_t *input2, int8_t *output) {
+static inline void es_for_all_rows(const es_broadcast *loops, const void *layer,
+                                   es_row_function *function, const int8_t *input1,
+                                   const int8_t *input2, int8_t *output) {
   const int32_t *const stride1 = loops->stride1;
   const int32_t *const stride2 = loops->stride2;
   for (int32_t i = 0; i < loops->count[0]; ++i) {
     for (int32_t j = 0; j < loops->count[1]; ++j) {
       for (int32_t k = 0; k < loops->count[2]; ++k) {
-        function(layer, loops->count[3], input1 + i * stride1[0] + j * stride1[1] + k * stride1[2], stride1[3],
-                 input2 + i * stride2[0] + j * stride2[1] + k * stride2[2], stride2[3], output);
+        function(layer, loops->count[3], input1 + i * stride1[0] + j * stride1[1] + k * stride1[2],
+                 stride1[3], input2 + i * stride2[0] + j * stride2[1] + k * stride2[2], stride2[3],
+                 output);
         output += loops->count[3];
       }
     }
@@ -105,8 +110,10 @@ typedef struct {
 void es_mul_s8(const es_mul *layer, const int8_t *input1, const int8_t *input2, int8_t *output);
 
 /* The smaller or the larger of two tensors of any shapes. */
-void es_minimum_s8(const es_broadcast *loops, const int8_t *input1, const int8_t *input2, int8_t *output);
-void es_maximum_s8(const es_broadcast *loops, const int8_t *input1, const int8_t *input2, int8_t *output);
+void es_minimum_s8(const es_broadcast *loops, const int8_t *input1, const int8_t *input2,
+                   int8_t *output);
+void es_maximum_s8(const es_broadcast *loops, const int8_t *input1, const int8_t *input2,
+                   int8_t *output);
 
 /* Parametric rectifier: input1 where it is positive, else input1 times input2 (the slopes). */
 typedef struct {
@@ -120,8 +127,8 @@ typedef struct {
 
 void es_prelu_s8(const es_prelu *layer, const int8_t *input1, const int8_t *input2, int8_t *output);
 
-/* Any function of one value, by table. Values are bytes, int8 or uint8; the table is indexed with them as
- * uint8. */
+/* Any function of one value, by table. Values are bytes, int8 or uint8; the table is indexed with
+ * them as uint8. */
 typedef struct {
   const int8_t *table; /* 256 entries */
   int32_t count;
@@ -141,9 +148,9 @@ void es_clamp_s8(const es_clamp *layer, const int8_t *input, int8_t *output);
 /* Softmax of rows. */
 typedef struct {
   int32_t rows;
-  int32_t depth;       /* values in a row */
-  int32_t multiplier;  /* Q31; with left: one step of the input as a Q5.26 number */
-  int16_t minimum;     /* inputs that are farther below the row's largest give the smallest output */
+  int32_t depth;      /* values in a row */
+  int32_t multiplier; /* Q31; with left: one step of the input as a Q5.26 number */
+  int16_t minimum;    /* inputs that are farther below the row's largest give the smallest output */
   int8_t left;
 } es_softmax;
 
@@ -156,15 +163,17 @@ typedef struct {
 
 void es_flip_sign_s8(const es_flip_sign *layer, const void *input, void *output);
 
-/* float32 to int8 and back: round(value / scale) + zero point, where the quotient is a float32 and ties go away
- * from zero; NaN becomes the zero point. Input and output do not overlap. No kernel divides:
+/* float32 to int8 and back: round(value / scale) + zero point, where the quotient is a float32 and
+ * ties go away from zero; NaN becomes the zero point. Input and output do not overlap. No kernel
+ * divides:
  *
- * - Cores with fused multiply-add use fma(value, inverse_high, value * inverse_low). The generator has checked
- *   that this is on the same side of every boundary between two int8 as the quotient.
+ * - Floating-point units with fused multiply-add compute fma(value, inverse_high, value *
+ *   inverse_low). The generator has checked that this is on the same side of every boundary between
+ *   two int8 as the quotient.
  * - Others use integers. The reciprocal has enough bits to round every quotient as float32 does. */
 typedef struct {
   float scale;
-  float inverse_high;       /* 1 / scale in two parts, both positive */
+  float inverse_high; /* 1 / scale in two parts, both positive */
   float inverse_low;
   uint32_t reciprocal_high; /* 2^86 / mantissa of the scale (24 bits), upper and lower half */
   uint32_t reciprocal_low;
@@ -182,14 +191,15 @@ static inline int8_t es_quantize_value(const es_quantize *layer, const float *va
   memcpy(&bits, value, sizeof bits);
   const int32_t exponent = (int32_t)((bits >> 23) & 0xFFu);
   const uint32_t mantissa = (bits & 0x7FFFFFu) | 0x800000u;
+  /* 2^53 to 2^55, to be scaled by a power of two. */
   uint64_t quotient = (uint64_t)mantissa * layer->reciprocal_high;
-  quotient += ((uint64_t)mantissa * layer->reciprocal_low) >> 32; /* 2^53 to 2^55, times a power of two */
-  /* Round it up where a float32, of 24 bits, would be rounded up; more than its upper half never counts. */
+  quotient += ((uint64_t)mantissa * layer->reciprocal_low) >> 32;
+  /* Round to the 24 bits of a float32: add half a unit, below that nothing counts any more. */
   quotient += UINT32_C(0x20000000) << (uint32_t)(quotient >> 54);
   const int32_t shift = layer->exponent + 21 - exponent;
-  uint32_t halves = (uint32_t)(quotient >> 32) >> (shift & 31); /* steps are scale / 2 */
-  if (shift < 12) {
-    halves = (bits << 1) > UINT32_C(0xFF000000) ? 0u : 1024u; /* NaN, or far beyond int8 */
+  uint32_t halves = (uint32_t)(quotient >> 32) >> (shift & 31); /* in units of scale / 2 */
+  if (shift < 12) {                                             /* NaN, or far beyond int8 */
+    halves = (bits << 1) > UINT32_C(0xFF000000) ? 0u : 1024u;
   } else if (shift > 31) {
     halves = 0u;
   }

@@ -5,15 +5,16 @@
 
 #include "es_elementwise.h"
 
-/* Four sums: the values x are 2^23 times an int8, so that doubling and taking the upper half of the products
- * leaves factor * int8 / 2^8. */
+/* Four sums: the values x are 2^23 times an int8, so that doubling and taking the upper half of the
+ * products leaves factor * int8 / 2^8. */
 static inline int32x4_t add(const es_add *layer, int32x4_t offset, int32x4_t x1, int32x4_t x2) {
   return vqdmlahq_n_s32(vqdmlahq_n_s32(offset, x1, layer->factor1), x2, layer->factor2);
 }
 
-/* Sums of the eight values in even or odd places, with the 4 binary places that are left of the 20. Widening
- * takes every other value, and narrowing puts them back. */
-static inline int16x8_t add_halves(const es_add *layer, int32x4_t offset, int16x8_t x1, int16x8_t x2) {
+/* Sums of the eight values in even or odd places, with the 4 binary places that are left of the 20.
+ * Widening takes every other value, and narrowing puts them back. */
+static inline int16x8_t add_halves(const es_add *layer, int32x4_t offset, int16x8_t x1,
+                                   int16x8_t x2) {
   const int32x4_t even = add(layer, offset, vshllbq_n_s16(x1, 15), vshllbq_n_s16(x2, 15));
   const int32x4_t odd = add(layer, offset, vshlltq_n_s16(x1, 15), vshlltq_n_s16(x2, 15));
   return vqrshrntq_n_s32(vqrshrnbq_n_s32(vreinterpretq_s16_s32(even), even, 16), odd, 16);
@@ -28,7 +29,7 @@ static inline int8x16_t add_16(const es_add *layer, int32x4_t offset, int8x16_t 
 }
 
 void es_add_s8(const es_add *layer, const int8_t *input1, const int8_t *input2, int8_t *output) {
-  const es_add local = *layer; /* which outputs cannot overwrite, so that it may stay in registers */
+  const es_add local = *layer; /* a copy that no output can overwrite */
   /* Both narrowing shifts round. What they add is taken off here. */
   const int32x4_t offset = vdupq_n_s32(local.offset - (1 << (ES_ADD_SHIFT - 1)) - (1 << 15));
   int32_t left = local.count;

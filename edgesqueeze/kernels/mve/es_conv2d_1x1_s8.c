@@ -37,9 +37,7 @@ void es_conv2d_1x1_s8(const es_conv2d *layer, const int8_t *input, int8_t *outpu
       es_copy_bytes(copy, input, count * in_channels);
       from = copy;
     }
-    for (int32_t i = 0; i < count; ++i) {
-      list[i] = from + i * in_channels - block.skip;
-    }
+    es_multiply_list(list, from - block.skip, in_channels, count);
     es_multiply_pixels(&block, layer, list, count, output, staging);
     input += count * in_channels;
     output += count * out_channels;

@@ -5,6 +5,8 @@
  * Weights are packed as es_multiply_s8.h describes; an output channel's weights are ordered column by column,
  * in a column row by row.
  */
+#include <stddef.h>
+
 #include "es_columns_s8.h"
 #include "es_multiply_s8.h"
 
@@ -20,7 +22,7 @@ typedef struct {
   int32_t spacing;      /* input columns from one column that is copied to the next */
   int32_t shift;        /* copied columns from one output pixel to the next */
   int32_t longest_run;  /* output pixels of one row that share columns */
-  int scatter;          /* whether rows are copied with es_columns_scatter */
+  void (*copy)(const es_columns *);
 } plan;
 
 static int32_t taps_of(const es_conv2d *layer) {
@@ -41,7 +43,7 @@ static plan plan_of(const es_conv2d *layer) {
   p.spacing = layer->dilation_width;
   p.shift = layer->kernel_width; /* nothing is shared */
   p.longest_run = 1;
-  p.scatter = 0;
+  p.copy = es_columns_copy;
   if (layer->kernel_width == 1) {
     p.spacing = layer->stride_width;
     p.longest_run = p.batch;
@@ -53,7 +55,7 @@ static plan plan_of(const es_conv2d *layer) {
     const int32_t columns = 1 + (PLACES - layer->in_channels) / (layer->kernel_height * layer->in_channels);
     const int32_t run = columns < layer->kernel_width ? 0 : (columns - layer->kernel_width) / p.shift + 1;
     if (run >= ES_MULTIPLY_PIXELS) {
-      p.scatter = 1;
+      p.copy = es_columns_scatter;
       p.longest_run = run < p.longest_run ? run : p.longest_run;
     }
   }
@@ -68,9 +70,9 @@ static void set_places(uint8_t *places, int32_t channels, int32_t column_bytes) 
   }
 }
 
-/* Clips `count` positions that begin at `first`, `step` apart, to 0 to limit - 1. Returns how many remain, and
- * in `skipped` how many were cut off in front. */
-static int32_t clip(int32_t first, int32_t step, int32_t count, int32_t limit, int32_t *skipped) {
+/* Clips `count` positions from `first` on, `step` apart, to 0 to limit - 1. Returns how many remain, and in
+ * `skipped` how many were cut off in front. */
+static inline int32_t clip(int32_t first, int32_t step, int32_t count, int32_t limit, int32_t *skipped) {
   const int32_t before = first < 0 ? (step - 1 - first) / step : 0;
   const int32_t last = first + (count - 1) * step;
   const int32_t behind = last >= limit ? (last - limit) / step + 1 : 0;
@@ -78,73 +80,77 @@ static int32_t clip(int32_t first, int32_t step, int32_t count, int32_t limit, i
   return count - before - behind;
 }
 
-/* Copies `columns` columns of inputs that begin at (top, left). */
-static void copy_columns(const es_conv2d *layer, const plan *p, es_columns *copy, const int8_t *input,
-                         int32_t top, int32_t left, int32_t columns, int8_t *to) {
-  int32_t first_row, first_column;
-  const int32_t rows = clip(top, layer->dilation_height, layer->kernel_height, layer->in_height, &first_row);
-  const int32_t inside = clip(left, p->spacing, columns, layer->in_width, &first_column);
-  if (rows < layer->kernel_height || inside < columns) {
-    es_fill_bytes(to, layer->input_zero_point, columns * copy->column_bytes);
-    if (rows <= 0 || inside <= 0) {
-      return;
-    }
-  }
-  const int32_t row = top + first_row * layer->dilation_height;
-  const int32_t column = left + first_column * p->spacing;
-  copy->from = input + (row * layer->in_width + column) * layer->in_channels;
-  copy->to = to + first_row * layer->in_channels + first_column * copy->column_bytes;
-  copy->rows = rows;
-  copy->columns = inside;
-  if (p->scatter) {
-    es_columns_scatter(copy);
-  } else {
-    es_columns_copy(copy);
+/* Copies `count` columns from column `left` of the input on, of which some inputs may be outside of it.
+ * `row` is the uppermost input row inside the image, `above` are the bytes of a column above it. */
+static void copy_clipped(const es_conv2d *layer, const plan *p, es_columns *copy, const int8_t *row,
+                         int32_t above, int32_t left, int32_t count, int8_t *to) {
+  int32_t skipped;
+  const int32_t inside = clip(left, p->spacing, count, layer->in_width, &skipped);
+  es_fill_bytes(to, layer->input_zero_point, count * copy->column_bytes);
+  if (copy->rows > 0 && inside > 0) {
+    copy->from = row + (left + skipped * p->spacing) * copy->channels;
+    copy->to = to + above + skipped * copy->column_bytes;
+    copy->columns = inside;
+    p->copy(copy);
   }
 }
 
+static inline int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
+
 void es_conv2d_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, void *scratch) {
   const plan p = plan_of(layer);
+  const int32_t in_channels = layer->in_channels;
+  const int32_t column_bytes = layer->kernel_height * in_channels;
   es_channel *const channels = (es_channel *)scratch;
   int8_t *const inputs = (int8_t *)&channels[layer->out_channels];
   uint8_t *const places = (uint8_t *)inputs + inputs_bytes(p.taps);
   int8_t *const staging = (int8_t *)places + places_bytes(layer);
   const int8_t *list[MAX_BATCH];
+  int32_t listed = 0;
+  int8_t *to = inputs;
   es_multiply block;
   es_multiply_begin(&block, layer, p.taps, channels);
-  es_columns copy;
-  copy.row_step = layer->dilation_height * layer->in_width * layer->in_channels;
-  copy.column_step = p.spacing * layer->in_channels;
-  copy.channels = layer->in_channels;
-  copy.column_bytes = layer->kernel_height * layer->in_channels;
-  copy.places = places;
-  if (p.scatter) {
-    set_places(places, layer->in_channels, copy.column_bytes);
+  es_columns copy = {NULL, NULL, 0, 0, layer->dilation_height * layer->in_width * in_channels,
+                     p.spacing * in_channels, in_channels, column_bytes, places};
+  if (p.copy == es_columns_scatter) {
+    set_places(places, in_channels, column_bytes);
   }
-  int32_t row = 0, column = 0;
-  while (row < layer->out_height) {
-    int32_t count = 0;
-    int8_t *to = inputs;
-    while (count < p.batch && row < layer->out_height) {
-      int32_t run = layer->out_width - column;
-      run = run < p.batch - count ? run : p.batch - count;
-      run = run < p.longest_run ? run : p.longest_run;
-      const int32_t columns = (run - 1) * p.shift + layer->kernel_width;
-      copy_columns(layer, &p, &copy, input, row * layer->stride_height - layer->pad_top,
-                   column * layer->stride_width - layer->pad_left, columns, to);
-      for (int32_t i = 0; i < run; ++i) {
-        list[count + i] = to - block.skip + i * p.shift * copy.column_bytes;
+  const int32_t rightmost = layer->in_width - layer->dilation_width * (layer->kernel_width - 1);
+  for (int32_t y = 0; y < layer->out_height; ++y) {
+    const int32_t top = y * layer->stride_height - layer->pad_top;
+    int32_t above;
+    copy.rows = clip(top, layer->dilation_height, layer->kernel_height, layer->in_height, &above);
+    const int8_t *const row = input + (top + above * layer->dilation_height) * layer->in_width * in_channels;
+    /* Outputs whose kernels are inside the image begin at most here. */
+    const int32_t limit = copy.rows == layer->kernel_height ? rightmost : 0;
+    int32_t left = -layer->pad_left;
+    for (int32_t to_go = layer->out_width; to_go > 0;) {
+      const int32_t run = smaller(smaller(to_go, p.longest_run), p.batch - listed);
+      const int32_t next = left + run * layer->stride_width;
+      const int32_t count = (run - 1) * p.shift + layer->kernel_width;
+      es_multiply_list(&list[listed], to - block.skip, p.shift * column_bytes, run);
+      if (left >= 0 && next - layer->stride_width < limit) {
+        copy.from = row + left * in_channels;
+        copy.to = to;
+        copy.columns = count;
+        p.copy(&copy);
+      } else {
+        copy_clipped(layer, &p, &copy, row, above * in_channels, left, count, to);
       }
-      to += columns * copy.column_bytes;
-      count += run;
-      column += run;
-      if (column == layer->out_width) {
-        column = 0;
-        ++row;
+      to += count * column_bytes;
+      listed += run;
+      to_go -= run;
+      left = next;
+      if (listed == p.batch) {
+        es_multiply_pixels(&block, layer, list, listed, output, staging);
+        output += listed * layer->out_channels;
+        listed = 0;
+        to = inputs;
       }
     }
-    es_multiply_pixels(&block, layer, list, count, output, staging);
-    output += count * layer->out_channels;
+  }
+  if (listed > 0) {
+    es_multiply_pixels(&block, layer, list, listed, output, staging);
   }
 }
 

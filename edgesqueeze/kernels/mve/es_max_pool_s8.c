@@ -1,45 +1,96 @@
 /* Max pooling with vectors: up to 16 channels of one output pixel at a time.
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <arm_mve.h>
-#include <stdbool.h>
-
 #include "es_pool.h"
 
-/* The largest values of all 16 channels of an area, or of the valid ones only, which takes longer; at least
- * minimum. */
-static inline int8x16_t max_area(const es_area *area, int8_t minimum, bool all, mve_pred16_t valid) {
-  const int32_t stride = area->column_stride;
-  int8x16_t largest = vdupq_n_s8(minimum);
-  const int8_t *row = area->first;
-  for (int32_t y = area->rows; y > 0; --y) {
-    const int8_t *pixel = row;
-    for (int32_t x = area->columns; x > 0; --x) {
-      largest = vmaxq_s8(largest, all ? vldrbq_s8(pixel) : vldrbq_z_s8(pixel, valid));
-      pixel += stride;
-    }
-    row += area->row_stride;
+/* Neighbouring outputs whose windows have one size. The order of the members is known to the assembly. */
+typedef struct {
+  es_area area;   /* window of the first output */
+  int32_t step;   /* bytes from a window to the next */
+  int32_t count;  /* outputs */
+  int8_t *output;
+  int32_t channels;
+  int32_t minimum, maximum;
+} outputs;
+
+/* Registers:
+ *   r1 r2 r3      window, its output, outputs to go
+ *   r4 r5         first of the next channels of the window, channels to go
+ *   r6 r8         rows to go, first pixel of the row
+ *   lr r9         pixels of the row to go, the next one
+ *   r7 r10 r11    columns, column stride, row stride
+ *   q0 q2 q3      largest values, minimum, maximum */
+__attribute__((naked, noinline)) static void compute(const outputs *run __attribute__((unused))) {
+  __asm__ volatile(
+      "push {r4-r11, lr}\n"
+      "mov r12, r0\n"
+      "ldrd r4, r5, [r12, #36]\n"
+      "ldrd r3, r2, [r12, #24]\n"
+      "vdup.8 q2, r4\n"
+      "vdup.8 q3, r5\n"
+      "ldr r1, [r12]\n"
+      "ldr r7, [r12, #8]\n"
+      "ldrd r11, r10, [r12, #12]\n"
+      "1:\n" /* an output */
+      "ldr r5, [r12, #32]\n"
+      "mov r4, r1\n"
+      "2:\n" /* 16 channels */
+      "vctp.8 r5\n"
+      "ldr r6, [r12, #4]\n"
+      "mov r8, r4\n"
+      "vmov q0, q2\n"
+      "3:\n" /* a row of the window */
+      "dls lr, r7\n"
+      "mov r9, r8\n"
+      "4:\n" /* a pixel */
+      "vpst\n"
+      "vldrbt.u8 q1, [r9]\n"
+      "add r9, r9, r10\n"
+      "vmax.s8 q0, q0, q1\n"
+      "le lr, 4b\n"
+      "add r8, r8, r11\n"
+      "subs r6, r6, #1\n"
+      "bne 3b\n"
+      "vmin.s8 q0, q0, q3\n"
+      "vpst\n"
+      "vstrbt.8 q0, [r2]\n"
+      "add r2, r2, #16\n"
+      "add r4, r4, #16\n"
+      "subs r5, r5, #16\n"
+      "bgt 2b\n"
+      "ldr r0, [r12, #20]\n"
+      "add r2, r2, r5\n" /* r5 is minus what the last step was short of 16 */
+      "add r1, r1, r0\n"
+      "subs r3, r3, #1\n"
+      "bne 1b\n"
+      "pop {r4-r11, pc}\n");
+}
+
+/* Outputs from out_x on whose windows are as large as that of out_x. */
+static int32_t equal_windows(const es_pool *layer, const es_area *window, int32_t out_x) {
+  const int32_t to_go = layer->out_width - out_x;
+  if (window->columns < layer->window_width) {
+    return 1;
   }
-  return largest;
+  const int32_t right = out_x * layer->stride_width - layer->pad_left + layer->window_width;
+  const int32_t whole = (layer->in_width - right) / layer->stride_width + 1;
+  return whole < to_go ? whole : to_go;
 }
 
 void es_max_pool_s8(const es_pool *layer, const int8_t *input, int8_t *output) {
+  const int32_t channels = layer->channels;
+  outputs run;
+  run.step = layer->stride_width * channels;
+  run.channels = channels;
+  run.minimum = layer->minimum;
+  run.maximum = layer->maximum;
+  run.output = output;
   for (int32_t out_y = 0; out_y < layer->out_height; ++out_y) {
-    for (int32_t out_x = 0; out_x < layer->out_width; ++out_x) {
-      es_area window = es_window_of(layer, input, out_y, out_x);
-      const int8x16_t maxima = vdupq_n_s8(layer->maximum);
-      int32_t left = layer->channels;
-      for (; left >= 16; left -= 16) {
-        vstrbq_s8(output, vminq_s8(max_area(&window, layer->minimum, true, 0), maxima));
-        window.first += 16;
-        output += 16;
-      }
-      if (left > 0) {
-        const mve_pred16_t valid = vctp8q((uint32_t)left);
-        const int8x16_t largest = max_area(&window, layer->minimum, false, valid);
-        vstrbq_p_s8(output, vminq_s8(largest, maxima), valid);
-        output += left;
-      }
+    for (int32_t out_x = 0; out_x < layer->out_width; out_x += run.count) {
+      run.area = es_window_of(layer, input, out_y, out_x);
+      run.count = equal_windows(layer, &run.area, out_x);
+      compute(&run);
+      run.output += run.count * channels;
     }
   }
 }

@@ -3,8 +3,9 @@
  */
 #include "es_pairs_mve.h"
 
-static __attribute__((noinline)) void minimum_row(const void *parameters, int32_t count, const int8_t *input1,
-                                                  int32_t stride1, const int8_t *input2, int32_t stride2,
+static __attribute__((noinline)) void minimum_row(const void *parameters, int32_t count,
+                                                  const int8_t *input1, int32_t stride1,
+                                                  const int8_t *input2, int32_t stride2,
                                                   int8_t *output) {
   (void)parameters;
   const uint8x16_t offsets1 = es_offsets_16(stride1);

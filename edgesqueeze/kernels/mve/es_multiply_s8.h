@@ -11,7 +11,7 @@ enum {
   ES_MULTIPLY_CHANNELS = 4 /* output channels that are computed together */
 };
 
-/* What es_multiply_s8 works on. The order of the members is known to the assembly.
+/* What the two functions below work on. The order of the members is known to the assembly.
  *
  * A pixel is `taps` bytes. Weights are packed by pairs of output channels: first `tail` = 1 to 16 weights of
  * one channel and as many of the other, so that what remains is a multiple of 16; then alternately 16 weights
@@ -37,13 +37,19 @@ typedef struct {
  * become negative) and sets the members that stay the same for the whole layer. */
 void es_multiply_begin(es_multiply *block, const es_conv2d *layer, int32_t taps, es_channel *channels);
 
+/* Writes the addresses of `count` >= 1 pixels that are `step` bytes apart to a list. */
+void es_multiply_list(const int8_t **list, const int8_t *pixel, int32_t step, int32_t count);
+
 /* Computes all channels of `count` pixels and stores the results one pixel after the other. `list` holds the
  * addresses of the pixels, less block->skip bytes each, and has room for a multiple of four. `staging` are
  * 4 * out_channels bytes, 4-byte aligned, that are used only when out_channels is not a multiple of 4. */
 void es_multiply_pixels(es_multiply *block, const es_conv2d *layer, const int8_t **list, int32_t count,
                         int8_t *output, int8_t *staging);
 
-/* The loops over groups of pixels and over channels. */
-void es_multiply_s8(const es_multiply *block);
+/* The loops over groups of pixels and over channels, for pixels of more than 16 bytes. */
+void es_multiply_any_s8(const es_multiply *block);
+
+/* The same for pixels of at most 16 bytes. */
+void es_multiply_16_s8(const es_multiply *block);
 
 #endif /* ES_MULTIPLY_S8_H */

@@ -8,7 +8,8 @@
 
 #include "es_elementwise.h"
 
-/* Where the next values of an input lie: one after the other, or all in one place if the stride is 0. */
+/* Where the next values of an input lie: one after the other, or all in one place if the stride is
+ * 0. */
 static inline uint8x16_t es_offsets_16(int32_t stride) {
   return vmulq_n_u8(vidupq_n_u8(0, 1), (uint8_t)stride);
 }
@@ -33,7 +34,8 @@ static inline int32x4_t es_apply_multiplier_4(int32x4_t values, const es_multipl
 }
 
 /* Adds the zero point, saturates to int8 and stores. */
-static inline void es_store_4(int8_t *output, int32x4_t values, int32_t zero_point, mve_pred16_t valid) {
+static inline void es_store_4(int8_t *output, int32x4_t values, int32_t zero_point,
+                              mve_pred16_t valid) {
   const int32x4_t results = vaddq_n_s32(values, zero_point);
   vstrbq_p_s32(output, vminq_s32(vmaxq_s32(results, vdupq_n_s32(-128)), vdupq_n_s32(127)), valid);
 }

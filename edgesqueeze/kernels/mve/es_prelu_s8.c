@@ -3,8 +3,9 @@
  */
 #include "es_pairs_mve.h"
 
-static __attribute__((noinline)) void rectify_row(const void *parameters, int32_t count, const int8_t *input1,
-                                                  int32_t stride1, const int8_t *input2, int32_t stride2,
+static __attribute__((noinline)) void rectify_row(const void *parameters, int32_t count,
+                                                  const int8_t *input1, int32_t stride1,
+                                                  const int8_t *input2, int32_t stride2,
                                                   int8_t *output) {
   const es_prelu layer = *(const es_prelu *)parameters;
   const uint32x4_t offsets1 = es_offsets_4(stride1);
@@ -15,7 +16,8 @@ static __attribute__((noinline)) void rectify_row(const void *parameters, int32_
     const int32x4_t x2 = es_load_4(input2, offsets2, layer.zero_point2, valid);
     const int32x4_t above = es_apply_multiplier_4(x1, &layer.scale_positive);
     const int32x4_t below = es_apply_multiplier_4(vmulq_s32(x1, x2), &layer.scale_negative);
-    es_store_4(output, vpselq_s32(above, below, vcmpgeq_n_s32(x1, 0)), layer.output_zero_point, valid);
+    es_store_4(output, vpselq_s32(above, below, vcmpgeq_n_s32(x1, 0)), layer.output_zero_point,
+               valid);
     input1 += 4 * stride1;
     input2 += 4 * stride2;
     output += 4;

@@ -6,15 +6,17 @@
 #include "es_elementwise.h"
 
 #if (__ARM_FEATURE_MVE & 2) != 0
-/* Four values to int8, as int32. The conversion rounds ties away from zero, saturates, and makes 0 of NaN. */
+/* Four values to int8, as int32. The conversion rounds ties away from zero, saturates, and makes 0
+ * of NaN. */
 static inline int32x4_t quantize_4(const es_quantize *layer, float32x4_t values) {
-  const float32x4_t steps = vfmaq_n_f32(vmulq_n_f32(values, layer->inverse_low), values, layer->inverse_high);
+  const float32x4_t steps =
+      vfmaq_n_f32(vmulq_n_f32(values, layer->inverse_low), values, layer->inverse_high);
   const int32x4_t result = vqaddq_n_s32(vcvtaq_s32_f32(steps), layer->zero_point);
   return vminq_s32(vmaxq_s32(result, vdupq_n_s32(-128)), vdupq_n_s32(127));
 }
 
 void es_quantize_f32(const es_quantize *layer, const float *values, int8_t *output) {
-  const es_quantize local = *layer; /* which outputs cannot overwrite, so that it may stay in registers */
+  const es_quantize local = *layer; /* a copy that no output can overwrite */
   int32_t left = local.count;
   for (; left >= 4; left -= 4) {
     vstrbq_s32(output, quantize_4(&local, vldrwq_f32(values)));

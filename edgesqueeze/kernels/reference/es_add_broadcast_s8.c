@@ -3,15 +3,17 @@
  */
 #include "es_elementwise.h"
 
-static __attribute__((noinline)) void add_row(const void *parameters, int32_t count, const int8_t *input1,
-                                              int32_t stride1, const int8_t *input2, int32_t stride2,
+static __attribute__((noinline)) void add_row(const void *parameters, int32_t count,
+                                              const int8_t *input1, int32_t stride1,
+                                              const int8_t *input2, int32_t stride2,
                                               int8_t *output) {
   const es_add_broadcast layer = *(const es_add_broadcast *)parameters;
   for (; count > 0; --count) {
     const int32_t scaled1 = es_apply_multiplier(*input1 - layer.zero_point1, &layer.scale1);
     const int32_t scaled2 = es_apply_multiplier(*input2 - layer.zero_point2, &layer.scale2);
     const int32_t sum = scaled1 + scaled2 * layer.sign2;
-    *output++ = es_saturate_s8(es_apply_multiplier(sum, &layer.scale_output) + layer.output_zero_point);
+    *output++ =
+        es_saturate_s8(es_apply_multiplier(sum, &layer.scale_output) + layer.output_zero_point);
     input1 += stride1;
     input2 += stride2;
   }

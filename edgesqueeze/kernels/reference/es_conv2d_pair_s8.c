@@ -25,22 +25,22 @@ void es_conv2d_spread_s8(const int8_t *inputs, int32_t taps, int8_t *copy) {
  * products and an input once for four. With the pointers that fills the registers of Armv7-M. */
 #if defined(__ARM_ARCH_7M__)
 
-/* One tap. r0: next weight, r1: next input; the second pixel's input is 4 bytes further, that of the next tap
- * `next` bytes. */
-#define TAP(next)                  \
-  "ldrsb r12, [r1, #4]\n" \
-  "ldrsb r3, [r1], #" next "\n"    \
-  "ldrsb lr, [r0], #1\n"           \
-  "mla r4, lr, r3, r4\n"           \
-  "mla r5, lr, r12, r5\n"          \
-  "ldrsb lr, [r0], #1\n"           \
-  "mla r6, lr, r3, r6\n"           \
-  "mla r7, lr, r12, r7\n"          \
-  "ldrsb lr, [r0], #1\n"           \
-  "mla r8, lr, r3, r8\n"           \
-  "mla r9, lr, r12, r9\n"          \
-  "ldrsb lr, [r0], #1\n"           \
-  "mla r10, lr, r3, r10\n"         \
+/* One tap, given the addresses of its inputs and weights. Loads that follow each other overlap on Cortex-M3,
+ * unless they change their base register: of the four taps in a loop only the first does. */
+#define TAP(first, second, weight_0, weight_1, weight_2, weight_3) \
+  "ldrsb r12, " second "\n"                                        \
+  "ldrsb r3, " first "\n"                                          \
+  "ldrsb lr, " weight_0 "\n"                                       \
+  "mla r4, lr, r3, r4\n"                                           \
+  "mla r5, lr, r12, r5\n"                                          \
+  "ldrsb lr, " weight_1 "\n"                                       \
+  "mla r6, lr, r3, r6\n"                                           \
+  "mla r7, lr, r12, r7\n"                                          \
+  "ldrsb lr, " weight_2 "\n"                                       \
+  "mla r8, lr, r3, r8\n"                                           \
+  "mla r9, lr, r12, r9\n"                                          \
+  "ldrsb lr, " weight_3 "\n"                                       \
+  "mla r10, lr, r3, r10\n"                                         \
   "mla r11, lr, r12, r11\n"
 
 /* Requantizes one channel of both pixels. r0: multiplier, r1: addend, r2: shift, r12 and lr: product; the
@@ -62,7 +62,8 @@ void es_conv2d_spread_s8(const int8_t *inputs, int32_t taps, int8_t *copy) {
   "ssat " y ", #8, r1\n"
 
 /* Blocks of four channels; moves `pair` on behind them.
- * r4, r6, r8, r10: sums of the first pixel, r5, r7, r9, r11: of the second. On the stack: `pair`. */
+ * r0: weights, r1: inputs, r2: taps that are left; r4, r6, r8, r10: sums of the first pixel, r5, r7, r9, r11: of
+ * the second; on the stack: `pair`. */
 static void blocks_of_four(es_conv2d_pair *pair) {
   register es_conv2d_pair *r0 __asm__("r0") = pair;
   __asm__ volatile(
@@ -80,14 +81,17 @@ static void blocks_of_four(es_conv2d_pair *pair) {
       "subs r2, r2, #4\n"
       "blt 3f\n"
       "2:\n" /* four taps */
-      ".rept 3\n" TAP("1") ".endr\n" TAP("5")
+      TAP("[r1], #8", "[r1, #4]", "[r0], #16", "[r0, #-15]", "[r0, #-14]", "[r0, #-13]")
+      TAP("[r1, #-7]", "[r1, #-3]", "[r0, #-12]", "[r0, #-11]", "[r0, #-10]", "[r0, #-9]")
+      TAP("[r1, #-6]", "[r1, #-2]", "[r0, #-8]", "[r0, #-7]", "[r0, #-6]", "[r0, #-5]")
+      TAP("[r1, #-5]", "[r1, #-1]", "[r0, #-4]", "[r0, #-3]", "[r0, #-2]", "[r0, #-1]")
       "subs r2, r2, #4\n"
       "bge 2b\n"
       "3:\n"
       "adds r2, r2, #4\n"
       "beq 5f\n"
       "4:\n" /* what is left over, tap by tap */
-      TAP("1")
+      TAP("[r1], #1", "[r1, #4]", "[r0], #4", "[r0, #-3]", "[r0, #-2]", "[r0, #-1]")
       "subs r2, r2, #1\n"
       "bne 4b\n"
       "5:\n"

@@ -10,44 +10,46 @@
  * computation of two pixels wants; then `bytes` is a multiple of four. Returns where the next inputs go. */
 static inline int8_t *copy(int8_t *to, const int8_t *from, int32_t bytes, int32_t words) {
   if (words) {
-    for (; bytes > 0; bytes -= 4) {
+    for (int32_t i = bytes / 4; i > 0; --i) {
       memcpy(__builtin_assume_aligned(to, 4), __builtin_assume_aligned(from, 4), 4);
       from += 4;
       to += 8;
     }
-  } else {
-    for (; bytes >= 4; bytes -= 4) { /* compilers move a word where cores allow it at any address */
-      const int8_t a = from[0], b = from[1], c = from[2], d = from[3];
-      to[0] = a;
-      to[1] = b;
-      to[2] = c;
-      to[3] = d;
-      from += 4;
-      to += 4;
-    }
-    for (; bytes > 0; --bytes) {
-      *to++ = *from++;
-    }
+    return to;
+  }
+  for (int32_t i = bytes / 4; i > 0; --i) { /* compilers move a word where cores allow it at any address */
+    const int8_t a = from[0], b = from[1], c = from[2], d = from[3];
+    to[0] = a;
+    to[1] = b;
+    to[2] = c;
+    to[3] = d;
+    from += 4;
+    to += 4;
+  }
+  for (int32_t i = bytes % 4; i > 0; --i) {
+    *to++ = *from++;
   }
   return to;
 }
 
 /* The same for padding. */
-static int8_t *fill(int8_t *to, int8_t value, int32_t bytes, int32_t words) {
+static inline int8_t *fill(int8_t *to, int8_t value, int32_t bytes, int32_t words) {
   if (words) {
-    for (; bytes > 0; bytes -= 4) {
+    for (int32_t i = bytes / 4; i > 0; --i) {
       memset(__builtin_assume_aligned(to, 4), value, 4);
       to += 8;
     }
-  } else {
-    for (; bytes > 0; --bytes) {
-      *to++ = value;
-    }
+    return to;
   }
-  return to;
+  memset(to, value, (size_t)bytes);
+  return to + bytes;
 }
 
-/* Copies the inputs of an output pixel whose window lies inside the input; `offset` is where it begins. The
+static int32_t clamp(int32_t value, int32_t low, int32_t high) {
+  return value < low ? low : (value > high ? high : value);
+}
+
+/* Copies the inputs of an output pixel whose window lies inside the input, where it begins at `offset`. The
  * columns of the kernel are neighbours. */
 static void gather_inside(const es_conv2d *layer, const int8_t *input, int32_t offset, int8_t *to) {
   const int32_t bytes = layer->kernel_width * layer->in_channels;
@@ -59,38 +61,63 @@ static void gather_inside(const es_conv2d *layer, const int8_t *input, int32_t o
   }
 }
 
-static int32_t clamp(int32_t value, int32_t low, int32_t high) {
-  return value < low ? low : (value > high ? high : value);
+/* The same for a window that begins at input row `top` and column `left`. */
+static void gather_border(const es_conv2d *layer, const int8_t *input, int32_t top, int32_t left,
+                          int8_t *to) {
+  const int32_t in_channels = layer->in_channels;
+  const int32_t in_height = layer->in_height;
+  const int32_t words = in_channels % 4 == 0;
+  const int32_t begin = clamp(-left, 0, layer->kernel_width);
+  const int32_t end = clamp(layer->in_width - left, begin, layer->kernel_width);
+  const int32_t before = begin * in_channels;
+  const int32_t inside = (end - begin) * in_channels;
+  const int32_t behind = (layer->kernel_width - end) * in_channels;
+  const int32_t step = layer->dilation_height * layer->in_width * in_channels;
+  int32_t offset = (top * layer->in_width + left + begin) * in_channels;
+  for (int32_t i = layer->kernel_height; i > 0; --i) {
+    if (top < 0 || top >= in_height || inside == 0) {
+      to = fill(to, layer->input_zero_point, before + inside + behind, words);
+    } else {
+      if (before > 0) {
+        to = fill(to, layer->input_zero_point, before, words);
+      }
+      to = copy(to, input + offset, inside, words);
+      if (behind > 0) {
+        to = fill(to, layer->input_zero_point, behind, words);
+      }
+    }
+    top += layer->dilation_height;
+    offset += step;
+  }
 }
 
-/* The same for any window; it begins at input row `top` and column `left`. */
-static void gather_any(const es_conv2d *layer, const int8_t *input, int32_t top, int32_t left, int8_t *to) {
+/* The same for columns that are not neighbours. */
+static void gather_dilated(const es_conv2d *layer, const int8_t *input, int32_t top, int32_t left,
+                           int8_t *to) {
   const int32_t in_channels = layer->in_channels;
   const int32_t words = in_channels % 4 == 0;
-  const int32_t columns = layer->dilation_width == 1 ? layer->kernel_width : 1; /* copied together */
   for (int32_t i = 0; i < layer->kernel_height; ++i) {
     const int32_t row = top + i * layer->dilation_height;
-    const int32_t in_width = row < 0 || row >= layer->in_height ? 0 : layer->in_width;
-    int32_t column = left;
-    for (int32_t j = 0; j < layer->kernel_width; j += columns) {
-      const int32_t begin = clamp(-column, 0, columns);
-      const int32_t end = clamp(in_width - column, begin, columns);
-      to = fill(to, layer->input_zero_point, begin * in_channels, words);
-      if (end > begin) {
-        const int32_t offset = (row * in_width + column + begin) * in_channels;
-        to = copy(to, input + offset, (end - begin) * in_channels, words);
+    for (int32_t j = 0; j < layer->kernel_width; ++j) {
+      const int32_t column = left + j * layer->dilation_width;
+      if (row < 0 || row >= layer->in_height || column < 0 || column >= layer->in_width) {
+        to = fill(to, layer->input_zero_point, in_channels, words);
+      } else {
+        to = copy(to, input + (row * layer->in_width + column) * in_channels, in_channels, words);
       }
-      to = fill(to, layer->input_zero_point, (columns - end) * in_channels, words);
-      column += layer->dilation_width;
     }
   }
 }
 
-static void gather(const es_conv2d *layer, const int8_t *input, int32_t top, int32_t left, int8_t *to) {
+/* Kept apart from its caller, or GCC runs out of registers in the loops. */
+__attribute__((noinline)) static void gather(const es_conv2d *layer, const int8_t *input, int32_t top,
+                                             int32_t left, int8_t *to) {
   const int32_t bottom = top + (layer->kernel_height - 1) * layer->dilation_height;
-  if (top < 0 || bottom >= layer->in_height || left < 0 || layer->dilation_width != 1 ||
-      left + layer->kernel_width > layer->in_width) {
-    gather_any(layer, input, top, left, to);
+  const int32_t right = left + layer->kernel_width - 1;
+  if (layer->dilation_width != 1) {
+    gather_dilated(layer, input, top, left, to);
+  } else if (top < 0 || left < 0 || bottom >= layer->in_height || right >= layer->in_width) {
+    gather_border(layer, input, top, left, to);
   } else {
     gather_inside(layer, input, (top * layer->in_width + left) * layer->in_channels, to);
   }

@@ -14,9 +14,10 @@ enum { BLOCK = 6 };
 
 #define MLA(sum, weight, from) "mla " sum ", lr, " weight ", " from "\n"
 #define INPUT(offset) "ldrsb lr, [r0, #" offset "]\n"
-#define WEIGHTS "ldrsb r10, [r1], #1 \n ldrsb r11, [r1], #1 \n ldrsb r12, [r1], #1\n"
+#define WEIGHTS "ldrsb r10, [r1], #3\n ldrsb r11, [r1, #-2]\n ldrsb r12, [r1, #-1]\n"
 
-/* One row of the kernel at six neighbouring pixels; a sum begins with what is in `b...`. */
+/* One row of the kernel at six neighbouring pixels; a sum begins with what is in `b...`. r0: inputs, r1:
+ * weights, r2: pitch, r4 to r9: sums. */
 #define KERNEL_ROW(b4, b5, b6, b7, b8, b9)                                       \
   WEIGHTS                                                                        \
   INPUT("0") MLA("r4", "r10", b4)                                                \

@@ -83,7 +83,7 @@ static void copy_rows(const es_conv2d *layer, const int8_t *input, int32_t row, 
 }
 
 void es_depthwise_tiles_s8(const es_conv2d *layer, int32_t out_width, es_depthwise_kernel *kernel,
-                            const int8_t *input, int8_t *output, void *scratch) {
+                           const int8_t *input, int8_t *output, void *scratch) {
   const strip_size size = measure(layer, out_width);
   const int32_t pitch = ES_DEPTHWISE_TILE * size.columns;
   const int32_t taps = layer->kernel_height * layer->kernel_width;

@@ -34,7 +34,7 @@ typedef void es_depthwise_kernel(const es_conv2d *layer, es_depthwise_strip *str
 /* Computes a whole layer. Output rows are treated as `out_width` pixels long: as wide as the layer's or wider,
  * if the kernel reads more. Weights: channel after channel. */
 void es_depthwise_tiles_s8(const es_conv2d *layer, int32_t out_width, es_depthwise_kernel *kernel,
-                            const int8_t *input, int8_t *output, void *scratch);
+                           const int8_t *input, int8_t *output, void *scratch);
 
 /* The scratch memory that it needs. */
 int32_t es_depthwise_tiles_s8_bytes(const es_conv2d *layer, int32_t out_width);

@@ -9,37 +9,51 @@
 
 enum { BLOCK = 8, HALF = 4 };
 
-/* Adds to eight sums the products of all inputs: an input is loaded once for eight products. Sums, pointers
- * and operands fill the registers of Armv7-M, which GCC does not manage without memory. */
+/* Adds to four sums the products of all inputs: an input is loaded once for four products. From the weights of
+ * an input to those of the next: `step`. */
+static void add_four(int32_t *sums, const int8_t *weights, int32_t step, const int8_t *input,
+                     int32_t in_features) {
+  int32_t sum_0 = sums[0], sum_1 = sums[1], sum_2 = sums[2], sum_3 = sums[3];
+  for (int32_t i = 0; i < in_features; ++i) {
+    const int32_t x = input[i];
+    sum_0 += weights[0] * x;
+    sum_1 += weights[1] * x;
+    sum_2 += weights[2] * x;
+    sum_3 += weights[3] * x;
+    weights += step;
+  }
+  sums[0] = sum_0;
+  sums[1] = sum_1;
+  sums[2] = sum_2;
+  sums[3] = sum_3;
+}
+
+/* The same for eight sums. Sums, pointers and operands fill the registers of Armv7-M, which GCC does not manage
+ * without memory. */
 #if defined(__ARM_ARCH_7M__)
 
-/* One input. r1: next weight, r2: next input. */
-#define ADD_INPUT           \
-  "ldrsb r12, [r2], #1\n"   \
-  "ldrsb lr, [r1], #1\n"    \
-  "mla r4, lr, r12, r4\n"   \
-  "ldrsb lr, [r1], #1\n"    \
-  "mla r5, lr, r12, r5\n"   \
-  "ldrsb lr, [r1], #1\n"    \
-  "mla r6, lr, r12, r6\n"   \
-  "ldrsb lr, [r1], #1\n"    \
-  "mla r7, lr, r12, r7\n"   \
-  "ldrsb lr, [r1], #1\n"    \
-  "mla r8, lr, r12, r8\n"   \
-  "ldrsb lr, [r1], #1\n"    \
-  "mla r9, lr, r12, r9\n"   \
-  "ldrsb lr, [r1], #1\n"    \
-  "mla r10, lr, r12, r10\n" \
-  "ldrsb lr, [r1], #1\n"    \
-  "mla r11, lr, r12, r11\n"
+/* Two weights times the input in r12. Loads that follow each other overlap on Cortex-M3. */
+#define TWO(address_0, address_1, sum_0, sum_1) \
+  "ldrsb lr, " address_0 "\n"                   \
+  "ldrsb r0, " address_1 "\n"                   \
+  "mla " sum_0 ", lr, r12, " sum_0 "\n"         \
+  "mla " sum_1 ", r0, r12, " sum_1 "\n"
 
-static void add_products(int32_t *sums, const int8_t *weights, const int8_t *input, int32_t in_features) {
+/* One input. r1: next weight, r2: next input, r4 to r11: sums. */
+#define ADD_INPUT                             \
+  "ldrsb r12, [r2], #1\n"                     \
+  TWO("[r1], #8", "[r1, #-7]", "r4", "r5")    \
+  TWO("[r1, #-6]", "[r1, #-5]", "r6", "r7")   \
+  TWO("[r1, #-4]", "[r1, #-3]", "r8", "r9")   \
+  TWO("[r1, #-2]", "[r1, #-1]", "r10", "r11")
+
+static void add_eight(int32_t *sums, const int8_t *weights, const int8_t *input, int32_t in_features) {
   register int32_t *r0 __asm__("r0") = sums;
   register const int8_t *r1 __asm__("r1") = weights;
   register const int8_t *r2 __asm__("r2") = input;
   register int32_t r3 __asm__("r3") = in_features;
   __asm__ volatile(
-      "push {r4-r11, lr}\n"
+      "push {r0, r4-r11, lr}\n"
       "ldm r0, {r4-r11}\n"
       "subs r3, r3, #4\n"
       "blt 2f\n"
@@ -55,70 +69,58 @@ static void add_products(int32_t *sums, const int8_t *weights, const int8_t *inp
       "subs r3, r3, #1\n"
       "bne 3b\n"
       "4:\n"
+      "ldr r0, [sp]\n"
       "stm r0, {r4-r11}\n"
-      "pop {r4-r11, lr}\n"
+      "pop {r0, r4-r11, lr}\n"
       : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3)
       :
       : "r12", "cc", "memory");
 }
 
+#elif defined(__arm__)
+
+static void add_eight(int32_t *sums, const int8_t *weights, const int8_t *input, int32_t in_features) {
+  add_four(sums, weights, BLOCK, input, in_features);
+  add_four(sums + HALF, weights + HALF, BLOCK, input, in_features);
+}
+
 #else
 
-static void add_products(int32_t *sums, const int8_t *weights, const int8_t *input, int32_t in_features) {
-  int32_t sum_0 = sums[0], sum_1 = sums[1], sum_2 = sums[2], sum_3 = sums[3];
-  int32_t sum_4 = sums[4], sum_5 = sums[5], sum_6 = sums[6], sum_7 = sums[7];
+/* In a form that compilers turn into vector instructions where there are any. */
+static void add_eight(int32_t *sums, const int8_t *weights, const int8_t *input, int32_t in_features) {
+  int32_t local[BLOCK];
+  for (int32_t k = 0; k < BLOCK; ++k) {
+    local[k] = sums[k];
+  }
   for (int32_t i = 0; i < in_features; ++i) {
     const int32_t x = input[i];
-    sum_0 += weights[0] * x;
-    sum_1 += weights[1] * x;
-    sum_2 += weights[2] * x;
-    sum_3 += weights[3] * x;
-    sum_4 += weights[4] * x;
-    sum_5 += weights[5] * x;
-    sum_6 += weights[6] * x;
-    sum_7 += weights[7] * x;
+    for (int32_t k = 0; k < BLOCK; ++k) {
+      local[k] += weights[k] * x;
+    }
     weights += BLOCK;
   }
-  sums[0] = sum_0;
-  sums[1] = sum_1;
-  sums[2] = sum_2;
-  sums[3] = sum_3;
-  sums[4] = sum_4;
-  sums[5] = sum_5;
-  sums[6] = sum_6;
-  sums[7] = sum_7;
+  for (int32_t k = 0; k < BLOCK; ++k) {
+    sums[k] = local[k];
+  }
 }
 
 #endif
 
-static void eight_outputs(const int8_t *weights, const es_channel *channels, const int8_t *input,
-                          int32_t in_features, int8_t *output) {
+/* One block of `count` outputs, eight or four. */
+static void block(const int8_t *weights, const es_channel *channels, const int8_t *input,
+                  int32_t in_features, int32_t count, int8_t *output) {
   int32_t sums[BLOCK];
-  for (int32_t i = 0; i < BLOCK; ++i) {
+  for (int32_t i = 0; i < count; ++i) {
     sums[i] = channels[i].bias;
   }
-  add_products(sums, weights, input, in_features);
-  for (int32_t i = 0; i < BLOCK; ++i) {
+  if (count == BLOCK) {
+    add_eight(sums, weights, input, in_features);
+  } else {
+    add_four(sums, weights, HALF, input, in_features);
+  }
+  for (int32_t i = 0; i < count; ++i) {
     output[i] = es_scale_s8(sums[i], &channels[i]);
   }
-}
-
-static void four_outputs(const int8_t *weights, const es_channel *channels, const int8_t *input,
-                         int32_t in_features, int8_t *output) {
-  int32_t sum_0 = channels[0].bias, sum_1 = channels[1].bias;
-  int32_t sum_2 = channels[2].bias, sum_3 = channels[3].bias;
-  for (int32_t i = 0; i < in_features; ++i) {
-    const int32_t x = input[i];
-    sum_0 += weights[0] * x;
-    sum_1 += weights[1] * x;
-    sum_2 += weights[2] * x;
-    sum_3 += weights[3] * x;
-    weights += HALF;
-  }
-  output[0] = es_scale_s8(sum_0, &channels[0]);
-  output[1] = es_scale_s8(sum_1, &channels[1]);
-  output[2] = es_scale_s8(sum_2, &channels[2]);
-  output[3] = es_scale_s8(sum_3, &channels[3]);
 }
 
 static void one_output(const int8_t *weights, const es_channel *channel, const int8_t *input,
@@ -140,10 +142,8 @@ void es_fully_connected_s8(const es_fully_connected *layer, const int8_t *input,
     const int32_t left = layer->out_features - first;
     count = left >= BLOCK ? BLOCK : (left >= HALF ? HALF : 1);
     es_unpack_channels(&layer->channels, first, count, channels);
-    if (count == BLOCK) {
-      eight_outputs(weights, channels, input, in_features, output);
-    } else if (count == HALF) {
-      four_outputs(weights, channels, input, in_features, output);
+    if (count > 1) {
+      block(weights, channels, input, in_features, count, output);
     } else {
       one_output(weights, channels, input, in_features, output);
     }

@@ -3,8 +3,9 @@
  */
 #include "es_elementwise.h"
 
-static __attribute__((noinline)) void minimum_row(const void *parameters, int32_t count, const int8_t *input1,
-                                                  int32_t stride1, const int8_t *input2, int32_t stride2,
+static __attribute__((noinline)) void minimum_row(const void *parameters, int32_t count,
+                                                  const int8_t *input1, int32_t stride1,
+                                                  const int8_t *input2, int32_t stride2,
                                                   int8_t *output) {
   (void)parameters;
   for (; count > 0; --count) {
@@ -14,6 +15,7 @@ static __attribute__((noinline)) void minimum_row(const void *parameters, int32_
   }
 }
 
-void es_minimum_s8(const es_broadcast *loops, const int8_t *input1, const int8_t *input2, int8_t *output) {
+void es_minimum_s8(const es_broadcast *loops, const int8_t *input1, const int8_t *input2,
+                   int8_t *output) {
   es_for_all_rows(loops, loops, minimum_row, input1, input2, output);
 }

@@ -3,8 +3,9 @@
  */
 #include "es_elementwise.h"
 
-static __attribute__((noinline)) void rectify_row(const void *parameters, int32_t count, const int8_t *input1,
-                                                  int32_t stride1, const int8_t *input2, int32_t stride2,
+static __attribute__((noinline)) void rectify_row(const void *parameters, int32_t count,
+                                                  const int8_t *input1, int32_t stride1,
+                                                  const int8_t *input2, int32_t stride2,
                                                   int8_t *output) {
   const es_prelu layer = *(const es_prelu *)parameters;
   for (; count > 0; --count) {
@@ -18,6 +19,7 @@ static __attribute__((noinline)) void rectify_row(const void *parameters, int32_
   }
 }
 
-void es_prelu_s8(const es_prelu *layer, const int8_t *input1, const int8_t *input2, int8_t *output) {
+void es_prelu_s8(const es_prelu *layer, const int8_t *input1, const int8_t *input2,
+                 int8_t *output) {
   es_for_all_rows(&layer->loops, layer, rectify_row, input1, input2, output);
 }
