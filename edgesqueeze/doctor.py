@@ -7,10 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
+
+from edgesqueeze.runners import toolchain
 
 Part = Literal["core", "runtime", "compress", "demo", "tool"]
 State = Literal["ok", "missing", "too old", "too new"]
@@ -61,6 +64,14 @@ PACKAGES: tuple[Package, ...] = (
         "arenas, bit-exact checks (x86-64 Linux)",
         "pip install tflite-micro",
     ),
+    Package(
+        "pyelftools",
+        "runtime",
+        "0.29",
+        "1",
+        "bench: sizes of firmware",
+        "pip install 'pyelftools>=0.29,<1'",
+    ),
     *(
         Package(name, "compress", minimum, below, enables, COMPRESS)
         for name, minimum, below, enables in (
@@ -79,6 +90,21 @@ PACKAGES: tuple[Package, ...] = (
         "pip install 'edgesqueeze[demo]'",
     ),
 )
+
+
+TOOLS: tuple[tuple[toolchain.Program, str], ...] = (
+    (toolchain.HOST_COMPILER, "verify --runtime c, bench: native C on this computer"),
+    (
+        replace(
+            toolchain.ARM_COMPILER,
+            # TensorFlow Lite Micro is C++.
+            packages=(*toolchain.ARM_COMPILER.packages, "libstdc++-arm-none-eabi-newlib"),
+        ),
+        "bench, and compiling emitted sources for Cortex-M",
+    ),
+    (toolchain.QEMU, "bench, verify --runtime qemu: an emulated Cortex-M"),
+)
+"""Programs that are not Python packages, and what they are for."""
 
 
 class Component(BaseModel):
@@ -136,7 +162,12 @@ def diagnose() -> Diagnosis:
         edgesqueeze=own_version(),
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",
-        components=(_python(), *(_package(one) for one in PACKAGES), _tflite_runtime(), _cross_compiler()),
+        components=(
+            _python(),
+            *(_package(one) for one in PACKAGES),
+            _tflite_runtime(),
+            *(_tool(program, enables) for program, enables in TOOLS),
+        ),
     )
 
 
@@ -202,27 +233,25 @@ def _tflite_runtime_version() -> str | None:
     return None if runner.available() else runner.VERSION
 
 
-def _cross_compiler() -> Component:
-    program = shutil.which("arm-none-eabi-gcc")
+def _tool(program: toolchain.Program, enables: str) -> Component:
+    path = next(filter(None, map(shutil.which, program.names)), None)
     return Component(
-        name="arm-none-eabi-gcc",
+        name=program.names[0],
         part="tool",
-        state="ok" if program else "missing",
-        version=_compiler_version(program) if program else None,
+        state="ok" if path else "missing",
+        version=_tool_version(path) if path else None,
         wanted="",
-        enables="compiling emitted sources for Cortex-M",
-        install="apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib",
+        enables=enables,
+        install=toolchain.install_command(program),
     )
 
 
-def _compiler_version(program: str) -> str | None:
+def _tool_version(path: str) -> str | None:
     try:
-        done = subprocess.run(
-            [program, "-dumpfullversion"], capture_output=True, text=True, timeout=5, check=False
-        )
+        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() or None
+    return toolchain.version_number(done.stdout.partition("\n")[0]) or None
 
 
 def _version(name: str) -> str | None:

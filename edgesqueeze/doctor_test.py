@@ -54,7 +54,7 @@ def test_here_everything_works():
     assert diagnosis.ok
     names = [one.name for one in diagnosis.components]
     assert names[0] == "Python"
-    assert {"tflite-runtime", "arm-none-eabi-gcc", "tensorflow"} <= set(names)
+    assert {"tflite-runtime", "gcc", "arm-none-eabi-gcc", "qemu-system-arm", "tensorflow"} <= set(names)
     for one in diagnosis.components:
         assert one.enables
         assert one.install

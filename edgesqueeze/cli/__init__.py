@@ -53,6 +53,9 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "verify": Entry(
             "edgesqueeze.cli.verify", "verify", "Compare runtimes, and a .tflite with its original."
         ),
+        "bench": Entry(
+            "edgesqueeze.cli.bench", "bench", "Tell time and memory on a device, by emulating it."
+        ),
         "targets": Entry("edgesqueeze.cli.targets", "targets", "List, show and check device profiles."),
         "doctor": Entry("edgesqueeze.cli.doctor", "command", "Show what is installed and what is missing."),
         "demo": Entry("edgesqueeze.cli.demo", "command", "Train, compress and verify a small model."),

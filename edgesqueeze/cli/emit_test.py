@@ -6,9 +6,9 @@ from click.testing import CliRunner
 from edgesqueeze.cli.emit import emit
 from edgesqueeze.emit import tflm
 from edgesqueeze.emit.arena import Arena
-from edgesqueeze.errors import EdgeSqueezeError, TfliteError, UsageError
+from edgesqueeze.errors import EdgeSqueezeError, FitError, TfliteError, UsageError
 from edgesqueeze.target import list_targets
-from edgesqueeze.testing.tflite_builder import tiny_cnn
+from edgesqueeze.testing.tflite_builder import GraphBuilder, tiny_cnn
 
 ARENA = Arena(
     bytes=2960, measured_bytes=2448, scratch_bytes=256, margin_bytes=256, measured_on="here", method="so"
@@ -62,7 +62,7 @@ def test_json_holds_everything(tmp_path, cores):
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        (["--format", "c"], UsageError, "not available in this version"),
+        (["--format", "c", "--name", "while"], UsageError, "cannot be a name in C"),
         (["--format", "tflm", "--name", "9"], UsageError, "cannot be a name in C"),
     ],
 )
@@ -93,3 +93,35 @@ def test_a_target_that_is_not_a_microcontroller_is_refused(tmp_path, cores):
     )
     assert isinstance(result.exception, EdgeSqueezeError)
     assert "not a microcontroller" in str(result.exception)
+
+
+def test_native_c_for_a_microcontroller(tmp_path):
+    (tmp_path / "My Model.tflite").write_bytes(tiny_cnn())
+    out = tmp_path / "out"
+    result = invoke(tmp_path / "My Model.tflite", "--target", "nucleo-l4r5zi", "--format", "c", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert (out / "my_model.c").is_file()
+    assert (out / "kernels" / "es_conv2d_s8.c").is_file()
+    assert "-mcpu=cortex-m4" in (out / "Makefile").read_text()
+    assert "kernels for the DSP extension: " in result.output
+
+
+def test_native_c_for_a_computer_is_portable(tmp_path):
+    (tmp_path / "a.tflite").write_bytes(tiny_cnn())
+    result = invoke(
+        tmp_path / "a.tflite", "--target", "rpi4", "--format", "c", "--out", tmp_path / "out", "--json"
+    )
+    document = json.loads(result.output)
+    assert document["native"]["kernel_set"] == "reference"
+    assert "arm-none-eabi" not in (tmp_path / "out" / "Makefile").read_text()
+
+
+def test_native_c_that_does_not_fit_is_not_written(tmp_path):
+    graph = GraphBuilder()
+    x = graph.conv2d(graph.input((1, 200, 200, 1)), 16)
+    (tmp_path / "a.tflite").write_bytes(graph.build([x]))
+    out = tmp_path / "out"
+    result = invoke(tmp_path / "a.tflite", "--target", "nucleo-l4r5zi", "--format", "c", "--out", out)
+    assert isinstance(result.exception, FitError)
+    assert "RAM" in str(result.exception)
+    assert not out.exists()

@@ -56,6 +56,30 @@ def _run_tflm(model: TfliteModel, samples: Samples) -> Outputs:
     return tflm.run(model, samples)
 
 
+def _host_c_available() -> str | None:
+    from edgesqueeze.runners import host_c
+
+    return host_c.available()
+
+
+def _run_host_c(model: TfliteModel, samples: Samples) -> Outputs:
+    from edgesqueeze.runners import host_c
+
+    return host_c.run(model, samples)
+
+
+def _qemu_available() -> str | None:
+    from edgesqueeze.runners import qemu
+
+    return qemu.available()
+
+
+def _run_qemu(model: TfliteModel, samples: Samples) -> Outputs:
+    from edgesqueeze.runners import qemu
+
+    return qemu.run(model, samples)
+
+
 RUNNERS: Mapping[str, Runner] = MappingProxyType(
     {
         runner.name: runner
@@ -65,6 +89,15 @@ RUNNERS: Mapping[str, Runner] = MappingProxyType(
             Runner("litert-builtin", "LiteRT without XNNPACK", _always, litert.run_builtin),
             Runner("litert", "LiteRT with XNNPACK", _always, litert.run),
             Runner("tflite-runtime", "tflite-runtime 2.14", tflite_runtime.available, tflite_runtime.run),
+            Runner("c", "native C", _host_c_available, _run_host_c, exact=True),
+            Runner(
+                "qemu",
+                "native C on an emulated Cortex-M4",
+                _qemu_available,
+                _run_qemu,
+                exact=True,
+                by_default=False,
+            ),
         )
     }
 )

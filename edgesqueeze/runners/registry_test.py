@@ -1,8 +1,13 @@
+import numpy as np
 import pytest
 
 from edgesqueeze.errors import MissingToolError, UsageError
-from edgesqueeze.runners import registry, tflite_runtime
+from edgesqueeze.graph import parse_tflite
+from edgesqueeze.runners import build_cache, registry, tflite_runtime
 from edgesqueeze.runners.registry import RUNNERS, find_runner, require_runner
+from edgesqueeze.samples import data_samples, random_data
+from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_two_heads
+from edgesqueeze.testing.tools import require_tool
 
 
 def test_names_are_the_keys():
@@ -23,6 +28,33 @@ def test_a_runtime_that_is_not_installed(monkeypatch, tmp_path):
     monkeypatch.setattr(tflite_runtime, "environment_path", lambda: tmp_path)
     with pytest.raises(MissingToolError, match="--install"):
         require_runner("tflite-runtime")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingToolError, match="gcc not found; apt-get install gcc libc6-dev"):
+        require_runner("c")
+    with pytest.raises(MissingToolError, match="qemu-system-arm not found; apt-get install"):
+        require_runner("qemu")
     monkeypatch.setattr(registry.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingToolError, match="pip install tflite-micro"):
         require_runner("tflm")
+
+
+def test_native_c_promises_the_references_bits():
+    assert [name for name, runner in RUNNERS.items() if runner.exact] == ["c", "qemu"]
+    assert [name for name, runner in RUNNERS.items() if not runner.by_default] == ["qemu"]
+
+
+@pytest.mark.parametrize("name", ["c", "qemu"])
+@pytest.mark.parametrize("content", [tiny_cnn(), tiny_two_heads()])
+def test_native_c_runs_whole_models(monkeypatch, tmp_path, name, content):
+    monkeypatch.setattr(build_cache, "cache_folder", lambda: tmp_path)
+    for tool, package in (("gcc", "gcc"), ("arm-none-eabi-gcc", "gcc-arm-none-eabi")):
+        require_tool(tool, package)
+    require_tool("qemu-system-arm", "qemu-system-arm")
+    model = parse_tflite(content, "tiny")
+    samples = data_samples(model, random_data(model, 5))
+    expected, found = RUNNERS["tflm"].run(model, samples), RUNNERS[name].run(model, samples)
+    for want, have in zip(expected, found, strict=True):
+        for one, other in zip(want, have, strict=True):
+            assert (one.dtype, one.shape) == (other.dtype, other.shape)
+            np.testing.assert_array_equal(one, other)
+    assert RUNNERS[name].run(model, []) == []

@@ -50,8 +50,8 @@ depthwise_scratch = pack_reference.depthwise_scratch
 def conv2d_exact(weights: Weights) -> bool:
     """Whether ``conv2d`` and ``conv2d_1x1`` can pack these weights: int8, output channels first.
 
-    No weight may be -128, and an odd channel's sum of products must fit into 24 bits for every input. Up to
-    512 inputs it always does; with more, it fails only for unusually large weights.
+    No weight may be -128, and an odd channel's sum of products must fit into 24 bits for every input: the
+    magnitudes of its weights add up to less than 65536. Up to 516 inputs they always do.
     """
     sums = np.abs(weights.reshape(len(weights), -1)[1::2].astype(np.int64)).sum(axis=1)
     return fully_connected_exact(weights) and int(np.max(sums, initial=0)) * 128 < _SUM_LIMIT

@@ -113,7 +113,7 @@ def depthwise_3x3_scratch(shape: ConvShape) -> int:
     down = shape.out_height > shape.out_width and 7 * shape.in_width * shape.in_channels < 1 << 16
     along, across = (shape.out_height, shape.out_width) if down else (shape.out_width, shape.out_height)
     inputs = shape.in_height * shape.in_width
-    small = inputs <= _SMALL_IMAGE
+    small = inputs <= _SMALL_IMAGE and 7 * shape.in_channels < 1 << 16
     strips = ((across + 1) // 2 if shape.stride_height == 1 else across) + 2 if small else 1
     columns = _round_up(along, 2) + 2 if shape.stride_height == 1 else 2 * _round_up(along, 4) + 2
     places = 4 * _round_up(inputs, 8) if small else 0

@@ -39,7 +39,7 @@ ES_ASSEMBLY static void compute_pairs(const es_conv_core *core ES_UNUSED) {
       "orr r5, r5, #1\n" /* Thumb state */
       "str r5, [sp, #32]\n"
 
-      "1:\n"
+      "1:\n" /* next two channels */
       "ldm sp, {r0, r6-r12, pc}\n"
       ".balign 4\n"
       "2:\n"

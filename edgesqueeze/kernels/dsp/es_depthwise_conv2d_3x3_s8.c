@@ -18,17 +18,17 @@
 #include "es_assembly_dsp.h"
 #include "es_conv.h"
 
-enum { CHANNELS = 4, ROWS = 3, TAPS = 9, WORDS = 4 /* for two columns */ };
+enum { CHANNELS = 4, ROWS = 3, WORDS = 4 /* for two columns */ };
 
 /* What the loop over an output row needs to know of a channel. The order is known to the assembly. */
 typedef struct {
   int32_t multiplier, addend, shift;
-  const uint32_t *end;           /* of the column pairs where pairs of outputs start */
+  const uint32_t *end;            /* of the column pairs where pairs of outputs start */
   const uint32_t *plane;
   uint32_t weights[2 * ROWS + 4]; /* twice w0 and w1, twice w1 and w2, of kernel rows 0 1 2 0 1 */
 } plane_channel;
 
-/* The order is known to the assembly. */
+/* One output row of a group. The order is known to the assembly. */
 typedef struct {
   int32_t step; /* from an output pixel to the next */
   const plane_channel *channels;
@@ -40,20 +40,20 @@ typedef struct {
 } plane_row;
 
 /* Twice the sums r4 and r5 of two outputs to int8; the loop's end is tested on the way, flags survive. */
-#define FINISH_PAIR            \
-  "ldm sp, {r0-r3}\n"          \
-  "cmp r12, r3\n"              \
-  "add r3, r1, r4, asr #31\n"  \
-  "smmlar r4, r4, r0, r3\n"    \
-  "add r3, r1, r5, asr #31\n"  \
-  "smmlar r5, r5, r0, r3\n"    \
-  "ldr r0, [sp, #16]\n"        \
-  "asr r4, r4, r2\n"           \
-  "asr r5, r5, r2\n"           \
-  "ssat r4, #8, r4\n"          \
-  "ssat r5, #8, r5\n"          \
-  "strb r4, [lr]\n"            \
-  "strb r5, [lr, r0]\n"        \
+#define FINISH_PAIR                \
+  "ldm sp, {r0-r3}\n"              \
+  "cmp r12, r3\n"                  \
+  "add r3, r1, r4, asr #31\n"      \
+  "smmlar r4, r4, r0, r3\n"        \
+  "add r3, r1, r5, asr #31\n"      \
+  "smmlar r5, r5, r0, r3\n"        \
+  "ldr r0, [sp, #16]\n" /* step */ \
+  "asr r4, r4, r2\n"               \
+  "asr r5, r5, r2\n"               \
+  "ssat r4, #8, r4\n"              \
+  "ssat r5, #8, r5\n"              \
+  "strb r4, [lr]\n"                \
+  "strb r5, [lr, r0]\n"            \
   "add lr, lr, r0, lsl #1\n"
 
 /* One output row of all planes.
@@ -61,7 +61,8 @@ typedef struct {
  *   r0-r2  two columns of three rows     r3      bias           r4, r5  sums of two outputs
  *   r6-r11 weights                       r12     plane          lr      output
  *
- * Stack: 0 multiplier, addend, shift, end; from 16 on a copy of plane_row. */
+ * Stack: 0 multiplier, addend, shift and end of a channel; from 16 on a copy of plane_row, whose channels and
+ * output move on. */
 ES_ASSEMBLY static void compute_row(const plane_row *row ES_UNUSED) {
   __asm__ volatile(
       "push {r4-r11, lr}\n"
@@ -70,11 +71,11 @@ ES_ASSEMBLY static void compute_row(const plane_row *row ES_UNUSED) {
       "add r0, sp, #16\n"
       "stm r0, {r1-r7}\n"
 
-      "1:\n"
+      "1:\n" /* next channel */
       "ldrd r4, lr, [sp, #20]\n"
       "ldmia r4!, {r0-r3, r12}\n"
       "stm sp, {r0-r3}\n"
-      "ldr r5, [sp, #32]\n"
+      "ldr r5, [sp, #32]\n" /* rotation */
       "add r5, r5, r4\n"
       "ldm r5, {r6-r11}\n"
       "adds r4, r4, #40\n"
@@ -82,7 +83,7 @@ ES_ASSEMBLY static void compute_row(const plane_row *row ES_UNUSED) {
       "strd r4, r5, [sp, #20]\n"
       "cmp r12, r3\n"
       "beq.w 4f\n"
-      "ldr r0, [sp, #40]\n"
+      "ldr r0, [sp, #40]\n" /* stride */
       "cmp r0, #1\n"
       "bne.w 3f\n"
 
@@ -124,7 +125,7 @@ ES_ASSEMBLY static void compute_row(const plane_row *row ES_UNUSED) {
       FINISH_PAIR
       "bne 3b\n"
 
-      "4:\n"
+      "4:\n" /* a single output */
       "ldr r0, [sp, #36]\n"
       "cbz r0, 5f\n"
       "ldmia r12!, {r0-r3}\n"
@@ -171,7 +172,7 @@ ES_ASSEMBLY static void split_row(const int8_t *input ES_UNUSED, uint32_t *to ES
       "ldm r2, {r3-r7}\n"
       "add r8, r4, r4, lsl #1\n"
       "add r8, r8, r1\n"
-      "cbz r7, 1f\n"
+      "cbz r7, 1f\n" /* padding beside the first pixel */
       "mov r2, r6\n"
       "ldr r7, [r0]\n"
       "add r0, r0, r3\n"
@@ -197,7 +198,7 @@ ES_ASSEMBLY static void split_row(const int8_t *input ES_UNUSED, uint32_t *to ES
       "str r2, [r1], #16\n"
       "subs r5, r5, #2\n"
       "bge 2b\n"
-      "4:\n"
+      "4:\n" /* padding beside the last pixel */
       "adds r5, r5, #1\n"
       "bne 5f\n"
       "ldr r2, [r0]\n"
@@ -231,18 +232,14 @@ typedef struct {
   int32_t stride_height, stride_width;
   int32_t tap_row, tap_column; /* from a weight to the one below and to its right */
   int32_t plane_words;
-  int32_t paired_words; /* of them, those where pairs of outputs start */
+  int32_t paired_words;  /* of them, those where pairs of outputs start */
   int32_t inner_padding; /* whether some words of a row are nothing but padding */
   uint32_t *planes;
   plane_split split;
 } plane_layer;
 
-static uint32_t both(int8_t value) {
-  return 0x00010001u * (uint16_t)value;
-}
-
 __attribute__((noinline)) static void pad_row(const plane_layer *plan, int32_t place) {
-  const uint32_t padding = both((int8_t)plan->split.padding);
+  const uint32_t padding = 0x00010001u * (uint16_t)(int8_t)plan->split.padding;
   uint32_t *to = plan->planes + place;
   for (int32_t i = CHANNELS * plan->plane_words; i > 0; i -= WORDS, to += WORDS) {
     *to = padding;
@@ -315,6 +312,7 @@ static void start_group(const plane_layer *plan, const es_conv2d *layer, int32_t
   }
 }
 
+/* Splits input rows as output rows need them, and computes the output rows. */
 static void run_group(const plane_layer *plan, const int8_t *input, int8_t *output, int32_t count,
                       plane_row *row) {
   uint32_t *to = plan->planes + plan->pad_left / 2 * WORDS;
@@ -350,6 +348,7 @@ int32_t es_depthwise_conv2d_3x3_s8_scratch_bytes(const es_conv2d *layer) {
   return CHANNELS * ((int32_t)sizeof(plane_channel) + 4 * WORDS * column_pairs(width, layer->stride_width));
 }
 
+/* Everything but the planes' address. */
 static void plan_layer(const es_conv2d *layer, plane_layer *plan) {
   const int32_t channels = layer->in_channels;
   const int32_t padded = (channels + CHANNELS - 1) & ~(int32_t)(CHANNELS - 1);
@@ -405,12 +404,12 @@ void es_depthwise_conv2d_3x3_s8(const es_conv2d *layer, const int8_t *input, int
   row.channels = channels;
   row.odd = plan.out_width & 1;
   row.stride = plan.stride_width;
+  for (int32_t place = 0; plan.inner_padding && place < ROWS; ++place) {
+    pad_row(&plan, place);
+  }
   for (int32_t first = 0; first < layer->out_channels; first += CHANNELS) {
     const int32_t left = layer->out_channels - first;
     const int32_t count = left < CHANNELS ? left : CHANNELS;
-    for (int32_t place = 0; first == 0 && plan.inner_padding != 0 && place < ROWS; ++place) {
-      pad_row(&plan, place);
-    }
     row.end = channels + count;
     start_group(&plan, layer, first, count, channels);
     run_group(&plan, input + first, output + first, count, &row);

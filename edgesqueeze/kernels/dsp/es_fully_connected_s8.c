@@ -73,11 +73,11 @@ ES_ASSEMBLY static void compute_groups(const group_run *run ES_UNUSED) {
       "strd r2, r3, [sp, #8]\n"
       "strd r2, r3, [sp, #16]\n"
       "str r5, [sp, #24]\n"
-      "3:\n"
+      "3:\n" /* next group */
       "ldm sp, {r0, r6-r10, pc}\n"
 
       ".balign 4\n"
-      "4:\n"
+      "4:\n" /* widened inputs */
       ".rept 8\n"
       "ldmia.w r1!, {r2-r5}\n"
       "ldrd r12, lr, [r0], #8\n"
@@ -99,7 +99,7 @@ ES_ASSEMBLY static void compute_groups(const group_run *run ES_UNUSED) {
       "b 6f\n"
 
       ".balign 4\n"
-      "5:\n"
+      "5:\n" /* inputs of one byte */
       ".rept 4\n"
       "ldmia.w r1!, {r2-r5}\n"
       "ldr r12, [r0], #4\n"
@@ -162,7 +162,7 @@ ES_ASSEMBLY static void compute_groups(const group_run *run ES_UNUSED) {
       "bne.w 3b\n"
       "b 8f\n"
 
-      "7:\n"
+      "7:\n" /* sums only */
       "ldr r0, [sp, #48]\n"
       "ldm r0, {r2-r5}\n"
       "add r2, r2, r7\n"

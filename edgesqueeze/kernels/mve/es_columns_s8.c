@@ -3,10 +3,11 @@
  */
 #include "es_columns_s8.h"
 
-/* Up to 16 channels at a time: r6 channels left, r1 and r2 where they start. Then row by row (r4, r10, r11),
- * then column by column (lr, r8, r9). r3 columns, r5 row step, r12 column step, r0 the struct,
- * r7 bytes of a column in scratch memory. */
-__attribute__((naked, noinline)) void es_columns_copy(const es_columns *columns __attribute__((unused))) {
+/* Up to 16 channels at a time: r6 channels left, r1 and r2 where they start. Then row by row (r4,
+ * r10, r11), then column by column (lr, r8, r9). r3 columns, r5 row step, r12 column step, r0 the
+ * struct, r7 bytes of a column in scratch memory. */
+__attribute__((naked, noinline)) void es_columns_copy(const es_columns *columns
+                                                      __attribute__((unused))) {
   __asm__ volatile(
       "push {r4-r11, lr}\n"
       "ldm r0, {r1, r2, r3, r4, r5, r6}\n"
@@ -50,9 +51,10 @@ __attribute__((naked, noinline)) void es_columns_copy(const es_columns *columns 
       "pop {r4-r11, pc}\n");
 }
 
-/* r1 and r2 where a row starts and goes, r4 rows to go, r5 row step, r6 channels, r7 bytes of a row,
- * r8 places. Short rows are one vector, whose places stay in q1. */
-__attribute__((naked, noinline)) void es_columns_scatter(const es_columns *columns __attribute__((unused))) {
+/* r1 and r2 where a row starts and goes, r4 rows to go, r5 row step, r6 channels, r7 bytes of a
+ * row, r8 places. Short rows are one vector, whose places stay in q1. */
+__attribute__((naked, noinline)) void es_columns_scatter(const es_columns *columns
+                                                         __attribute__((unused))) {
   __asm__ volatile(
       "push {r4-r9, lr}\n"
       "ldm r0, {r1, r2, r3, r4, r5}\n"

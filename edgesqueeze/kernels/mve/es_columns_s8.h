@@ -1,9 +1,9 @@
 /* Copies the inputs of a convolution column by column, int8, for MVE.
  * SPDX-License-Identifier: Apache-2.0
  *
- * An input column of a convolution is, in one column of the image, the pixels of all kernel rows, one below
- * the other. With columns side by side in scratch memory the inputs of an output pixel are contiguous, and
- * neighbouring output pixels share columns.
+ * An input column of a convolution is, in one column of the image, the pixels of all kernel rows,
+ * one below the other. With columns side by side in scratch memory the inputs of an output pixel
+ * are contiguous, and neighbouring output pixels share columns.
  */
 #ifndef ES_COLUMNS_S8_H
 #define ES_COLUMNS_S8_H

@@ -14,7 +14,9 @@ static int32_t batch_of(int32_t in_channels) {
 }
 
 /* Scratch memory for the copies; what follows stays 16-byte aligned. */
-static int32_t copy_bytes(int32_t in_channels) { return (batch_of(in_channels) * in_channels + 15) & ~15; }
+static int32_t copy_bytes(int32_t in_channels) {
+  return (batch_of(in_channels) * in_channels + 15) & ~15;
+}
 
 void es_conv2d_1x1_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, void *scratch) {
   const int32_t in_channels = layer->in_channels;
@@ -45,6 +47,8 @@ void es_conv2d_1x1_s8(const es_conv2d *layer, const int8_t *input, int8_t *outpu
 }
 
 int32_t es_conv2d_1x1_s8_scratch_bytes(const es_conv2d *layer) {
-  const int32_t staging = layer->out_channels % 4 == 0 ? 0 : ES_MULTIPLY_PIXELS * layer->out_channels;
-  return (int32_t)sizeof(es_channel) * layer->out_channels + copy_bytes(layer->in_channels) + staging;
+  const int32_t staging =
+      layer->out_channels % 4 == 0 ? 0 : ES_MULTIPLY_PIXELS * layer->out_channels;
+  return (int32_t)sizeof(es_channel) * layer->out_channels + copy_bytes(layer->in_channels) +
+         staging;
 }

@@ -1,9 +1,9 @@
-/* 2-D convolution, int8, for MVE: the inputs of a few output pixels are copied to scratch memory, then four
- * pixels at a time are multiplied by all output channels.
+/* 2-D convolution, int8, for MVE.
  * SPDX-License-Identifier: Apache-2.0
  *
- * Weights are packed as es_multiply_s8.h describes; an output channel's weights are ordered column by column,
- * in a column row by row.
+ * The inputs of a few output pixels are copied to scratch memory, then four pixels at a time are
+ * multiplied by all output channels. Weights are packed as es_multiply_s8.h describes; an output
+ * channel's weights are ordered column by column, in a column row by row.
  */
 #include <stddef.h>
 
@@ -18,10 +18,10 @@ enum {
 /* How the inputs of a layer are copied. */
 typedef struct {
   int32_t taps;
-  int32_t batch;        /* output pixels whose inputs are in scratch memory at a time, a multiple of 4 */
-  int32_t spacing;      /* input columns from one column that is copied to the next */
-  int32_t shift;        /* copied columns from one output pixel to the next */
-  int32_t longest_run;  /* output pixels of one row that share columns */
+  int32_t batch;   /* output pixels whose inputs are in scratch memory at a time, a multiple of 4 */
+  int32_t spacing; /* input columns from one column that is copied to the next */
+  int32_t shift;   /* copied columns from one output pixel to the next */
+  int32_t longest_run; /* output pixels of one row that share columns */
   void (*copy)(const es_columns *);
 } plan;
 
@@ -29,12 +29,18 @@ static int32_t taps_of(const es_conv2d *layer) {
   return layer->kernel_height * layer->kernel_width * layer->in_channels;
 }
 
-static int32_t batch_of(int32_t taps) { return taps <= 64 ? 16 : (taps <= 160 ? 8 : 4); }
+static int32_t batch_of(int32_t taps) {
+  return taps <= 64 ? 16 : (taps <= 160 ? 8 : 4);
+}
 
 /* Scratch memory for the inputs; what follows stays 16-byte aligned. */
-static int32_t inputs_bytes(int32_t taps) { return (batch_of(taps) * taps + 15) & ~15; }
+static int32_t inputs_bytes(int32_t taps) {
+  return (batch_of(taps) * taps + 15) & ~15;
+}
 
-static int32_t places_bytes(const es_conv2d *layer) { return layer->in_channels < 16 ? PLACES : 0; }
+static int32_t places_bytes(const es_conv2d *layer) {
+  return layer->in_channels < 16 ? PLACES : 0;
+}
 
 static plan plan_of(const es_conv2d *layer) {
   plan p;
@@ -52,8 +58,10 @@ static plan plan_of(const es_conv2d *layer) {
     p.longest_run = p.batch;
   }
   if (p.spacing == 1 && layer->in_channels < 16) {
-    const int32_t columns = 1 + (PLACES - layer->in_channels) / (layer->kernel_height * layer->in_channels);
-    const int32_t run = columns < layer->kernel_width ? 0 : (columns - layer->kernel_width) / p.shift + 1;
+    const int32_t columns =
+        1 + (PLACES - layer->in_channels) / (layer->kernel_height * layer->in_channels);
+    const int32_t run =
+        columns < layer->kernel_width ? 0 : (columns - layer->kernel_width) / p.shift + 1;
     if (run >= ES_MULTIPLY_PIXELS) {
       p.copy = es_columns_scatter;
       p.longest_run = run < p.longest_run ? run : p.longest_run;
@@ -70,9 +78,10 @@ static void set_places(uint8_t *places, int32_t channels, int32_t column_bytes) 
   }
 }
 
-/* Clips `count` positions from `first` on, `step` apart, to 0 to limit - 1. Returns how many remain, and in
- * `skipped` how many were cut off in front. */
-static inline int32_t clip(int32_t first, int32_t step, int32_t count, int32_t limit, int32_t *skipped) {
+/* Clips `count` positions from `first` on, `step` apart, to 0 to limit - 1. Returns how many
+ * remain, and in `skipped` how many were cut off in front. */
+static inline int32_t clip(int32_t first, int32_t step, int32_t count, int32_t limit,
+                           int32_t *skipped) {
   const int32_t before = first < 0 ? (step - 1 - first) / step : 0;
   const int32_t last = first + (count - 1) * step;
   const int32_t behind = last >= limit ? (last - limit) / step + 1 : 0;
@@ -80,8 +89,9 @@ static inline int32_t clip(int32_t first, int32_t step, int32_t count, int32_t l
   return count - before - behind;
 }
 
-/* Copies `count` columns from column `left` of the input on, of which some inputs may be outside of it.
- * `row` is the uppermost input row inside the image, `above` are the bytes of a column above it. */
+/* Copies `count` columns from column `left` of the input on, of which some inputs may be outside of
+ * it. `row` is the uppermost input row inside the image, `above` are the bytes of a column above
+ * it. */
 static void copy_clipped(const es_conv2d *layer, const plan *p, es_columns *copy, const int8_t *row,
                          int32_t above, int32_t left, int32_t count, int8_t *to) {
   int32_t skipped;
@@ -95,7 +105,9 @@ static void copy_clipped(const es_conv2d *layer, const plan *p, es_columns *copy
   }
 }
 
-static inline int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
+static inline int32_t smaller(int32_t a, int32_t b) {
+  return a < b ? a : b;
+}
 
 void es_conv2d_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, void *scratch) {
   const plan p = plan_of(layer);
@@ -110,8 +122,11 @@ void es_conv2d_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, v
   int8_t *to = inputs;
   es_multiply block;
   es_multiply_begin(&block, layer, p.taps, channels);
-  es_columns copy = {NULL, NULL, 0, 0, layer->dilation_height * layer->in_width * in_channels,
-                     p.spacing * in_channels, in_channels, column_bytes, places};
+  es_columns copy = {NULL, NULL, 0, 0, 0, 0, 0, 0, places};
+  copy.row_step = layer->dilation_height * layer->in_width * in_channels;
+  copy.column_step = p.spacing * in_channels;
+  copy.channels = in_channels;
+  copy.column_bytes = column_bytes;
   if (p.copy == es_columns_scatter) {
     set_places(places, in_channels, column_bytes);
   }
@@ -120,7 +135,8 @@ void es_conv2d_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, v
     const int32_t top = y * layer->stride_height - layer->pad_top;
     int32_t above;
     copy.rows = clip(top, layer->dilation_height, layer->kernel_height, layer->in_height, &above);
-    const int8_t *const row = input + (top + above * layer->dilation_height) * layer->in_width * in_channels;
+    const int8_t *const row =
+        input + (top + above * layer->dilation_height) * layer->in_width * in_channels;
     /* Outputs whose kernels are inside the image begin at most here. */
     const int32_t limit = copy.rows == layer->kernel_height ? rightmost : 0;
     int32_t left = -layer->pad_left;
@@ -155,7 +171,8 @@ void es_conv2d_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, v
 }
 
 int32_t es_conv2d_s8_scratch_bytes(const es_conv2d *layer) {
-  const int32_t staging = layer->out_channels % 4 == 0 ? 0 : ES_MULTIPLY_PIXELS * layer->out_channels;
+  const int32_t staging =
+      layer->out_channels % 4 == 0 ? 0 : ES_MULTIPLY_PIXELS * layer->out_channels;
   return (int32_t)sizeof(es_channel) * layer->out_channels + inputs_bytes(taps_of(layer)) +
          places_bytes(layer) + staging;
 }

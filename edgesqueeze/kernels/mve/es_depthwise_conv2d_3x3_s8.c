@@ -1,14 +1,15 @@
-/* Depthwise 3x3 convolution, int8, for MVE: channel by channel, with dot products of 4x4 squares of inputs.
+/* Depthwise 3x3 convolution, int8, for MVE.
  * SPDX-License-Identifier: Apache-2.0
  *
+ * Channel by channel, with dot products of 4x4 squares of inputs: see es_depthwise_strip_s8.h.
  * Weights are stored channel by channel, nine bytes each, row by row.
  */
 #include <arm_mve.h>
 #include <stddef.h>
 
 #include "es_columns_s8.h"
-#include "es_depthwise_strip_s8.h"
 #include "es_conv.h"
+#include "es_depthwise_strip_s8.h"
 
 enum {
   UNPACKED = 16, /* channels whose parameters are unpacked at a time */
@@ -22,16 +23,21 @@ typedef struct {
   int32_t in_step, out_step; /* bytes from one input or output to the next */
 } axis;
 
-/* Strips run along the longer side of the output: fewer strips, fewer steps that are not full. Offsets of
- * inputs along a strip have 16 bits. */
+/* Whether inputs that are `step` bytes apart can be copied by eights: their offsets have 16 bits.
+ */
+static int is_near(int32_t step) {
+  return 7 * step < 65536;
+}
+
+/* Strips run along the longer side of the output: fewer strips, fewer steps that are not full. */
 static int runs_down(const es_conv2d *layer) {
-  return layer->out_height > layer->out_width && 7 * layer->in_width * layer->in_channels < 65536;
+  return layer->out_height > layer->out_width && is_near(layer->in_width * layer->in_channels);
 }
 
 static axis axis_of(const es_conv2d *layer, int vertical) {
   const int32_t channels = layer->in_channels;
-  const axis down = {layer->in_height, layer->out_height, layer->pad_top, layer->in_width * channels,
-                     layer->out_width * channels};
+  const axis down = {layer->in_height, layer->out_height, layer->pad_top,
+                     layer->in_width * channels, layer->out_width * channels};
   const axis right = {layer->in_width, layer->out_width, layer->pad_left, channels, channels};
   return vertical ? down : right;
 }
@@ -50,9 +56,10 @@ static void set_offsets(es_strip_offsets *offsets, int32_t lower, int32_t right)
   }
 }
 
-/* The weights of a channel for the four outputs of a square. Byte 4 * column + row of a vector belongs to the
- * input in that column and row. */
-static void set_weights(es_strip_lines *line, const int8_t *weights, uint8x16_t order, int single_column) {
+/* The weights of a channel for the four outputs of a square. Byte 4 * column + row of a vector
+ * belongs to the input in that column and row. */
+static void set_weights(es_strip_lines *line, const int8_t *weights, uint8x16_t order,
+                        int single_column) {
   const mve_pred16_t window = 0x0777; /* three rows of three columns */
   const int8x16_t upper_left = vldrbq_gather_offset_z_s8(weights, order, window);
   uint32_t zero = 0;
@@ -64,7 +71,8 @@ static void set_weights(es_strip_lines *line, const int8_t *weights, uint8x16_t 
   vst1q_s32((int32_t *)(void *)line->weights[3], vshlq_n_s32(upper_right, 8));
 }
 
-/* The last line of an odd number: its lower outputs do not exist, the upper ones take their places. */
+/* The last line of an odd number: its lower outputs do not exist, the upper ones take their places.
+ */
 static void repeat_upper(es_strip_lines *line) {
   vst1q_s8(line->weights[2], vld1q_s8(line->weights[0]));
   vst1q_s8(line->weights[3], vld1q_s8(line->weights[1]));
@@ -80,16 +88,19 @@ typedef struct {
   es_strip_offsets offsets, last_offsets;
 } plan;
 
-static int is_small(const es_conv2d *layer) { return layer->in_height * layer->in_width <= SMALL; }
+static int is_small(const es_conv2d *layer) {
+  return layer->in_height * layer->in_width <= SMALL && is_near(layer->in_channels);
+}
 
 /* Strips of a whole channel. */
 static int32_t strip_count(const axis *across, int32_t stride) {
   return stride == 1 ? (across->outputs + 1) / 2 : across->outputs;
 }
 
-/* Input row `row` (the first one of padding is 0) is one of the first two of strip row / 2, and one of the last
- * two of the strip before. Inputs are in the order of the image, in eights: their places in the former, then
- * those in the latter. Inputs that no output needs go to a strip that does not count. */
+/* Input row `row` (the first one of padding is 0) is one of the first two of strip row / 2, and one
+ * of the last two of the strip before. Inputs are in the order of the image, in eights: their
+ * places in the former, then those in the latter. Inputs that no output needs go to a strip that
+ * does not count. */
 static void set_places(const plan *p, int vertical) {
   const int32_t rows = vertical ? p->along.inputs : p->across.inputs;
   const int32_t columns = vertical ? p->across.inputs : p->along.inputs;
@@ -116,11 +127,16 @@ static void set_places(const plan *p, int vertical) {
 /* Copies input row `row` of a channel to its place in the only strip. */
 static void fill_row(const plan *p, const int8_t *input, int32_t row) {
   const int32_t in_row = row - p->across.pad;
+  const int inside = in_row >= 0 && in_row < p->across.inputs;
+  const int8_t *const from = inside ? input + in_row * p->across.in_step : p->zero_point;
+  const int32_t step = inside ? p->along.in_step : 0;
   int8_t *const to = p->strips + COLUMN * p->along.pad + (row & 3);
-  if (in_row >= 0 && in_row < p->across.inputs) {
-    es_strip_fill(input + in_row * p->across.in_step, to, p->along.inputs, p->along.in_step);
-  } else {
-    es_strip_fill(p->zero_point, to, p->along.inputs, 0);
+  if (is_near(step)) {
+    es_strip_fill(from, to, p->along.inputs, step);
+    return;
+  }
+  for (int32_t i = 0; i < p->along.inputs; ++i) {
+    to[COLUMN * i] = from[step * i];
   }
 }
 
@@ -132,8 +148,8 @@ static void compute(const plan *p, const es_strip_lines *line) {
   }
 }
 
-/* One channel, with one strip. A line is two rows of outputs with stride 1, one row with stride 2: in either
- * case the window then moves by two rows of inputs. */
+/* One channel, with one strip. A line is two rows of outputs with stride 1, one row with stride 2:
+ * in either case the window then moves by two rows of inputs. */
 static void convolve_large(const plan *p, es_strip_lines *line, const int8_t *input) {
   const int32_t rows_a_line = p->stride == 1 ? 2 : 1;
   int32_t filled = 0;
@@ -155,7 +171,8 @@ static void convolve_large(const plan *p, es_strip_lines *line, const int8_t *in
 
 /* One channel whose inputs are all copied at once. */
 static void convolve_small(const plan *p, es_strip_lines *line, const int8_t *input) {
-  const int32_t channels = p->across.in_step < p->along.in_step ? p->across.in_step : p->along.in_step;
+  const int32_t channels =
+      p->across.in_step < p->along.in_step ? p->across.in_step : p->along.in_step;
   es_strip_fill_all(input, p->strips, p->across.inputs * p->along.inputs, channels, p->places);
   line->lines = p->stride == 1 ? p->across.outputs / 2 : p->across.outputs;
   if (line->lines > 0) {
@@ -216,7 +233,8 @@ static void set_counts(es_strip_lines *line, const plan *p) {
   line->lines = 1;
 }
 
-void es_depthwise_conv2d_3x3_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, void *scratch) {
+void es_depthwise_conv2d_3x3_s8(const es_conv2d *layer, const int8_t *input, int8_t *output,
+                                void *scratch) {
   static const uint8_t by_column[16] = {0, 3, 6, 0, 1, 4, 7, 0, 2, 5, 8, 0, 0, 0, 0, 0};
   static const uint8_t by_row[16] = {0, 1, 2, 0, 3, 4, 5, 0, 6, 7, 8, 0, 0, 0, 0, 0};
   const int32_t count = layer->out_channels;
@@ -228,7 +246,8 @@ void es_depthwise_conv2d_3x3_s8(const es_conv2d *layer, const int8_t *input, int
   set_counts(&line, &p);
   for (int32_t i = 0; i < count; ++i) {
     if (i % UNPACKED == 0) {
-      es_unpack_channels(&layer->channels, i, count - i < UNPACKED ? count - i : UNPACKED, channels);
+      es_unpack_channels(&layer->channels, i, count - i < UNPACKED ? count - i : UNPACKED,
+                         channels);
     }
     line.channel = channels[i % UNPACKED];
     line.channel.shift = -line.channel.shift;

@@ -3,8 +3,8 @@
  */
 #include "es_depthwise_strip_s8.h"
 
-/* r0 from, r1 to, r2 count, r3 step; q0 and q1 offsets of eight inputs and of their copies. The loop
- * predicates its last step itself. */
+/* r0 from, r1 to, r2 count, r3 step; q0 and q1 offsets of eight inputs and of their copies. The
+ * loop predicates its last step itself. */
 __attribute__((naked, noinline)) void es_strip_fill(const int8_t *from __attribute__((unused)),
                                                     int8_t *to __attribute__((unused)),
                                                     int32_t count __attribute__((unused)),
@@ -28,11 +28,10 @@ __attribute__((naked, noinline)) void es_strip_fill(const int8_t *from __attribu
 }
 
 /* As above; r4 is `places`. */
-__attribute__((naked, noinline)) void es_strip_fill_all(const int8_t *from __attribute__((unused)),
-                                                        int8_t *to __attribute__((unused)),
-                                                        int32_t count __attribute__((unused)),
-                                                        int32_t step __attribute__((unused)),
-                                                        const uint16_t *places __attribute__((unused))) {
+__attribute__((naked, noinline)) void es_strip_fill_all(
+    const int8_t *from __attribute__((unused)), int8_t *to __attribute__((unused)),
+    int32_t count __attribute__((unused)), int32_t step __attribute__((unused)),
+    const uint16_t *places __attribute__((unused))) {
   __asm__ volatile(
       "push {r4, lr}\n"
       "ldr r4, [sp, #8]\n"
@@ -123,7 +122,8 @@ __attribute__((naked, noinline)) void es_strip_fill_all(const int8_t *from __att
   "vqmovnb.s16 q6, q6\n"         \
   "vstrb.32 q6, [r3, q7]\n"
 
-__attribute__((naked, noinline)) void es_strip_stride1(const es_strip_lines *lines __attribute__((unused))) {
+__attribute__((naked, noinline)) void es_strip_stride1(
+    const es_strip_lines *lines __attribute__((unused))) {
   __asm__ volatile(
       BEGIN
       "ldrd r6, r7, [r12, #8]\n" /* pairs and singles */
@@ -157,7 +157,8 @@ __attribute__((naked, noinline)) void es_strip_stride1(const es_strip_lines *lin
       END);
 }
 
-__attribute__((naked, noinline)) void es_strip_stride2(const es_strip_lines *lines __attribute__((unused))) {
+__attribute__((naked, noinline)) void es_strip_stride2(
+    const es_strip_lines *lines __attribute__((unused))) {
   __asm__ volatile(
       BEGIN
       "ldr r7, [r12, #12]\n" /* outputs in a line */

@@ -3,11 +3,12 @@
  */
 #include "es_pool.h"
 
-/* Neighbouring outputs whose windows have one size. The order of the members is known to the assembly. */
+/* Neighbouring outputs whose windows have one size. The order of the members is known to the
+ * assembly. */
 typedef struct {
-  es_area area;   /* window of the first output */
-  int32_t step;   /* bytes from a window to the next */
-  int32_t count;  /* outputs */
+  es_area area;  /* window of the first output */
+  int32_t step;  /* bytes from a window to the next */
+  int32_t count; /* outputs */
   int8_t *output;
   int32_t channels;
   int32_t minimum, maximum;
@@ -66,29 +67,37 @@ __attribute__((naked, noinline)) static void compute(const outputs *run __attrib
       "pop {r4-r11, pc}\n");
 }
 
-/* Outputs from out_x on whose windows are as large as that of out_x. */
-static int32_t equal_windows(const es_pool *layer, const es_area *window, int32_t out_x) {
-  const int32_t to_go = layer->out_width - out_x;
-  if (window->columns < layer->window_width) {
+/* How many outputs from number `first` to end - 1 have windows that are inside the image; at
+ * least 1. */
+static int32_t equal_windows(int32_t first, int32_t end, int32_t stride, int32_t pad,
+                             int32_t window, int32_t inputs) {
+  const int32_t start = first * stride - pad;
+  const int32_t behind = inputs - window - start;
+  if (start < 0 || behind < 0) {
     return 1;
   }
-  const int32_t right = out_x * layer->stride_width - layer->pad_left + layer->window_width;
-  const int32_t whole = (layer->in_width - right) / layer->stride_width + 1;
-  return whole < to_go ? whole : to_go;
+  const int32_t inside = behind / stride + 1;
+  return inside < end - first ? inside : end - first;
 }
 
 void es_max_pool_s8(const es_pool *layer, const int8_t *input, int8_t *output) {
   const int32_t channels = layer->channels;
+  const int downwards = layer->out_width == 1; /* then neighbours are one above the other */
+  const int32_t right = layer->stride_width * channels;
+  const int32_t down = layer->stride_height * layer->in_width * channels;
   outputs run;
-  run.step = layer->stride_width * channels;
+  run.step = downwards ? down : right;
   run.channels = channels;
   run.minimum = layer->minimum;
   run.maximum = layer->maximum;
   run.output = output;
-  for (int32_t out_y = 0; out_y < layer->out_height; ++out_y) {
-    for (int32_t out_x = 0; out_x < layer->out_width; out_x += run.count) {
+  for (int32_t out_y = 0; out_y < layer->out_height; out_y += downwards ? run.count : 1) {
+    for (int32_t out_x = 0; out_x < layer->out_width; out_x += downwards ? 1 : run.count) {
       run.area = es_window_of(layer, input, out_y, out_x);
-      run.count = equal_windows(layer, &run.area, out_x);
+      run.count = downwards ? equal_windows(out_y, layer->out_height, layer->stride_height,
+                                            layer->pad_top, layer->window_height, layer->in_height)
+                            : equal_windows(out_x, layer->out_width, layer->stride_width,
+                                            layer->pad_left, layer->window_width, layer->in_width);
       compute(&run);
       run.output += run.count * channels;
     }

@@ -1,9 +1,9 @@
-/* Four pixels of at most 16 inputs by all output channels, int8, for MVE: the pixels stay in registers.
+/* Four pixels of at most 16 inputs by all output channels, int8, for MVE.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "es_multiply_s8.h"
 
-/* Registers:
+/* The pixels stay in registers. These are:
  *   r0 r2 r4 r6    sums of the first channel of a pair, pixels 0 to 3; then its parameters
  *   r8 r10 r12 lr  the same for the second channel (VMLADAV writes even registers only)
  *   r1 r3 r5 r9    next output, next weights, tail, skip
@@ -37,8 +37,8 @@
   "vmladav.s8 r12, q1, q4\n"     \
   "vmladav.s8 lr, q1, q5\n"
 
-/* A channel's sums become lanes of q0, its 32-bit results lanes of q1. Its parameters are read from r7 + bias
- * and r7 + addend. */
+/* A channel's sums become lanes of q0, its 32-bit results lanes of q1. Its parameters are read from
+ * r7 + bias and r7 + addend. */
 #define SCALE(sum0, sum1, sum2, sum3, bias, addend)    \
   "vmov q0[2], q0[0], " sum0 ", " sum2 "\n"            \
   "vmov q0[3], q0[1], " sum1 ", " sum3 "\n"            \
@@ -53,7 +53,8 @@
 #define SCALE_FIRST(bias, addend) SCALE("r0", "r2", "r4", "r6", bias, addend)
 #define SCALE_SECOND(bias, addend) SCALE("r8", "r10", "r12", "lr", bias, addend)
 
-__attribute__((naked, noinline)) void es_multiply_16_s8(const es_multiply *block __attribute__((unused))) {
+__attribute__((naked, noinline)) void es_multiply_16_s8(
+    const es_multiply *block __attribute__((unused))) {
   __asm__ volatile(
       "push {r4-r11, lr}\n"
       "vpush {d8-d15}\n"

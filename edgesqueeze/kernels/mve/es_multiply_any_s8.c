@@ -10,7 +10,7 @@
  *   r3             next weights
  *   r7             rounds to go
  *   q6 q7          results so far of the four channels: first and third, second and fourth
- * The stack holds a copy of the block, whose offsets are named below, and four addresses of code. */
+ * The stack holds a copy of the block, whose offsets are named below, and four addresses. */
 #define PIXELS_01 "0"
 #define PIXELS_23 "8"
 #define TAIL_AND_SKIP "16"
@@ -63,7 +63,7 @@
   STEP_OF("vmladav")             \
   "ldr r7, [sp, #" ROUNDS "]\n"
 
-/* 128 multiplications. Loads stand between multiplications, so that both units work at the same time. */
+/* 128 multiplications. Loads stand between them, so that both units work at the same time. */
 #define STEP_OF(multiply)        \
   "vldrb.u8 q0, [r3], #16\n"     \
   "vldrb.u8 q2, [r1], #16\n"     \
@@ -82,8 +82,8 @@
 
 #define NEXT_STEP STEP_OF("vmladava")
 
-/* The sums of a pair of channels become lanes, a channel's pixels in one vector, and are scaled to 32-bit
- * results in q2 and q3. `channel` is the offset of the pair from r7: 0, or 32 for the second pair. */
+/* The sums of a pair of channels become lanes, a channel's pixels in one vector, and are scaled to
+ * 32-bit results in q2 and q3. Parameters are read from r7 plus these offsets. */
 #define SCALE(bias_0, addend_0, bias_1, addend_1) \
   "ldr r7, [sp, #" CHANNEL "]\n"        \
   "vmov q0[2], q0[0], r0, r4\n"          \

@@ -21,7 +21,8 @@ static void negate_shifts(es_channel *channels, int32_t count) {
   }
 }
 
-void es_multiply_begin(es_multiply *block, const es_conv2d *layer, int32_t taps, es_channel *channels) {
+void es_multiply_begin(es_multiply *block, const es_conv2d *layer, int32_t taps,
+                       es_channel *channels) {
   const int32_t count = layer->out_channels;
   es_unpack_channels(&layer->channels, 0, count, channels);
   negate_shifts(channels, count);
@@ -49,7 +50,8 @@ __attribute__((naked, noinline)) void es_multiply_list(const int8_t **list __att
       "bx r12\n");
 }
 
-/* Groups whose pixels' outputs are `stride` bytes apart; those of pixels from `count` on repeat the last. */
+/* Groups whose pixels' outputs are `stride` bytes apart; those of pixels from `count` on repeat the
+ * last. */
 static void compute(es_multiply *block, const int8_t *const *list, int32_t groups, int8_t *output,
                     int32_t stride, int32_t count) {
   block->list = list;
@@ -67,7 +69,8 @@ static void compute(es_multiply *block, const int8_t *const *list, int32_t group
 }
 
 /* One output of one of the last channels, whose weights are not packed in pairs. */
-static int8_t multiply_one(const int8_t *pixel, const int8_t *weights, int32_t taps, const es_channel *channel) {
+static int8_t multiply_one(const int8_t *pixel, const int8_t *weights, int32_t taps,
+                           const es_channel *channel) {
   int32_t sum = channel->bias;
   for (int32_t left = taps; left > 0; left -= STEP) {
     const mve_pred16_t valid = vctp8q((uint32_t)left);
@@ -79,7 +82,8 @@ static int8_t multiply_one(const int8_t *pixel, const int8_t *weights, int32_t t
   return es_requantize_s8(sum, &right);
 }
 
-/* A group for a number of channels that is no multiple of four: words are stored to `staging` and copied. */
+/* A group for a number of channels that is no multiple of four: words are stored to `staging` and
+ * copied. */
 static void compute_uneven(es_multiply *block, const es_conv2d *layer, const int8_t *const *list,
                            int32_t count, int8_t *output, int8_t *staging) {
   const int32_t channels = layer->out_channels;
@@ -99,8 +103,8 @@ static void compute_uneven(es_multiply *block, const es_conv2d *layer, const int
   }
 }
 
-void es_multiply_pixels(es_multiply *block, const es_conv2d *layer, const int8_t **list, int32_t count,
-                        int8_t *output, int8_t *staging) {
+void es_multiply_pixels(es_multiply *block, const es_conv2d *layer, const int8_t **list,
+                        int32_t count, int8_t *output, int8_t *staging) {
   const int32_t channels = layer->out_channels;
   const int32_t rest = count % ES_MULTIPLY_PIXELS;
   const int32_t groups = count / ES_MULTIPLY_PIXELS;

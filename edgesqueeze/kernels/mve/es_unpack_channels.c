@@ -12,9 +12,10 @@ typedef struct {
   int32x4_t bias, multiplier, shift;
 } quartet;
 
-/* The upper 32 bits of mantissa * ratio, normalized and rounded to 31 bits; see the portable kernel. The
- * mantissas fill 32 bits here, so that products are left-aligned in 64 bits. */
-static int32x4_t rebuild_multipliers(uint32x4_t mantissas, uint32_t ratio_high, uint32_t ratio_low) {
+/* The upper 32 bits of mantissa * ratio, normalized and rounded to 31 bits; see the portable
+ * kernel. The mantissas fill 32 bits here, so that products are left-aligned in 64 bits. */
+static int32x4_t rebuild_multipliers(uint32x4_t mantissas, uint32_t ratio_high,
+                                     uint32_t ratio_low) {
   const uint32x4_t carried = vmulhq_u32(mantissas, vdupq_n_u32(ratio_low));
   const uint32x4_t low = vaddq_u32(vmulq_n_u32(mantissas, ratio_high), carried);
   uint32x4_t high = vmulhq_u32(mantissas, vdupq_n_u32(ratio_high));
@@ -30,7 +31,8 @@ static quartet unpack_narrow(const es_channels *channels, int32_t first, mve_pre
   const uint32x4_t offsets = vmulq_n_u32(vidupq_n_u32(0, 1), 3);
   const uint32x4_t word0 = vldrhq_gather_shifted_offset_z_u32(record, offsets, valid);
   const uint32x4_t word1 = vldrhq_gather_shifted_offset_z_u32(record + 1, offsets, valid);
-  const int32x4_t word2 = vldrhq_gather_shifted_offset_z_s32((const int16_t *)(record + 2), offsets, valid);
+  const int32x4_t word2 =
+      vldrhq_gather_shifted_offset_z_s32((const int16_t *)(record + 2), offsets, valid);
   const uint32x4_t low = vsliq_n_u32(word0, word1, 16);
   const uint32x4_t mantissas = vorrq_u32(vshlq_n_u32(low, 8), vdupq_n_u32(0x80000000u));
   quartet four;
@@ -69,7 +71,8 @@ static quartet unpack(const es_channels *channels, int32_t first, mve_pred16_t v
   return unpack_shared(channels, first, valid);
 }
 
-void es_unpack_channels(const es_channels *channels, int32_t first, int32_t count, es_channel *unpacked) {
+void es_unpack_channels(const es_channels *channels, int32_t first, int32_t count,
+                        es_channel *unpacked) {
   const uint32x4_t offsets = vidupq_n_u32(0, 4); /* in words: a channel has four */
   const int32x4_t rounding = vdupq_n_s32(2 * channels->output_zero_point + 1);
   for (int32_t i = 0; i < count; i += TOGETHER) {

@@ -1,0 +1,206 @@
+"""How long a model takes on a microcontroller and how much memory, before there is a board: emulated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesqueeze.bench_records import Bench, Emulation, LayerBench, Level, MemoryBench, Range
+from edgesqueeze.emit.native.records import NativeSource
+from edgesqueeze.errors import ParityError, UsageError
+from edgesqueeze.graph import TfliteModel
+from edgesqueeze.latency import cycles as cycle_model
+from edgesqueeze.latency.cycles import LayerCount
+from edgesqueeze.latency.flash import Flash, flash_of
+from edgesqueeze.latency.instructions import disassemble
+from edgesqueeze.latency.timings import Cycles
+from edgesqueeze.latency.validation import basis
+from edgesqueeze.runners import host_c, qemu, toolchain
+from edgesqueeze.runners.elf import ElfSizes, read_sizes
+from edgesqueeze.runners.firmware_build import Firmware, build_firmware, describe_flags
+from edgesqueeze.runners.machines import processor_of
+from edgesqueeze.samples import data_samples, random_data
+from edgesqueeze.target import Target
+
+Samples = list[list[npt.NDArray[Any]]]
+
+TOOLS = (toolchain.ARM_DISASSEMBLER, toolchain.ARM_COMPILER, toolchain.QEMU, toolchain.HOST_COMPILER)
+SAMPLES = 3
+"""Random inputs whose outputs are compared; the first of them is counted."""
+
+
+def bench(
+    model: TfliteModel, target: Target, *, runtime: str = "c", opt: Level = "O3", seed: int = 0
+) -> Bench:
+    """Run a model's native C for a target's core in QEMU, and say what it costs.
+
+    Args:
+        model: any .tflite that native C supports.
+        target: a microcontroller.
+        runtime: ``c``, the only one so far.
+        opt: the compiler's optimization level.
+        seed: of the random inputs.
+
+    Raises:
+        UsageError: not a microcontroller, or another runtime.
+        UnsupportedModelError: operators that native C does not have.
+        FitError: the model does not fit the target's flash or RAM.
+        ParityError: the emulated outputs are not those of the portable C.
+        RequirementError: the firmware does not compile, fails, or does not end.
+        MissingToolError: a compiler or the emulator is not installed.
+    """
+    # The generator is needed here only; the records are not.
+    from edgesqueeze.emit.native.emit import emit_native
+    from edgesqueeze.emit.native.fit import check_fit
+
+    _check_use(target, runtime)
+    processor = processor_of(target.cpu)
+    source = emit_native(model, core=processor.kernel_core)
+    check_fit(target, source)
+    disassembler, *_ = toolchain.require(*TOOLS)
+    firmware = build_firmware(source, processor, opt)
+    sizes = read_sizes(firmware.elf)
+    check_fit(target, source, other_flash=sizes.code + sizes.constants, other_ram=sizes.variables)
+    flash = flash_of(target.cpu, target.name)
+    run = _run(model, firmware, flash, seed)
+    assert run.counts is not None
+    instructions = disassemble(firmware.elf, disassembler)
+    counts = cycle_model.layer_counts(run.counts, instructions, len(source.layers))
+    whole = cycle_model.total(counts)
+    cycles = cycle_model.estimate_cycles(target.cpu.core, flash, whole)
+    return Bench(
+        model=model.name,
+        sha256=model.sha256,
+        target=target.name,
+        core=target.cpu.core,
+        clock_mhz=target.cpu.clock_mhz,
+        opt=opt,
+        latency_ms=_range(Cycles(*(figure / target.cpu.clock_mhz / 1000 for figure in cycles)), 4),
+        instructions=whole.instructions,
+        cycles=_range(cycles),
+        macs=sum(layer.macs for layer in source.layers),
+        layers=_layers(target, flash, source, counts, cycles),
+        memory=_memory(source, sizes, run.stack_bytes),
+        emulation=_emulation(firmware, run),
+        basis=_basis(target, flash, firmware),
+    )
+
+
+def _run(model: TfliteModel, firmware: Firmware, flash: Flash, seed: int) -> qemu.Run:
+    """Run random inputs, and check that the portable C gives the same outputs."""
+    samples = data_samples(model, random_data(model, SAMPLES, seed))
+    run = qemu.run_firmware(firmware, samples, count=flash.caches)
+    _check_parity(model, firmware, samples, run)
+    return run
+
+
+def _check_use(target: Target, runtime: str) -> None:
+    if not target.is_mcu:
+        raise UsageError(
+            f"{target.name} is not a microcontroller, and only those can be benchmarked in this version",
+            expected="a target with a Cortex-M core",
+            got=target.cpu.core,
+            hint="`edgesqueeze targets list` shows them",
+        )
+    if runtime != "c":
+        raise UsageError(
+            f"the runtime {runtime!r} cannot be benchmarked in this version",
+            expected="c",
+            got=runtime,
+            hint="use --runtime c, or leave it out",
+        )
+
+
+def _check_parity(model: TfliteModel, firmware: Firmware, samples: Samples, run: qemu.Run) -> None:
+    """Compare with the portable C on this computer, whose arithmetic is the same to the bit."""
+    expected = host_c.run(model, samples)
+    differing = [
+        (number, output)
+        for number, (want, have) in enumerate(zip(expected, run.outputs, strict=True))
+        for output, (one, other) in enumerate(zip(want, have, strict=True))
+        if not np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+    ]
+    if differing:
+        number, output = differing[0]
+        raise ParityError(
+            f"{model.name} computes something else on the emulated {firmware.machine.core}",
+            expected="the outputs of the portable C, to the bit",
+            got=f"{len(differing)} of {len(samples)} random inputs differ, the first is number {number}, "
+            f"output {output}{_culprit(model, samples[number], firmware)}",
+            hint="this is a fault in EdgeSqueeze's kernels or in the compiler; please report it",
+        )
+
+
+def _culprit(model: TfliteModel, sample: list[npt.NDArray[Any]], firmware: Firmware) -> str:
+    """The first operator that differs when it is run alone, as far as that can be found out."""
+    from edgesqueeze.replay import CANNOT_RUN, differing_layers
+
+    try:
+        layers = differing_layers(model, [sample], host_c.run, qemu.runner(firmware.processor), 0)
+    except CANNOT_RUN:
+        return ""
+    return f"; operator {layers[0].operator}, {layers[0].kind}, differs alone" if layers else ""
+
+
+def _layers(
+    target: Target, flash: Flash, source: NativeSource, counts: tuple[LayerCount, ...], whole: Cycles
+) -> tuple[LayerBench, ...]:
+    rows = []
+    for layer, count in zip(source.layers, counts, strict=False):
+        cycles = cycle_model.estimate_cycles(target.cpu.core, flash, count)
+        rows.append(
+            LayerBench(
+                index=layer.index,
+                opcode=layer.opcode,
+                name=layer.name,
+                summary=layer.summary,
+                kernels=layer.kernels,
+                macs=layer.macs,
+                instructions=count.instructions,
+                classes={kind: number for kind, number in sorted(count.kinds.items()) if number},
+                cycles=_range(cycles),
+                share=round(cycles.estimate / whole.estimate, 4),
+            )
+        )
+    return tuple(rows)
+
+
+def _memory(source: NativeSource, sizes: ElfSizes, stack: int) -> MemoryBench:
+    return MemoryBench(
+        flash_code_bytes=sizes.code,
+        flash_model_bytes=sizes.weights + sizes.constants,
+        flash_weights_bytes=sizes.weights,
+        flash_parameters_bytes=sizes.constants,
+        flash_bytes=sizes.code + sizes.weights + sizes.constants,
+        ram_arena_bytes=source.arena_bytes,
+        ram_static_bytes=sizes.variables,
+        ram_stack_bytes=stack,
+        ram_bytes=source.arena_bytes + sizes.variables + stack,
+    )
+
+
+def _emulation(firmware: Firmware, run: qemu.Run) -> Emulation:
+    return Emulation(
+        machine=firmware.machine.name,
+        core=firmware.machine.core,
+        emulator=run.emulator.version,
+        compiler=firmware.compiler.version,
+        flags=describe_flags(firmware.flags),
+        kernel_set=firmware.source.kernel_set,
+        checked_samples=len(run.outputs),
+    )
+
+
+def _basis(target: Target, flash: Flash, firmware: Firmware) -> tuple[str, ...]:
+    machine = firmware.machine
+    counted = f"instructions: counted exactly in QEMU's {machine.name}"
+    if machine.core != target.cpu.core:
+        counted += f", whose {machine.core} executes the code that was compiled for {target.cpu.core}"
+    return (counted, *basis(target.cpu.core, flash))
+
+
+def _range(cycles: Cycles, digits: int = 0) -> Range:
+    low, estimate, high = (round(figure, digits) for figure in cycles)
+    return Range(estimate=estimate, low=low, high=high)

@@ -1,0 +1,160 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from edgesqueeze import bench as module
+from edgesqueeze.bench import bench
+from edgesqueeze.emit.native import emit
+from edgesqueeze.errors import FitError, MissingToolError, ParityError, UsageError
+from edgesqueeze.graph import parse_tflite
+from edgesqueeze.runners import build, build_cache, qemu
+from edgesqueeze.target import list_targets, load_target
+from edgesqueeze.testing.native_stub import stub_source
+from edgesqueeze.testing.tflite_builder import GraphBuilder, tiny_cnn
+from edgesqueeze.testing.tools import require_tool
+
+TARGET = load_target("nucleo-l4r5zi")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("builds")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build_cache, "cache_folder", lambda: folder)
+        yield folder
+
+
+@pytest.fixture
+def tools():
+    for name, package in (
+        ("arm-none-eabi-gcc", "gcc-arm-none-eabi"),
+        ("qemu-system-arm", "qemu-system-arm"),
+        ("gcc", "gcc"),
+    ):
+        require_tool(name, package)
+
+
+@pytest.fixture
+def model(monkeypatch):
+    """A model with the inputs and outputs of the hand-written one that is run in its place."""
+    monkeypatch.setattr(emit, "emit_native", lambda model, core=None, name=None: stub_source())
+    graph = GraphBuilder(0, name="stub")
+    return parse_tflite(graph.build([graph.dequantize(graph.input((1, 4)))]), "stub")
+
+
+def small(target, **memory):
+    return target.model_copy(update={"memory": target.memory.model_copy(update=memory)})
+
+
+def test_a_bench(tools, model):
+    result = bench(model, TARGET)
+    assert (result.target, result.core, result.method, result.runtime) == (
+        TARGET.name,
+        "cortex-m4",
+        "emulated",
+        "c",
+    )
+    assert [(layer.opcode, layer.macs) for layer in result.layers] == [("MUL", 4), ("DEQUANTIZE", 0)]
+    assert result.instructions >= sum(layer.instructions for layer in result.layers) > 30
+    assert sum(result.layers[0].classes.values()) == result.layers[0].instructions
+    for figure in (result.latency_ms, result.cycles, *(layer.cycles for layer in result.layers)):
+        assert 0 <= figure.low <= figure.estimate <= figure.high
+    assert result.latency_ms.estimate == pytest.approx(result.cycles.estimate / 120_000, abs=1e-4)
+    memory = result.memory
+    assert memory.flash_bytes == memory.flash_code_bytes + memory.flash_model_bytes
+    assert (memory.flash_weights_bytes, memory.ram_arena_bytes) == (4, 32)
+    assert memory.ram_bytes == 32 + memory.ram_static_bytes + memory.ram_stack_bytes
+    assert (result.emulation.machine, result.emulation.checked_samples) == ("mps2-an386", 3)
+    assert "-O3" in result.emulation.flags
+    assert bench(model, TARGET) == result
+
+
+def test_a_stand_in_for_the_core_is_named(tools, model):
+    result = bench(model, load_target("pico"), opt="Os")
+    assert (result.core, result.emulation.core) == ("cortex-m0plus", "cortex-m3")
+    assert "whose cortex-m3 executes the code that was compiled for cortex-m0plus" in result.basis[0]
+
+
+def test_other_outputs_break_parity(tools, model, monkeypatch):
+    real = qemu.run_firmware
+
+    def wrong(firmware, samples, **options):
+        run = real(firmware, samples, **options)
+        if run.counts is not None:
+            run.outputs[1][0][0, 2] += 1
+        return run
+
+    monkeypatch.setattr(qemu, "run_firmware", wrong)
+    with pytest.raises(ParityError, match="something else on the emulated cortex-m4") as caught:
+        bench(model, TARGET)
+    assert "1 of 3 random inputs differ, the first is number 1, output 0" in caught.value.got
+
+
+@pytest.mark.parametrize(
+    ("memory", "what"),
+    [({"usable_flash_bytes": 3}, "flash: 4 bytes of 3 usable"), ({"usable_ram_bytes": 31}, "RAM: 32 bytes")],
+)
+def test_what_cannot_fit_is_not_compiled(model, monkeypatch, memory, what):
+    monkeypatch.setattr(build, "build", lambda *_: pytest.fail("compiled"))
+    with pytest.raises(FitError) as caught:
+        bench(model, small(TARGET, **memory))
+    assert what in caught.value.got
+
+
+def test_code_must_fit_too(tools, model):
+    with pytest.raises(FitError, match="stub does not fit") as caught:
+        bench(model, small(TARGET, usable_flash_bytes=100))
+    assert "of 100 usable" in caught.value.got
+
+
+def test_only_microcontrollers_and_native_c(model):
+    linux = next(one for one in list_targets() if not one.is_mcu)
+    with pytest.raises(UsageError, match="only those can be benchmarked in this version"):
+        bench(model, linux)
+    with pytest.raises(UsageError, match="'tflm' cannot be benchmarked in this version"):
+        bench(model, TARGET, runtime="tflm")
+
+
+def test_missing_tools(model, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingToolError, match="4 programs are missing") as caught:
+        bench(model, TARGET)
+    assert caught.value.expected == "arm-none-eabi-objdump, arm-none-eabi-gcc, qemu-system-arm, gcc"
+    assert caught.value.hint == (
+        "apt-get install binutils-arm-none-eabi gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm "
+        "gcc libc6-dev (Debian, Ubuntu)"
+    )
+
+
+def test_a_real_model(tools):
+    result = bench(parse_tflite(tiny_cnn(), "tiny"), TARGET)
+    assert {"CONV_2D", "FULLY_CONNECTED"} <= {layer.opcode for layer in result.layers}
+    assert result.macs > 0
+    assert all(layer.instructions for layer in result.layers if layer.macs)
+
+
+def test_the_operator_that_differs_is_named(tools, monkeypatch):
+    tiny = parse_tflite(tiny_cnn(), "tiny")
+    real = qemu.run_firmware
+
+    def wrong(firmware, samples, **options):
+        run = real(firmware, samples, **options)
+        for row in run.outputs:
+            row[0] = np.where(row[0] > 0, row[0] - 1, row[0] + 1).astype(row[0].dtype)
+        return run
+
+    monkeypatch.setattr(qemu, "run_firmware", wrong)
+    with pytest.raises(ParityError) as caught:
+        module.bench(tiny, TARGET)
+    assert "CONV_2D, differs alone" in caught.value.got
+
+
+def test_frozen_and_complete(tools, model):
+    result = bench(model, TARGET)
+    document = result.model_dump()
+    assert document["schema_version"] == 1
+    assert {"target", "runtime", "method", "latency_ms", "layers", "memory", "instructions", "cycles"} <= set(
+        document
+    )
+    assert not dataclasses.is_dataclass(result)

@@ -1,0 +1,127 @@
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from click.testing import CliRunner
+
+from edgesqueeze.bench_records import Bench, Emulation, LayerBench, MemoryBench, Range
+from edgesqueeze.cli.bench import bench
+from edgesqueeze.testing.tflite_builder import tiny_dense
+
+SCHEMA = Path(__file__).parents[1] / "schemas" / "bench.schema.json"
+
+
+def span(estimate):
+    return Range(estimate=estimate, low=estimate * 0.8, high=estimate * 1.2)
+
+
+RECORD = Bench(
+    model="door",
+    sha256="0" * 64,
+    target="nucleo-l4r5zi",
+    core="cortex-m4",
+    clock_mhz=120,
+    opt="O3",
+    latency_ms=span(12.345),
+    instructions=1_234_567,
+    cycles=span(1_481_400),
+    macs=1_000_000,
+    layers=(
+        LayerBench(
+            index=0,
+            opcode="CONV_2D",
+            name="conv",
+            summary="3x3 [8, 8, 4] -> [8, 8, 8]",
+            kernels=("es_conv2d_s8",),
+            macs=1_000_000,
+            instructions=1_234_000,
+            classes={"alu": 1_234_000},
+            cycles=span(1_480_000),
+            share=0.999,
+        ),
+        LayerBench(
+            index=1,
+            opcode="SOFTMAX",
+            name="scores",
+            summary="[4] -> [4]",
+            kernels=("es_softmax_s8",),
+            macs=0,
+            instructions=500,
+            classes={"alu": 500},
+            cycles=span(1400),
+            share=0.001,
+        ),
+    ),
+    memory=MemoryBench(
+        flash_code_bytes=9000,
+        flash_model_bytes=20500,
+        flash_weights_bytes=20000,
+        flash_parameters_bytes=500,
+        flash_bytes=29500,
+        ram_arena_bytes=8000,
+        ram_static_bytes=0,
+        ram_stack_bytes=200,
+        ram_bytes=8200,
+    ),
+    emulation=Emulation(
+        machine="mps2-an386",
+        core="cortex-m4",
+        emulator="QEMU emulator version 7.2.22",
+        compiler="arm-none-eabi-gcc 12.2.1",
+        flags="-mcpu=cortex-m4 -O3",
+        kernel_set="dsp",
+        checked_samples=3,
+    ),
+    basis=("instructions: counted exactly", "cycles: a manual"),
+)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    calls = []
+
+    def fake(model, target, **options):
+        calls.append((model.name, target.name, options))
+        return RECORD
+
+    monkeypatch.setattr("edgesqueeze.bench.bench", fake)
+    return calls
+
+
+def invoke(tmp_path, *arguments):
+    (tmp_path / "door.tflite").write_bytes(tiny_dense())
+    words = [str(tmp_path / "door.tflite"), "--target", "nucleo-l4r5zi", *arguments]
+    result = CliRunner().invoke(bench, words, env={"COLUMNS": "120"}, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_person_sees_layers_and_totals(tmp_path, asked):
+    lines = [" ".join(line.split()) for line in invoke(tmp_path).splitlines()]
+    assert asked == [("door", "nucleo-l4r5zi", {"runtime": "c", "opt": "O3"})]
+    for line in (
+        "door on nucleo-l4r5zi (cortex-m4, 120 MHz), native C, -O3: emulated",
+        "0 CONV_2D 3x3 [8, 8, 4] -> [8, 8, 8] 1,000,000 1,234,000 1.23 1,480,000 99.9%",
+        "1 SOFTMAX [4] -> [4] - 500 - 1,400 0.1%",
+        "all 1,000,000 1,234,567 1.23 1,481,400 100.0%",
+        "latency 12.3 (9.88 to 14.8) ms at 120 MHz",
+        "flash 29,500 bytes: weights 20,000, code 9,000, parameters 500",
+        "RAM 8,200 bytes: arena 8,000, stack 200, variables 0",
+        "cycles: a manual",
+    ):
+        assert line in lines
+
+
+def test_options_and_json(tmp_path, asked):
+    document = json.loads(invoke(tmp_path, "--opt", "Os", "--json"))
+    assert asked[0][2] == {"runtime": "c", "opt": "Os"}
+    assert document == json.loads(RECORD.model_dump_json())
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.validate(document, schema, jsonschema.Draft202012Validator)
+
+
+def test_an_unknown_level(tmp_path):
+    (tmp_path / "a.tflite").write_bytes(tiny_dense())
+    result = CliRunner().invoke(bench, [str(tmp_path / "a.tflite"), "--target", "pico", "--opt", "O9"])
+    assert result.exit_code == 2

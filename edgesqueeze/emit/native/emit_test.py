@@ -1,0 +1,175 @@
+"""The generated folder: what is in it, what it promises, and what is refused."""
+
+import random
+import re
+import subprocess
+
+import numpy as np
+import pytest
+
+from edgesqueeze.emit.native.emit import emit_native
+from edgesqueeze.emit.native.kernels import CORE_SETS, FOLDER, files_of
+from edgesqueeze.errors import EdgeSqueezeError, UnsupportedModelError, UsageError
+from edgesqueeze.graph import parse_tflite
+from edgesqueeze.runners import host_c, tflm
+from edgesqueeze.testing.random_layers import random_convolutions
+from edgesqueeze.testing.tflite_builder import (
+    GraphBuilder,
+    tiny_cnn,
+    tiny_dense,
+    tiny_residual,
+    tiny_two_heads,
+)
+from edgesqueeze.testing.tools import require_tool
+
+MODELS = {
+    "cnn": tiny_cnn(),
+    "cnn_uint8": tiny_cnn(io="uint8"),
+    "cnn_float32": tiny_cnn(io="float32"),
+    "dense": tiny_dense(),
+    "residual": tiny_residual(),
+    "two_heads": tiny_two_heads(),
+}
+
+
+def samples_of(model, count=5):
+    rng = np.random.default_rng(0)
+    return [
+        [
+            rng.normal(0, 2, tensor.shape).astype(np.float32)
+            if tensor.dtype == "float32"
+            else rng.integers(0, 256, tensor.shape).astype(np.uint8).view(tensor.dtype)
+            for tensor in model.main.input_tensors
+        ]
+        for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_equal_to_tflm_under_sanitizers(name):
+    require_tool("gcc", "gcc")
+    model = parse_tflite(MODELS[name], name)
+    samples = samples_of(model)
+    got = host_c.host_program(emit_native(model), sanitize=True).run(samples)
+    for row, expected in zip(got, tflm.run(model, samples), strict=True):
+        for one, other in zip(row, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("core", [None, *CORE_SETS])
+def test_folder_has_what_the_model_needs_and_no_more(core):
+    source = emit_native(parse_tflite(tiny_cnn(), "tiny"), core=core)
+    assert {"tiny.h", "tiny.c", "tiny_weights.c", "main.c", "Makefile", "CMakeLists.txt"} <= set(source.files)
+    names = {path.removeprefix("kernels/") for path in source.files if path.startswith("kernels/")}
+    assert "es_softmax_s8.c" in names
+    assert not {"es_add_s8.c", "es_resize_bilinear_s8.c"} & names
+    for path, text in source.files.items():
+        assert set(re.findall(r'#include "([^"]+)"', text)) <= names | {"tiny.h", "tiny_weights.h"}, path
+
+
+def test_generated_code_says_where_it_comes_from():
+    model = parse_tflite(tiny_cnn(), "tiny")
+    source = emit_native(model)
+    for name in ("tiny.h", "tiny.c", "tiny_weights.c"):
+        assert model.sha256 in source.files[name]
+    assert f"TINY_ARENA_BYTES {source.arena_bytes}u" in source.files["tiny.h"]
+    assert "es_conv2d_s8(&conv_2d_0" in source.files["tiny.c"]
+
+
+def test_names_of_tensors_cannot_break_out_of_comments():
+    graph = GraphBuilder()
+    x = graph.fully_connected(graph.input((1, 4), name="*/ #error"), 2, name="a */ int x; /* b\\")
+    text = emit_native(parse_tflite(graph.build([x]), "evil")).files["evil.c"]
+    plain = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    assert "#error" not in plain
+    assert "int x;" not in plain
+
+
+def test_same_model_gives_the_same_files():
+    model = parse_tflite(tiny_residual(), "again")
+    assert emit_native(model, core="cortex-m4") == emit_native(model, core="cortex-m4")
+
+
+@pytest.mark.parametrize("name", ["while", "9lives", "a-b", "main", ""])
+def test_names_that_are_not_valid_in_c_are_refused(name):
+    with pytest.raises(UsageError, match="name in C"):
+        emit_native(parse_tflite(tiny_cnn()), name=name)
+
+
+def test_all_that_is_not_supported_is_named_at_once():
+    graph = GraphBuilder()
+    x = graph.input((1, 4, 4, 2))
+    y = graph.tensor((1, 4, 4, 2), "int8", 0.1, 0)
+    graph.op("COS", [x], [y])
+    z = graph.tensor((1, 4, 4, 2), "int8", 0.1, 0)
+    graph.op("FLOOR", [y], [z])
+    wide = graph.conv2d(graph.input((1, 4, 4, 2), "int16"), 2)
+    with pytest.raises(UnsupportedModelError) as caught:
+        emit_native(parse_tflite(graph.build([z, wide])))
+    for words in ("COS (operator 0)", "FLOOR (operator 1)", "CONV_2D (operator 2)", "int16"):
+        assert words in str(caught.value)
+
+
+def test_float_models_are_refused():
+    with pytest.raises(UnsupportedModelError, match="float32"):
+        emit_native(parse_tflite(tiny_dense(dtype="float32")))
+
+
+def test_operators_that_only_compute_shapes_are_left_out():
+    graph = GraphBuilder()
+    x = graph.fully_connected(graph.input((1, 6)), 4)
+    shape = graph.tensor((2,), "int32")
+    graph.op("SHAPE", [x], [shape])
+    y = graph.tensor((1, 2, 2), "int8", graph.scale_of(x), -1)
+    graph.op("RESHAPE", [x, shape], [y])
+    source = emit_native(parse_tflite(graph.build([y])))
+    assert [layer.opcode for layer in source.layers] == ["FULLY_CONNECTED"]
+
+
+def test_damaged_models_are_refused_or_make_sound_code():
+    """Flipped bytes: only our errors, whatever they hit."""
+    originals = [*MODELS.values(), random_convolutions(1, 7)]
+    generator = random.Random(5)
+    emitted = 0
+    for _ in range(400):
+        damaged = bytearray(generator.choice(originals))
+        for _ in range(generator.choice([1, 1, 2, 4])):
+            values = [0, 1, 2, 3, 127, 128, 255, generator.randrange(256)]
+            damaged[generator.randrange(len(damaged))] = generator.choice(values)
+        try:
+            emit_native(parse_tflite(bytes(damaged), "damaged"))
+            emitted += 1
+        except EdgeSqueezeError:
+            continue
+    assert emitted > 50
+
+
+@pytest.mark.parametrize("kernel_set", ["reference", "dsp", "mve"])
+def test_kernels_follow_the_rules(kernel_set):
+    """Every file says what it is, has functions of ours only, and takes no memory of its own."""
+    for path in sorted((FOLDER / kernel_set).glob("*.c")):
+        text = path.read_text()
+        assert text.startswith("/* "), path.name
+        assert "SPDX-License-Identifier: Apache-2.0" in text, path.name
+        assert not re.search(r"\b(malloc|calloc|free|printf|memcpy_s)\s*\(", text), path.name
+        assert set(re.findall(r"^(?:void|int32_t|int) (\w+)\(", text, flags=re.MULTILINE)), path.name
+        assert not re.findall(r"^(?:void|int32_t|int) (?!es_)(\w+)\(", text, flags=re.MULTILINE), path.name
+
+
+def test_set_of_files_is_closed():
+    files = files_of("dsp", ["es_average_pool_s8"])
+    assert "es_sum_s8.c" in files
+    assert files["es_sum_s8.c"] == (FOLDER / "dsp" / "es_sum_s8.c").read_text()
+    assert files["es_average_pool_s8.c"] == (FOLDER / "reference" / "es_average_pool_s8.c").read_text()
+
+
+def test_makefile_builds_and_runs_outside_of_the_repository(tmp_path):
+    make = require_tool("make", "make")
+    require_tool("gcc", "gcc")
+    for path, text in emit_native(parse_tflite(tiny_cnn(), "tiny")).files.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    done = subprocess.run([make, "-C", str(tmp_path), "run"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"^\d: ", done.stdout, flags=re.MULTILINE)) == 4
+    assert (tmp_path / "build" / "libtiny.a").is_file()

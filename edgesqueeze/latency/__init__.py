@@ -1,0 +1,1 @@
+"""How long a model takes on a device: instructions, cycles, milliseconds, and how sure that is."""

@@ -1,0 +1,85 @@
+"""What it costs to read from a target's flash, behind its caches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from edgesqueeze.latency.timings import Cycles
+from edgesqueeze.runners.qemu import FlashCaches
+from edgesqueeze.target_records import Cpu
+
+UNKNOWN = Cycles(0, 4, 16)
+"""Cycles for a line of 16 bytes where neither the profile nor ``SERIAL`` says: memory inside the chip, which
+may be as fast as the core, or several times slower."""
+SERIAL: Mapping[str, Cycles] = MappingProxyType(
+    {
+        # RP2040 and RP2350 data sheets, chapters on SSI and QMI: a read of 8 bytes takes about 12 clocks of
+        # the flash for the address and 16 for the data, each of them 2 cycles of the core.
+        "pico": Cycles(60, 90, 120),
+        "pico2": Cycles(60, 90, 120),
+    }
+)
+"""Targets that execute from serial flash: cycles for a line of 16 bytes."""
+
+
+CACHED_CORES = frozenset({"cortex-m7", "cortex-m55", "cortex-m85"})
+CORE_CACHES = FlashCaches(16384, 16384)
+
+
+@dataclass(frozen=True)
+class Flash:
+    """The way from flash to the core.
+
+    Attributes:
+        code_line: cycles that the core waits for 16 bytes of code which no cache holds.
+        data_line: the same for constant data.
+        caches: what the emulator imitates.
+        basis: what this rests on, for the report.
+    """
+
+    code_line: Cycles
+    data_line: Cycles
+    caches: FlashCaches
+    basis: str
+
+
+def flash_of(cpu: Cpu, target: str = "") -> Flash:
+    """The flash of a target.
+
+    Where the profile names no cache: cores that are built with caches get those of common devices; others
+    have small ones in the flash interface (ST calls them ART Accelerator), or flash that keeps up.
+
+    Args:
+        cpu: its processor.
+        target: its name.
+    """
+    caches = _caches(cpu)
+    sizes = f"{caches.code_bytes:,} bytes for code"
+    sizes += f" and {caches.data_bytes:,} for data" if caches.data_bytes else " and data"
+    code_line, data_line, said = _lines(cpu, target)
+    return Flash(
+        code_line,
+        data_line,
+        caches,
+        f"memory: {said}, behind imitated caches of {sizes}; no waiting for RAM",
+    )
+
+
+def _caches(cpu: Cpu) -> FlashCaches:
+    if cpu.icache_bytes:
+        # A cache for code alone is on the way to the flash, and so holds its constants too.
+        return FlashCaches(cpu.icache_bytes, cpu.dcache_bytes or 0)
+    return CORE_CACHES if cpu.core in CACHED_CORES else FlashCaches()
+
+
+def _lines(cpu: Cpu, target: str) -> tuple[Cycles, Cycles, str]:
+    wait = cpu.flash_wait_states
+    if wait is not None:
+        # A line takes two reads of 64 bits; of code, the second is often there in time.
+        code, data = Cycles(0.5 * wait, wait, 2 * wait), Cycles(1.5 * wait, 2 * wait, 2.4 * wait)
+        return code, data, f"flash with {wait} wait states"
+    line = SERIAL.get(target, UNKNOWN)
+    kind = "serial flash" if target in SERIAL else "flash (the profile gives no wait states)"
+    return line, line, f"{kind} that takes {line.low:g} to {line.high:g} cycles for 16 bytes"

@@ -1,0 +1,123 @@
+"""How far off the cycle model is where it can be checked, and what a target's cycles rest on.
+
+The published latencies are those of TensorFlow Lite Micro with CMSIS-NN on a board with a Cortex-M4. That
+runtime was counted in the emulator as EdgeSqueeze's own firmware is, so the model can be asked for its
+cycles. ``data/validation.json`` has the figures and says where they come from.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgesqueeze.latency.cycles import MODEL_ERROR, LayerCount, estimate_cycles
+from edgesqueeze.latency.flash import Flash, flash_of
+from edgesqueeze.latency.timings import TIMINGS, Cycles
+from edgesqueeze.target_records import Cpu
+
+DATA = Path(__file__).with_name("data") / "validation.json"
+CHECKED_CORE = "cortex-m4"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A published latency and what the model says.
+
+    Attributes:
+        device: the board.
+        model: which one ran.
+        runtime: what ran it.
+        source: where the latency was published.
+        published: cycles on the board.
+        modelled: cycles according to the model.
+    """
+
+    device: str
+    model: str
+    runtime: str
+    source: str
+    published: float
+    modelled: Cycles
+
+    @property
+    def error(self) -> float:
+        """The estimate's error as a share of the published figure; positive if the estimate is too high."""
+        return self.modelled.estimate / self.published - 1
+
+
+@functools.cache
+def checks() -> tuple[Check, ...]:
+    """All published latencies that can be checked."""
+    data = _data()
+    kernels = {name: _layer_count(kernel) for name, kernel in data["kernels"].items()}
+    return tuple(_check(row, kernels) for row in data["latencies"])
+
+
+def ratios(core: str) -> tuple[float, ...]:
+    """Published cycles of a core over a Cortex-M4's, for the same engine and model, in rising order."""
+    rows = [row for row in _data()["ratios"] if row["core"] == core]
+    return tuple(sorted(row["cycles"] / row["m4_cycles"] for row in rows))
+
+
+def basis(core: str, flash: Flash) -> tuple[str, ...]:
+    """What the cycles of a target rest on, one sentence each."""
+    return (
+        f"cycles: {TIMINGS[core].basis}",
+        flash.basis,
+        f"range: that of the timings, and {MODEL_ERROR:.0%} for what they leave out",
+        _checked(core),
+    )
+
+
+def _checked(core: str) -> str:
+    errors = [check.error for check in checks()]
+    said = (
+        f"{len(errors)} published latencies of TensorFlow Lite Micro on {checks()[0].device} come out "
+        f"{min(errors):+.1%} to {max(errors):+.1%} off"
+    )
+    if core == CHECKED_CORE:
+        return f"checked: {said}; the timings were chosen, within the manual's ranges, with these in view"
+    found = ratios(core)
+    if found:
+        middle = found[len(found) // 2]
+        return (
+            f"checked: {said}, and {len(found)} published pairs of boards need {found[0]:.2f} to "
+            f"{found[-1]:.2f} times as many cycles on a {core}, {middle:.2f} in the middle"
+        )
+    return f"not checked on a {core}; on a {CHECKED_CORE}, {said}"
+
+
+def _check(row: dict[str, Any], kernels: dict[str, LayerCount]) -> Check:
+    cpu = Cpu(**row["cpu"])
+    flash = flash_of(cpu)
+    modelled = Cycles(0, 0, 0)
+    everything = sum(row["instructions"].values())
+    known = sum(number for name, number in row["instructions"].items() if name in kernels)
+    for name, number in row["instructions"].items():
+        if name in kernels:
+            # Operators without a kernel of their own are taken to be as fast as the rest.
+            scale = number * everything / known / kernels[name].instructions
+            cycles = estimate_cycles(cpu.core, flash, kernels[name])
+            modelled = Cycles(*(one + two * scale for one, two in zip(modelled, cycles, strict=True)))
+    return Check(
+        device=row["device"],
+        model=row["model"],
+        runtime=row["runtime"],
+        source=row["source"],
+        published=row["latency_ms"] * cpu.clock_mhz * 1000,
+        modelled=modelled,
+    )
+
+
+def _layer_count(kernel: dict[str, Any]) -> LayerCount:
+    return LayerCount(**{**kernel, "kinds": Counter(kernel["kinds"])})
+
+
+@functools.cache
+def _data() -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(DATA.read_text(encoding="utf-8"))
+    return data

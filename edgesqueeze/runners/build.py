@@ -1,0 +1,198 @@
+"""Compile C into a program, at most once for the same sources, flags and compiler."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import jinja2
+
+from edgesqueeze.emit.native.records import NativeSource
+from edgesqueeze.errors import RequirementError
+from edgesqueeze.runners.build_cache import cached
+from edgesqueeze.runners.toolchain import Tool
+
+FIRMWARE = Path(__file__).with_name("firmware")
+COMPILE_SECONDS = 300
+PROGRAM = "program"
+OBJECT = "object.o"
+_INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
+_C_TYPES = {"float32": "float", "uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t"}
+_C_SIZES = {"float32": 4, "uint8": 1, "int8": 1, "int16": 2, "int32": 4}
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a program is compiled from.
+
+    Attributes:
+        about: what to call it in messages.
+        files: path inside a folder -> text.
+        compiled: those of ``files`` that are compiled, each with a file name of its own.
+        include_folders: where headers are, inside the folder.
+    """
+
+    about: str
+    files: Mapping[str, str]
+    compiled: tuple[str, ...]
+    include_folders: tuple[str, ...]
+
+
+def with_harness(source: NativeSource, *ports: str) -> Sources:
+    """A generated model and the program around it that runs it on samples.
+
+    Args:
+        source: the generated folder.
+        ports: files of ``firmware/`` that go with the harness; those that end in ``.c`` are compiled.
+    """
+    files = {
+        **source.files,
+        "harness.c": _harness(source),
+        **{name: (FIRMWARE / name).read_text(encoding="utf-8") for name in ("port.h", *ports)},
+    }
+    return Sources(
+        about=source.name,
+        files=files,
+        compiled=(*source.sources, "harness.c", *(name for name in ports if name.endswith(".c"))),
+        include_folders=tuple(dict.fromkeys((".", *source.include_folders))),
+    )
+
+
+def build(sources: Sources, compiler: Tool, flags: Sequence[str], link_flags: Sequence[str] = ()) -> Path:
+    """Compile and link; the path of the program.
+
+    Every object file is kept for itself, so that models share the kernels that they have in common.
+
+    Args:
+        sources: what to compile.
+        compiler: GCC, or something that takes its options.
+        flags: options for both steps.
+        link_flags: options for linking, after the object files.
+
+    Raises:
+        RequirementError: the compiler or linker refuses; with its first message.
+    """
+    parts: list[str | bytes] = [compiler.path, compiler.version, "\n".join((*flags, "--", *link_flags))]
+    parts += ["\n".join(sources.compiled), "\n".join(sources.include_folders)]
+    for name in sorted(sources.files):
+        parts += [name, sources.files[name]]
+    return cached(parts, lambda folder: _link(sources, compiler, flags, link_flags, folder)) / PROGRAM
+
+
+def _link(
+    sources: Sources, compiler: Tool, flags: Sequence[str], link_flags: Sequence[str], folder: Path
+) -> None:
+    _write(sources.files, folder)
+    names = [f"{PurePosixPath(name).stem}.o" for name in sources.compiled]
+    assert len(set(names)) == len(names), "two source files of the same name"
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        objects = list(pool.map(lambda name: _object(sources, compiler, flags, name), sources.compiled))
+    # By their own names, which the linker script knows.
+    for name, path in zip(names, objects, strict=True):
+        (folder / name).symlink_to(path)
+    _run([compiler.path, *flags, *names, *link_flags, "-o", PROGRAM], folder, sources.about)
+    _keep_only(folder, PROGRAM)
+
+
+def _object(sources: Sources, compiler: Tool, flags: Sequence[str], name: str) -> Path:
+    """Compile one file."""
+    files = _with_headers(sources.files, name, flags)
+    parts: list[str | bytes] = [compiler.path, compiler.version, "\n".join(flags), name]
+    parts += ["\n".join(sources.include_folders), *(part for item in sorted(files.items()) for part in item)]
+
+    def compile_into(folder: Path) -> None:
+        _write(files, folder)
+        includes = [f"-I{one}" for one in sources.include_folders]
+        # The folder is renamed later; debuggers and sanitizers shall not name one that is gone.
+        paths = f"-ffile-prefix-map={folder}=."
+        command = [compiler.path, *flags, paths, *includes, "-c", name, "-o", OBJECT]
+        _run(command, folder, sources.about)
+        _keep_only(folder, OBJECT)
+
+    return cached(parts, compile_into) / OBJECT
+
+
+def _with_headers(files: Mapping[str, str], name: str, flags: Sequence[str]) -> dict[str, str]:
+    """A source file and the headers that it may include, however indirectly, found by their file names."""
+    wanted = [name, *(flag for before, flag in itertools.pairwise(flags) if before == "-include")]
+    found: dict[str, str] = {}
+    while wanted:
+        one = PurePosixPath(wanted.pop()).name
+        for path, text in files.items():
+            if PurePosixPath(path).name == one and path not in found:
+                found[path] = text
+                wanted += _INCLUDE.findall(text)
+    return found
+
+
+def _write(files: Mapping[str, str], folder: Path) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def _keep_only(folder: Path, name: str) -> None:
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != name:
+            path.unlink()
+
+
+def _run(command: Sequence[str], folder: Path, about: str) -> None:
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=COMPILE_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RequirementError(
+            f"compiling the C of {about} took more than {COMPILE_SECONDS} s", got=command[0]
+        ) from error
+    if done.returncode:
+        raise RequirementError(
+            f"the C of {about} does not compile",
+            expected="C99 that this compiler takes",
+            got=_first_error(done.stderr),
+            hint=f"the compiler was {command[0]}; `edgesqueeze emit --format c` writes the same sources",
+        )
+
+
+def _first_error(text: str) -> str:
+    lines = text.strip().splitlines()
+    errors = [line for line in lines if "error:" in line or "overflowed" in line or "undefined" in line]
+    return "; ".join((errors or lines or ["it gave no reason"])[:3])
+
+
+def _harness(source: NativeSource) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FIRMWARE),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    return environment.get_template("harness.c.j2").render(
+        name=source.name,
+        macro=source.name.upper(),
+        inputs=source.inputs,
+        outputs=source.outputs,
+        ctypes=_C_TYPES,
+        sizes=_C_SIZES,
+    )

@@ -1,0 +1,89 @@
+"""Things that were built, kept by what they were built from."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import platformdirs
+
+from edgesqueeze.errors import OutputError
+
+KEPT = 2000
+"""Builds that are kept, of programs and single files; the one that was not used for longest goes first."""
+LEFTOVER_SECONDS = 3600
+"""A half-made build of this age belongs to a process that was killed."""
+_HALF_MADE = ".making-"
+
+
+def cached(parts: Iterable[str | bytes], make: Callable[[Path], None]) -> Path:
+    """A folder with what ``make`` puts into it, made at most once for the same parts.
+
+    It is made beside its place and renamed, so that what is found there is complete, and two processes may
+    make the same one at the same time.
+
+    Args:
+        parts: everything that the content depends on.
+        make: gets an empty folder, fills it, and may raise.
+
+    Raises:
+        OutputError: the cache cannot be written.
+    """
+    folder = cache_folder()
+    place = folder / _digest(parts)
+    if place.is_dir():
+        with contextlib.suppress(OSError):
+            os.utime(place)
+        return place
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=_HALF_MADE, dir=folder))
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to the cache of builds: {error.strerror}",
+            got=str(folder),
+            hint="name another cache folder with the environment variable XDG_CACHE_HOME",
+        ) from error
+    try:
+        make(fresh)
+        with contextlib.suppress(OSError):  # another process was faster
+            fresh.rename(place)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    # Now and then is enough.
+    if place.name.startswith("0"):
+        _tidy(folder)
+    return place
+
+
+def cache_folder() -> Path:
+    """Where builds are kept."""
+    return platformdirs.user_cache_path("edgesqueeze") / "builds"
+
+
+def _digest(parts: Iterable[str | bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.hexdigest()[:32]
+
+
+def _tidy(folder: Path) -> None:
+    """Remove builds beyond ``KEPT``, and what killed processes left behind."""
+    ages: list[tuple[float, Path]] = []
+    for path in folder.iterdir():
+        with contextlib.suppress(OSError):
+            ages.append((path.stat().st_mtime, path))
+    ages.sort(reverse=True)
+    half_made = [(age, path) for age, path in ages if path.name.startswith(_HALF_MADE)]
+    whole = [path for _, path in ages if not path.name.startswith(_HALF_MADE)]
+    old = [path for age, path in half_made if time.time() - age > LEFTOVER_SECONDS]
+    for path in (*old, *whole[KEPT:]):
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,107 @@
+"""Firmware that runs a generated model on samples in QEMU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from edgesqueeze.emit.native.records import NativeSource
+from edgesqueeze.errors import RequirementError
+from edgesqueeze.runners import build, toolchain
+from edgesqueeze.runners.machines import Machine, Processor
+
+LEVELS = ("O3", "O2", "Os")
+"""Optimization levels of GCC that ``bench`` offers."""
+STACK_BYTES = 64 * 1024
+"""Far more than the kernels need, which keep nothing large on the stack."""
+PORTS = ("start.c", "port_semihosting.c", "marks.h")
+HARNESS_OBJECTS = ("harness.o", "start.o", "port_semihosting.o")
+WARNINGS = ("-Wall", "-Wextra")
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """A program for an emulated board.
+
+    Attributes:
+        source: the model in it.
+        processor: what it was compiled for.
+        elf: path of the linked file.
+        flags: options that the sources were compiled with.
+        compiler: what compiled them.
+    """
+
+    source: NativeSource
+    processor: Processor
+    elf: Path
+    flags: tuple[str, ...]
+    compiler: toolchain.Tool
+
+    @property
+    def machine(self) -> Machine:
+        """The board that runs it."""
+        return self.processor.machine
+
+
+def build_firmware(source: NativeSource, processor: Processor, level: str = "O3") -> Firmware:
+    """Compile a generated model and the harness for a core.
+
+    Args:
+        source: generated for the processor's ``kernel_core``.
+        processor: the core and its extensions.
+        level: one of ``LEVELS``.
+
+    Raises:
+        RequirementError: the emulated board has too little memory, or the compiler refuses.
+        MissingToolError: the cross compiler or its C library is not installed.
+    """
+    machine = processor.machine
+    _check_memory(source, machine)
+    compiler = toolchain.find(toolchain.ARM_COMPILER)
+    toolchain.require_arm_library(compiler)
+    flags = (*processor.flags, f"-{level}", "-std=c99", "-ffunction-sections", "-fdata-sections", *WARNINGS)
+    sources = build.with_harness(source, *PORTS)
+    sources = build.Sources(
+        sources.about,
+        {**sources.files, "link.ld": _linker_script(source, machine)},
+        sources.compiled,
+        sources.include_folders,
+    )
+    link_flags = ("-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-Tlink.ld", "-lm")
+    elf = build.build(sources, compiler, (*flags, "-include", "marks.h"), link_flags)
+    return Firmware(source, processor, elf, flags, compiler)
+
+
+def _check_memory(source: NativeSource, machine: Machine) -> None:
+    buffers = sum(io.elements * 4 for io in (*source.inputs, *source.outputs) if io.converts)
+    needed = source.weights_bytes + source.arena_bytes + buffers
+    if needed > machine.large.bytes:
+        raise RequirementError(
+            f"{source.name} is too large for the emulated board {machine.name}",
+            expected=f"weights and arena within {machine.large.bytes:,} bytes",
+            got=f"{source.weights_bytes:,} + {source.arena_bytes:,} bytes",
+            hint="shrink the model; a microcontroller with this much memory is rare",
+        )
+
+
+def _linker_script(source: NativeSource, machine: Machine) -> str:
+    template = jinja2.Template(
+        (build.FIRMWARE / "link.ld.j2").read_text(encoding="utf-8"),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    script: str = template.render(
+        machine=machine,
+        harness=HARNESS_OBJECTS,
+        weights=f"{source.name}_weights.o",
+        stack_bytes=STACK_BYTES,
+    )
+    return script
+
+
+def describe_flags(flags: Sequence[str]) -> str:
+    """Options as a reader of a report wants them: without warnings."""
+    return " ".join(flag for flag in flags if not flag.startswith("-W"))

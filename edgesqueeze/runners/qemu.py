@@ -1,0 +1,239 @@
+"""Run firmware in QEMU, and count the instructions of every layer.
+
+The counts are exact and repeat: a plugin (``firmware/count_plugin.c``) counts every block of instructions
+as it runs, and the marks between layers are no instructions themselves.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from edgesqueeze.errors import MissingToolError, RequirementError
+from edgesqueeze.graph import TfliteModel
+from edgesqueeze.runners import build, toolchain
+from edgesqueeze.runners.elf import constant_ranges, read_marks
+from edgesqueeze.runners.firmware_build import Firmware, build_firmware
+from edgesqueeze.runners.host_c import Arrays, packed, unpacked
+from edgesqueeze.runners.machines import Processor
+from edgesqueeze.runners.tflm import check_samples
+
+Samples = Sequence[Sequence[npt.NDArray[Any]]]
+
+START_SECONDS = 60
+SAMPLE_SECONDS = 5
+"""How long a run may take: ten times what the largest models of microcontrollers do."""
+DEFAULT_PROCESSOR = Processor("cortex-m4", "single", dsp=True, mve="none")
+"""What ``verify --runtime qemu`` emulates: the core of most boards, with kernels of its own."""
+PLUGIN_FLAGS = ("-std=c99", "-O2", "-shared", "-fPIC", "-fvisibility=hidden")
+# QEMU 9.0 raised the plugin interface's version and takes no plugin for an older one.
+NEW_INTERFACE = (9, 0)
+
+
+@dataclass(frozen=True)
+class FlashCaches:
+    """Caches beside the flash, which the plugin imitates.
+
+    Attributes:
+        code_bytes: for instructions; a multiple of 64.
+        data_bytes: for constant data; a multiple of 64, or 0 if these share the cache for instructions.
+    """
+
+    code_bytes: int = 1024
+    data_bytes: int = 256
+
+
+@dataclass(frozen=True)
+class Block:
+    """Instructions that ran one after the other, in one layer of the first inference.
+
+    Attributes:
+        layer: index of the layer; -1 for what comes before the first.
+        first: address of the first instruction.
+        last: address of the last one.
+        successor: address of what ran behind it; 0 where the count ends.
+        count: how often that happened.
+    """
+
+    layer: int
+    first: int
+    last: int
+    successor: int
+    count: int
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """What was executed in one inference.
+
+    Attributes:
+        blocks: all instructions.
+        code_lines: layer -> how many lines of 16 bytes of instructions were not in the cache.
+        data_lines: the same for constant data.
+    """
+
+    blocks: tuple[Block, ...]
+    code_lines: Mapping[int, int]
+    data_lines: Mapping[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What came out of one run of the firmware.
+
+    Attributes:
+        outputs: per inference the arrays of the model's outputs.
+        stack_bytes: the deepest stack of an inference, found by painting.
+        counts: what was executed in the first inference; None unless it was asked for.
+        emulator: QEMU.
+    """
+
+    outputs: list[Arrays]
+    stack_bytes: int
+    counts: Counts | None
+    emulator: toolchain.Tool
+
+
+def available() -> str | None:
+    """None when compiler and emulator are there, else what to install."""
+    return toolchain.missing(toolchain.ARM_COMPILER, toolchain.QEMU)
+
+
+def runner(processor: Processor) -> Callable[[TfliteModel, Samples], list[Arrays]]:
+    """A function that runs inferences on an emulated core; see ``edgesqueeze.runners`` for the contract.
+
+    It raises:
+        DataError: an array of the wrong dtype or shape, or the wrong number of arrays.
+        UnsupportedModelError: operators that native C does not have.
+        RequirementError: the firmware does not compile, fails or does not end.
+        MissingToolError: the compiler or the emulator is not installed.
+    """
+
+    def run_on_core(model: TfliteModel, samples: Samples) -> list[Arrays]:
+        from edgesqueeze.emit.native.emit import emit_native
+
+        check_samples(model, samples)
+        if not samples:
+            return []
+        firmware = build_firmware(emit_native(model, core=processor.kernel_core), processor)
+        return run_firmware(firmware, samples).outputs
+
+    return run_on_core
+
+
+def run(model: TfliteModel, samples: Samples) -> list[Arrays]:
+    """Run inferences on an emulated Cortex-M4; see ``runner``."""
+    return runner(DEFAULT_PROCESSOR)(model, samples)
+
+
+def run_firmware(
+    firmware: Firmware,
+    samples: Samples,
+    *,
+    count: FlashCaches | None = None,
+    seconds: float | None = None,
+) -> Run:
+    """Run firmware in QEMU on samples, all in one run.
+
+    Args:
+        firmware: what ``build_firmware`` made.
+        samples: per inference the arrays of the model's inputs; at least one.
+        count: count the instructions of the first inference, and what these caches miss.
+        seconds: how long it may take; by default longer for more samples.
+
+    Raises:
+        RequirementError: it fails, or does not end in time.
+        MissingToolError: QEMU is not installed, or cannot load plugins.
+    """
+    emulator = toolchain.find(toolchain.QEMU)
+    if seconds is None:
+        seconds = START_SECONDS + SAMPLE_SECONDS * len(samples)
+    with tempfile.TemporaryDirectory(prefix="edgesqueeze-") as name:
+        folder = Path(name)
+        (folder / "samples.bin").write_bytes(packed(samples))
+        _execute(firmware, _command(firmware, emulator, folder, count), folder, seconds)
+        return Run(
+            outputs=unpacked(firmware.source, (folder / "outputs.bin").read_bytes(), len(samples)),
+            stack_bytes=int.from_bytes((folder / "stack.bin").read_bytes(), "little"),
+            counts=_read_counts(folder / "counts.txt") if count else None,
+            emulator=emulator,
+        )
+
+
+def _command(
+    firmware: Firmware, emulator: toolchain.Tool, folder: Path, count: FlashCaches | None
+) -> list[str]:
+    command = [emulator.path, "-machine", firmware.machine.name, "-nic", "none"]
+    command += ["-display", "none", "-monitor", "none", "-serial", "none", "-parallel", "none"]
+    command += ["-semihosting-config", "enable=on,target=native", "-kernel", str(firmware.elf)]
+    if count:
+        marks = read_marks(firmware.elf)
+        (folder / "marks.txt").write_text("".join(f"{address:x} {number:x}\n" for address, number in marks))
+        # Beside the other files: commas in a path would end QEMU's option.
+        (folder / "count_plugin.so").symlink_to(_plugin(emulator))
+        ranges = "".join(f",constant={first:#x}-{end:#x}" for first, end in constant_ranges(firmware.elf))
+        caches = f",code={count.code_bytes},data={count.data_bytes}"
+        command += ["-plugin", f"./count_plugin.so,marks=marks.txt,out=counts.txt{caches}{ranges}"]
+    return command
+
+
+def _execute(firmware: Firmware, command: Sequence[str], folder: Path, seconds: float) -> None:
+    about = f"the firmware of {firmware.source.name} on {firmware.machine.name}"
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RequirementError(
+            f"{about} gave no result within {seconds:g} s",
+            expected="QEMU ends when the last inference is done",
+            got="it was stopped",
+            hint="the firmware hangs, or the model is far larger than those of microcontrollers",
+        ) from error
+    said = "; ".join(line for line in done.stderr.splitlines() if line and "warning:" not in line)
+    if "plugin" in said and ("API version" in said or "not supported" in said or "invalid option" in said):
+        raise MissingToolError(
+            "this QEMU does not load plugins, which count the instructions",
+            expected="a QEMU built with plugins, as Debian's and Ubuntu's are",
+            got=said[:300],
+            hint=f"{toolchain.install_command(toolchain.QEMU)} and let it come first on the PATH",
+        )
+    if done.returncode:
+        ending = f"signal {-done.returncode}" if done.returncode < 0 else f"status {done.returncode}"
+        raise RequirementError(f"{about} failed", got=said[:300] or f"QEMU ended with {ending}")
+
+
+def _plugin(emulator: toolchain.Tool) -> Path:
+    """The plugin, compiled for this QEMU's version of the interface."""
+    version = 2 if emulator.number >= NEW_INTERFACE else 1
+    text = (build.FIRMWARE / "count_plugin.c").read_text(encoding="utf-8")
+    sources = build.Sources("QEMU's plugin", {"count_plugin.c": text}, ("count_plugin.c",), ())
+    compiler = toolchain.find(toolchain.HOST_COMPILER)
+    return build.build(sources, compiler, (*PLUGIN_FLAGS, f"-DAPI_VERSION={version}"))
+
+
+def _read_counts(path: Path) -> Counts:
+    blocks: list[Block] = []
+    code_lines: dict[int, int] = {}
+    data_lines: dict[int, int] = {}
+    for words in map(str.split, path.read_text().splitlines()):
+        if words[0] == "lines":
+            layer = int(words[1])
+            code_lines[layer], data_lines[layer] = int(words[2]), int(words[3])
+        else:
+            first, last, successor = (int(word, 16) for word in words[1:4])
+            blocks.append(Block(int(words[0]), first, last, successor, int(words[4])))
+    return Counts(tuple(blocks), code_lines, data_lines)
