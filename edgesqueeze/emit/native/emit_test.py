@@ -152,7 +152,6 @@ def test_kernels_follow_the_rules(kernel_set):
         assert text.startswith("/* "), path.name
         assert "SPDX-License-Identifier: Apache-2.0" in text, path.name
         assert not re.search(r"\b(malloc|calloc|free|printf|memcpy_s)\s*\(", text), path.name
-        assert set(re.findall(r"^(?:void|int32_t|int) (\w+)\(", text, flags=re.MULTILINE)), path.name
         assert not re.findall(r"^(?:void|int32_t|int) (?!es_)(\w+)\(", text, flags=re.MULTILINE), path.name
 
 

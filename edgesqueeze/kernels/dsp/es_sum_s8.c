@@ -16,12 +16,14 @@ static inline int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
  *   s02 s13 s46 s57 sums of two channels each, the lower channel in the lower half
  *   skip            bytes from behind a row to the next row */
 static inline void add_8(const es_area *area, int32_t sums[8]) {
-  const int32_t skip = area->row_stride - area->columns * area->column_stride;
+  /* In memory, because registers run short in builds for debugging. */
+  const int32_t columns = area->columns;
+  const int32_t skip = area->row_stride - columns * area->column_stride;
   const int8_t *pixel = area->first;
   int32_t y = area->rows, x, s02 = 0, s13 = 0, s46 = 0, s57 = 0;
   uint32_t a, b;
   __asm__("1:\n\t"
-          "mov %[x], %[columns]\n"
+          "ldr %[x], %[columns]\n"
           "2:\n\t"
           "ldr %[a], [%[pixel]]\n\t"
           "ldr %[b], [%[pixel], #4]\n\t"
@@ -32,12 +34,13 @@ static inline void add_8(const es_area *area, int32_t sums[8]) {
           "sxtab16 %[s57], %[s57], %[b], ror #8\n\t"
           "subs %[x], %[x], #1\n\t"
           "bne 2b\n\t"
-          "add %[pixel], %[pixel], %[skip]\n\t"
+          "ldr %[x], %[skip]\n\t"
+          "add %[pixel], %[pixel], %[x]\n\t"
           "subs %[y], %[y], #1\n\t"
           "bne 1b"
           : [pixel] "+&r"(pixel), [y] "+&r"(y), [s02] "+&r"(s02), [s13] "+&r"(s13), [s46] "+&r"(s46),
             [s57] "+&r"(s57), [x] "=&r"(x), [a] "=&r"(a), [b] "=&r"(b)
-          : [columns] "r"(area->columns), [stride] "r"(area->column_stride), [skip] "r"(skip)
+          : [columns] "m"(columns), [stride] "r"(area->column_stride), [skip] "m"(skip)
           : "cc", "memory");
   sums[0] += (int16_t)s02;
   sums[1] += (int16_t)s13;
