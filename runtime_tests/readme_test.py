@@ -16,6 +16,7 @@ from edgesqueeze import recipe
 from edgesqueeze.cli import cli, main
 from edgesqueeze.runners.registry import RUNNERS
 from edgesqueeze.testing.tflite_builder import tiny_cnn
+from edgesqueeze.testing.tools import require_tool
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -53,7 +54,7 @@ def command_tree():
 
 def test_there_are_commands():
     names = {words[1] for words in shown_commands() if words[0] == "edgesqueeze"}
-    assert names >= {"demo", "compress", "inspect", "verify", "emit", "targets"}
+    assert names >= {"demo", "compress", "inspect", "verify", "emit", "bench", "targets"}
 
 
 @pytest.mark.parametrize("words", shown_commands(), ids=" ".join)
@@ -158,17 +159,21 @@ def test_a_model_that_does_not_fit_exits_with_1(tmp_path, capsys):
 @pytest.mark.slow
 def test_the_main_commands_run(tmp_path, monkeypatch):
     pytest.importorskip("tflite_micro", reason="tflite-micro has no wheel for this platform")
+    for name, package in (("arm-none-eabi-gcc", "gcc-arm-none-eabi"), ("qemu-system-arm", "qemu-system-arm")):
+        require_tool(name, package)
     from edgesqueeze.testing import tiny_keras
 
     monkeypatch.chdir(tmp_path)
     tiny_keras.randomize(tiny_keras.conv2d()).save("model.keras")
     np.savez("data.npz", x=tiny_keras.images(), y=np.arange(48) % tiny_keras.CLASSES)
     lines = shown_commands(section("A model of your own"))
-    assert [words[1] for words in lines] == ["targets", "compress", "inspect", "verify", "emit"]
+    assert [words[1] for words in lines] == ["targets", "compress", "inspect", "verify", "emit", "bench"]
     for words in lines:
         done = CliRunner().invoke(cli, words[1:], catch_exceptions=False)
         assert done.exit_code == 0, done.output
     report = json.loads(Path("out/report.json").read_text())
     assert sorted(path.name for path in Path("out").iterdir()) == sorted(report["files"])
     assert report["files"][:3] == ["model.tflite", "model.keras", "report.json"]
-    assert {path.name for path in Path("firmware").iterdir()} == {"my_model.h", "my_model.cc"}
+    assert {"my_model.h", "my_model.c", "my_model_weights.c", "Makefile", "kernels"} <= set(
+        os.listdir("firmware")
+    )

@@ -12,6 +12,11 @@ MARKER="$VENV/.made-by-edgesqueeze-scripts"
 # What the tests need besides Python: Debian package | command that succeeds when it is there | what it is for.
 SYSTEM_TOOLS=(
   "g++|command -v g++|the tests that compile emitted C and C++ for this machine"
+  "gcc|command -v gcc|the tests that run native C on this machine"
+  "make|command -v make|the tests that build generated C with its own Makefile"
+  "cmake|command -v cmake|the tests that build generated C with its own CMakeLists.txt"
+  "clang|command -v clang|the tests that compile native C with a second compiler"
+  "qemu-system-arm|command -v qemu-system-arm|the tests that run native C on an emulated Cortex-M"
   "gcc-arm-none-eabi|command -v arm-none-eabi-g++|the tests that compile emitted firmware for Cortex-M"
   "libnewlib-arm-none-eabi|compiler_has libc.a|the tests that compile emitted firmware for Cortex-M"
   "libstdc++-arm-none-eabi-newlib|compiler_has libstdc++.a|the tests that compile emitted firmware for Cortex-M"

@@ -162,13 +162,72 @@ def test_set_of_files_is_closed():
     assert files["es_average_pool_s8.c"] == (FOLDER / "reference" / "es_average_pool_s8.c").read_text()
 
 
-def test_makefile_builds_and_runs_outside_of_the_repository(tmp_path):
-    make = require_tool("make", "make")
-    require_tool("gcc", "gcc")
+@pytest.fixture
+def folder(tmp_path):
+    """A generated folder, outside of the repository."""
     for path, text in emit_native(parse_tflite(tiny_cnn(), "tiny")).files.items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(text)
+    return tmp_path
+
+
+def test_makefile_builds_a_library_and_a_program(folder):
+    tmp_path = folder
+    make = require_tool("make", "make")
+    require_tool("gcc", "gcc")
     done = subprocess.run([make, "-C", str(tmp_path), "run"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r"^\d: ", done.stdout, flags=re.MULTILINE)) == 4
     assert (tmp_path / "build" / "libtiny.a").is_file()
+
+
+def test_cmake_builds_a_library_and_a_program(folder):
+    cmake = require_tool("cmake", "cmake")
+    require_tool("gcc", "gcc")
+    for step in (["-S", ".", "-B", "out", "-DTINY_EXAMPLE=ON"], ["--build", "out"]):
+        done = subprocess.run([cmake, *step], cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr + done.stdout
+    done = subprocess.run([folder / "out" / "tiny_example"], capture_output=True, text=True, check=False)
+    assert len(done.stdout.splitlines()) == 4
+
+
+def test_two_models_in_one_firmware(tmp_path):
+    """Libraries of two models link into one program, though both bring the same kernels."""
+    make = require_tool("make", "make")
+    require_tool("gcc", "gcc")
+    models = {"one": tiny_cnn(), "two": tiny_residual()}
+    for name, content in models.items():
+        for path, text in emit_native(parse_tflite(content, name)).files.items():
+            (tmp_path / name / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name / path).write_text(text)
+        subprocess.run([make, "-C", str(tmp_path / name)], capture_output=True, check=True)
+    calls = "".join(
+        f"{name}_model {name}; static uint8_t {name}_arena[{name.upper()}_ARENA_BYTES] "
+        f"{name.upper()}_ARENA_ALIGNED; bad |= {name}_init(&{name}, {name}_arena, sizeof {name}_arena); "
+        f"{name}_invoke(&{name});"
+        for name in models
+    )
+    includes = "".join(f'#include "{name}/{name}.h"\n' for name in models)
+    (tmp_path / "both.c").write_text(f"{includes}int main(void) {{ int bad = 0; {calls} return bad; }}")
+    libraries = [f"{name}/build/lib{name}.a" for name in models]
+    command = ["gcc", "-Wall", "-Werror", "-I.", "both.c", *libraries, "-o", "both"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    assert subprocess.run([tmp_path / "both"], check=False).returncode == 0
+
+
+def test_init_refuses_an_arena_that_is_small_or_misaligned(folder):
+    require_tool("gcc", "gcc")
+    (folder / "check.c").write_text(
+        '#include "tiny.h"\n'
+        "static uint8_t arena[TINY_ARENA_BYTES + 16] TINY_ARENA_ALIGNED;\n"
+        "int main(void) {\n"
+        "  tiny_model model;\n"
+        "  if (tiny_init(&model, arena, TINY_ARENA_BYTES) != 0) { return 1; }\n"
+        "  if (tiny_init(&model, arena, TINY_ARENA_BYTES - 1) != -1) { return 2; }\n"
+        "  return tiny_init(&model, arena + 4, TINY_ARENA_BYTES) == -1 ? 0 : 3;\n"
+        "}\n"
+    )
+    sources = [str(path) for path in folder.rglob("*.c") if path.name != "main.c"]
+    command = ["gcc", "-I", ".", "-I", "kernels", *sources, "-o", "check"]
+    subprocess.run(command, cwd=folder, check=True)
+    assert subprocess.run([folder / "check"], check=False).returncode == 0

@@ -1,6 +1,6 @@
 """How the kernels for the DSP extension (``kernels/dsp``) want their weights and how much scratch they need.
 
-Cortex-M4, M7 and M33. Two output channels share 16-bit words, ``256 * odd + even``: one byte a weight, and
+Cortex-M4, M7 and M33. Two output channels share 16-bit words, ``256 * even + odd``: one byte a weight, and
 the instruction that multiplies two int16 at once works on both channels (``es_conv_core_dsp.h``). Every
 ``..._scratch`` function computes the same number of bytes as ``es_..._scratch_bytes`` beside the kernel.
 """
@@ -38,7 +38,6 @@ _PLANES = 4  # channels that the depthwise kernel works on at a time
 _PLANE_CHANNEL_BYTES = 60  # sizeof(plane_channel)
 _COLUMN_PAIR_BYTES = 16  # three rows and a bias
 _MOST_WIDENED = 256  # inputs that the fully connected kernel keeps as int16
-_SUM_LIMIT = 1 << 23  # odd channels' sums have 24 bits
 
 Weights = npt.NDArray[np.int8]
 
@@ -48,18 +47,16 @@ depthwise_scratch = pack_reference.depthwise_scratch
 
 
 def conv2d_exact(weights: Weights) -> bool:
-    """Whether ``conv2d`` and ``conv2d_1x1`` can pack these weights: int8, output channels first.
+    """Whether ``conv2d`` and ``conv2d_1x1`` can pack these weights: none is -128.
 
-    No weight may be -128, and an odd channel's sum of products must fit into 24 bits for every input: the
-    magnitudes of its weights add up to less than 65536. Up to 516 inputs they always do.
+    TensorFlow Lite's quantization specification excludes that value; a word of two channels cannot hold it.
     """
-    sums = np.abs(weights.reshape(len(weights), -1)[1::2].astype(np.int64)).sum(axis=1)
-    return fully_connected_exact(weights) and int(np.max(sums, initial=0)) * 128 < _SUM_LIMIT
+    return bool(np.all(weights > -128))
 
 
 def fully_connected_exact(weights: Weights) -> bool:
     """Whether ``fully_connected`` can pack these weights: none is -128."""
-    return bool(np.all(weights > -128))
+    return conv2d_exact(weights)
 
 
 def conv2d(weights: Weights) -> Blob:
@@ -77,7 +74,7 @@ def conv2d(weights: Weights) -> Blob:
         ValueError: weights that are not ``conv2d_exact``.
     """
     if not conv2d_exact(weights):
-        raise ValueError("weights of -128 or too large for sums of 24 bits")
+        raise ValueError("weights of -128")
     rows = weights.reshape(*weights.shape[:2], -1)
     if _has_rests(rows.shape[2]):
         rests = _padded_last(rows[:, :, -1])
@@ -179,7 +176,7 @@ def _pairs(rows: Weights, multiple: int) -> npt.NDArray[np.int16]:
     """int16 ``[pairs of channels, steps, 4]``: two channels a word, inputs 0, 2, 1, 3 of every step."""
     padded = np.zeros((_padded(len(rows), multiple), _padded(rows.shape[1], _TOGETHER)), np.int16)
     padded[: len(rows), : rows.shape[1]] = rows
-    words = padded[0::2] + np.int16(256) * padded[1::2]
+    words = np.int16(256) * padded[0::2] + padded[1::2]
     return words.reshape(len(words), -1, _TOGETHER)[:, :, _ORDER].astype("<i2")
 
 

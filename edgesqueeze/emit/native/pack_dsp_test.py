@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from edgesqueeze.emit.native import pack_dsp
 from edgesqueeze.emit.native.conv_shape import ConvShape
+from edgesqueeze.emit.native.emit import emit_native
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.runners import qemu, tflm
 from edgesqueeze.runners.machines import Processor
@@ -26,9 +27,9 @@ def weights_of(*shape, seed=0):
 
 
 def unpack_words(words):
-    """Even and odd channels of words ``256 * odd + even``."""
-    even = words.astype(np.int8)
-    return even, ((words.astype(np.int32) - even) >> 8).astype(np.int8)
+    """Even and odd channels of words ``256 * even + odd``."""
+    odd = words.astype(np.int8)
+    return ((words.astype(np.int32) - odd) >> 8).astype(np.int8), odd
 
 
 @settings(derandomize=True, deadline=None, max_examples=40)
@@ -81,14 +82,6 @@ def test_weights_of_minus_128_are_refused():
         pack_dsp.conv2d(weights)
     with pytest.raises(ValueError, match="-128"):
         pack_dsp.fully_connected(weights.reshape(2, 8))
-
-
-@pytest.mark.parametrize(("inputs", "exact"), [(516, True), (517, False)])
-def test_sums_of_odd_channels_have_24_bits(inputs, exact):
-    weights = np.zeros((2, 1, 1, inputs), np.int8)
-    weights[1] = 127
-    assert pack_dsp.conv2d_exact(weights) is exact
-    assert pack_dsp.conv2d_exact(weights[::-1])
 
 
 SHAPES = [
@@ -185,11 +178,50 @@ def random_layers(seed):
     return parse_tflite(graph.build(outputs))
 
 
+LONG_SUMS = [  # image and kernel size: inputs of an output
+    ((2, 4, 512), 1, 512),
+    ((2, 2, 516), 1, 516),
+    ((4, 1, 600), 1, 600),
+    ((5, 6, 40), (3, 5), 600),
+    ((2, 2, 1024), 1, 1024),
+    ((4, 3, 256), 3, 2304),
+    ((3, 4, 259), 3, 2331),
+    ((2, 2, 512), 3, 4608),
+]
+
+
+def layers_with_long_sums(seed, layers):
+    """Layers whose weights are all 127 or -127, and whose outputs reach from the least to the largest sum."""
+    graph = GraphBuilder(seed)
+    outputs = []
+    for number, (image, kernel, taps) in enumerate(layers):
+        x = graph.input((1, *image), "int8", 6 * 73 / (taps**0.5 * 127 * 128))
+        size = (kernel, kernel) if isinstance(kernel, int) else kernel
+        signs = graph.rng.choice([-1, 1], (4 + number % 2, taps))
+        signs[0] = 1
+        signs[1] = -1
+        signs[2] = np.where(np.arange(taps) < taps // 2, 1, -1)
+        weights = 127 * signs.reshape(-1, *size, image[2])
+        outputs.append(graph.conv2d(x, len(weights), kernel, weights=weights))
+    return parse_tflite(graph.build(outputs))
+
+
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m7"])
+def test_sums_of_any_length_equal_tflm(core):
+    model = layers_with_long_sums(5, LONG_SUMS)
+    source = emit_native(model, core=core)
+    assert not any("general" in name for name in source.files)
+    assert_equals_tflm(model, core, 5)
+
+
 @pytest.mark.parametrize(("core", "seed"), [("cortex-m4", 1), ("cortex-m33", 2)])
 def test_kernels_equal_tflm(core, seed):
+    assert_equals_tflm(random_layers(seed), core, seed)
+
+
+def assert_equals_tflm(model, core, seed):
     require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
     require_tool("qemu-system-arm", "qemu-system-arm")
-    model = random_layers(seed)
     rng = np.random.default_rng(seed)
     shapes = [tensor.shape for tensor in model.main.input_tensors]
     samples = [[rng.integers(-128, 128, shape).astype(np.int8) for shape in shapes] for _ in range(3)]

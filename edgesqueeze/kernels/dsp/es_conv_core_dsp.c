@@ -4,15 +4,24 @@
 #include "es_assembly_dsp.h"
 #include "es_conv_core_dsp.h"
 
+enum {
+  WIDENED_BYTES = 2 * ES_CONV_CORE_PIXELS, /* of one input of the pixels */
+  UNROLLED = 8,                            /* steps in a round of the loop */
+  STEP_CODE_BYTES = 64
+};
+
 /* Two channels by 3 pixels a turn, all 14 registers: naked, because no compiler would keep them free.
  *
  *   r0      widened inputs       r1-r3   two inputs of the pixels a, b, c
  *   lr      weights              r4, r5  weights of 4 inputs
- *   r6      end of the inputs    r7-r9   even channel's sums       r10-r12  256 * odd + even sums
+ *   r6      where to stop        r7-r9   odd channel's sums        r10-r12  256 * even + odd sums
  *
- * Stack: 0 inputs, 4 their end, 8 six zeros, 32 where to enter the loop, 36 channels, 40 output,
- * 44 offset_b, 48 offset_c. One LDM starts a turn: it sets r0 and r6, clears the sums and jumps into the
- * unrolled loop so that steps modulo 8 steps come first.
+ * Stack: 0 inputs, 4 where to stop, 8 six zeros, 32 where to enter the loop, 36 channels, 40 output,
+ * 44 offset_b, 48 offset_c, 52 end of the inputs, 56 the even channel's sums of the parts before. One LDM
+ * starts a turn: it sets r0 and r6, clears the sums and jumps into the unrolled loop so that steps modulo
+ * 8 steps come first.
+ *
+ * The loop stops at or behind r6: at it when there is one part, behind it after a part of several.
  *
  * Sums start at zero; the channels' bias is doubled, and so are the sums when the bias is added, as SMMLAR
  * wants them: it multiplies, rounds, and adds the addend in one instruction. A register shift uses only the
@@ -20,30 +29,26 @@
 ES_ASSEMBLY static void compute_pairs(const es_conv_core *core ES_UNUSED) {
   __asm__ volatile(
       "push {r4-r11, lr}\n"
-      "sub sp, sp, #52\n"
-      "ldm r0, {r0-r6}\n"
+      "sub sp, sp, #68\n"
+      "ldm r0, {r0-r8}\n"
       "mov lr, r2\n"
-      "strd r3, r4, [sp, #36]\n"
-      "strd r5, r6, [sp, #44]\n"
+      "adr.w r9, 2f\n"
+      "add r3, r3, r9\n"
+      "add r9, sp, #32\n"
+      "stm r9, {r3-r8}\n"
+      "strd r0, r1, [sp]\n"
       "movs r4, #0\n"
       "strd r4, r4, [sp, #8]\n"
       "strd r4, r4, [sp, #16]\n"
       "strd r4, r4, [sp, #24]\n"
-      "add r5, r1, r1, lsl #1\n" /* 24 bytes a step */
-      "add r5, r0, r5, lsl #3\n"
-      "strd r0, r5, [sp]\n"
-      "rsbs r1, r1, #0\n"
-      "and r1, r1, #7\n" /* steps to leave out in the first round, 64 bytes of code each */
-      "adr.w r5, 2f\n"
-      "add r5, r5, r1, lsl #6\n"
-      "orr r5, r5, #1\n" /* Thumb state */
-      "str r5, [sp, #32]\n"
+      "strd r4, r4, [sp, #56]\n"
+      "str r4, [sp, #64]\n"
 
       "1:\n" /* next two channels */
       "ldm sp, {r0, r6-r12, pc}\n"
       ".balign 4\n"
       "2:\n"
-      ".rept 8\n"
+      ".rept 8\n" /* UNROLLED */
       "ldrd r4, r5, [lr], #8\n"
       "ldmia r0!, {r1, r2, r3}\n"
       "smlad r10, r1, r4, r10\n"
@@ -63,66 +68,95 @@ ES_ASSEMBLY static void compute_pairs(const es_conv_core *core ES_UNUSED) {
       "smlad r9, r3, r5, r9\n"
       ".endr\n"
       "cmp r0, r6\n"
-      "bne.w 2b\n"
-
-      "ldrd r5, r6, [sp, #36]\n" /* channels, output */
-      "sub r10, r10, r7\n"       /* 256 * odd sum */
+      "blo.w 2b\n"
+      "sub r10, r10, r7\n" /* 256 * even sum */
       "sub r11, r11, r8\n"
       "sub r12, r12, r9\n"
-      "ldmia r5!, {r0-r3}\n" /* even channel: bias, multiplier, addend, shift */
-      "add r7, r0, r7, lsl #1\n"
-      "add r8, r0, r8, lsl #1\n"
-      "add r9, r0, r9, lsl #1\n"
-      "add r4, r2, r7, asr #31\n" /* addend, one less for negative sums */
-      "smmlar r7, r7, r1, r4\n"
-      "add r4, r2, r8, asr #31\n"
-      "smmlar r8, r8, r1, r4\n"
-      "add r4, r2, r9, asr #31\n"
-      "smmlar r9, r9, r1, r4\n"
+      "bhi 4f\n"
+
+      "ldrd r5, r6, [sp, #36]\n" /* channels, output */
+      "ldmia r5!, {r0-r3}\n"     /* even channel: bias, multiplier, addend, shift */
+      "add r10, r0, r10, asr #7\n"
+      "add r11, r0, r11, asr #7\n"
+      "add r12, r0, r12, asr #7\n"
+      "3:\n"
+      "add r4, r2, r10, asr #31\n" /* addend, one less for negative sums */
+      "smmlar r10, r10, r1, r4\n"
+      "add r4, r2, r11, asr #31\n"
+      "smmlar r11, r11, r1, r4\n"
+      "add r4, r2, r12, asr #31\n"
+      "smmlar r12, r12, r1, r4\n"
       "ldrd r0, r1, [sp, #44]\n" /* offsets */
-      "asr r7, r7, r3\n"
-      "asr r8, r8, r3\n"
-      "asr r9, r9, r3\n"
-      "ssat r7, #8, r7\n"
-      "ssat r8, #8, r8\n"
-      "ssat r9, #8, r9\n"
-      "strb r9, [r6, r1]\n"
-      "strb r8, [r6, r0]\n"
-      "strb r7, [r6], #1\n"
-      "ldmia r5!, {r2, r3, r4, r7}\n" /* odd channel: bias, multiplier, addend, shift */
-      "add r10, r2, r10, asr #7\n"
-      "add r11, r2, r11, asr #7\n"
-      "add r12, r2, r12, asr #7\n"
-      "add r8, r4, r10, asr #31\n"
-      "smmlar r10, r10, r3, r8\n"
-      "add r8, r4, r11, asr #31\n"
-      "smmlar r11, r11, r3, r8\n"
-      "add r8, r4, r12, asr #31\n"
-      "smmlar r12, r12, r3, r8\n"
-      "asr r10, r10, r7\n"
-      "asr r11, r11, r7\n"
-      "asr r12, r12, r7\n"
+      "asr r10, r10, r3\n"
+      "asr r11, r11, r3\n"
+      "asr r12, r12, r3\n"
       "ssat r10, #8, r10\n"
       "ssat r11, #8, r11\n"
       "ssat r12, #8, r12\n"
       "strb r12, [r6, r1]\n"
       "strb r11, [r6, r0]\n"
       "strb r10, [r6], #1\n"
+      "ldmia r5!, {r2, r3, r4, r10}\n" /* odd channel: bias, multiplier, addend, shift */
+      "add r7, r2, r7, lsl #1\n"
+      "add r8, r2, r8, lsl #1\n"
+      "add r9, r2, r9, lsl #1\n"
+      "add r11, r4, r7, asr #31\n"
+      "smmlar r7, r7, r3, r11\n"
+      "add r11, r4, r8, asr #31\n"
+      "smmlar r8, r8, r3, r11\n"
+      "add r11, r4, r9, asr #31\n"
+      "smmlar r9, r9, r3, r11\n"
+      "asr r7, r7, r10\n"
+      "asr r8, r8, r10\n"
+      "asr r9, r9, r10\n"
+      "ssat r7, #8, r7\n"
+      "ssat r8, #8, r8\n"
+      "ssat r9, #8, r9\n"
+      "strb r9, [r6, r1]\n"
+      "strb r8, [r6, r0]\n"
+      "strb r7, [r6], #1\n"
       "strd r5, r6, [sp, #36]\n"
-      "cmp r7, #0\n"
+      "cmp r10, #0\n"
       "bge.w 1b\n"
-      "add sp, sp, #52\n"
-      "pop {r4-r11, pc}\n");
+      "add sp, sp, #68\n"
+      "pop {r4-r11, pc}\n"
+
+      "4:\n" /* a part of the sums: the even channel's to the others in memory */
+      "add r5, sp, #52\n"
+      "ldm r5!, {r1-r4}\n" /* end of the inputs, sums */
+      "add r10, r2, r10, asr #8\n"
+      "add r11, r3, r11, asr #8\n"
+      "add r12, r4, r12, asr #8\n"
+      "movs r2, #0\n"
+      "cmp r0, r1\n"
+      "beq 5f\n"
+      "strd r10, r11, [sp, #56]\n"
+      "str r12, [sp, #64]\n"
+      "mov r10, r7\n" /* the odd channel's go on */
+      "mov r11, r8\n"
+      "mov r12, r9\n"
+      "add r6, r6, #3072\n" /* ES_CONV_CORE_PART * WIDENED_BYTES */
+      "b.w 2b\n"
+      "5:\n" /* the last part */
+      "strd r2, r2, [sp, #56]\n"
+      "str r2, [sp, #64]\n"
+      "ldrd r5, r6, [sp, #36]\n"
+      "ldmia r5!, {r0-r3}\n"
+      "add r10, r0, r10, lsl #1\n"
+      "add r11, r0, r11, lsl #1\n"
+      "add r12, r0, r12, lsl #1\n"
+      "b 3b\n");
 }
 
 int32_t es_conv_core_scratch_bytes(int32_t inputs, int32_t out_channels) {
   const int32_t channels = (out_channels + 1) & ~(int32_t)1;
-  return channels * (int32_t)sizeof(es_channel) + es_conv_core_inputs(inputs) * 2 * ES_CONV_CORE_PIXELS;
+  return channels * (int32_t)sizeof(es_channel) + es_conv_core_inputs(inputs) * WIDENED_BYTES;
 }
 
 int8_t *es_conv_core_start(const es_conv2d *layer, int32_t inputs, void *scratch, es_conv_core *core) {
   const int32_t count = layer->out_channels;
   const int32_t even = (count + 1) & ~(int32_t)1;
+  const int32_t padded = es_conv_core_inputs(inputs);
   es_channel *channels = scratch;
   es_unpack_channels(&layer->channels, 0, count, channels);
   channels[even - 1] = channels[count - 1]; /* where the count is odd: any valid values */
@@ -134,13 +168,19 @@ int8_t *es_conv_core_start(const es_conv2d *layer, int32_t inputs, void *scratch
     channels[even - 3].shift |= INT32_MIN;
   }
   core->widened = (int32_t *)(channels + even);
-  core->steps = es_conv_core_inputs(inputs) / 4;
+  core->steps = padded / 4;
+  core->end = (int8_t *)core->widened + padded * WIDENED_BYTES;
+  core->pause = core->end;
+  if (padded > ES_CONV_CORE_PART) { /* the first part takes what is left after full ones */
+    core->pause -= (padded - 1) / ES_CONV_CORE_PART * ES_CONV_CORE_PART * WIDENED_BYTES + 1;
+  }
   core->weights = layer->weights;
+  core->entry = (-core->steps & (UNROLLED - 1)) * STEP_CODE_BYTES + 1; /* Thumb state */
   core->channels = channels;
   core->offset_b = count;
   core->offset_c = 2 * count;
   core->out_channels = count;
-  return (int8_t *)(core->widened + 2 * ES_CONV_CORE_PIXELS * core->steps);
+  return (int8_t *)scratch + es_conv_core_scratch_bytes(inputs, count);
 }
 
 /* The last channel of an odd count: the channel of zeros beside it must not touch the next pixel. */

@@ -6,22 +6,28 @@
  *
  *   a0 a2 | b0 b2 | c0 c2 | a1 a3 | b1 b3 | c1 c3
  *
- * Weights. Two output channels, even (w) and odd (u), share words of two int16 in the same order of inputs:
+ * Weights. Two output channels, even (u) and odd (w), share words of two int16 in the same order of inputs:
  *
  *   256 u0 + w0, 256 u2 + w2 | 256 u1 + w1, 256 u3 + w3
  *
- * SMLAD with such a word accumulates 256 * odd + even. SXTB16 leaves the w alone, which gives the even sum
- * by itself; the difference of both is 256 times the odd sum. So weights take one byte each in flash, and one
- * instruction widens four of them. This is exact while the odd sum, without bias, fits into 24 bits and no
- * weight is -128; the packing checks both. The number of inputs is padded with zero weights to a multiple
- * of 4, an odd channel count with a channel of zeros.
+ * SMLAD with such a word accumulates 256 * even + odd. SXTB16 leaves the w alone, which gives the odd sum
+ * by itself; the difference of both is 256 times the even sum. So weights take one byte each in flash, and one
+ * instruction widens four of them. No weight may be -128, which the packing checks, and the even sum, without
+ * bias, has to fit into 24 bits: after every ES_CONV_CORE_PART inputs it is taken out and added up elsewhere.
+ * The number of inputs is padded with zero weights to a multiple of 4, an odd channel count with a channel
+ * of zeros.
  */
 #ifndef ES_CONV_CORE_DSP_H
 #define ES_CONV_CORE_DSP_H
 
 #include "es_conv.h"
 
-enum { ES_CONV_CORE_PIXELS = 3 };
+enum {
+  ES_CONV_CORE_PIXELS = 3,
+  /* So many products of int8, with weights from -127 on, always fit into 24 bits; a multiple of 32, which is
+   * what the unrolled loop takes. */
+  ES_CONV_CORE_PART = 512
+};
 
 /* Inputs of a pixel with the padding that the weights have. */
 static inline int32_t es_conv_core_inputs(int32_t inputs) {
@@ -31,11 +37,14 @@ static inline int32_t es_conv_core_inputs(int32_t inputs) {
 /* What a group needs. The order of the first members is known to the assembly. */
 typedef struct {
   int32_t *widened;
-  int32_t steps; /* of 4 inputs */
+  const int8_t *pause; /* first address in `widened` where the loop stops: its end, or inside a part's last step */
   const int8_t *weights;
+  int32_t entry; /* bytes of code by which the first round of the unrolled loop is shorter */
   const es_channel *channels; /* two a turn; the sign bit of a second one's shift ends the loop */
   int8_t *output;
   int32_t offset_b, offset_c; /* from the output of pixel a to those of the pixels b and c */
+  const int8_t *end;          /* of `widened` */
+  int32_t steps;              /* of 4 inputs */
   int32_t out_channels;
 } es_conv_core;
 

@@ -15,7 +15,7 @@
 enum {
   OUTPUTS = 4,
   MOST_WIDENED = 256,
-  /* So many inputs keep an odd output's sum within the 24 bits that its words allow. */
+  /* So many inputs keep an even output's sum within the 24 bits that its words allow. */
   MOST_INPUTS = 512
 };
 
@@ -36,8 +36,8 @@ typedef struct {
  *
  *   r0      inputs             r12, lr  inputs 0 and 2, 1 and 3 of a step
  *   r1      weights            r2-r5    weights of a step
- *   r6      end of the inputs  r7, r9   sums of outputs 0 and 2
- *   r11     output             r8, r10  256 times the sums of outputs 1 and 3, plus those of outputs 0 and 2
+ *   r6      end of the inputs  r7, r9   sums of outputs 1 and 3
+ *   r11     output             r8, r10  256 times the sums of outputs 0 and 2, plus those of outputs 1 and 3
  *
  * Stack: 0 inputs, 4 their end, 8 four zeros, 24 where to enter the loop, 28 biases, 32 groups left,
  * 36 multiplier, addend, shift, 48 sums. One LDM starts a group: it sets r0 and r6, clears the sums and jumps
@@ -128,11 +128,11 @@ ES_ASSEMBLY static void compute_groups(const group_run *run ES_UNUSED) {
       "sub r10, r10, r9\n"
       "cbz r2, 7f\n"
       "ldmia r0!, {r6, r12}\n"
-      "add r7, r7, r6\n"
-      "add r8, r12, r8, asr #8\n"
+      "add r7, r7, r12\n"
+      "add r8, r6, r8, asr #8\n"
       "ldmia r0!, {r6, r12}\n"
-      "add r9, r9, r6\n"
-      "add r10, r12, r10, asr #8\n"
+      "add r9, r9, r12\n"
+      "add r10, r6, r10, asr #8\n"
       "subs r2, r2, #1\n" /* the flags survive until the loop's end */
       "strd r0, r2, [sp, #28]\n"
       "add r6, r4, r7, asr #31\n" /* addend, one less for negative sums */
@@ -155,20 +155,20 @@ ES_ASSEMBLY static void compute_groups(const group_run *run ES_UNUSED) {
       "ssat r8, #8, r8\n"
       "ssat r9, #8, r9\n"
       "ssat r10, #8, r10\n"
-      "strb r7, [r11], #1\n"
       "strb r8, [r11], #1\n"
-      "strb r9, [r11], #1\n"
+      "strb r7, [r11], #1\n"
       "strb r10, [r11], #1\n"
+      "strb r9, [r11], #1\n"
       "bne.w 3b\n"
       "b 8f\n"
 
       "7:\n" /* sums only */
       "ldr r0, [sp, #48]\n"
       "ldm r0, {r2-r5}\n"
-      "add r2, r2, r7\n"
-      "add r3, r3, r8, asr #8\n"
-      "add r4, r4, r9\n"
-      "add r5, r5, r10, asr #8\n"
+      "add r2, r2, r8, asr #8\n"
+      "add r3, r3, r7\n"
+      "add r4, r4, r10, asr #8\n"
+      "add r5, r5, r9\n"
       "stm r0, {r2-r5}\n"
       "8:\n"
       "add sp, sp, #52\n"
