@@ -174,6 +174,5 @@ def test_the_main_commands_run(tmp_path, monkeypatch):
     report = json.loads(Path("out/report.json").read_text())
     assert sorted(path.name for path in Path("out").iterdir()) == sorted(report["files"])
     assert report["files"][:3] == ["model.tflite", "model.keras", "report.json"]
-    assert {"my_model.h", "my_model.c", "my_model_weights.c", "Makefile", "kernels"} <= set(
-        os.listdir("firmware")
-    )
+    written = {path.name for path in Path("firmware").iterdir()}
+    assert written >= {"my_model.h", "my_model.c", "my_model_weights.c", "Makefile", "kernels"}
