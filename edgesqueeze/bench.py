@@ -52,12 +52,11 @@ def bench(
         MissingToolError: a compiler or the emulator is not installed.
     """
     # The generator is needed here only; the records are not.
-    from edgesqueeze.emit.native.emit import emit_native
-    from edgesqueeze.emit.native.fit import check_fit
+    from edgesqueeze.emit.native.for_target import check_fit, emit_for
 
     _check_use(target, runtime)
     processor = processor_of(target.cpu)
-    source = emit_native(model, core=processor.kernel_core)
+    source = emit_for(model, target)
     check_fit(target, source)
     disassembler, *_ = toolchain.require(*TOOLS)
     firmware = build_firmware(source, processor, opt)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from edgesqueeze.compare import fidelity
+from edgesqueeze.emit.native.for_target import NATIVE_METHOD, emit_for
 from edgesqueeze.emit.tflm import emit_tflm
 from edgesqueeze.errors import (
     AccuracyError,
@@ -73,6 +74,10 @@ Progress = Callable[[str, int, int], None]
 """Called with the stage's name, the steps done in it and the steps in all (0 where they are not counted)."""
 
 
+NATIVE_FOLDER = "firmware"
+"""Where C without a runtime goes in the output folder, which needs a folder of its own."""
+
+
 @dataclass(frozen=True, eq=False)
 class Compressed:
     """What ``compress`` made.
@@ -81,7 +86,7 @@ class Compressed:
         report: what was done and found.
         tflite: the .tflite.
         model: the compressed float model as a flat tf_keras model.
-        sources: firmware sources by file name; empty unless the target is a microcontroller.
+        sources: firmware sources by path in the output folder; empty unless the target is a microcontroller.
     """
 
     report: Report
@@ -302,18 +307,22 @@ def _train(job: _Job, student: Any, teacher: Any, steps: int, stage: str) -> dic
 
 
 def _emit(job: _Job, tflite: TfliteModel) -> Mapping[str, Any]:
-    """Firmware sources and the arena, for a microcontroller that runs TFLM."""
+    """Firmware sources and the arena, for a microcontroller: C++ for TFLM, or C where the target says so."""
     if not job.target.is_mcu:
         job.log.skip("emit", f"{job.target.name} loads the .tflite itself")
         return {}
     try:
         with job.log.stage("emit"):
+            if job.target.runtime.name == "c":
+                native = emit_for(tflite, job.target)
+                files = {f"{NATIVE_FOLDER}/{name}": text for name, text in native.files.items()}
+                return {"files": files, "known": (native.arena_bytes, NATIVE_METHOD)}
             source = emit_tflm(tflite, core=job.target.cpu.core)
     except (MissingToolError, RequirementError, UnsupportedModelError) as error:
         # What TFLM lacks is the fit's business; the model and the report are still worth having.
         job.log.skip("emit", error.problem)
         return {}
-    return {"files": source.files, "arena": source.arena}
+    return {"files": source.files, "known": (source.arena.bytes, source.arena.method)}
 
 
 def _judge(job: _Job, squeezed: Any, tflite: TfliteModel, sources: Mapping[str, Any]) -> Compressed:
@@ -326,9 +335,8 @@ def _judge(job: _Job, squeezed: Any, tflite: TfliteModel, sources: Mapping[str, 
         rows = len(seen.first.inputs[0])
         log.findings += trouble_on(tflite, seen.first, [one[:rows] for one in seen.original])
         log.findings += chance_level(compared, seen.original)
-    arena = sources.get("arena")
     with log.stage("fit"):
-        known = (arena.bytes, arena.method) if arena else measured_arena(tflite, job.target)
+        known = sources.get("known") or measured_arena(tflite, job.target)
         fit = check_fit(job.target, needs_of(tflite, *known))
         log.findings += fit.findings
     parameters = job.loaded.model.count_params()
@@ -354,7 +362,7 @@ def _judge(job: _Job, squeezed: Any, tflite: TfliteModel, sources: Mapping[str, 
             float_bytes=4 * parameters,
             tflite_bytes=measured.tflite_bytes,
             tflite_deflate_bytes=measured.tflite_deflate_bytes,
-            arena_bytes=arena.bytes if arena else None,
+            arena_bytes=known[0] if "known" in sources else None,
         ),
         fit=fit,
         findings=tuple(log.findings),
@@ -384,5 +392,6 @@ def _write(
     save_model(result.model, family, stage / "model.keras", custom_objects)
     (stage / "report.json").write_text(report.model_dump_json(indent=2) + "\n")
     for name, text in result.sources.items():
+        (stage / name).parent.mkdir(parents=True, exist_ok=True)
         (stage / name).write_text(text)
     return Compressed(report, result.tflite, result.model, result.sources)

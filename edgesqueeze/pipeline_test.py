@@ -270,6 +270,17 @@ def test_a_model_that_does_not_fit_is_written_and_reported(tmp_path, by_path):
     assert caught.value.exit_code == 1
 
 
+def test_a_target_that_runs_native_c_gets_a_folder_of_it(tmp_path):
+    text = (shipped_folder() / "nucleo-f446re.toml").read_text()
+    board = tmp_path / "board.toml"
+    board.write_text(text.replace('name = "tflm"', 'name = "c"').replace('also = ["c"]', 'also = ["tflm"]'))
+    found = compress(dense(), target=str(board), data=X, out=tmp_path / "out", recipe=_recipe(PLAIN))
+    assert "firmware/kernels/es_fully_connected_s8.c" in found.report.files
+    assert (tmp_path / "out" / "firmware" / "Makefile").is_file()
+    assert found.report.sizes.arena_bytes == found.report.fit.ram.needed_bytes
+    assert "planned" in found.report.fit.ram.method
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [

@@ -84,7 +84,7 @@ class SizeReport(_Record):
         float_bytes: the original's weights at four bytes each.
         tflite_bytes: the .tflite.
         tflite_deflate_bytes: the .tflite after DEFLATE (zlib, level 9): about what a download takes.
-        arena_bytes: memory that TFLM needs for tensors; None for targets without TFLM.
+        arena_bytes: memory that the firmware needs for tensors; None where there is no firmware.
     """
 
     float_bytes: int

@@ -9,14 +9,12 @@ import click
 from pydantic import BaseModel, ConfigDict
 
 from edgesqueeze.emit.arena import Arena
-from edgesqueeze.emit.native.emit import emit_native
-from edgesqueeze.emit.native.fit import check_fit
+from edgesqueeze.emit.native.for_target import check_fit, emit_for
 from edgesqueeze.emit.native.records import NativeSource
 from edgesqueeze.emit.tflm import TflmSource, emit_tflm
 from edgesqueeze.errors import UsageError
-from edgesqueeze.graph import TfliteModel, read_tflite
+from edgesqueeze.graph import read_tflite
 from edgesqueeze.output import write_files
-from edgesqueeze.runners.machines import processor_of
 from edgesqueeze.target import Target, load_target
 
 KERNEL_SETS = {"reference": "portable C", "dsp": "the DSP extension", "mve": "MVE (Helium)"}
@@ -94,7 +92,8 @@ def emit(
     """
     target = load_target(target_name)
     if output_format == "c":
-        native = _native(read_tflite(model), target, name)
+        native = emit_for(read_tflite(model), target, name=name)
+        check_fit(target, native)
         write_files(out, native.files)
         emission = _native_emission(native, target, model, out)
         click.echo(
@@ -116,21 +115,6 @@ def _check_microcontroller(target: Target) -> None:
             got=target.cpu.core,
             hint="copy the .tflite to the device and run it in LiteRT there, or use --format c",
         )
-
-
-def _native(model: TfliteModel, target: Target, name: str | None) -> NativeSource:
-    if not target.is_mcu:
-        return emit_native(model, name=name, target=target.title)
-    processor = processor_of(target.cpu)
-    source = emit_native(
-        model,
-        core=processor.kernel_core,
-        name=name,
-        target=target.title,
-        cpu_flags=" ".join(processor.flags),
-    )
-    check_fit(target, source)
-    return source
 
 
 def _native_emission(source: NativeSource, target: Target, model: Path, out: Path) -> Emission:
