@@ -3,9 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from edgesqueeze import bench as module
 from edgesqueeze.bench import bench
-from edgesqueeze.emit.native import emit
+from edgesqueeze.emit.native import emit, for_target
 from edgesqueeze.errors import FitError, MissingToolError, ParityError, UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.runners import build, build_cache, qemu
@@ -38,7 +37,8 @@ def tools():
 @pytest.fixture
 def model(monkeypatch):
     """A model with the inputs and outputs of the hand-written one that is run in its place."""
-    monkeypatch.setattr(emit, "emit_native", lambda model, core=None, name=None: stub_source())
+    for module in (emit, for_target):
+        monkeypatch.setattr(module, "emit_native", lambda model, **options: stub_source())
     graph = GraphBuilder(0, name="stub")
     return parse_tflite(graph.build([graph.dequantize(graph.input((1, 4)))]), "stub")
 
@@ -146,7 +146,7 @@ def test_the_operator_that_differs_is_named(tools, monkeypatch):
 
     monkeypatch.setattr(qemu, "run_firmware", wrong)
     with pytest.raises(ParityError) as caught:
-        module.bench(tiny, TARGET)
+        bench(tiny, TARGET)
     assert "CONV_2D, differs alone" in caught.value.got
 
 
