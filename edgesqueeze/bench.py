@@ -161,6 +161,8 @@ def _layers(
                 classes={kind: number for kind, number in sorted(count.kinds.items()) if number},
                 cycles=_range(cycles),
                 share=round(cycles.estimate / whole.estimate, 4),
+                weights_bytes=layer.weights_bytes,
+                ram_bytes=layer.ram_bytes,
             )
         )
     return tuple(rows)

@@ -41,6 +41,8 @@ class LayerBench(_Record):
         classes: the same by class of instruction.
         cycles: of the processor.
         share: of all cycles, 0 to 1.
+        weights_bytes: constant data that it reads, in flash.
+        ram_bytes: bytes of the arena in use while it runs.
     """
 
     index: int
@@ -53,6 +55,8 @@ class LayerBench(_Record):
     classes: dict[str, int]
     cycles: Range
     share: float
+    weights_bytes: int
+    ram_bytes: int
 
 
 class MemoryBench(_Record):

@@ -53,13 +53,14 @@ def print_bench(result: Bench) -> None:
         f"native C, -{result.opt}: emulated",
         soft_wrap=True,
     )
-    figures = ("MACs", "instructions", "per MAC", "cycles", "time")
+    figures = ("MACs", "instructions", "per MAC", "time", "weights", "RAM")
     rows = table("", "operator", "shapes", *figures, right=("", *figures), fold=("shapes",))
     for layer in result.layers:
         rows.add_row(*_cells(layer))
     rows.add_section()
     cells = (count(result.macs), count(result.instructions), _ratio(result.instructions, result.macs))
-    rows.add_row("", "all", "", *cells, count(round(result.cycles.estimate)), "100.0%")
+    memory = (count(result.memory.flash_weights_bytes), count(result.memory.ram_arena_bytes))
+    rows.add_row("", "all", "", *cells, "100.0%", *memory)
     screen.print(rows)
     for line in _totals(result):
         screen.print(escape(line), soft_wrap=True)
@@ -77,8 +78,9 @@ def _cells(layer: LayerBench) -> list[str]:
         count(layer.macs) if layer.macs else "-",
         count(layer.instructions),
         _ratio(layer.instructions, layer.macs),
-        count(round(layer.cycles.estimate)),
         percent(layer.share),
+        count(layer.weights_bytes) if layer.weights_bytes else "-",
+        count(layer.ram_bytes),
     ]
 
 

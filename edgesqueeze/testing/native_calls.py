@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgesqueeze.emit.native.kernels import files_of
 from edgesqueeze.emit.native.records import Blob, Call, Lowering, Operation, Placement, Struct
 from edgesqueeze.graph import Graph
 
@@ -98,7 +99,7 @@ def _invoke(call: Call, operands: Sequence[Array], memory: Array, at: int) -> No
     scratch = [] if call.scratch_bytes is None else [np.zeros(call.scratch_bytes, np.int8)]
     pointers = [*(array.ctypes.data for array in operands), memory[GUARD + at :].ctypes.data]
     pointers += [array.ctypes.data for array in scratch]
-    function = getattr(_library((call.function, *call.helpers)), call.function)
+    function = getattr(_library(call.function), call.function)
     function.restype = None
     function(ctypes.byref(parameters), *map(ctypes.c_void_p, pointers))
 
@@ -124,10 +125,11 @@ def _fill(struct: Struct, alive: list[Any]) -> ctypes.Structure:
 
 
 @cache
-def _library(sources: tuple[str, ...]) -> ctypes.CDLL:
+def _library(function: str) -> ctypes.CDLL:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "kernels.so"
-        paths = [str(KERNELS / "reference" / f"{name}.c") for name in sources]
+        files = files_of("reference", [function])
+        paths = [str(KERNELS / "reference" / name) for name in files if name.endswith(".c")]
         command = ["gcc", *FLAGS, "-shared", "-I", str(KERNELS / "include"), *paths, "-o", str(target)]
         subprocess.run(command, check=True)
         return ctypes.CDLL(str(target))

@@ -65,6 +65,8 @@ def emit_native(
                 summary=layer.summary,
                 macs=layer.macs,
                 kernels=tuple(call.function for call in layer.calls),
+                weights_bytes=sum(blob.bytes for call in layer.calls for blob in call.constants),
+                ram_bytes=planned.in_use[layer.index],
             )
             for layer in lowered.layers
         ),

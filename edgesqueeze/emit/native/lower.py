@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -257,13 +256,13 @@ def _summary(operation: Operation) -> str:
     window = ""
     if operator.opcode in ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"):
         shape = operation.input(1).shape
-        window = f"{shape[1]}x{shape[2]} "
+        window = f"{shape[1]}x{shape[2]}: "
     elif operator.opcode.endswith("POOL_2D"):
-        window = f"{operation.option('filter_height')}x{operation.option('filter_width')} "
+        window = f"{operation.option('filter_height')}x{operation.option('filter_width')}: "
     sides = ", ".join(dict.fromkeys(_dims(tensor) for tensor in inputs))
     return f"{window}{sides} -> {_dims(operation.output())}"
 
 
 def _dims(tensor: Tensor) -> str:
     shape = tensor.shape[1:] if len(tensor.shape) > 1 and tensor.shape[0] == 1 else tensor.shape
-    return f"[{', '.join(map(str, shape))}]" if math.prod(shape) != 1 or shape else "[1]"
+    return "x".join(map(str, shape)) or "1"

@@ -39,7 +39,7 @@ def lower_max_pool(operation: Operation) -> tuple[Call | Placement, ...]:
     Raises:
         UnsupportedOperationError: not int8, a batch, sizes beyond int16, or scales that differ.
     """
-    return _pool(operation, "es_max_pool_s8", helpers=())
+    return _pool(operation, "es_max_pool_s8")
 
 
 def lower_average_pool(operation: Operation) -> tuple[Call | Placement, ...]:
@@ -48,7 +48,7 @@ def lower_average_pool(operation: Operation) -> tuple[Call | Placement, ...]:
     Raises:
         UnsupportedOperationError: not int8, a batch, sizes beyond int16, or scales that differ.
     """
-    return _pool(operation, "es_average_pool_s8", _sum_helpers(operation))
+    return _pool(operation, "es_average_pool_s8")
 
 
 def lower_mean(operation: Operation) -> tuple[Call | Placement, ...]:
@@ -86,7 +86,7 @@ LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
 """Builtin operator -> its lowering."""
 
 
-def _pool(operation: Operation, function: str, helpers: tuple[str, ...]) -> tuple[Call, ...]:
+def _pool(operation: Operation, function: str) -> tuple[Call, ...]:
     source, output = operation.input(0), operation.output()
     require_int8(source, output)
     _require_same_quantization(source, output)
@@ -122,7 +122,6 @@ def _pool(operation: Operation, function: str, helpers: tuple[str, ...]) -> tupl
             inputs=(source.index,),
             outputs=(output.index,),
             overlap=MappingProxyType({0: distance}),
-            helpers=helpers,
         ),
     )
 
@@ -190,13 +189,8 @@ def _reduce(operation: Operation, multiplier: int, shift: int) -> tuple[Call, ..
             inputs=(source.index,),
             outputs=(output.index,),
             overlap=MappingProxyType({0: 0}),
-            helpers=_sum_helpers(operation),
         ),
     )
-
-
-def _sum_helpers(operation: Operation) -> tuple[str, ...]:
-    return ("es_sum_s8",)
 
 
 def _multiplier(operation: Operation) -> tuple[int, int]:

@@ -13,7 +13,6 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from edgesqueeze.emit.native import pack_reference
 from edgesqueeze.emit.native.conv_shape import ConvShape
 from edgesqueeze.emit.native.records import Blob, as_bytes
 
@@ -35,15 +34,13 @@ _CHANNEL_BYTES = 16  # sizeof(es_channel)
 _TOGETHER = 4  # inputs that kernels multiply in one step
 _ORDER = [0, 2, 1, 3]  # in which SXTB16 takes them out of a word
 _PLANES = 4  # channels that the depthwise kernel works on at a time
+_GROUP_BYTES = 64  # sizeof(group_channels)
+_PIXEL_BYTES = 8  # four channels as int16
 _PLANE_CHANNEL_BYTES = 60  # sizeof(plane_channel)
 _COLUMN_PAIR_BYTES = 16  # three rows and a bias
 _MOST_WIDENED = 256  # inputs that the fully connected kernel keeps as int16
 
 Weights = npt.NDArray[np.int8]
-
-# Other kernel sizes run on the portable kernel.
-depthwise = pack_reference.depthwise
-depthwise_scratch = pack_reference.depthwise_scratch
 
 
 def conv2d_exact(weights: Weights) -> bool:
@@ -112,16 +109,33 @@ def conv2d_1x1_scratch(shape: ConvShape) -> int:
     return _core_scratch(shape, inputs) + copies
 
 
-def depthwise_3x3(weights: Weights) -> Blob:
-    """Weights for ``es_depthwise_conv2d_3x3_s8``.
+def depthwise(weights: Weights) -> Blob:
+    """Weights for ``es_depthwise_conv2d_s8``.
 
     Args:
-        weights: int8 ``[3, 3, channels]``.
+        weights: int8 ``[kernel height, kernel width, channels]``.
 
     Returns:
         The same, with channels of zeros up to a multiple of four.
     """
     return Blob(as_bytes(_padded_last(weights)), "weights, tap by tap")
+
+
+def depthwise_scratch(shape: ConvShape) -> int:
+    """Scratch memory of ``es_depthwise_conv2d_s8`` in bytes.
+
+    Of four channels, as int16: weights, and as many input rows as a kernel covers; and parameters.
+    """
+    rows = (shape.kernel_height - 1) * shape.dilation_height + 1
+    covered = (shape.kernel_width - 1) * shape.dilation_width + 1
+    columns = _padded((shape.out_width - 1) * shape.stride_width + covered, shape.dilation_width)
+    table = shape.kernel_height * (_PIXEL_BYTES * shape.kernel_width + 4)
+    return _GROUP_BYTES + table + _PIXEL_BYTES * rows * columns
+
+
+def depthwise_3x3(weights: Weights) -> Blob:
+    """Weights for ``es_depthwise_conv2d_3x3_s8``: int8 ``[3, 3, channels]``, as for any kernel."""
+    return depthwise(weights)
 
 
 def depthwise_3x3_scratch(shape: ConvShape) -> int:

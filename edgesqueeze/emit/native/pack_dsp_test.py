@@ -67,9 +67,10 @@ def test_fully_connected_packing_keeps_every_weight(outputs, inputs, seed):
 
 def test_depthwise_channels_are_padded():
     weights = weights_of(3, 3, 5)
-    packed = pack_dsp.depthwise_3x3(weights).array.reshape(3, 3, 8)
-    np.testing.assert_array_equal(packed[:, :, :5], weights)
-    assert not packed[:, :, 5:].any()
+    for pack in (pack_dsp.depthwise, pack_dsp.depthwise_3x3):
+        packed = pack(weights).array.reshape(3, 3, 8)
+        np.testing.assert_array_equal(packed[:, :, :5], weights)
+        assert not packed[:, :, 5:].any()
 
 
 def test_weights_of_minus_128_are_refused():
@@ -95,11 +96,14 @@ SHAPES = [
     ConvShape(7, 7, 10, 3, 3, 11, 5, 3, 1, 1, 1, 2),
     ConvShape(7, 7, 7, 3, 5, 11, 5, 3),
     ConvShape(7, 7, 1, 3, 7, 2, 5, 1),
+    ConvShape(24, 24, 32, 24, 24, 32, 5, 5, 1, 1, 1, 1, 2, 2),
+    ConvShape(12, 13, 6, 3, 4, 6, 2, 4, 1, 2, 9, 2),
 ]
 
 SCRATCH = {
     "es_conv2d_s8": pack_dsp.conv2d_scratch,
     "es_conv2d_1x1_s8": pack_dsp.conv2d_1x1_scratch,
+    "es_depthwise_conv2d_s8": pack_dsp.depthwise_scratch,
     "es_depthwise_conv2d_3x3_s8": pack_dsp.depthwise_3x3_scratch,
 }
 
@@ -172,6 +176,20 @@ def random_layers(seed):
         ((2, 9, 2), 1, "SAME"),
     ]:
         outputs.append(graph.depthwise_conv2d(image(*shape), 3, stride, padding))
+    for shape, kernel, stride, padding, dilation in [
+        ((9, 8, 8), 5, 1, "SAME", 1),
+        ((8, 9, 5), (7, 6), 2, "SAME", 1),
+        ((7, 7, 6), (2, 5), 3, "VALID", 1),
+        ((11, 9, 7), (1, 3), 1, "SAME", 1),
+        ((12, 5, 4), (10, 1), 1, "VALID", 1),
+        ((9, 10, 4), 3, 1, "SAME", 2),
+        ((13, 12, 12), (3, 4), 1, "SAME", 3),
+        ((12, 13, 2), (2, 3), 1, "VALID", 5),
+        ((3, 2, 8), 5, 1, "SAME", 2),
+        ((9, 9, 4), 1, 4, "SAME", 1),
+        ((5, 1, 3), 5, 1, "SAME", 1),
+    ]:
+        outputs.append(graph.depthwise_conv2d(image(*shape), kernel, stride, padding, dilation=dilation))
     for inputs, units in [(1, 1), (64, 12), (30, 7), (256, 4), (260, 5), (701, 6), (1030, 3)]:
         outputs.append(graph.fully_connected(graph.input((1, inputs)), units))
     outputs.append(graph.fully_connected(graph.input((1, 40)), 6, per_channel=True))

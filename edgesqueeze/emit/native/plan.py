@@ -51,12 +51,14 @@ class Plan:
         arena_bytes: size of the arena, a multiple of 16.
         live_bytes: the largest sum of tensors and scratch memory in use at one time; outputs over inputs
             can make the arena smaller than that.
+        in_use: layer by layer the bytes of the arena that are in use.
     """
 
     offsets: dict[int, int]
     scratch: dict[int, int]
     arena_bytes: int
     live_bytes: int
+    in_use: tuple[int, ...]
 
 
 def plan(lowered: Lowered, kernel_set: str) -> Plan:
@@ -81,6 +83,7 @@ def plan(lowered: Lowered, kernel_set: str) -> Plan:
         scratch={index - tensors: offset for index, offset in offsets.items() if index >= tensors},
         arena_bytes=_round_up(_peak(buffers, offsets), SCRATCH_ALIGNMENT),
         live_bytes=_largest_live(buffers, len(layers)),
+        in_use=tuple(_in_use(buffers, offsets, layer.index) for layer in layers),
     )
 
 
@@ -281,6 +284,17 @@ def _saved(source: int, out: int, distance: int) -> int:
 
 def _peak(buffers: dict[int, Buffer], offsets: dict[int, int]) -> int:
     return max((offsets[index] + buffers[index].size for index in offsets), default=0)
+
+
+def _in_use(buffers: dict[int, Buffer], offsets: dict[int, int], time: int) -> int:
+    """Bytes that buffers of one time cover; where they overlap, once."""
+    covered, end = 0, 0
+    alive = [index for index, buffer in buffers.items() if buffer.first <= time <= buffer.last]
+    for index in sorted(alive, key=offsets.__getitem__):
+        start, stop = offsets[index], offsets[index] + buffers[index].size
+        covered += max(0, stop - max(start, end))
+        end = max(end, stop)
+    return covered
 
 
 def _largest_live(buffers: dict[int, Buffer], layers: int) -> int:

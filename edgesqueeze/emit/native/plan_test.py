@@ -50,11 +50,12 @@ def test_arena_is_within_5_percent_of_what_lives_at_once(name, kernel_set):
     assert result.arena_bytes % 16 == 0
     assert all(offset % ALIGNMENT[kernel_set] == 0 for offset in result.offsets.values())
     assert all(offset % 16 == 0 for offset in result.scratch.values())
+    assert 0 < max(result.in_use) <= result.arena_bytes
 
 
 def test_plans_are_the_same_every_time():
     lowered = lower(parse_tflite(inception()), "dsp")
-    assert plan(lowered, "dsp") == plan(lowered, "dsp") != Plan({}, {}, 0, 0)
+    assert plan(lowered, "dsp") == plan(lowered, "dsp") != Plan({}, {}, 0, 0, ())
 
 
 def test_a_chain_of_pointwise_layers_stays_in_one_place():

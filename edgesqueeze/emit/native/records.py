@@ -68,7 +68,6 @@ class Call:
             if the input lies at least that far behind the output's start (0: in place). An input that is not
             named must not overlap the output.
         in_place: positions of inputs that the output may be the very memory of, at the same address only.
-        helpers: names of further files of the kernel set that the kernel needs (without ``.c``).
     """
 
     function: str
@@ -79,7 +78,22 @@ class Call:
     scratch_bytes: int | None = None
     overlap: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
     in_place: tuple[int, ...] = ()
-    helpers: tuple[str, ...] = ()
+
+    @property
+    def constants(self) -> tuple[Blob, ...]:
+        """All constant data that the kernel reads."""
+        inputs = tuple(item for item in self.inputs if isinstance(item, Blob))
+        return inputs + (_blobs(self.parameters) if self.parameters else ())
+
+
+def _blobs(struct: Struct) -> tuple[Blob, ...]:
+    found: list[Blob] = []
+    for value in struct.members.values():
+        if isinstance(value, Blob):
+            found.append(value)
+        elif isinstance(value, Struct):
+            found += _blobs(value)
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -145,7 +159,7 @@ class Layer:
         index: position among the layers of the generated code.
         opcode: builtin operator name.
         name: the output tensor's name in the model.
-        summary: shapes in words: ``3x3 [32, 32, 16] -> [16, 16, 32]``.
+        summary: shapes in words: ``3x3: 32x32x16 -> 16x16x32``.
         macs: multiply-accumulate operations.
         calls: kernel calls in order; several when a fused activation needs a pass of its own.
     """
@@ -198,6 +212,9 @@ class LayerSummary:
         summary: shapes in words.
         macs: multiply-accumulate operations.
         kernels: names of the C functions that it calls.
+        weights_bytes: constant data that it reads.
+        ram_bytes: bytes of the arena that are in use while it runs: what it reads and writes, its scratch
+            memory, and what later layers still need.
     """
 
     index: int
@@ -206,6 +223,8 @@ class LayerSummary:
     summary: str
     macs: int
     kernels: tuple[str, ...]
+    weights_bytes: int = 0
+    ram_bytes: int = 0
 
 
 @dataclass(frozen=True)

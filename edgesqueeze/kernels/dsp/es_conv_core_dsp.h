@@ -37,7 +37,7 @@ static inline int32_t es_conv_core_inputs(int32_t inputs) {
 /* What a group needs. The order of the first members is known to the assembly. */
 typedef struct {
   int32_t *widened;
-  const int8_t *pause; /* first address in `widened` where the loop stops: its end, or inside a part's last step */
+  const int8_t *pause; /* where the loop stops first: at the end, or one byte before the first part's */
   const int8_t *weights;
   int32_t entry; /* bytes of code by which the first round of the unrolled loop is shorter */
   const es_channel *channels; /* two a turn; the sign bit of a second one's shift ends the loop */
