@@ -53,14 +53,14 @@ def print_bench(result: Bench) -> None:
         f"native C, -{result.opt}: emulated",
         soft_wrap=True,
     )
-    figures = ("MACs", "instructions", "per MAC", "time", "weights", "RAM")
+    figures = ("MACs", "instr.", "/MAC", "time", "flash", "RAM")
     rows = table("", "operator", "shapes", *figures, right=("", *figures), fold=("shapes",))
     for layer in result.layers:
         rows.add_row(*_cells(layer))
     rows.add_section()
     cells = (count(result.macs), count(result.instructions), _ratio(result.instructions, result.macs))
     memory = (count(result.memory.flash_weights_bytes), count(result.memory.ram_arena_bytes))
-    rows.add_row("", "all", "", *cells, "100.0%", *memory)
+    rows.add_row("", "all", "", *cells, "100%", *memory)
     screen.print(rows)
     for line in _totals(result):
         screen.print(escape(line), soft_wrap=True)

@@ -110,7 +110,7 @@ def test_a_person_sees_layers_and_totals(tmp_path, asked):
         "door on nucleo-l4r5zi (cortex-m4, 120 MHz), native C, -O3: emulated",
         "0 CONV_2D 3x3: 8x8x4 -> 8x8x8 1,000,000 1,234,000 1.23 99.9% 20,000 1,024",
         "1 SOFTMAX 4 -> 4 - 500 - 0.1% - 16",
-        "all 1,000,000 1,234,567 1.23 1,481,400 100.0%",
+        "all 1,000,000 1,234,567 1.23 100% 20,000 8,000",
         "latency 12.3 (9.88 to 14.8) ms at 120 MHz",
         "flash 29,500 bytes: weights 20,000, code 9,000, parameters 500",
         "RAM 8,200 bytes: arena 8,000, stack 200, variables 0",

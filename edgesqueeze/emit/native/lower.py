@@ -246,7 +246,7 @@ def _layer(index: int, operation: Operation, calls: tuple[Call, ...]) -> Layer:
 
 
 def _summary(operation: Operation) -> str:
-    """Shapes in words; of convolutions and pools the window first."""
+    """Shapes in words: of convolutions and pools the window first, the output's only if it is another."""
     operator = operation.operator
     inputs = [
         operation.graph.tensors[index]
@@ -260,7 +260,8 @@ def _summary(operation: Operation) -> str:
     elif operator.opcode.endswith("POOL_2D"):
         window = f"{operation.option('filter_height')}x{operation.option('filter_width')}: "
     sides = ", ".join(dict.fromkeys(_dims(tensor) for tensor in inputs))
-    return f"{window}{sides} -> {_dims(operation.output())}"
+    result = _dims(operation.output())
+    return f"{window}{sides}" if sides == result else f"{window}{sides}->{result}"
 
 
 def _dims(tensor: Tensor) -> str:

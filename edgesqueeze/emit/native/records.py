@@ -159,7 +159,7 @@ class Layer:
         index: position among the layers of the generated code.
         opcode: builtin operator name.
         name: the output tensor's name in the model.
-        summary: shapes in words: ``3x3: 32x32x16 -> 16x16x32``.
+        summary: shapes in words: ``3x3: 32x32x16->16x16x32``.
         macs: multiply-accumulate operations.
         calls: kernel calls in order; several when a fused activation needs a pass of its own.
     """
