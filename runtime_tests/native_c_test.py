@@ -15,7 +15,7 @@ from edgesqueeze.runners.qemu import run_firmware
 from edgesqueeze.testing.mltk_models import MODELS
 from edgesqueeze.testing.native_figures import PROCESSORS, measure, peer, tensor_bytes
 from edgesqueeze.testing.random_layers import random_convolutions, random_inputs
-from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_residual, tiny_two_heads
+from edgesqueeze.testing.tflite_builder import GraphBuilder, tiny_cnn, tiny_residual, tiny_two_heads
 from edgesqueeze.testing.tools import require_tool
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-pedantic", "-ffreestanding", "-c")
@@ -93,6 +93,36 @@ def test_random_layers_on_each_core_equal_tflm(core, seed):
     for row, expected in zip(got, tflm.run(model, samples), strict=True):
         for operator, one, other in zip(model.main.operators, row, expected, strict=True):
             np.testing.assert_array_equal(one, other, err_msg=f"{core}, seed {seed}, {operator}")
+
+
+def every_accumulator():
+    """A 1x1 convolution that meets every sum from -16,384 to 16,256, and all pairs of int8 that make them.
+
+    Scales are powers of two (every other boundary is a tie) and others; outputs saturate at both ends.
+    """
+    graph = GraphBuilder(0, name="sums")
+    x = graph.input((1, 256, 256, 2), "int8", 0.5, 0)
+    scales = [2.0**-6, 2.0**-7, 2.0**-9, 0.013, 0.0049, 0.00303, 2.0**-16, 0.4]
+    weights = np.array([[127, 1]] * len(scales), np.int8).reshape(-1, 1, 1, 2)
+    kernel = graph.tensor(weights.shape, "int8", scales, [0] * len(scales), data=weights)
+    offsets = np.array([0, 1, -1, 77, -5000, 3, 0, 9], np.int32)
+    bias = graph.tensor((len(scales),), "int32", [0.5 * s for s in scales], [0] * len(scales), data=offsets)
+    y = graph.tensor((1, 256, 256, len(scales)), "int8", 1.0, -3)
+    options = {"strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
+    graph.op("CONV_2D", [x, kernel, bias], [y], version=3, padding="SAME", **options)
+    return graph.build([y])
+
+
+@pytest.mark.parametrize("core", PROCESSORS)
+def test_requantization_of_every_accumulator(core):
+    content = every_accumulator()
+    model = parse_tflite(content)
+    values = np.arange(-128, 128, dtype=np.int8)
+    pairs = np.stack(np.meshgrid(values, values, indexing="ij"), axis=-1)[None]
+    (got,) = run_on(core, content, [[pairs]], "O2")
+    (expected,) = tflm.run(model, [[pairs]])
+    assert len(np.unique(expected)) > 200
+    np.testing.assert_array_equal(got[0], expected[0])
 
 
 @pytest.mark.parametrize("core", PROCESSORS)
