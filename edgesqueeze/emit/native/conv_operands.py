@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import numpy as np
 import numpy.typing as npt
 
 from edgesqueeze.emit.native import channels as channel_records
 from edgesqueeze.emit.native.channels import Channels
-from edgesqueeze.emit.native.conv_shape import ConvShape
 from edgesqueeze.emit.native.lower_pairs import fused_range
 from edgesqueeze.emit.native.numerics import quantization_of
 from edgesqueeze.emit.native.operands import constant, require_int8
 from edgesqueeze.emit.native.records import Operation, UnsupportedOperationError
-
-LARGEST_SIZE = (1 << 15) - 1
-"""Of a dimension: the kernels' structs hold them as int16."""
 
 Weights = npt.NDArray[np.int8]
 
@@ -81,74 +75,6 @@ def per_tensor_product(operation: Operation) -> float:
     source, weights, output = operation.input(0), operation.input(1), operation.output()
     product = np.float32(quantization_of(source)[0]) * np.float32(quantization_of(weights)[0])
     return float(product) / quantization_of(output)[0]
-
-
-def conv_shape_of(operation: Operation, kernel_height: int, kernel_width: int) -> ConvShape:
-    """The sizes of a convolution of one image.
-
-    Raises:
-        UnsupportedOperationError: a batch, sizes beyond int16, or an output of another size than TFLite's.
-    """
-    source, output = operation.input(0), operation.output()
-    if len(source.shape) != 4 or source.shape[0] != 1:
-        raise UnsupportedOperationError(f"an input of shape {list(source.shape)}, not one image")
-    stride = operation.option("stride_h"), operation.option("stride_w")
-    dilation = operation.option("dilation_h_factor"), operation.option("dilation_w_factor")
-    same = operation.option("padding") == "SAME"
-    pads = [
-        max(0, (out - 1) * step + (size - 1) * gap + 1 - inside) // 2 if same else 0
-        for inside, out, size, step, gap in zip(
-            source.shape[1:3],
-            output.shape[1:3],
-            (kernel_height, kernel_width),
-            stride,
-            dilation,
-            strict=True,
-        )
-    ]
-    in_height, in_width, in_channels = source.shape[1:]
-    out_height, out_width, out_channels = output.shape[1:]
-    shape = ConvShape(
-        in_height=in_height,
-        in_width=in_width,
-        in_channels=in_channels,
-        out_height=out_height,
-        out_width=out_width,
-        out_channels=out_channels,
-        kernel_height=kernel_height,
-        kernel_width=kernel_width,
-        stride_height=stride[0],
-        stride_width=stride[1],
-        dilation_height=dilation[0],
-        dilation_width=dilation[1],
-        pad_top=pads[0],
-        pad_left=pads[1],
-    )
-    require_sizes(shape)
-    if not _consistent(shape, same=same):
-        raise UnsupportedOperationError(
-            f"{list(source.shape)} cannot become {list(output.shape)} with these strides and paddings"
-        )
-    return shape
-
-
-def require_sizes(shape: ConvShape) -> None:
-    """Raise ``UnsupportedOperationError`` if a size is beyond what the kernels' structs hold."""
-    if max(asdict(shape).values()) > LARGEST_SIZE:
-        raise UnsupportedOperationError(f"sizes beyond {LARGEST_SIZE}")
-
-
-def _consistent(shape: ConvShape, *, same: bool) -> bool:
-    """Whether the output has the size that TFLite computes."""
-    sides = (
-        (shape.in_height, shape.out_height, shape.kernel_height, shape.stride_height, shape.dilation_height),
-        (shape.in_width, shape.out_width, shape.kernel_width, shape.stride_width, shape.dilation_width),
-    )
-    return all(
-        min(side) > 0 and out == (-(-inside // step) if same else (inside - (size - 1) * gap - 1) // step + 1)
-        for side in sides
-        for inside, out, size, step, gap in [side]
-    )
 
 
 def _bias(operation: Operation) -> npt.NDArray[np.int32] | None:

@@ -12,11 +12,9 @@ import numpy.typing as npt
 from edgesqueeze.emit.native import channels as channel_records
 from edgesqueeze.emit.native.channels import Channels
 from edgesqueeze.emit.native.conv_operands import (
-    conv_shape_of,
     fold_channels,
     per_channel_product,
     per_tensor_product,
-    require_sizes,
     weights_of,
 )
 from edgesqueeze.emit.native.conv_shape import ConvShape
@@ -28,6 +26,7 @@ from edgesqueeze.emit.native.lower_general import (
 )
 from edgesqueeze.emit.native.lower_pairs import clamp_after
 from edgesqueeze.emit.native.numerics import quantization_of
+from edgesqueeze.emit.native.operands import require_int16_sizes
 from edgesqueeze.emit.native.overlap import overlap_distance
 from edgesqueeze.emit.native.records import (
     Blob,
@@ -39,6 +38,7 @@ from edgesqueeze.emit.native.records import (
     UnsupportedOperationError,
     Value,
 )
+from edgesqueeze.emit.native.windows import window_shape
 
 HEADER = "es_conv.h"
 
@@ -53,7 +53,7 @@ def lower_conv2d(operation: Operation) -> tuple[Call | Placement, ...]:
     """
     source = operation.input(0)
     weights = weights_of(operation)
-    shape = conv_shape_of(operation, weights.shape[1], weights.shape[2])
+    shape = window_shape(operation, (weights.shape[1], weights.shape[2]), _dilation(operation))
     folded = fold_channels(operation, weights.reshape(weights.shape[0], -1), per_channel_product(operation))
     if weights.shape[3] != source.shape[3]:
         return general_conv2d(operation, weights, shape, folded)
@@ -70,7 +70,7 @@ def lower_depthwise_conv2d(operation: Operation) -> tuple[Call | Placement, ...]
     """
     source = operation.input(0)
     weights = weights_of(operation)[0]
-    shape = conv_shape_of(operation, weights.shape[0], weights.shape[1])
+    shape = window_shape(operation, (weights.shape[0], weights.shape[1]), _dilation(operation))
     rows = np.ascontiguousarray(weights.reshape(-1, weights.shape[2]).T)
     folded = fold_channels(operation, rows, per_channel_product(operation))
     if weights.shape[2] % source.shape[3]:
@@ -105,7 +105,7 @@ def lower_fully_connected(operation: Operation) -> tuple[Call | Placement, ...]:
     if rows == 1:
         return _fully_connected(operation, weights, folded)
     shape = ConvShape(1, rows, weights.shape[1], 1, rows, weights.shape[0])
-    require_sizes(shape)
+    require_int16_sizes((rows, *weights.shape))
     return _conv2d(operation, weights.reshape(weights.shape[0], 1, 1, -1), shape, folded)
 
 
@@ -211,6 +211,10 @@ def _call(operation: Operation, function: str, parameters: Struct, scratch: int)
         (operation.output().index,),
         scratch_bytes=scratch,
     )
+
+
+def _dilation(operation: Operation) -> tuple[int, int]:
+    return operation.option("dilation_h_factor"), operation.option("dilation_w_factor")
 
 
 def _covers_input(shape: ConvShape) -> bool:

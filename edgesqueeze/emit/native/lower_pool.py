@@ -14,7 +14,6 @@ from edgesqueeze.emit.native.operands import (
     constant,
     positive_axis,
     require_int8,
-    require_int16_sizes,
     strides_of,
 )
 from edgesqueeze.emit.native.overlap import overlap_distance
@@ -26,6 +25,7 @@ from edgesqueeze.emit.native.records import (
     Struct,
     UnsupportedOperationError,
 )
+from edgesqueeze.emit.native.windows import window_shape
 from edgesqueeze.graph import Tensor
 
 HEADER = "es_pool.h"
@@ -127,34 +127,10 @@ def _pool(operation: Operation, function: str) -> tuple[Call, ...]:
 
 
 def _pool_shape(operation: Operation) -> ConvShape:
-    source, output = operation.input(0).shape, operation.output().shape
-    if len(source) != 4 or source[0] != 1:
-        raise UnsupportedOperationError(f"input shape {list(source)}: 4 dimensions and batch 1 are supported")
-    window = (operation.option("filter_height"), operation.option("filter_width"))
-    stride = (operation.option("stride_h"), operation.option("stride_w"))
-    require_int16_sizes((*source, *window, *stride))
-    same = operation.option("padding") == "SAME"
-    sizes, pads = [], []
-    for size, extent, step in zip(source[1:3], window, stride, strict=True):
-        out = -(-size // step) if same else (size - extent) // step + 1
-        sizes.append(out)
-        pads.append(max(0, (out - 1) * step + extent - size) // 2)
-    if (1, *sizes, source[3]) != tuple(output):
-        raise UnsupportedOperationError(f"output shape {list(output)}, expected {[1, *sizes, source[3]]}")
-    return ConvShape(
-        in_height=source[1],
-        in_width=source[2],
-        in_channels=source[3],
-        out_height=sizes[0],
-        out_width=sizes[1],
-        out_channels=source[3],
-        kernel_height=window[0],
-        kernel_width=window[1],
-        stride_height=stride[0],
-        stride_width=stride[1],
-        pad_top=pads[0],
-        pad_left=pads[1],
-    )
+    shape = window_shape(operation, (operation.option("filter_height"), operation.option("filter_width")))
+    if shape.out_channels != shape.in_channels:
+        raise UnsupportedOperationError(f"{shape.in_channels} channels become {shape.out_channels}")
+    return shape
 
 
 def _require_same_quantization(source: Tensor, output: Tensor) -> None:

@@ -190,6 +190,8 @@ def random_layers(seed):
         ((5, 1, 3), 5, 1, "SAME", 1),
     ]:
         outputs.append(graph.depthwise_conv2d(image(*shape), kernel, stride, padding, dilation=dilation))
+    in_place = graph.depthwise_conv2d(image(9, 7, 6), (3, 4))
+    outputs.append(graph.depthwise_conv2d(graph.depthwise_conv2d(in_place, (4, 5)), 2, dilation=2))
     for inputs, units in [(1, 1), (64, 12), (30, 7), (256, 4), (260, 5), (701, 6), (1030, 3)]:
         outputs.append(graph.fully_connected(graph.input((1, inputs)), units))
     outputs.append(graph.fully_connected(graph.input((1, 40)), 6, per_channel=True))
