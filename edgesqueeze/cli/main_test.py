@@ -216,7 +216,9 @@ def test_a_reader_that_goes_away_is_no_fault():
 
 def test_ctrl_c_ends_a_real_process():
     code = (
-        "import click, sys, time\nfrom edgesqueeze import cli\n"
+        "import click, signal, sys, time\nfrom edgesqueeze import cli\n"
+        # A job in the background is started with Ctrl-C switched off.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "@click.command()\ndef command():\n    click.echo('ready')\n    time.sleep(30)\n"
         "sys.modules['sleeper'] = type('M', (), {'command': command})\n"
         "cli.COMMANDS = {'sleep': cli.Entry('sleeper', 'command', 'Sleeps.')}\n"
