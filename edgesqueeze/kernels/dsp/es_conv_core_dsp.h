@@ -11,11 +11,11 @@
  *   256 u0 + w0, 256 u2 + w2 | 256 u1 + w1, 256 u3 + w3
  *
  * SMLAD with such a word accumulates 256 * even + odd. SXTB16 leaves the w alone, which gives the odd sum
- * by itself; the difference of both is 256 times the even sum. So weights take one byte each in flash, and one
- * instruction widens four of them. No weight may be -128, which the packing checks, and the even sum, without
- * bias, has to fit into 24 bits: after every ES_CONV_CORE_PART inputs it is taken out and added up elsewhere.
- * The number of inputs is padded with zero weights to a multiple of 4, an odd channel count with a channel
- * of zeros.
+ * by itself; the difference of both is 256 times the even sum. So weights take one byte each in flash, and
+ * one instruction widens four of them. No weight may be -128, which the packing checks, and the even sum,
+ * without bias, has to fit into 24 bits: after every ES_CONV_CORE_PART inputs it is taken out and added up
+ * elsewhere. The number of inputs is padded with zero weights to a multiple of 4, an odd channel count with a
+ * channel of zeros.
  */
 #ifndef ES_CONV_CORE_DSP_H
 #define ES_CONV_CORE_DSP_H
@@ -24,8 +24,8 @@
 
 enum {
   ES_CONV_CORE_PIXELS = 3,
-  /* So many products of int8, with weights from -127 on, always fit into 24 bits; a multiple of 32, which is
-   * what the unrolled loop takes. */
+  /* The sum of so many products of int8 always fits into 24 bits, as no weight is -128. A multiple of the 32
+   * inputs of a round of the unrolled loop. */
   ES_CONV_CORE_PART = 512
 };
 

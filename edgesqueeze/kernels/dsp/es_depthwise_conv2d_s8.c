@@ -7,12 +7,13 @@
  * widened to two words of two int16: channels 0 and 2, 1 and 3. SMLABB and SMLATT multiply their halves.
  *
  * Widened input rows, padding included, form a ring of as many rows as a kernel covers: row r is in place
- * r modulo their number. In a row, columns that a dilated kernel reads together stand together: with a dilation
- * of 2 first all even columns, then all odd ones. So the taps of a kernel row are always next to each other.
+ * r modulo their number. In a row, columns that a dilated kernel reads together stand together: with a
+ * dilation of 2 first all even columns, then all odd ones. So the taps of a kernel row are always next to
+ * each other.
  *
  * The widened weights are a table: of every kernel row the taps, and behind them how far it is to the inputs
- * of the next row, which is written anew for every output row. Weights and biases are doubled, as SMMLAR wants
- * sums.
+ * of the next row, which is written anew for every output row. Weights and biases are doubled, as SMMLAR
+ * wants sums; so an odd word of the table always ends a row.
  */
 #include <string.h>
 
@@ -22,8 +23,7 @@
 enum {
   CHANNELS = 4,
   PIXEL_WORDS = 2,
-  PIXEL_BYTES = 8,
-  LAST_ROW = 1 /* instead of a distance, which is a multiple of 8 */
+  LAST_ROW = 3 /* ends the table: twice an impossible distance, plus 1 */
 };
 
 /* The channels of a group. The order is known to the assembly. */
@@ -39,46 +39,45 @@ typedef struct {
   const uint32_t *table;
   const uint32_t *inputs; /* of the first kernel row */
   int32_t advance;        /* bytes from one output pixel's inputs to the next one's */
-  int32_t width;          /* taps of a kernel row */
   int8_t *output;
   int32_t step; /* from one output pixel to the next */
   const int8_t *end;
   const group_channels *channels;
 } pair_run;
 
-/* Channel a of the first pixel and b of the second to int8. */
-#define FINISH_CHANNEL(a, b)             \
-  "ldmia r8!, {r9-r11}\n"                \
-  "add lr, r10, " a ", asr #31\n"        \
-  "smmlar " a ", " a ", r9, lr\n"        \
-  "add r10, r10, " b ", asr #31\n"       \
-  "smmlar " b ", " b ", r9, r10\n"       \
-  "ldr lr, [sp, #20]\n" /* step */       \
-  "asr " a ", " a ", r11\n"              \
-  "asr " b ", " b ", r11\n"              \
-  "ssat " a ", #8, " a "\n"              \
-  "ssat " b ", #8, " b "\n"              \
-  "strb " b ", [r12, lr]\n"              \
+/* Twice the sums of channel a of the first pixel and b of the second to int8, in two parts; t is free. */
+#define SCALE_SUMS(a, b, t)           \
+  "ldmia r8!, {r9-r11}\n"             \
+  "add " t ", r10, " a ", asr #31\n"  \
+  "smmlar " a ", " a ", r9, " t "\n"  \
+  "add " t ", r10, " b ", asr #31\n"  \
+  "smmlar " b ", " b ", r9, " t "\n"
+
+#define WRITE_OUTPUTS(a, b)           \
+  "asr " a ", " a ", r11\n"           \
+  "asr " b ", " b ", r11\n"           \
+  "ssat " a ", #8, " a "\n"           \
+  "ssat " b ", #8, " b "\n"           \
+  "strb " b ", [r12, lr]\n"           \
   "strb " a ", [r12], #1\n"
 
 /* Computes pairs of output pixels.
  *
- *   r0-r3  sums of the first pixel     r8   two inputs    r11, r12  inputs of both pixels
- *   r4-r7  sums of the second one      r9   two weights   lr        taps left in the row
- *                                      r10  table
+ *   r0-r3  sums of the first pixel     r8, lr  inputs            r10       table
+ *   r4-r7  sums of the second one      r9      two weights       r11, r12  inputs of both pixels
  *
  * then r8 channels, r9-r11 multiplier, addend and shift, r12 output, lr step.
  * Stack: a copy of pair_run, whose inputs and output move on. */
 ES_ASSEMBLY static void compute_pairs(const pair_run *run ES_UNUSED) {
   __asm__ volatile(
       "push {r4-r11, lr}\n"
-      "sub sp, sp, #36\n"
-      "ldm r0, {r0-r7}\n"
-      "stm sp, {r0-r7}\n"
+      "sub sp, sp, #28\n"
+      "ldm r0, {r0-r6}\n"
+      "stm sp, {r0-r6}\n"
 
       "1:\n" /* next pair */
-      "ldr r8, [sp, #28]\n"
-      "ldm sp, {r10-r12, lr}\n"
+      "ldm sp, {r10-r12}\n"
+      "ldr r8, [sp, #24]\n"
       "add r12, r12, r11\n"
       "ldm r8, {r0-r3}\n" /* biases */
       "mov r4, r0\n"
@@ -86,47 +85,51 @@ ES_ASSEMBLY static void compute_pairs(const pair_run *run ES_UNUSED) {
       "mov r6, r2\n"
       "mov r7, r3\n"
 
-      "2:\n"
-      "ldr r9, [r10], #4\n" /* channels 0 and 2 */
-      "ldr r8, [r11], #4\n"
+      "2:\n" /* next kernel row */
+      "ldr r9, [r10], #4\n"
+      "3:\n"
+      "ldrd r8, lr, [r11], #8\n"
       "smlabb r0, r8, r9, r0\n"
       "smlatt r2, r8, r9, r2\n"
       "ldr r8, [r12], #4\n"
       "smlabb r4, r8, r9, r4\n"
       "smlatt r6, r8, r9, r6\n"
-      "ldr r9, [r10], #4\n" /* channels 1 and 3 */
-      "ldr r8, [r11], #4\n"
-      "smlabb r1, r8, r9, r1\n"
-      "smlatt r3, r8, r9, r3\n"
+      "ldr r9, [r10], #4\n"
       "ldr r8, [r12], #4\n"
+      "smlabb r1, lr, r9, r1\n"
+      "smlatt r3, lr, r9, r3\n"
       "smlabb r5, r8, r9, r5\n"
       "smlatt r7, r8, r9, r7\n"
-      "subs lr, lr, #1\n"
-      "bne 2b\n"
-      "ldr r8, [r10], #4\n" /* to the next kernel row */
-      "ldr lr, [sp, #12]\n"
-      "add r11, r11, r8\n"
-      "add r12, r12, r8\n"
-      "cmp r8, #1\n" /* LAST_ROW */
+      "ldr r9, [r10], #4\n"
+      "tst r9, #1\n"
+      "beq 3b\n"
+      "cmp r9, #3\n" /* LAST_ROW */
+      "add r11, r11, r9, asr #1\n"
+      "add r12, r12, r9, asr #1\n"
       "bne 2b\n"
 
-      "ldr r8, [sp, #28]\n"
-      "ldr r12, [sp, #16]\n"
+      "ldr r8, [sp, #24]\n"
+      "ldr r12, [sp, #12]\n"
       "add r8, r8, #16\n"
-      FINISH_CHANNEL("r0", "r4")
-      FINISH_CHANNEL("r1", "r5")
-      FINISH_CHANNEL("r2", "r6")
-      FINISH_CHANNEL("r3", "r7")
+      SCALE_SUMS("r0", "r4", "lr")
+      "ldr lr, [sp, #16]\n"
+      WRITE_OUTPUTS("r0", "r4")
+      SCALE_SUMS("r1", "r5", "r0")
+      WRITE_OUTPUTS("r1", "r5")
+      SCALE_SUMS("r2", "r6", "r0")
+      WRITE_OUTPUTS("r2", "r6")
+      SCALE_SUMS("r3", "r7", "r0")
+      WRITE_OUTPUTS("r3", "r7")
       "ldrd r0, r1, [sp, #4]\n" /* inputs, advance */
-      "ldr r2, [sp, #24]\n"     /* end */
-      "sub r12, r12, #4\n"
-      "add r12, r12, lr, lsl #1\n"
+      "ldr r2, [sp, #20]\n"     /* end */
       "add r0, r0, r1, lsl #1\n"
-      "str r12, [sp, #16]\n"
+      "add r12, r12, lr, lsl #1\n"
+      "sub r12, r12, #4\n"
       "str r0, [sp, #4]\n"
+      "str r12, [sp, #12]\n"
       "cmp r12, r2\n"
       "bne.w 1b\n"
-      "add sp, sp, #36\n"
+      "add sp, sp, #28\n"
       "pop {r4-r11, pc}\n");
 }
 
@@ -155,6 +158,7 @@ typedef struct {
   int32_t phases;        /* of the columns: the dilation */
   int32_t phase_columns; /* columns of a phase */
   int32_t row_words;     /* of the ring */
+  int32_t apart;         /* output pixels that read the same phase are so far apart */
   uint32_t *ring;
   uint32_t *table;
 } ring_plan;
@@ -167,6 +171,10 @@ static void make_plan(const es_conv2d *layer, ring_plan *plan) {
   plan->phases = layer->dilation_width;
   plan->phase_columns = (columns + plan->phases - 1) / plan->phases;
   plan->row_words = PIXEL_WORDS * plan->phases * plan->phase_columns;
+  plan->apart = 1;
+  while (plan->apart * layer->stride_width % plan->phases != 0) {
+    ++plan->apart;
+  }
 }
 
 static int32_t table_words(const es_conv2d *layer) {
@@ -179,6 +187,9 @@ int32_t es_depthwise_conv2d_s8_scratch_bytes(const es_conv2d *layer) {
   return (int32_t)sizeof(group_channels) + 4 * (table_words(layer) + plan.rows * plan.row_words);
 }
 
+/* Keeps compilers from calling memcpy for a few bytes. */
+#define KEEP_LOOP __asm__ volatile("")
+
 /* The first `count` of four channels; nothing is read behind them. */
 static inline uint32_t load_pixel(const int8_t *from, int32_t count) {
   uint32_t word = 0;
@@ -187,48 +198,57 @@ static inline uint32_t load_pixel(const int8_t *from, int32_t count) {
   } else {
     for (int32_t i = 0; i < count; ++i) {
       word |= (uint32_t)(uint8_t)from[i] << (8 * i);
+      KEEP_LOOP;
     }
   }
   return word;
 }
 
-static inline uint32_t *pad_pixels(uint32_t *to, int32_t pixels, uint32_t padding) {
-  for (; pixels > 0; --pixels) {
-    *to++ = padding;
-    *to++ = padding;
+static uint32_t *pad_pixels(uint32_t *to, int32_t pixels, uint32_t padding) {
+  for (const uint32_t *end = to + PIXEL_WORDS * pixels; to != end; to += PIXEL_WORDS) {
+    to[0] = padding;
+    to[1] = padding;
+    KEEP_LOOP;
   }
   return to;
 }
 
-/* Columns of one phase from column `first` of the input on, which may be outside of it. */
-static inline uint32_t *widen_phase(const ring_plan *plan, const int8_t *row, int32_t first, int32_t count,
-                                    uint32_t padding, uint32_t *to) {
-  const es_conv2d *layer = plan->layer;
-  int32_t left = plan->phase_columns;
-  int32_t column = first;
-  for (; left > 0 && column < 0; --left, column += plan->phases) {
-    to = pad_pixels(to, 1, padding);
+static uint32_t *widen_pixels(uint32_t *to, int32_t pixels, const int8_t *from, int32_t step, int32_t count) {
+  for (const uint32_t *end = to + PIXEL_WORDS * pixels; to != end; to += PIXEL_WORDS, from += step) {
+    const uint32_t word = load_pixel(from, count);
+    to[0] = even_bytes(word);
+    to[1] = odd_bytes(word);
   }
-  for (; left > 0 && column < layer->in_width; --left, column += plan->phases) {
-    const uint32_t word = load_pixel(row + column * layer->in_channels, count);
-    *to++ = even_bytes(word);
-    *to++ = odd_bytes(word);
-  }
-  return pad_pixels(to, left, padding);
+  return to;
+}
+
+/* How many columns there are from `first` to before `end`, every `step`th, but at most `most`. */
+static int32_t columns_before(int32_t first, int32_t end, int32_t step, int32_t most) {
+  const int32_t columns = first < end ? (end - first + step - 1) / step : 0;
+  return columns < most ? columns : most;
 }
 
 /* Widens row y of the input, which may be outside of it, into the ring. */
 static void widen_row(const ring_plan *plan, const int8_t *input, int32_t y, int32_t count) {
   const es_conv2d *layer = plan->layer;
+  const int32_t channels = layer->in_channels;
   const uint32_t padding = 0x00010001u * (uint16_t)layer->input_zero_point;
   uint32_t *to = plan->ring + (y + layer->pad_top) % plan->rows * plan->row_words;
   if (y < 0 || y >= layer->in_height) {
     pad_pixels(to, plan->row_words / PIXEL_WORDS, padding);
     return;
   }
-  const int8_t *row = input + y * layer->in_width * layer->in_channels;
+  input += y * layer->in_width * channels;
   for (int32_t phase = 0; phase < plan->phases; ++phase) {
-    to = widen_phase(plan, row, phase - layer->pad_left, count, padding, to);
+    const int32_t first = phase - layer->pad_left;
+    const int32_t before = columns_before(first, 0, plan->phases, plan->phase_columns);
+    const int32_t start = first + before * plan->phases;
+    const int32_t inside = columns_before(start, layer->in_width, plan->phases, plan->phase_columns - before);
+    to = pad_pixels(to, before, padding);
+    if (inside > 0) {
+      to = widen_pixels(to, inside, input + start * channels, plan->phases * channels, count);
+    }
+    to = pad_pixels(to, plan->phase_columns - before - inside, padding);
   }
 }
 
@@ -245,6 +265,7 @@ static void start_group(const ring_plan *plan, int32_t first, int32_t count, gro
     channels->output[i].multiplier = unpacked[i].multiplier;
     channels->output[i].addend = unpacked[i].addend;
     channels->output[i].shift = unpacked[i].shift;
+    KEEP_LOOP;
   }
   for (int32_t ky = layer->kernel_height; ky > 0; --ky, ++to) {
     for (int32_t kx = layer->kernel_width; kx > 0; --kx, weights += padded) {
@@ -259,35 +280,42 @@ static void start_group(const ring_plan *plan, int32_t first, int32_t count, gro
 static const uint32_t *join_rows(const ring_plan *plan, int32_t top) {
   const es_conv2d *layer = plan->layer;
   const int32_t taps = PIXEL_WORDS * layer->kernel_width;
-  uint32_t *distance = plan->table + taps;
-  const int32_t first = top % plan->rows;
-  int32_t place = first;
+  const uint32_t *first = plan->ring + top % plan->rows * plan->row_words;
+  const uint32_t *const end = plan->ring + plan->rows * plan->row_words;
+  const uint32_t *row = first;
+  int32_t *distance = (int32_t *)plan->table + taps;
   for (int32_t ky = layer->kernel_height; ky > 1; --ky, distance += taps + 1) {
-    int32_t next = place + layer->dilation_height;
-    next = next >= plan->rows ? next - plan->rows : next;
-    *distance = (uint32_t)((next - place) * plan->row_words - taps) * 4u;
-    place = next;
+    int32_t words = layer->dilation_height * plan->row_words;
+    if (words >= end - row) {
+      words -= plan->rows * plan->row_words;
+    }
+    row += words;
+    *distance = (words - taps) * 8 + 1; /* twice the bytes, and odd */
+    KEEP_LOOP;
   }
   *distance = LAST_ROW;
-  return plan->ring + first * plan->row_words;
+  return first;
 }
 
 /* Computes `left` pixels of fewer than four channels: pair by pair, because the assembly writes four. */
-static void compute_few(pair_run run, int32_t left, int32_t count) {
+__attribute__((noinline)) static void compute_few(const pair_run *all, int32_t left, int32_t count) {
   int8_t pair[2 * CHANNELS];
-  int8_t *output = run.output;
-  const int32_t step = run.step;
+  int8_t *output = all->output;
+  const int32_t step = all->step;
+  pair_run run = *all;
   run.output = pair;
   run.step = CHANNELS;
   run.end = pair + sizeof pair;
-  for (; left > 0; left -= 2, output += 2 * step, run.inputs += 2 * run.advance / 4) {
+  for (; left > 0; left -= 2, output += 2 * step) {
     run.advance = left > 1 ? run.advance : 0;
     compute_pairs(&run);
+    run.inputs += run.advance / 2; /* two pixels in words */
     for (int32_t i = 0; i < count; ++i) {
       output[i] = pair[i];
       if (left > 1) {
         output[step + i] = pair[CHANNELS + i];
       }
+      KEEP_LOOP;
     }
   }
 }
@@ -308,29 +336,24 @@ static void compute_all(pair_run *run, int32_t left) {
   }
 }
 
-/* One output row. Pixels that read the same phase of the columns are computed together: every `together`th. */
+/* One output row: pixels that read the same phase of the columns are computed together. */
 static void compute_row(const ring_plan *plan, const uint32_t *inputs, const group_channels *channels,
                         int8_t *output, int32_t count) {
   const es_conv2d *layer = plan->layer;
-  int32_t together = 1;
-  while (together * layer->stride_width % plan->phases != 0) {
-    ++together;
-  }
-  for (int32_t x = 0; x < together && x < layer->out_width; ++x) {
+  for (int32_t x = 0; x < plan->apart && x < layer->out_width; ++x) {
     const int32_t column = x * layer->stride_width;
     const int32_t place = column % plan->phases * plan->phase_columns + column / plan->phases;
-    const int32_t pixels = (layer->out_width - x + together - 1) / together;
+    const int32_t pixels = (layer->out_width - x + plan->apart - 1) / plan->apart;
     pair_run run = {.table = plan->table,
                     .inputs = inputs + PIXEL_WORDS * place,
-                    .advance = together * layer->stride_width / plan->phases * PIXEL_BYTES,
-                    .width = layer->kernel_width,
+                    .advance = plan->apart * layer->stride_width / plan->phases * PIXEL_WORDS * 4,
                     .output = output + x * layer->out_channels,
-                    .step = together * layer->out_channels,
+                    .step = plan->apart * layer->out_channels,
                     .channels = channels};
     if (count == CHANNELS) {
       compute_all(&run, pixels);
     } else {
-      compute_few(run, pixels, count);
+      compute_few(&run, pixels, count);
     }
   }
 }
