@@ -4,6 +4,9 @@
 #include "es_conv2d_pair_s8.h"
 
 #include <string.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include "es_scale_s8.h"
 
@@ -242,8 +245,55 @@ static inline void add_tap(sums *sum, const int8_t *weights, int32_t first, int3
   sum[3].second += weights[3] * second;
 }
 
+#if defined(__SSE2__)
+
+/* Eight int8 of a register's lower half as int16. */
+static inline __m128i widened(__m128i bytes) {
+  return _mm_srai_epi16(_mm_unpacklo_epi8(bytes, bytes), 8);
+}
+
+/* Whole groups of four taps. Weights of two taps are put side by side for each channel, so that one
+ * instruction multiplies both with their inputs and adds the products. Returns the taps that are left. */
+static int32_t add_groups(sums *sum, const int8_t *weights, const int8_t *inputs, int32_t taps) {
+  __m128i first = _mm_set_epi32(sum[3].first, sum[2].first, sum[1].first, sum[0].first);
+  __m128i second = _mm_set_epi32(sum[3].second, sum[2].second, sum[1].second, sum[0].second);
+  int32_t results[8];
+  for (; taps >= 4; taps -= 4, weights += 16, inputs += 8) {
+    const __m128i w = _mm_loadu_si128((const __m128i *)(const void *)weights);
+    const __m128i upper = _mm_srli_si128(w, 8);
+    const __m128i w01 = widened(_mm_unpacklo_epi8(w, _mm_srli_si128(w, 4)));
+    const __m128i w23 = widened(_mm_unpacklo_epi8(upper, _mm_srli_si128(upper, 4)));
+    const __m128i x = widened(_mm_loadl_epi64((const __m128i *)(const void *)inputs));
+    first = _mm_add_epi32(first, _mm_madd_epi16(w01, _mm_shuffle_epi32(x, 0x00)));
+    first = _mm_add_epi32(first, _mm_madd_epi16(w23, _mm_shuffle_epi32(x, 0x55)));
+    second = _mm_add_epi32(second, _mm_madd_epi16(w01, _mm_shuffle_epi32(x, 0xAA)));
+    second = _mm_add_epi32(second, _mm_madd_epi16(w23, _mm_shuffle_epi32(x, 0xFF)));
+  }
+  _mm_storeu_si128((__m128i *)(void *)results, first);
+  _mm_storeu_si128((__m128i *)(void *)(results + 4), second);
+  for (int32_t i = 0; i < 4; ++i) {
+    sum[i].first = results[i];
+    sum[i].second = results[i + 4];
+  }
+  return taps;
+}
+
+#else
+
+static inline int32_t add_groups(sums *sum, const int8_t *weights, const int8_t *inputs, int32_t taps) {
+  (void)sum;
+  (void)weights;
+  (void)inputs;
+  return taps;
+}
+
+#endif
+
 static void add_taps(sums *sum, const int8_t *weights, const int8_t *inputs, int32_t taps) {
-  for (int32_t left = taps; left > 0; left -= 4) {
+  const int32_t rest = add_groups(sum, weights, inputs, taps);
+  weights += 4 * (taps - rest);
+  inputs += 2 * (taps - rest);
+  for (int32_t left = rest; left > 0; left -= 4) {
     const int32_t count = left < 4 ? left : 4;
     for (int32_t i = 0; i < count; ++i) {
       add_tap(sum, weights, inputs[i], inputs[i + 4]);

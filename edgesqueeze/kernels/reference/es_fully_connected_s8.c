@@ -7,6 +7,10 @@
 #include "es_conv.h"
 #include "es_scale_s8.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 enum { BLOCK = 8, HALF = 4 };
 
 /* Adds to four sums the products of all inputs: an input is loaded once for four products. From the weights of
@@ -86,13 +90,47 @@ static void add_eight(int32_t *sums, const int8_t *weights, const int8_t *input,
 
 #else
 
+#if defined(__SSE2__)
+
+/* Eight sums, two inputs at a time: their weights are put side by side, so that one instruction multiplies
+ * both and adds the products. Returns the inputs that are left. */
+static int32_t add_twos(int32_t *sums, const int8_t *weights, const int8_t *input, int32_t in_features) {
+  __m128i low = _mm_loadu_si128((const __m128i *)(const void *)sums);
+  __m128i high = _mm_loadu_si128((const __m128i *)(const void *)(sums + HALF));
+  int32_t left = in_features;
+  for (; left >= 2; left -= 2, weights += 2 * BLOCK, input += 2) {
+    const __m128i w = _mm_loadu_si128((const __m128i *)(const void *)weights);
+    const __m128i pairs = _mm_unpacklo_epi8(w, _mm_srli_si128(w, BLOCK));
+    const __m128i x = _mm_set1_epi32((int32_t)((uint32_t)(uint16_t)input[0] | ((uint32_t)input[1] << 16)));
+    low = _mm_add_epi32(low, _mm_madd_epi16(_mm_srai_epi16(_mm_unpacklo_epi8(pairs, pairs), 8), x));
+    high = _mm_add_epi32(high, _mm_madd_epi16(_mm_srai_epi16(_mm_unpackhi_epi8(pairs, pairs), 8), x));
+  }
+  _mm_storeu_si128((__m128i *)(void *)sums, low);
+  _mm_storeu_si128((__m128i *)(void *)(sums + HALF), high);
+  return left;
+}
+
+#else
+
+static inline int32_t add_twos(int32_t *sums, const int8_t *weights, const int8_t *input,
+                               int32_t in_features) {
+  (void)sums;
+  (void)weights;
+  (void)input;
+  return in_features;
+}
+
+#endif
+
 /* In a form that compilers turn into vector instructions where there are any. */
 static void add_eight(int32_t *sums, const int8_t *weights, const int8_t *input, int32_t in_features) {
+  const int32_t left = add_twos(sums, weights, input, in_features);
   int32_t local[BLOCK];
+  weights += BLOCK * (in_features - left);
   for (int32_t k = 0; k < BLOCK; ++k) {
     local[k] = sums[k];
   }
-  for (int32_t i = 0; i < in_features; ++i) {
+  for (int32_t i = in_features - left; i < in_features; ++i) {
     const int32_t x = input[i];
     for (int32_t k = 0; k < BLOCK; ++k) {
       local[k] += weights[k] * x;
