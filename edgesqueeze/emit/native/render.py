@@ -268,6 +268,7 @@ def _io(io: Io, side: str, name: str) -> dict[str, Any]:
         "macro": f"{name}_{side}{io.suffix}".upper(),
         "title": f"{side.capitalize()} {io.index}: {io.name[:LONGEST_NAME]}, {io.dtype} {shape}.",
         "elements": io.elements,
+        "shape": io.shape or (1,),
         "scale": float_literal(io.scale),
         "zero_point": io.zero_point,
         "c_type": C_TYPES[io.dtype],
