@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edgesqueeze.bench_records import Bench, Emulation, LayerBench, Level, MemoryBench, Range
+from edgesqueeze.bench_records import Bench, Emulation, LayerBench, Level, MemoryBench, Range, Reference
 from edgesqueeze.emit.native.records import NativeSource
-from edgesqueeze.errors import ParityError, UsageError
+from edgesqueeze.errors import (
+    MissingToolError,
+    ParityError,
+    RequirementError,
+    UnsupportedModelError,
+    UsageError,
+)
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.latency import cycles as cycle_model
 from edgesqueeze.latency.cycles import LayerCount
@@ -17,7 +25,7 @@ from edgesqueeze.latency.flash import Flash, flash_of
 from edgesqueeze.latency.instructions import disassemble
 from edgesqueeze.latency.timings import Cycles
 from edgesqueeze.latency.validation import basis
-from edgesqueeze.runners import host_c, qemu, toolchain
+from edgesqueeze.runners import host_c, qemu, tflm, toolchain
 from edgesqueeze.runners.elf import ElfSizes, read_sizes
 from edgesqueeze.runners.firmware_build import Firmware, build_firmware, describe_flags
 from edgesqueeze.runners.machines import processor_of
@@ -27,6 +35,7 @@ from edgesqueeze.target import Target
 Samples = list[list[npt.NDArray[Any]]]
 
 TOOLS = (toolchain.ARM_DISASSEMBLER, toolchain.ARM_COMPILER, toolchain.QEMU, toolchain.HOST_COMPILER)
+TITLES: Mapping[Reference, str] = MappingProxyType({"c": "the portable C", "tflm": "TensorFlow Lite Micro"})
 SAMPLES = 3
 """Random inputs whose outputs are compared; the first of them is counted."""
 
@@ -46,8 +55,8 @@ def bench(
     Raises:
         UsageError: not a microcontroller, or another runtime.
         UnsupportedModelError: operators that native C does not have.
-        FitError: the model does not fit the target's flash or RAM.
-        ParityError: the emulated outputs are not those of the portable C.
+        FitError: the model does not fit the target's flash, or with its stack the RAM.
+        ParityError: the emulated outputs are not those of TensorFlow Lite Micro and of the portable C.
         RequirementError: the firmware does not compile, fails, or does not end.
         MissingToolError: a compiler or the emulator is not installed.
     """
@@ -62,9 +71,11 @@ def bench(
     firmware = build_firmware(source, processor, opt)
     sizes = read_sizes(firmware.elf)
     check_fit(target, source, other_flash=sizes.code + sizes.constants, other_ram=sizes.variables)
-    flash = flash_of(target.cpu, target.name)
-    run = _run(model, firmware, flash, seed)
+    flash = flash_of(target.cpu, target.memory)
+    run, reference = _run(model, firmware, flash, seed)
     assert run.counts is not None
+    ram = sizes.variables + run.stack_bytes
+    check_fit(target, source, other_flash=sizes.code + sizes.constants, other_ram=ram)
     instructions = disassemble(firmware.elf, disassembler)
     counts = cycle_model.layer_counts(run.counts, instructions, len(source.layers))
     whole = cycle_model.total(counts)
@@ -82,17 +93,30 @@ def bench(
         macs=sum(layer.macs for layer in source.layers),
         layers=_layers(target, flash, source, counts, cycles),
         memory=_memory(source, sizes, run.stack_bytes),
-        emulation=_emulation(firmware, run),
+        emulation=_emulation(firmware, run, reference),
         basis=_basis(target, flash, firmware),
     )
 
 
-def _run(model: TfliteModel, firmware: Firmware, flash: Flash, seed: int) -> qemu.Run:
-    """Run random inputs, and check that the portable C gives the same outputs."""
+def _run(model: TfliteModel, firmware: Firmware, flash: Flash, seed: int) -> tuple[qemu.Run, Reference]:
+    """Run random inputs, and check that the outputs are right; with what says so."""
     samples = data_samples(model, random_data(model, SAMPLES, seed))
     run = qemu.run_firmware(firmware, samples, count=flash.caches)
-    _check_parity(model, firmware, samples, run)
-    return run
+    # The portable C comes first: where it differs, the fault is in the kernels of this core.
+    _check_parity(model, firmware, run.outputs, samples, "c", host_c.run(model, samples))
+    expected = _tflm_outputs(model, samples)
+    if expected is None:
+        return run, "c"
+    _check_parity(model, firmware, run.outputs, samples, "tflm", expected)
+    return run, "tflm"
+
+
+def _tflm_outputs(model: TfliteModel, samples: Samples) -> Samples | None:
+    """What TensorFlow Lite Micro computes; None if it is not installed, or does not take the model."""
+    try:
+        return tflm.run(model, samples)
+    except (MissingToolError, UnsupportedModelError, RequirementError):
+        return None
 
 
 def _check_use(target: Target, runtime: str) -> None:
@@ -112,12 +136,18 @@ def _check_use(target: Target, runtime: str) -> None:
         )
 
 
-def _check_parity(model: TfliteModel, firmware: Firmware, samples: Samples, run: qemu.Run) -> None:
-    """Compare with the portable C on this computer, whose arithmetic is the same to the bit."""
-    expected = host_c.run(model, samples)
+def _check_parity(
+    model: TfliteModel,
+    firmware: Firmware,
+    outputs: Samples,
+    samples: Samples,
+    reference: Reference,
+    expected: Samples,
+) -> None:
+    """Compare with a reference on this computer, whose arithmetic is the same to the bit."""
     differing = [
         (number, output)
-        for number, (want, have) in enumerate(zip(expected, run.outputs, strict=True))
+        for number, (want, have) in enumerate(zip(expected, outputs, strict=True))
         for output, (one, other) in enumerate(zip(want, have, strict=True))
         if not np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
     ]
@@ -125,19 +155,22 @@ def _check_parity(model: TfliteModel, firmware: Firmware, samples: Samples, run:
         number, output = differing[0]
         raise ParityError(
             f"{model.name} computes something else on the emulated {firmware.machine.core}",
-            expected="the outputs of the portable C, to the bit",
+            expected=f"the outputs of {TITLES[reference]}, to the bit",
             got=f"{len(differing)} of {len(samples)} random inputs differ, the first is number {number}, "
-            f"output {output}{_culprit(model, samples[number], firmware)}",
+            f"output {output}{_culprit(model, samples[number], firmware, reference)}",
             hint="this is a fault in EdgeSqueeze's kernels or in the compiler; please report it",
         )
 
 
-def _culprit(model: TfliteModel, sample: list[npt.NDArray[Any]], firmware: Firmware) -> str:
+def _culprit(
+    model: TfliteModel, sample: list[npt.NDArray[Any]], firmware: Firmware, reference: Reference
+) -> str:
     """The first operator that differs when it is run alone, as far as that can be found out."""
     from edgesqueeze.replay import CANNOT_RUN, differing_layers
 
+    right = tflm.run if reference == "tflm" else host_c.run
     try:
-        layers = differing_layers(model, [sample], host_c.run, qemu.runner(firmware.processor), 0)
+        layers = differing_layers(model, [sample], right, qemu.runner(firmware.processor), 0)
     except CANNOT_RUN:
         return ""
     return f"; operator {layers[0].operator}, {layers[0].kind}, differs alone" if layers else ""
@@ -182,7 +215,7 @@ def _memory(source: NativeSource, sizes: ElfSizes, stack: int) -> MemoryBench:
     )
 
 
-def _emulation(firmware: Firmware, run: qemu.Run) -> Emulation:
+def _emulation(firmware: Firmware, run: qemu.Run, reference: Reference) -> Emulation:
     return Emulation(
         machine=firmware.machine.name,
         core=firmware.machine.core,
@@ -191,6 +224,7 @@ def _emulation(firmware: Firmware, run: qemu.Run) -> Emulation:
         flags=describe_flags(firmware.flags),
         kernel_set=firmware.source.kernel_set,
         checked_samples=len(run.outputs),
+        reference=reference,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 Level = Literal["O3", "O2", "Os"]
+Reference = Literal["tflm", "c"]
 
 
 class _Record(BaseModel):
@@ -95,7 +96,9 @@ class Emulation(_Record):
         compiler: the cross compiler's version.
         flags: its options.
         kernel_set: ``reference``, ``dsp`` or ``mve``.
-        checked_samples: inferences whose outputs equal those of the same model built for this computer.
+        checked_samples: inferences whose outputs equal those of the reference.
+        reference: ``tflm``: TensorFlow Lite Micro's interpreter and the portable C, both on this computer;
+            ``c``: the portable C alone, where that interpreter is not installed or does not take the model.
     """
 
     machine: str
@@ -105,6 +108,7 @@ class Emulation(_Record):
     flags: str
     kernel_set: str
     checked_samples: int
+    reference: Reference
 
 
 class Bench(_Record):

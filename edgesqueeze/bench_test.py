@@ -1,4 +1,6 @@
 import dataclasses
+from importlib import import_module
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -7,13 +9,23 @@ from edgesqueeze.bench import bench
 from edgesqueeze.emit.native import emit, for_target
 from edgesqueeze.errors import FitError, MissingToolError, ParityError, UsageError
 from edgesqueeze.graph import parse_tflite
-from edgesqueeze.runners import build, build_cache, qemu
+from edgesqueeze.runners import build, build_cache, qemu, tflm
 from edgesqueeze.target import list_targets, load_target
 from edgesqueeze.testing.native_stub import stub_source
 from edgesqueeze.testing.tflite_builder import GraphBuilder, tiny_cnn
 from edgesqueeze.testing.tools import require_tool
 
 TARGET = load_target("nucleo-l4r5zi")
+
+# A kernel with 100 bytes on the stack.
+DEEP = """\
+#include "es_double.h"
+void es_double(const int8_t *weights, const int8_t *input, int8_t *output) {
+  volatile int8_t deep[100];
+  for (int i = 0; i < 100; ++i) { deep[i] = input[i & 3]; }
+  for (int i = 0; i < 4; ++i) { output[i] = (int8_t)(deep[i] * weights[i]); }
+}
+"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,6 +51,8 @@ def model(monkeypatch):
     """A model with the inputs and outputs of the hand-written one that is run in its place."""
     for module in (emit, for_target):
         monkeypatch.setattr(module, "emit_native", lambda model, **options: stub_source())
+    # TensorFlow Lite Micro would run the model itself.
+    monkeypatch.setattr(import_module("edgesqueeze.bench"), "_tflm_outputs", lambda *_: None)
     graph = GraphBuilder(0, name="stub")
     return parse_tflite(graph.build([graph.dequantize(graph.input((1, 4)))]), "stub")
 
@@ -66,6 +80,7 @@ def test_a_bench(tools, model):
     assert (memory.flash_weights_bytes, memory.ram_arena_bytes) == (4, 32)
     assert memory.ram_bytes == 32 + memory.ram_static_bytes + memory.ram_stack_bytes
     assert (result.emulation.machine, result.emulation.checked_samples) == ("mps2-an386", 3)
+    assert result.emulation.reference == "c"
     assert "-O3" in result.emulation.flags
     assert bench(model, TARGET) == result
 
@@ -108,6 +123,17 @@ def test_code_must_fit_too(tools, model):
     assert "of 100 usable" in caught.value.got
 
 
+def test_the_stack_must_fit_too(tools, model, monkeypatch):
+    for module in (emit, for_target):
+        monkeypatch.setattr(module, "emit_native", lambda model, **options: stub_source(DEEP))
+    stack = bench(model, TARGET).memory.ram_stack_bytes
+    assert stack > 100
+    with pytest.raises(FitError) as caught:
+        bench(model, small(TARGET, usable_ram_bytes=31 + stack))
+    assert caught.value.got == f"RAM: {32 + stack} bytes of {31 + stack} usable"
+    assert bench(model, small(TARGET, usable_ram_bytes=32 + stack)).memory.ram_stack_bytes == stack
+
+
 def test_only_microcontrollers_and_native_c(model):
     linux = next(one for one in list_targets() if not one.is_mcu)
     with pytest.raises(UsageError, match="only those can be benchmarked in this version"):
@@ -132,6 +158,30 @@ def test_a_real_model(tools):
     assert {"CONV_2D", "FULLY_CONNECTED"} <= {layer.opcode for layer in result.layers}
     assert result.macs > 0
     assert all(layer.instructions for layer in result.layers if layer.macs)
+    assert result.emulation.reference == ("tflm" if find_spec("tflite_micro") else "c")
+
+
+def test_other_outputs_than_tflm_break_parity(tools, monkeypatch):
+    pytest.importorskip("tflite_micro")
+    real = tflm.run
+
+    def wrong(model, samples):
+        rows = real(model, samples)
+        return [[array + 1 for array in row] for row in rows]
+
+    monkeypatch.setattr(tflm, "run", wrong)
+    with pytest.raises(ParityError) as caught:
+        bench(parse_tflite(tiny_cnn(), "tiny"), TARGET)
+    assert caught.value.expected == "the outputs of TensorFlow Lite Micro, to the bit"
+    assert "differs alone" in caught.value.got
+
+
+def test_without_tflm(tools, monkeypatch):
+    def missing(model, samples):
+        raise MissingToolError("TFLite Micro's interpreter is not installed")
+
+    monkeypatch.setattr(tflm, "run", missing)
+    assert bench(parse_tflite(tiny_cnn(), "tiny"), TARGET).emulation.reference == "c"
 
 
 def test_the_operator_that_differs_is_named(tools, monkeypatch):

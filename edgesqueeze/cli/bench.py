@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from edgesqueeze.bench_records import Bench, LayerBench, Level, Range
 
 
@@ -16,7 +19,9 @@ if TYPE_CHECKING:
 @click.option(
     "--target", "target_name", metavar="NAME", required=True, help="The device, as in `targets list`."
 )
-@click.option("--runtime", metavar="NAME", default="c", show_default=True, help="c: native C.")
+@click.option(
+    "--runtime", type=click.Choice(["c"]), default="c", show_default=True, help="What runs it: native C."
+)
 @click.option(
     "--opt",
     type=click.Choice(["O3", "O2", "Os"]),
@@ -45,7 +50,7 @@ def print_bench(result: Bench) -> None:
     """Print the layers, the totals, and what they rest on."""
     from rich.markup import escape
 
-    from edgesqueeze.cli.tables import console, count, table
+    from edgesqueeze.cli.tables import console
 
     screen = console()
     screen.print(
@@ -53,28 +58,58 @@ def print_bench(result: Bench) -> None:
         f"native C, -{result.opt}: emulated",
         soft_wrap=True,
     )
-    figures = ("MACs", "instr.", "/MAC", "time", "flash", "RAM")
-    rows = table("", "operator", "shapes", *figures, right=("", *figures), fold=("shapes",))
-    for layer in result.layers:
-        rows.add_row(*_cells(layer))
-    rows.add_section()
-    cells = (count(result.macs), count(result.instructions), _ratio(result.instructions, result.macs))
-    memory = (count(result.memory.flash_weights_bytes), count(result.memory.ram_arena_bytes))
-    rows.add_row("", "all", "", *cells, "100%", *memory)
-    screen.print(rows)
+    _print_layers(screen, result)
     for line in _totals(result):
         screen.print(escape(line), soft_wrap=True)
 
 
-def _cells(layer: LayerBench) -> list[str]:
+def _print_layers(screen: Console, result: Bench) -> None:
+    """Print the table, on narrow screens with shapes in two lines, on narrower ones without memory."""
+    summaries = [layer.summary for layer in result.layers]
+    longest = max(map(len, ("shapes", *summaries)))
+    shortest = max(len(part) for text in ("shapes", *summaries) for part in _at_arrows(text).splitlines())
+    # The width that a table wants, not the one that it is squeezed into.
+    wide = screen.options.update(width=1000)
+    for memory in (True, False):
+        wanted = screen.measure(_table(result, memory, longest), options=wide).maximum
+        room = longest - max(0, wanted - screen.width)
+        if room >= shortest:
+            break
+    # Too narrow even so: let the terminal break the lines, but no number lose a digit.
+    screen.width += max(0, shortest - room)
+    screen.print(_table(result, memory, max(room, shortest)))
+
+
+def _at_arrows(shapes: str) -> str:
+    return shapes.replace("->", "->\n")
+
+
+def _table(result: Bench, memory: bool, room: int) -> Table:
+    """One row for each layer, with or without flash and RAM, with so many characters for shapes."""
+    from edgesqueeze.cli.tables import count, table
+
+    figures = ("MACs", "instr.", "/MAC", "time", *(("flash", "RAM") if memory else ()))
+    rows = table("", "operator", "shapes", *figures, right=("", *figures))
+    for layer in result.layers:
+        rows.add_row(*_cells(layer, room)[: 3 + len(figures)])
+    rows.add_section()
+    ratio = _ratio(result.instructions, result.macs)
+    total = ["", "all", "", count(result.macs), count(result.instructions), ratio, "100%"]
+    total += [count(result.memory.flash_weights_bytes), count(result.memory.ram_arena_bytes)]
+    rows.add_row(*total[: 3 + len(figures)])
+    return rows
+
+
+def _cells(layer: LayerBench, room: int) -> list[str]:
     from rich.markup import escape
 
     from edgesqueeze.cli.tables import count, percent
 
+    shapes = layer.summary if len(layer.summary) <= room else _at_arrows(layer.summary)
     return [
         str(layer.index),
         escape(layer.opcode),
-        escape(layer.summary),
+        escape(shapes),
         count(layer.macs) if layer.macs else "-",
         count(layer.instructions),
         _ratio(layer.instructions, layer.macs),
@@ -86,6 +121,9 @@ def _cells(layer: LayerBench) -> list[str]:
 
 def _totals(result: Bench) -> list[str]:
     memory, emulation = result.memory, result.emulation
+    whose = "those of the portable C"
+    if emulation.reference == "tflm":
+        whose = f"TensorFlow Lite Micro's, and to {whose},"
     return [
         f"latency  {_span(result.latency_ms, '.3g')} ms at {result.clock_mhz:g} MHz",
         f"cycles   {_span(result.cycles, ',.0f')}",
@@ -93,7 +131,7 @@ def _totals(result: Bench) -> list[str]:
         f"code {memory.flash_code_bytes:,}, parameters {memory.flash_parameters_bytes:,}",
         f"RAM      {memory.ram_bytes:,} bytes: arena {memory.ram_arena_bytes:,}, "
         f"stack {memory.ram_stack_bytes:,}, variables {memory.ram_static_bytes:,}",
-        f"outputs  equal to those of the portable C on {emulation.checked_samples} random inputs",
+        f"outputs  equal to {whose} on {emulation.checked_samples} random inputs",
         f"built    {emulation.compiler}; {emulation.flags}; {emulation.kernel_set} kernels",
         f"ran on   {emulation.emulator}; {emulation.machine}",
         *result.basis,

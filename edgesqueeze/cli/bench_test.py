@@ -77,6 +77,7 @@ RECORD = Bench(
         flags="-mcpu=cortex-m4 -O3",
         kernel_set="dsp",
         checked_samples=3,
+        reference="tflm",
     ),
     basis=("instructions: counted exactly", "cycles: a manual"),
 )
@@ -95,10 +96,10 @@ def asked(monkeypatch):
     return calls
 
 
-def invoke(tmp_path, *arguments):
+def invoke(tmp_path, *arguments, columns="120"):
     (tmp_path / "door.tflite").write_bytes(tiny_dense())
     words = [str(tmp_path / "door.tflite"), "--target", "nucleo-l4r5zi", *arguments]
-    result = CliRunner().invoke(bench, words, env={"COLUMNS": "120"}, catch_exceptions=False)
+    result = CliRunner().invoke(bench, words, env={"COLUMNS": columns}, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.output
 
@@ -114,9 +115,33 @@ def test_a_person_sees_layers_and_totals(tmp_path, asked):
         "latency 12.3 (9.88 to 14.8) ms at 120 MHz",
         "flash 29,500 bytes: weights 20,000, code 9,000, parameters 500",
         "RAM 8,200 bytes: arena 8,000, stack 200, variables 0",
+        "outputs equal to TensorFlow Lite Micro's, and to those of the portable C, on 3 random inputs",
         "cycles: a manual",
     ):
         assert line in lines
+
+
+def test_the_portable_c_alone(tmp_path, asked, monkeypatch):
+    emulation = RECORD.emulation.model_copy(update={"reference": "c"})
+    alone = RECORD.model_copy(update={"emulation": emulation})
+    monkeypatch.setattr(import_module("edgesqueeze.bench"), "bench", lambda *_, **__: alone)
+    assert "outputs  equal to those of the portable C on 3 random inputs" in invoke(tmp_path)
+
+
+@pytest.mark.parametrize("columns", ["40", "60", "77", "80", "100", "200"])
+def test_no_number_is_broken(tmp_path, monkeypatch, columns):
+    names = {"opcode": "DEPTHWISE_CONV_2D", "summary": "10x4: 100x100x16->50x50x128"}
+    wide = RECORD.model_copy(update={"layers": (RECORD.layers[0].model_copy(update=names),)})
+    monkeypatch.setattr(import_module("edgesqueeze.bench"), "bench", lambda *_, **__: wide)
+    text = invoke(tmp_path, columns=columns)
+    rows = text[: text.index("latency")].splitlines()[1:]
+    words = {word for row in rows for word in row.split()}
+    assert {"operator", "shapes", "MACs", "instr.", "/MAC", "time"} <= words
+    assert {"DEPTHWISE_CONV_2D", "10x4:", "1,000,000", "1,234,000", "1.23", "99.9%"} <= words
+    assert {"100x100x16->50x50x128"} <= words or {"100x100x16->", "50x50x128"} <= words
+    if int(columns) >= 77:
+        assert max(map(len, rows)) <= int(columns)
+    assert ("flash" in words) == (int(columns) >= 100)
 
 
 def test_options_and_json(tmp_path, asked):
@@ -127,7 +152,9 @@ def test_options_and_json(tmp_path, asked):
     jsonschema.validate(document, schema, jsonschema.Draft202012Validator)
 
 
-def test_an_unknown_level(tmp_path):
+@pytest.mark.parametrize("words", [("--opt", "O9"), ("--runtime", "tflm")])
+def test_an_unknown_level_or_runtime(tmp_path, words):
     (tmp_path / "a.tflite").write_bytes(tiny_dense())
-    result = CliRunner().invoke(bench, [str(tmp_path / "a.tflite"), "--target", "pico", "--opt", "O9"])
+    result = CliRunner().invoke(bench, [str(tmp_path / "a.tflite"), "--target", "pico", *words])
     assert result.exit_code == 2
+    assert f"Invalid value for '{words[0]}'" in result.output

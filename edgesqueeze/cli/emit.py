@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +11,9 @@ from pydantic import BaseModel, ConfigDict
 
 from edgesqueeze.emit.arena import Arena
 from edgesqueeze.emit.native.for_target import check_fit, emit_for
+from edgesqueeze.emit.native.kernels import portable_of
 from edgesqueeze.emit.native.records import NativeSource
+from edgesqueeze.emit.native.write import write_native
 from edgesqueeze.emit.tflm import TflmSource, emit_tflm
 from edgesqueeze.errors import UsageError
 from edgesqueeze.graph import read_tflite
@@ -26,6 +29,7 @@ class NativeEmission(BaseModel):
     Attributes:
         kernel_set: `reference` (portable C), `dsp` or `mve`.
         kernels: the functions that the layers call.
+        portable: those of them that the kernel set lacks, so that portable C stands in.
         weights_bytes: constant data of the layers in flash.
     """
 
@@ -33,6 +37,7 @@ class NativeEmission(BaseModel):
 
     kernel_set: Literal["reference", "dsp", "mve"]
     kernels: tuple[str, ...]
+    portable: tuple[str, ...]
     weights_bytes: int
 
 
@@ -94,7 +99,7 @@ def emit(
     if output_format == "c":
         native = emit_for(read_tflite(model), target, name=name)
         check_fit(target, native)
-        write_files(out, native.files)
+        write_native(out, native)
         emission = _native_emission(native, target, model, out)
         click.echo(
             emission.model_dump_json(indent=2) if as_json else _native_summary(native, target, model, out)
@@ -117,6 +122,10 @@ def _check_microcontroller(target: Target) -> None:
         )
 
 
+def _kernels(source: NativeSource) -> tuple[str, ...]:
+    return tuple(sorted({kernel for layer in source.layers for kernel in layer.kernels}))
+
+
 def _native_emission(source: NativeSource, target: Target, model: Path, out: Path) -> Emission:
     return Emission(
         model=str(model),
@@ -128,7 +137,8 @@ def _native_emission(source: NativeSource, target: Target, model: Path, out: Pat
         native=NativeEmission.model_validate(
             {
                 "kernel_set": source.kernel_set,
-                "kernels": tuple(sorted({kernel for layer in source.layers for kernel in layer.kernels})),
+                "kernels": _kernels(source),
+                "portable": portable_of(source.kernel_set, _kernels(source)),
                 "weights_bytes": source.weights_bytes,
             }
         ),
@@ -136,7 +146,9 @@ def _native_emission(source: NativeSource, target: Target, model: Path, out: Pat
 
 
 def _native_summary(source: NativeSource, target: Target, model: Path, out: Path) -> str:
-    kernels = sorted({kernel for layer in source.layers for kernel in layer.kernels})
+    kernels = _kernels(source)
+    portable = portable_of(source.kernel_set, kernels)
+    own = [name for name in kernels if name not in portable]
     return "\n".join(
         [
             f"{model.name} as C without a runtime for {target.name}; its name in C is {source.name}",
@@ -144,8 +156,9 @@ def _native_summary(source: NativeSource, target: Target, model: Path, out: Path
             f"  {out / 'kernels'}: {sum('/' in name for name in source.files)} files",
             f"RAM: {source.arena_bytes:,} bytes for tensors and scratch memory",
             f"flash: {source.weights_bytes:,} bytes of constant data, and the code of {len(kernels)} kernels",
-            f"kernels for {KERNEL_SETS[source.kernel_set]}: {', '.join(kernels)}",
-            f"next: make -C {out}",
+            *([f"kernels for {KERNEL_SETS[source.kernel_set]}: {', '.join(own)}"] if own else []),
+            *([f"kernels in portable C: {', '.join(portable)}"] if portable else []),
+            f"next: make -C {shlex.quote(str(out))}",
         ]
     )
 

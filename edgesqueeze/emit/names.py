@@ -25,9 +25,20 @@ _CPP = """
 _TOKENS = "and and_eq bitand bitor compl not not_eq or or_eq xor xor_eq"
 # Not keywords, but taken: by the language, by its library, by compilers as macros, by TFLite Micro.
 _TAKEN = "main std posix tflite linux unix i386 arm errno assert stdin stdout stderr"
+# A model's header is called after it, and must not hide one of the C library's.
+_HEADERS = """
+    complex ctype fenv float inttypes iso646 limits locale malloc math memory setjmp signal stdalign stdarg
+    stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string strings tgmath threads time uchar unistd
+    wchar wctype
+"""
+# What build systems call their own targets.
+_BUILD = "all clean help install package test"
 
-RESERVED = frozenset(f"{_C} {_CPP} {_TOKENS} {_TAKEN}".split())
+RESERVED = frozenset(f"{_C} {_CPP} {_TOKENS} {_TAKEN} {_HEADERS} {_BUILD}".split())
 """Names that C, C++ or their surroundings keep for themselves."""
+
+KERNEL_PREFIX = "es_"
+"""What the names of the kernels of native C start with."""
 
 
 def c_name(stem: str) -> str:
@@ -36,7 +47,7 @@ def c_name(stem: str) -> str:
     name = re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
     if not name:
         name = "model" if not stem.strip() else f"model_{_digest(stem)}"
-    if name[0].isdigit() or name in RESERVED:
+    if name[0].isdigit() or name in RESERVED or name.startswith(KERNEL_PREFIX):
         name = f"model_{name}"
     # Two long names that differ at the end only must not become one.
     return name if len(name) <= MAX_LENGTH else f"{name[: MAX_LENGTH - 9].rstrip('_')}_{_digest(stem)}"
@@ -81,7 +92,11 @@ def _broken_rule(name: str) -> str:
     if "__" in name:
         return "no two underscores in a row; such names are reserved in C++"
     if name in RESERVED:
-        return "a name that is not a keyword, nor taken by C, C++ or TFLite Micro"
+        return (
+            "a name that is not a keyword, nor taken by C, C++, their headers, build systems or TFLite Micro"
+        )
+    if name.startswith(KERNEL_PREFIX):
+        return f"a name that does not start with {KERNEL_PREFIX}, as those of kernels do"
     return f"at most {MAX_LENGTH} characters" if len(name) > MAX_LENGTH else ""
 
 

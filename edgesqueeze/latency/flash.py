@@ -5,24 +5,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from edgesqueeze.latency.timings import Cycles
 from edgesqueeze.runners.qemu import FlashCaches
-from edgesqueeze.target_records import Cpu
+from edgesqueeze.target_records import Cpu, Memory
 
 UNKNOWN = Cycles(0, 4, 16)
 """Cycles for a line of 16 bytes where neither the profile nor ``SERIAL`` says: memory inside the chip, which
 may be as fast as the core, or several times slower."""
-SERIAL: Mapping[str, Cycles] = MappingProxyType(
+
+
+class Chip(NamedTuple):
+    """What tells a chip apart, whatever its profile is called and whatever flash a board puts beside it.
+
+    Attributes:
+        core: name of the core.
+        icache_bytes: the cache in front of the flash.
+        ram_bytes: all RAM.
+    """
+
+    core: str
+    icache_bytes: int | None
+    ram_bytes: int
+
+
+SERIAL: Mapping[Chip, Cycles] = MappingProxyType(
     {
         # RP2040 and RP2350 data sheets, chapters on SSI and QMI: a read of 8 bytes takes about 12 clocks of
         # the flash for the address and 16 for the data, each of them 2 cycles of the core.
-        "pico": Cycles(60, 90, 120),
-        "pico2": Cycles(60, 90, 120),
+        Chip("cortex-m0plus", 16384, 264 * 1024): Cycles(60, 90, 120),
+        Chip("cortex-m33", 16384, 520 * 1024): Cycles(60, 90, 120),
     }
 )
-"""Targets that execute from serial flash: cycles for a line of 16 bytes."""
-
+"""Chips that execute from serial flash: cycles for a line of 16 bytes. A profile has no field for it, so
+these are recognized, also in profiles of other boards; a chip that is not in the table is ``UNKNOWN``."""
 
 CACHED_CORES = frozenset({"cortex-m7", "cortex-m55", "cortex-m85"})
 CORE_CACHES = FlashCaches(16384, 16384)
@@ -45,7 +62,7 @@ class Flash:
     basis: str
 
 
-def flash_of(cpu: Cpu, target: str = "") -> Flash:
+def flash_of(cpu: Cpu, memory: Memory | None = None) -> Flash:
     """The flash of a target.
 
     Where the profile names no cache: cores that are built with caches get those of common devices; others
@@ -53,12 +70,12 @@ def flash_of(cpu: Cpu, target: str = "") -> Flash:
 
     Args:
         cpu: its processor.
-        target: its name.
+        memory: its memory, by which chips with serial flash are recognized.
     """
     caches = _caches(cpu)
     sizes = f"{caches.code_bytes:,} bytes for code"
     sizes += f" and {caches.data_bytes:,} for data" if caches.data_bytes else " and data"
-    code_line, data_line, said = _lines(cpu, target)
+    code_line, data_line, said = _lines(cpu, memory)
     return Flash(
         code_line,
         data_line,
@@ -74,12 +91,13 @@ def _caches(cpu: Cpu) -> FlashCaches:
     return CORE_CACHES if cpu.core in CACHED_CORES else FlashCaches()
 
 
-def _lines(cpu: Cpu, target: str) -> tuple[Cycles, Cycles, str]:
+def _lines(cpu: Cpu, memory: Memory | None) -> tuple[Cycles, Cycles, str]:
     wait = cpu.flash_wait_states
     if wait is not None:
         # A line takes two reads of 64 bits; of code, the second is often there in time.
         code, data = Cycles(0.5 * wait, wait, 2 * wait), Cycles(1.5 * wait, 2 * wait, 2.4 * wait)
         return code, data, f"flash with {wait} wait states"
-    line = SERIAL.get(target, UNKNOWN)
-    kind = "serial flash" if target in SERIAL else "flash (the profile gives no wait states)"
+    serial = SERIAL.get(Chip(cpu.core, cpu.icache_bytes, memory.ram_bytes)) if memory else None
+    line = serial or UNKNOWN
+    kind = "serial flash" if serial else "flash (the profile gives no wait states)"
     return line, line, f"{kind} that takes {line.low:g} to {line.high:g} cycles for 16 bytes"

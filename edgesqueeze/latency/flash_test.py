@@ -1,12 +1,14 @@
+import pytest
+
 from edgesqueeze.latency.flash import flash_of
 from edgesqueeze.latency.timings import Cycles
 from edgesqueeze.runners.qemu import FlashCaches
-from edgesqueeze.target import load_target
+from edgesqueeze.target import list_targets, load_target
 
 
 def flash(name):
     target = load_target(name)
-    return flash_of(target.cpu, target.name)
+    return flash_of(target.cpu, target.memory)
 
 
 def test_caches():
@@ -24,3 +26,21 @@ def test_waiting():
     assert flash("pico").data_line == Cycles(60, 90, 120)
     assert "serial flash that takes 60 to 120 cycles" in flash("pico").basis
     assert "the profile gives no wait states" in flash("corstone-300").basis
+
+
+@pytest.mark.parametrize("name", ["pico", "pico2"])
+def test_serial_flash_is_recognized_in_a_copy(name):
+    target = load_target(name)
+    other = target.model_copy(
+        update={
+            "name": "my-board",
+            "memory": target.memory.model_copy(update={"flash_bytes": 1 << 23, "usable_ram_bytes": 1 << 17}),
+        }
+    )
+    assert flash_of(other.cpu, other.memory) == flash_of(target.cpu, target.memory)
+    assert "serial flash" in flash_of(other.cpu, other.memory).basis
+
+
+def test_no_other_target_has_serial_flash():
+    others = [one for one in list_targets() if one.is_mcu and one.name not in ("pico", "pico2")]
+    assert not any("serial" in flash_of(one.cpu, one.memory).basis for one in others)

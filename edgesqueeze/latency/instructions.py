@@ -62,7 +62,7 @@ DISASSEMBLE_SECONDS = 60
 
 _CONDITION = r"(eq|ne|cs|hs|cc|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le|al)?"
 _SCALAR: tuple[tuple[str, Kind], ...] = (
-    (rf"b{_CONDITION}|bx|cbn?z|tb[bh]|bxns|bf.*", "branch"),
+    (rf"b{_CONDITION}|bx|cbn?z|tb[bh]|bxns|bfl?x?|bfcsel", "branch"),
     ("bl|blx|blxns", "call"),
     (r"letp|le|(wls|dls)(tp\..*)?|lctp", "loop"),
     ("[su]div.*", "divide"),

@@ -3,7 +3,9 @@
 Every figure is a range: lowest, most likely, highest. Where Arm publishes a table of timings, its own ranges
 are used, and the most likely value is chosen within them so that published latencies come out
 (``validation.py``). Cores that issue two instructions at once, or whose timings Arm does not publish, take
-those of the Cortex-M4 times a factor: the range of what the same engine needed for the same model on both.
+those of the Cortex-M4 times a factor: the range of what the same engine needed for the same model on both,
+lowest and highest, with the median as the most likely. Of the Cortex-M55 and M85 no such pairs are known;
+their scalar factors are assumed to be about those of the Cortex-M33 and M7.
 """
 
 from __future__ import annotations
@@ -82,6 +84,11 @@ _SIMPLE: Mapping[Kind, Cycles] = {
     "vector_move": Cycles(1, 2, 2),
 }
 
+
+def _span(factor: Cycles) -> str:
+    return f"{factor.low:g} to {factor.high:g}"
+
+
 _M0PLUS = CoreTimings(
     cycles={**_SIMPLE, "store": TWO},
     pipelined_load=TWO,
@@ -113,38 +120,43 @@ _M4 = CoreTimings(
     refill=Cycles(2, 2.5, 3),
     basis="Arm Cortex-M4 Technical Reference Manual (DDI 0439), processor and FPU instruction set summaries",
 )
+_M33_FACTOR = Cycles(0.64, 0.87, 1.21)
 _M33 = CoreTimings(
     cycles=_SIMPLE,
     pipelined_load=Cycles(1, 2, 2),
     refill=Cycles(2, 2.5, 3),
-    factor=Cycles(0.77, 0.87, 1),
-    basis="timings of the Cortex-M4 times 0.77 to 1, the published cycles of a Cortex-M33 over those of a "
-    "Cortex-M4 with the same engine and model; Arm publishes no table for the Cortex-M33",
+    factor=_M33_FACTOR,
+    basis=f"timings of the Cortex-M4 times {_span(_M33_FACTOR)}, the published cycles of a Cortex-M33 over "
+    "those of a Cortex-M4 with the same engine and model; Arm publishes no table for the Cortex-M33",
 )
+_M7_FACTOR = Cycles(0.48, 0.63, 0.76)
 _M7 = CoreTimings(
     cycles=_SIMPLE,
     pipelined_load=Cycles(1, 2, 2),
     refill=Cycles(2, 2.5, 3),
-    factor=Cycles(0.48, 0.63, 0.76),
-    basis="timings of the Cortex-M4 times 0.48 to 0.76, the published cycles of a Cortex-M7 over those of a "
-    "Cortex-M4 with the same engine and model; it issues up to two instructions a cycle, and Arm publishes "
-    "no table for it",
+    factor=_M7_FACTOR,
+    basis=f"timings of the Cortex-M4 times {_span(_M7_FACTOR)}, the published cycles of a Cortex-M7 over "
+    "those of a Cortex-M4 with the same engine and model; it issues up to two instructions a cycle, and Arm "
+    "publishes no table for it",
 )
 _M55 = CoreTimings(
     cycles=_SIMPLE,
     pipelined_load=Cycles(1, 2, 2),
     refill=Cycles(2, 2.5, 3),
-    factor=Cycles(0.77, 0.9, 1.1),
-    basis="scalar instructions as the Cortex-M33's, vector instructions 1 to 2 cycles (Arm Cortex-M55 "
-    "Technical Reference Manual, 101051: two beats a cycle, overlapping)",
+    factor=_M33_FACTOR,
+    basis=f"scalar instructions as the Cortex-M33's, those of the Cortex-M4 times {_span(_M33_FACTOR)}, "
+    "which is an assumption; vector instructions 1 to 2 cycles (Arm Cortex-M55 Technical Reference Manual, "
+    "101051: two beats a cycle, overlapping)",
 )
+_M85_FACTOR = Cycles(_M7_FACTOR.low, _M7_FACTOR.estimate, 0.9)
 _M85 = CoreTimings(
     cycles=_SIMPLE,
     pipelined_load=Cycles(1, 2, 2),
     refill=Cycles(2, 2.5, 3),
-    factor=Cycles(0.5, 0.6, 0.9),
+    factor=_M85_FACTOR,
     vector_factor=Cycles(0.5, 0.6, 1),
-    basis="scalar instructions as the Cortex-M7's, vector instructions 0.5 to 2 cycles (Arm Cortex-M85 "
+    basis=f"scalar instructions those of the Cortex-M4 times {_span(_M85_FACTOR)}, as the Cortex-M7's but "
+    "for a higher upper bound, which is an assumption; vector instructions 0.5 to 2 cycles (Arm Cortex-M85 "
     "Technical Reference Manual, 101924: two beats a cycle, two instructions at once)",
 )
 

@@ -1,8 +1,12 @@
 """How far off the cycle model is where it can be checked, and what a target's cycles rest on.
 
 The published latencies are those of TensorFlow Lite Micro with CMSIS-NN on a board with a Cortex-M4. That
-runtime was counted in the emulator as EdgeSqueeze's own firmware is, so the model can be asked for its
-cycles. ``data/validation.json`` has the figures and says where they come from.
+runtime's instructions were counted in the emulator, operator by operator, as those of EdgeSqueeze's own
+firmware are, so the model can be asked for its cycles. Two things make this a weaker check than it looks.
+The timings were chosen, within the ranges of Arm's manual, with these very latencies in view. And how an
+operator's instructions divide into classes was not counted in that runtime: the mix is that of stand-in
+kernels for typical shapes, whose counts are 7 % below to 14 % above the operators' own, the depthwise
+convolution's 48 % above. ``data/validation.json`` has the figures and says where they come from.
 """
 
 from __future__ import annotations
@@ -21,6 +25,12 @@ from edgesqueeze.target_records import Cpu
 
 DATA = Path(__file__).with_name("data") / "validation.json"
 CHECKED_CORE = "cortex-m4"
+CAVEAT = (
+    "the timings were chosen, within the manual's ranges, with these in view, and that runtime's mix of "
+    "instructions is that of stand-in kernels, whose counts are -7 % to +14 % off, "
+    "the depthwise convolution's +48 %"
+)
+"""What weakens the check, for every core."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +87,10 @@ def _checked(core: str) -> str:
     errors = [check.error for check in checks()]
     said = (
         f"{len(errors)} published latencies of TensorFlow Lite Micro on {checks()[0].device} come out "
-        f"{min(errors):+.1%} to {max(errors):+.1%} off"
+        f"{min(errors):+.1%} to {max(errors):+.1%} off ({CAVEAT})"
     )
     if core == CHECKED_CORE:
-        return f"checked: {said}; the timings were chosen, within the manual's ranges, with these in view"
+        return f"checked: {said}"
     found = ratios(core)
     if found:
         middle = found[len(found) // 2]

@@ -20,6 +20,8 @@ from edgesqueeze.runners.build_cache import cached
 from edgesqueeze.runners.toolchain import Tool
 
 FIRMWARE = Path(__file__).with_name("firmware")
+HARNESS = "es_bench"
+"""Folder of the harness beside a generated model, whose files may have any other name."""
 COMPILE_SECONDS = 300
 PROGRAM = "program"
 OBJECT = "object.o"
@@ -35,7 +37,7 @@ class Sources:
     Attributes:
         about: what to call it in messages.
         files: path inside a folder -> text.
-        compiled: those of ``files`` that are compiled, each with a file name of its own.
+        compiled: those of ``files`` that are compiled.
         include_folders: where headers are, inside the folder.
     """
 
@@ -52,17 +54,20 @@ def with_harness(source: NativeSource, *ports: str) -> Sources:
         source: the generated folder.
         ports: files of ``firmware/`` that go with the harness; those that end in ``.c`` are compiled.
     """
-    files = {
-        **source.files,
-        "harness.c": _harness(source),
-        **{name: (FIRMWARE / name).read_text(encoding="utf-8") for name in ("port.h", *ports)},
-    }
+    names = ("es_bench_port.h", *ports)
+    harness = {f"{HARNESS}/{name}": (FIRMWARE / name).read_text(encoding="utf-8") for name in names}
+    harness[f"{HARNESS}/harness.c"] = _harness(source)
     return Sources(
         about=source.name,
-        files=files,
-        compiled=(*source.sources, "harness.c", *(name for name in ports if name.endswith(".c"))),
+        files={**source.files, **harness},
+        compiled=(*source.sources, *(path for path in harness if path.endswith(".c"))),
         include_folders=tuple(dict.fromkeys((".", *source.include_folders))),
     )
+
+
+def object_name(path: str) -> str:
+    """What the linker script calls the object file of a source file: its path too, which is its own."""
+    return f"{path}.o"
 
 
 def build(sources: Sources, compiler: Tool, flags: Sequence[str], link_flags: Sequence[str] = ()) -> Path:
@@ -90,8 +95,7 @@ def _link(
     sources: Sources, compiler: Tool, flags: Sequence[str], link_flags: Sequence[str], folder: Path
 ) -> None:
     _write(sources.files, folder)
-    names = [f"{PurePosixPath(name).stem}.o" for name in sources.compiled]
-    assert len(set(names)) == len(names), "two source files of the same name"
+    names = [object_name(path) for path in sources.compiled]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(lambda name: _object(sources, compiler, flags, name), sources.compiled))
     # By their own names, which the linker script knows.
@@ -109,7 +113,8 @@ def _object(sources: Sources, compiler: Tool, flags: Sequence[str], name: str) -
 
     def compile_into(folder: Path) -> None:
         _write(files, folder)
-        includes = [f"-I{one}" for one in sources.include_folders]
+        # For #include "..." only: a model may be called math, but <math.h> is the C library's.
+        includes = [word for one in sources.include_folders for word in ("-iquote", one)]
         # The folder is renamed later; debuggers and sanitizers shall not name one that is gone.
         paths = f"-ffile-prefix-map={folder}=."
         command = [compiler.path, *flags, paths, *includes, "-c", name, "-o", OBJECT]

@@ -45,15 +45,10 @@ def cached(parts: Iterable[str | bytes], make: Callable[[Path], None]) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=_HALF_MADE, dir=folder))
     except OSError as error:
-        raise OutputError(
-            f"cannot write to the cache of builds: {error.strerror}",
-            got=str(folder),
-            hint="name another cache folder with the environment variable XDG_CACHE_HOME",
-        ) from error
+        raise _cannot_write(folder, error) from error
     try:
         make(fresh)
-        with contextlib.suppress(OSError):  # another process was faster
-            fresh.rename(place)
+        _rename(fresh, place)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     # Now and then is enough.
@@ -65,6 +60,23 @@ def cached(parts: Iterable[str | bytes], make: Callable[[Path], None]) -> Path:
 def cache_folder() -> Path:
     """Where builds are kept."""
     return platformdirs.user_cache_path("edgesqueeze") / "builds"
+
+
+def _rename(fresh: Path, place: Path) -> None:
+    try:
+        fresh.rename(place)
+    except OSError as error:
+        # Otherwise another process was faster, and made the same.
+        if not place.is_dir():
+            raise _cannot_write(place.parent, error) from error
+
+
+def _cannot_write(folder: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"cannot write to the cache of builds: {error.strerror}",
+        got=str(folder),
+        hint="name another cache folder with the environment variable XDG_CACHE_HOME",
+    )
 
 
 def _digest(parts: Iterable[str | bytes]) -> str:

@@ -1,5 +1,6 @@
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -73,3 +74,13 @@ def test_a_folder_that_cannot_be_made(monkeypatch, tmp_path):
     with pytest.raises(OutputError, match="cannot write to the cache") as caught:
         cached(["a"], writer("a"))
     assert "XDG_CACHE_HOME" in caught.value.hint
+
+
+def test_a_folder_that_cannot_be_renamed(folder, monkeypatch):
+    def refuse(path, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(OutputError, match="cache of builds: No space left on device"):
+        cached(["a"], writer("a"))
+    assert list(folder.iterdir()) == []

@@ -29,7 +29,7 @@ class ElfSizes:
 
 
 def read_marks(elf: Path) -> list[tuple[int, int]]:
-    """The marks of ``firmware/marks.h`` in the order of the code: address and number."""
+    """The marks of ``firmware/es_bench_marks.h`` in the order of the code: address and number."""
     with elf.open("rb") as file:
         section = ELFFile(file).get_section_by_name(".es_marks")
         data = section.data() if section is not None else b""

@@ -17,8 +17,9 @@ LEVELS = ("O3", "O2", "Os")
 """Optimization levels of GCC that ``bench`` offers."""
 STACK_BYTES = 64 * 1024
 """Far more than the kernels need, which keep nothing large on the stack."""
-PORTS = ("start.c", "port_semihosting.c", "marks.h")
-HARNESS_OBJECTS = ("harness.o", "start.o", "port_semihosting.o")
+MARKS = "es_bench_marks.h"
+PORTS = ("start.c", "port_semihosting.c", MARKS)
+LINKER_SCRIPT = f"{build.HARNESS}/link.ld"
 WARNINGS = ("-Wall", "-Wextra")
 
 
@@ -66,12 +67,12 @@ def build_firmware(source: NativeSource, processor: Processor, level: str = "O3"
     sources = build.with_harness(source, *PORTS)
     sources = build.Sources(
         sources.about,
-        {**sources.files, "link.ld": _linker_script(source, machine)},
+        {**sources.files, LINKER_SCRIPT: _linker_script(sources, source.name, machine)},
         sources.compiled,
         sources.include_folders,
     )
-    link_flags = ("-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-Tlink.ld", "-lm")
-    elf = build.build(sources, compiler, (*flags, "-include", "marks.h"), link_flags)
+    link_flags = ("-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", f"-T{LINKER_SCRIPT}", "-lm")
+    elf = build.build(sources, compiler, (*flags, "-include", f"{build.HARNESS}/{MARKS}"), link_flags)
     return Firmware(source, processor, elf, flags, compiler)
 
 
@@ -87,7 +88,7 @@ def _check_memory(source: NativeSource, machine: Machine) -> None:
         )
 
 
-def _linker_script(source: NativeSource, machine: Machine) -> str:
+def _linker_script(sources: build.Sources, name: str, machine: Machine) -> str:
     template = jinja2.Template(
         (build.FIRMWARE / "link.ld.j2").read_text(encoding="utf-8"),
         undefined=jinja2.StrictUndefined,
@@ -95,8 +96,10 @@ def _linker_script(source: NativeSource, machine: Machine) -> str:
     )
     script: str = template.render(
         machine=machine,
-        harness=HARNESS_OBJECTS,
-        weights=f"{source.name}_weights.o",
+        harness=[
+            build.object_name(path) for path in sources.compiled if path.startswith(f"{build.HARNESS}/")
+        ],
+        weights=build.object_name(f"{name}_weights.c"),
         stack_bytes=STACK_BYTES,
     )
     return script

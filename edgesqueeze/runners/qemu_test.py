@@ -7,9 +7,10 @@ import pytest
 from edgesqueeze.errors import MissingToolError, RequirementError
 from edgesqueeze.latency.cycles import layer_counts
 from edgesqueeze.latency.instructions import disassemble
-from edgesqueeze.runners import build_cache, toolchain
+from edgesqueeze.runners import build_cache, firmware_build, toolchain
 from edgesqueeze.runners.elf import constant_ranges, read_marks, read_sizes
 from edgesqueeze.runners.firmware_build import build_firmware
+from edgesqueeze.runners.host_c import host_program
 from edgesqueeze.runners.machines import Processor
 from edgesqueeze.runners.qemu import FlashCaches, run_firmware
 from edgesqueeze.testing.native_stub import stub_source
@@ -127,6 +128,54 @@ def test_sizes_leave_the_harness_out():
     # Without a floating point unit, the functions that stand in for it are the model's code too.
     soft = Processor("cortex-m3", "none", dsp=False, mve="none")
     assert read_sizes(build_firmware(stub_source(), soft, "Os").elf).code > 400
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "harness",
+        "start",
+        "port",
+        "marks",
+        "port_semihosting",
+        "port_host",
+        "es_double",
+        "math",
+        "link",
+        "kernels",
+    ],
+)
+def test_a_model_may_have_any_name(name):
+    source = renamed(name)
+    firmware = build_firmware(source, M4)
+    outputs = run_firmware(firmware, SAMPLES).outputs
+    assert [row[0].tolist() for row in outputs] == [[[i / 2, -i - 1, 3, 6]] for i in range(3)]
+    assert read_sizes(firmware.elf) == read_sizes(build_firmware(stub_source(), M4).elf)
+    host = host_program(source).run(SAMPLES)
+    assert [row[0].tolist() for row in host] == [row[0].tolist() for row in outputs]
+
+
+def renamed(name):
+    """The hand-written model under another name, with a kernel that needs a header of the C library."""
+    plain = stub_source(f"#include <math.h>\n{stub_source().files['kernels/es_double.c']}")
+
+    def changed(text):
+        # As in generated code, no kernel's header is called after the kernel.
+        return text.replace("es_double.h", "kernel.h").replace("stub", name).replace("STUB", name.upper())
+
+    return dataclasses.replace(
+        plain,
+        name=name,
+        files={changed(path): changed(text) for path, text in plain.files.items()},
+        sources=tuple(map(changed, plain.sources)),
+    )
+
+
+@pytest.mark.parametrize("processor", [M4, PROCESSORS[5]], ids=lambda one: one.core)
+def test_link_time_optimization_keeps_the_start_in_order(processor, monkeypatch):
+    monkeypatch.setattr(firmware_build, "WARNINGS", ("-flto",))
+    outputs = run_firmware(build_firmware(stub_source(), processor), SAMPLES).outputs
+    assert [row[0].tolist() for row in outputs] == [[[i / 2, -i - 1, 3, 6]] for i in range(3)]
 
 
 def test_weights_come_through_the_cache():

@@ -29,6 +29,8 @@ def weights_of(operation: Operation) -> Weights:
             raise UnsupportedOperationError(f"tensor {tensor.name!r} has no scale, or more than one")
     if weights.quantization is None or np.any(weights.quantization.zero_points):
         raise UnsupportedOperationError("weights without a scale, or with a zero point other than 0")
+    if source.is_constant:
+        raise UnsupportedOperationError("the input is a constant")
     if weights.sparse:
         raise UnsupportedOperationError("weights in the sparse encoding")
     fused_range(operation)

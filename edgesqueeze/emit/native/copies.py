@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from edgesqueeze.emit.native.operands import place_of, require_int8
-from edgesqueeze.emit.native.records import Call, Struct, UnsupportedOperationError
+from edgesqueeze.emit.native.operands import (
+    constant,
+    place_of,
+    positive_axis,
+    require_int8,
+    require_shape,
+    strides_of,
+)
+from edgesqueeze.emit.native.records import Call, Operation, Struct, UnsupportedOperationError
 from edgesqueeze.graph import Tensor
 
 HEADER = "es_shape.h"
@@ -63,6 +71,72 @@ def copy_call(
         outputs=(output.index,),
         overlap=MappingProxyType(dict(overlap or {})),
     )
+
+
+def joined(
+    operation: Operation, tensors: Sequence[Tensor], whole: Tensor
+) -> tuple[int, list[tuple[Tensor, int]]]:
+    """How tensors lie in the tensor that they are parts of, or that is packed from them.
+
+    Args:
+        operation: CONCATENATION, PACK, SPLIT, SPLIT_V or UNPACK.
+        tensors: the parts.
+        whole: what they are parts of.
+
+    Returns:
+        The number of pieces of every part, and per part the bytes of a piece.
+
+    Raises:
+        UnsupportedOperationError: not int8, a computed axis, a fused activation, or shapes that do not
+            add up.
+    """
+    operator = operation.operator
+    if operator.opcode in ("SPLIT", "SPLIT_V"):
+        axis = int(constant(operation.input(0 if operator.opcode == "SPLIT" else 2)).reshape(-1)[0])
+    else:
+        axis = operation.option("axis")
+    if operator.opcode == "CONCATENATION" and operation.option("fused_activation_function") != "NONE":
+        raise UnsupportedOperationError("a fused activation, which TFLite Micro refuses")
+    require_int8(*tensors)
+    shape = tensors[0].shape
+    packs = operator.opcode in ("PACK", "UNPACK")
+    axis = positive_axis(axis, len(shape) + packs)
+    end = axis + (not packs)
+    before, after = shape[:axis], shape[end:]
+    for tensor in tensors:
+        like = tensor.shape if len(tensor.shape) == len(shape) else shape
+        require_shape(tensor, (*before, *like[axis:end], *after))
+    total = len(tensors) if packs else sum(tensor.shape[axis] for tensor in tensors)
+    require_shape(whole, (*before, total, *after))
+    outer = math.prod(before)
+    return outer, [(tensor, tensor.elements // outer) for tensor in tensors]
+
+
+def slice_call(source: Tensor, output: Tensor, ranges: Sequence[range]) -> Call:
+    """A call that copies the elements at the given indices.
+
+    Args:
+        source: where they come from; may be a constant.
+        output: gets them one behind another, and has room for just as many.
+        ranges: indices along every dimension of ``source``.
+
+    Raises:
+        UnsupportedOperationError: not int8, indices beyond ``source`` or none, or more than 4 dimensions left
+            after merging.
+    """
+    sizes = [len(indices) for indices in ranges]
+    for indices, size in zip(ranges, source.shape, strict=True):
+        if not indices or not (0 <= indices[0] < size and 0 <= indices[-1] < size):
+            raise UnsupportedOperationError(f"indices {indices}, expected some of 0 to {size - 1}")
+    strides = strides_of(source.shape)
+    dimensions = [
+        (size, indices.step * stride, out_stride)
+        for size, indices, stride, out_stride in zip(sizes, ranges, strides, strides_of(sizes), strict=True)
+    ]
+    start = sum(indices.start * stride for indices, stride in zip(ranges, strides, strict=True))
+    # Forwards, an element never moves to a higher address than it had.
+    forwards = all(indices.step > 0 or len(indices) == 1 for indices in ranges)
+    return copy_call(source, output, dimensions, input_offset=start, overlap={0: 0} if forwards else None)
 
 
 def _merge(dimensions: Iterable[Dimension]) -> list[Dimension]:

@@ -90,7 +90,7 @@ def test_same_model_gives_the_same_files():
     assert emit_native(model, core="cortex-m4") == emit_native(model, core="cortex-m4")
 
 
-@pytest.mark.parametrize("name", ["while", "9lives", "a-b", "main", ""])
+@pytest.mark.parametrize("name", ["while", "9lives", "a-b", "main", "", "string", "stdint", "all", "es_conv"])
 def test_names_that_are_not_valid_in_c_are_refused(name):
     with pytest.raises(UsageError, match="name in C"):
         emit_native(parse_tflite(tiny_cnn()), name=name)
@@ -111,8 +111,44 @@ def test_all_that_is_not_supported_is_named_at_once():
 
 
 def test_float_models_are_refused():
-    with pytest.raises(UnsupportedModelError, match="float32"):
+    with pytest.raises(UnsupportedModelError, match="not an int8 model"):
         emit_native(parse_tflite(tiny_dense(dtype="float32")))
+
+
+def test_tensors_that_nothing_computes_are_refused():
+    graph = GraphBuilder()
+    x = graph.input((1, 8))
+    unknown = graph.tensor((1, 8), "int8", 0.02, 0, name="lost")
+    with pytest.raises(UnsupportedModelError, match="has what native C") as caught:
+        emit_native(parse_tflite(graph.build([graph.add(x, unknown)])))
+    assert "'lost' is not computed before" in str(caught.value)
+
+
+def test_constants_as_inputs_are_refused():
+    graph = GraphBuilder()
+    x = graph.tensor((1, 8), "int8", 0.02, 0, data=np.arange(8, dtype=np.int8).reshape(1, 8))
+    y = graph.add(graph.fully_connected(x, 8), graph.input((1, 8)))
+    with pytest.raises(UnsupportedModelError) as caught:
+        emit_native(parse_tflite(graph.build([y])))
+    assert "input is a constant" in str(caught.value)
+
+
+@pytest.mark.parametrize("opcode", ["ADD", "MUL", "SUB"])
+def test_an_operand_that_is_a_part_of_the_other_stays_whole(opcode):
+    """The output must not run over the first operand while its part is still to be read."""
+    require_tool("gcc", "gcc")
+    graph = GraphBuilder(1)
+    x = graph.fully_connected(graph.input((1, 16)), 32)
+    rows = graph.reshape(x, (4, 8))
+    parts = [graph.tensor((1, 8), "int8", graph.scale_of(x), -1) for _ in range(4)]
+    axis = graph.constant(np.array(0, np.int32))
+    graph.op("SPLIT", [axis, rows], parts, numSplits=4)
+    y = graph.tensor((4, 8), "int8", 0.09, 3)
+    graph.op(opcode, [rows, parts[0]], [y])
+    model = parse_tflite(graph.build([y]))
+    samples = samples_of(model)
+    got = host_c.host_program(emit_native(model), sanitize=True).run(samples)
+    np.testing.assert_array_equal(got, tflm.run(model, samples))
 
 
 def test_operators_that_only_compute_shapes_are_left_out():

@@ -54,6 +54,14 @@ def files_of(kernel_set: str, functions: Iterable[str]) -> dict[str, str]:
     return dict(sorted(files.items()))
 
 
+def portable_of(kernel_set: str, functions: Iterable[str]) -> tuple[str, ...]:
+    """Those of some kernels that a set lacks, so that portable C stands in; none for the portable set."""
+    if kernel_set == "reference":
+        return ()
+    own = FOLDER / kernel_set
+    return tuple(sorted(name for name in set(functions) if not (own / f"{name}.c").is_file()))
+
+
 @cache
 def _needs(path: Path) -> tuple[str, ...]:
     """Names of files that one file may need; those that are no files are harmless."""

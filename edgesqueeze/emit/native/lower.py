@@ -18,6 +18,7 @@ from edgesqueeze.emit.native import (
     lower_shape,
     lower_transpose_conv,
 )
+from edgesqueeze.emit.native.borders import is_entry, is_exit, ordered_operators, problems_of
 from edgesqueeze.emit.native.lower_border import lower_dequantize_output, lower_quantize_input
 from edgesqueeze.emit.native.records import (
     Call,
@@ -44,12 +45,6 @@ LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
     }
 )
 """Builtin operator -> its lowering. QUANTIZE and DEQUANTIZE at the graph's border: see ``lower_border``."""
-
-BORDER_DTYPES = ("float32", "uint8")
-"""What users may give and get besides int8."""
-
-SHAPE_IGNORED = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
-"""Operators of which only the first input matters, because all shapes are known."""
 
 MALFORMED = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
 """What a lowering runs into when an operator's shapes, options and constants do not go together."""
@@ -85,13 +80,12 @@ def lower(model: TfliteModel, kernel_set: str) -> Lowered:
         UnsupportedModelError: with every operator, input and output that native C does not have.
     """
     graph = model.main
-    live = _live_operators(graph)
-    problems = _problems_of_borders(graph, live) + _problems_of_subgraphs(model)
+    operators = ordered_operators(graph)
+    problems = problems_of(model, operators)
     layers: list[Layer] = []
     placements: list[Placement] = []
     entry, leaving = set(), set()
-    # Conversions at the border run when the caller gives or takes values: before and after all others.
-    for operator in sorted(live, key=lambda one: is_exit(graph, one) - is_entry(graph, one)):
+    for operator in operators:
         operation = Operation(graph, operator, kernel_set)
         try:
             _check_tensors(operation)
@@ -105,6 +99,8 @@ def lower(model: TfliteModel, kernel_set: str) -> Lowered:
             continue
         placements += [result for result in results if isinstance(result, Placement)]
         calls = tuple(result for result in results if isinstance(result, Call))
+        if _read_constants(graph, calls):
+            problems.append(f"{operator.kind} (operator {operator.index}): an input is a constant")
         if not calls:
             continue
         if is_entry(graph, operator):
@@ -113,35 +109,26 @@ def lower(model: TfliteModel, kernel_set: str) -> Lowered:
             leaving.add(len(layers))
         layers.append(_layer(len(layers), operation, calls))
     if problems:
-        raise UnsupportedModelError(
-            f"{model.name} has what native C does not support",
-            expected="int8 activations and weights, batch 1, and these operators: "
-            + ", ".join(sorted({*LOWERINGS, "QUANTIZE", "DEQUANTIZE"})),
-            got="; ".join(problems),
-            hint="replace the layers that become these operators, quantize the model to int8 throughout, or "
-            "use --format tflm",
-        )
+        raise _unsupported_model(model, problems)
     return Lowered(graph, tuple(layers), tuple(placements), frozenset(entry), frozenset(leaving))
 
 
-def is_entry(graph: Graph, operator: Operator) -> bool:
-    """Whether an operator turns what the caller gives into int8."""
-    return (
-        operator.opcode == "QUANTIZE"
-        and len(operator.inputs) == len(operator.outputs) == 1
-        and operator.inputs[0] in graph.inputs
-        and graph.tensors[operator.inputs[0]].dtype in BORDER_DTYPES
-    )
-
-
-def is_exit(graph: Graph, operator: Operator) -> bool:
-    """Whether an operator turns int8 into what the caller gets."""
-    return (
-        operator.opcode in ("DEQUANTIZE", "QUANTIZE")
-        and len(operator.inputs) == len(operator.outputs) == 1
-        and operator.outputs[0] in graph.outputs
-        and graph.tensors[operator.outputs[0]].dtype in BORDER_DTYPES
-        and not is_entry(graph, operator)
+def _unsupported_model(model: TfliteModel, problems: Sequence[str]) -> UnsupportedModelError:
+    if not any(tensor.dtype == "int8" for tensor in model.main.tensors):
+        kinds = sorted({tensor.dtype for tensor in model.main.input_tensors})
+        return UnsupportedModelError(
+            f"{model.name} is not an int8 model",
+            expected="int8 activations and weights; float32 or uint8 at inputs and outputs only",
+            got=f"no int8 tensor at all; inputs are {', '.join(kinds)}",
+            hint="quantize it: edgesqueeze compress --quantize int8",
+        )
+    return UnsupportedModelError(
+        f"{model.name} has what native C does not support",
+        expected="int8 activations and weights, batch 1, and these operators: "
+        + ", ".join(sorted({*LOWERINGS, "QUANTIZE", "DEQUANTIZE"})),
+        got="; ".join(problems),
+        hint="replace the layers that become these operators, quantize the model to int8 throughout, or "
+        "run it in TensorFlow Lite Micro",
     )
 
 
@@ -176,6 +163,12 @@ def _check_tensors(operation: Operation) -> None:
             raise UnsupportedOperationError(f"tensor {name!r} has a zero point outside of {tensor.dtype}")
 
 
+def _read_constants(graph: Graph, calls: Sequence[Call]) -> bool:
+    """Whether a call takes a constant for a tensor in the arena."""
+    items = (item for call in calls for item in call.inputs)
+    return any(isinstance(item, int) and graph.tensors[item].is_constant for item in items)
+
+
 def _joined_in_place(
     operation: Operation, placements: Sequence[Placement]
 ) -> tuple[Call | Placement, ...] | None:
@@ -196,41 +189,6 @@ def _unsupported(operation: Operation) -> tuple[Call | Placement, ...]:
         if operation.operator.opcode == "DEQUANTIZE"
         else "not supported"
     )
-
-
-def _live_operators(graph: Graph) -> list[Operator]:
-    """Operators on which the graph's outputs depend. What computes shapes only is not needed."""
-    needed = set(graph.outputs)
-    live = []
-    for operator in reversed(graph.operators):
-        if needed.isdisjoint(operator.outputs):
-            continue
-        live.append(operator)
-        needed.update(operator.inputs[:1] if operator.opcode in SHAPE_IGNORED else operator.inputs)
-    return live[::-1]
-
-
-def _problems_of_subgraphs(model: TfliteModel) -> list[str]:
-    count = len(model.graphs)
-    return [f"{count} subgraphs: control flow"] if count > 1 else []
-
-
-def _problems_of_borders(graph: Graph, live: Sequence[Operator]) -> list[str]:
-    """Inputs and outputs that are neither int8 nor converted on the way in or out."""
-    problems = []
-    readers = {index: [one for one in live if index in one.inputs] for index in graph.inputs}
-    writers = {index: [one for one in live if index in one.outputs] for index in graph.outputs}
-    for index in graph.inputs:
-        tensor = graph.tensors[index]
-        if tensor.dtype != "int8" and not all(is_entry(graph, one) for one in readers[index]):
-            problems.append(f"input {tensor.name!r} is {tensor.dtype} and not quantized at once")
-    for index in graph.outputs:
-        tensor = graph.tensors[index]
-        if tensor.dtype != "int8" and not any(is_exit(graph, one) for one in writers[index]):
-            problems.append(f"output {tensor.name!r} is {tensor.dtype} and not made from int8")
-        if tensor.is_constant or (not writers[index] and index not in graph.inputs):
-            problems.append(f"output {tensor.name!r} is not computed")
-    return problems
 
 
 def _layer(index: int, operation: Operation, calls: tuple[Call, ...]) -> Layer:

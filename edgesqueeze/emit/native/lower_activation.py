@@ -25,6 +25,7 @@ from edgesqueeze.emit.native.numerics import (
     round_half_away,
     rounding_divide_by_pot,
 )
+from edgesqueeze.emit.native.operands import computed, require_same_elements, require_shape
 from edgesqueeze.emit.native.records import (
     Call,
     Lowering,
@@ -33,6 +34,7 @@ from edgesqueeze.emit.native.records import (
     Struct,
     UnsupportedOperationError,
 )
+from edgesqueeze.graph import Tensor
 
 Integers = npt.NDArray[np.int64]
 Table = Callable[[Operation, Integers], Integers]
@@ -48,33 +50,31 @@ SOFTMAX_DEPTH = 4095
 
 def lower_relu(operation: Operation) -> tuple[Call | Placement, ...]:
     """RELU; between tensors of one quantization it is a clamp."""
-    source, output = operation.input(0), operation.output()
-    require_scales(source, output)
+    source, output = _tensors(operation)
     low, high = activation_range("RELU", output)
     if quantization_of(source) == quantization_of(output):
         return _clamp(operation, low, high)
-    return lookup_call(source.index, output, np.clip(_requantized(operation, INT8_VALUES), low, high))
+    return lookup_call(computed(source), output, np.clip(_requantized(operation, INT8_VALUES), low, high))
 
 
 def lower_relu6(operation: Operation) -> tuple[Call | Placement, ...]:
     """RELU6; TFLM clamps the integers by the input's quantization and does not look at the output's."""
-    require_scales(operation.input(0), operation.output())
-    return _clamp(operation, *activation_range("RELU6", operation.input(0)))
+    source, _ = _tensors(operation)
+    return _clamp(operation, *activation_range("RELU6", source))
 
 
 def lower_quantize(operation: Operation) -> tuple[Call | Placement, ...]:
     """QUANTIZE from int8 to int8; without a call where the quantization stays the same."""
-    source, output = operation.input(0), operation.output()
-    require_scales(source, output)
+    source, output = _tensors(operation)
     if quantization_of(source) == quantization_of(output):
         return _clamp(operation, INT8_MIN, INT8_MAX)
-    return lookup_call(source.index, output, _requantized(operation, INT8_VALUES))
+    return lookup_call(computed(source), output, _requantized(operation, INT8_VALUES))
 
 
 def lower_softmax(operation: Operation) -> tuple[Call | Placement, ...]:
     """SOFTMAX over the last dimension."""
-    source, output = operation.input(0), operation.output()
-    require_scales(source, output)
+    source, output = _tensors(operation)
+    require_shape(output, source.shape)
     if quantization_of(output) != (SOFTMAX_SCALE, INT8_MIN):
         raise UnsupportedOperationError(
             "the output of SOFTMAX has another scale than 1/256 and zero point -128"
@@ -96,15 +96,22 @@ def lower_softmax(operation: Operation) -> tuple[Call | Placement, ...]:
         "left": left,
     }
     parameters = Struct("es_softmax", members)
-    call = Call("es_softmax_s8", HEADER, parameters, (source.index,), (output.index,), overlap={0: 0})
+    call = Call("es_softmax_s8", HEADER, parameters, (computed(source),), (output.index,), overlap={0: 0})
     return (call,)
+
+
+def _tensors(operation: Operation) -> tuple[Tensor, Tensor]:
+    """Input and output: int8 with a scale each, and as many elements."""
+    source, output = operation.input(0), operation.output()
+    require_scales(source, output)
+    require_same_elements(source, output)
+    return source, output
 
 
 def _lower_table(table: Table) -> Lowering:
     def lower(operation: Operation) -> tuple[Call | Placement, ...]:
-        source, output = operation.input(0), operation.output()
-        require_scales(source, output)
-        return lookup_call(source.index, output, table(operation, INT8_VALUES))
+        source, output = _tensors(operation)
+        return lookup_call(computed(source), output, table(operation, INT8_VALUES))
 
     return lower
 
@@ -112,8 +119,8 @@ def _lower_table(table: Table) -> Lowering:
 def _clamp(operation: Operation, low: int, high: int) -> tuple[Call | Placement, ...]:
     source, output = operation.input(0), operation.output()
     if (low, high) == (INT8_MIN, INT8_MAX):
-        return (Placement(output.index, source.index, 0),)
-    return clamp_call(source.index, output, low, high)
+        return (Placement(output.index, computed(source), 0),)
+    return clamp_call(computed(source), output, low, high)
 
 
 def _requantized(operation: Operation, x: Integers) -> Integers:

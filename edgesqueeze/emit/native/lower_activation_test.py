@@ -143,3 +143,32 @@ def test_softmax_of_another_output_scale_is_refused():
 def test_scale_that_hard_swish_cannot_reach_is_refused():
     with pytest.raises(UnsupportedOperationError, match="too small"):
         lower(Unary("HARD_SWISH", 1.0, 0, 0.001, 0))
+
+
+def lower_between(opcode, shape, output_shape, **input_options):
+    """A function of one value, or SOFTMAX, between tensors of any shapes."""
+    graph = GraphBuilder()
+    x = graph.tensor(shape, "int8", 6 / 256, -128, **input_options)
+    y = graph.tensor(output_shape, "int8", 1 / 256, -128)
+    options = {"SOFTMAX": {"beta": 1.0}, "LEAKY_RELU": {"alpha": 0.1}}.get(opcode, {})
+    graph.op(opcode, [x], [y], **options)
+    main = parse_tflite(graph.build([y])).main
+    return LOWERINGS[opcode](Operation(main, main.operators[0], "reference"))
+
+
+@pytest.mark.parametrize("opcode", sorted(LOWERINGS))
+@pytest.mark.parametrize(("size", "output_size"), [(4, 400), (400, 4)])
+def test_another_number_of_elements_is_refused(opcode, size, output_size):
+    with pytest.raises(UnsupportedOperationError, match=f"{size} elements become {output_size}"):
+        lower_between(opcode, (1, size), (1, output_size))
+
+
+def test_softmax_of_another_shape_is_refused():
+    with pytest.raises(UnsupportedOperationError, match=r"\[4, 2\], expected \[2, 4\]"):
+        lower_between("SOFTMAX", (2, 4), (4, 2))
+
+
+@pytest.mark.parametrize("opcode", sorted(LOWERINGS))
+def test_a_constant_input_is_refused(opcode):
+    with pytest.raises(UnsupportedOperationError, match="the input is a constant"):
+        lower_between(opcode, (1, 4), (1, 4), data=np.zeros((1, 4), np.int8))

@@ -25,7 +25,7 @@ from edgesqueeze.emit.native.lower_pairs import (
     loops_struct,
     multiplier_struct,
     pair_inputs,
-    require_scales,
+    pair_tensors,
 )
 from edgesqueeze.emit.native.numerics import (
     INT8_MAX,
@@ -127,8 +127,7 @@ def short_sum(total: Sum) -> ShortSum | None:
 
 
 def _sum(operation: Operation, sign: int) -> Sum:
-    tensors = (operation.input(0), operation.input(1), operation.output())
-    require_scales(*tensors)
+    tensors = pair_tensors(operation)
     (scale1, zero1), (scale2, zero2), (scale, zero) = (quantization_of(tensor) for tensor in tensors)
     twice = 2 * max(scale1, scale2)
     output = twice / ((1 << LEFT_SHIFT) * scale)

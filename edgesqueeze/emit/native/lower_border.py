@@ -15,6 +15,7 @@ from edgesqueeze.emit.native.numerics import (
     quantization_of,
     quantize_multiplier,
 )
+from edgesqueeze.emit.native.operands import computed, require_same_elements
 from edgesqueeze.emit.native.records import Blob, Call, Operation, Struct, UnsupportedOperationError, Value
 from edgesqueeze.graph import Tensor
 
@@ -162,7 +163,9 @@ def _convert_bytes(operation: Operation) -> tuple[Call, ...]:
 
 
 def _call(function: str, parameters: Struct, operation: Operation) -> Call:
-    return Call(function, HEADER, parameters, (operation.input(0).index,), (operation.output().index,))
+    source, output = operation.input(0), operation.output()
+    require_same_elements(source, output)
+    return Call(function, HEADER, parameters, (computed(source),), (output.index,))
 
 
 def _require_scale(tensor: Tensor) -> None:

@@ -185,3 +185,39 @@ def test_bytes_need_no_table_if_only_the_zero_point_moves(case, kernel):
 def test_what_cannot_be_expressed_is_refused(case, function, reason):
     with pytest.raises(UnsupportedOperationError, match=reason):
         lower(case, function)
+
+
+INT8 = ("int8", 0.1, 0)
+UINT8 = ("uint8", 0.1, 128)
+COARSE_UINT8 = ("uint8", 0.2, 128)
+FLOAT32 = ("float32",)
+CONVERSIONS = [
+    ("QUANTIZE", FLOAT32, INT8, lower_border.lower_quantize_input),
+    ("QUANTIZE", UINT8, INT8, lower_border.lower_quantize_input),
+    ("QUANTIZE", COARSE_UINT8, INT8, lower_border.lower_quantize_input),
+    ("QUANTIZE", INT8, UINT8, lower_border.lower_dequantize_output),
+    ("DEQUANTIZE", INT8, FLOAT32, lower_border.lower_dequantize_output),
+]
+
+
+def lower_between(opcode, source, output, function, sizes, **input_options):
+    graph = GraphBuilder()
+    x = graph.tensor((1, sizes[0]), *source, **input_options)
+    y = graph.tensor((1, sizes[1]), *output)
+    graph.op(opcode, [x], [y])
+    main = parse_tflite(graph.build([y])).main
+    return function(Operation(main, main.operators[0], "reference"))
+
+
+@pytest.mark.parametrize("conversion", CONVERSIONS)
+@pytest.mark.parametrize("sizes", [(800, 8), (8, 800)])
+def test_another_number_of_elements_is_refused(conversion, sizes):
+    with pytest.raises(UnsupportedOperationError, match=f"{sizes[0]} elements become {sizes[1]}"):
+        lower_between(*conversion, sizes)
+
+
+@pytest.mark.parametrize("conversion", CONVERSIONS)
+def test_a_constant_input_is_refused(conversion):
+    data = np.zeros((1, 8), conversion[1][0])
+    with pytest.raises(UnsupportedOperationError, match="the input is a constant"):
+        lower_between(*conversion, (8, 8), data=data)

@@ -123,6 +123,7 @@ def _conv2d(
     operation: Operation, weights: Weights, shape: ConvShape, folded: Channels
 ) -> tuple[Call | Placement, ...]:
     packing = PACKING[operation.kernel_set]
+    shape, weights = _along_rows(shape, weights)
     used = folded.weights.reshape(weights.shape)
     exact = getattr(packing, "conv2d_exact", None)
     if not folded.fast or (exact is not None and not exact(used)):
@@ -145,6 +146,7 @@ def _depthwise(
     operation: Operation, weights: Weights, shape: ConvShape, folded: Channels
 ) -> tuple[Call | Placement, ...]:
     packing = PACKING[operation.kernel_set]
+    shape, (weights,) = _along_rows(shape, weights[None])
     small = (
         (shape.kernel_height, shape.kernel_width) == (3, 3)
         and shape.dilation_height == shape.dilation_width == 1
@@ -215,6 +217,33 @@ def _call(operation: Operation, function: str, parameters: Struct, scratch: int)
 
 def _dilation(operation: Operation) -> tuple[int, int]:
     return operation.option("dilation_h_factor"), operation.option("dilation_w_factor")
+
+
+def _along_rows(shape: ConvShape, weights: Weights) -> tuple[ConvShape, Weights]:
+    """A column of pixels as a row of them, which is the same memory and what kernels are made for.
+
+    Args:
+        shape: of any convolution.
+        weights: its weights, kernel rows and columns in dimensions 1 and 2.
+    """
+    if not shape.in_width == shape.out_width == shape.kernel_width == 1 or shape.pad_left:
+        return shape, weights
+    turned = replace(
+        shape,
+        in_height=1,
+        in_width=shape.in_height,
+        out_height=1,
+        out_width=shape.out_height,
+        kernel_height=1,
+        kernel_width=shape.kernel_height,
+        stride_height=1,
+        stride_width=shape.stride_height,
+        dilation_height=1,
+        dilation_width=shape.dilation_height,
+        pad_top=0,
+        pad_left=shape.pad_top,
+    )
+    return turned, weights.swapaxes(1, 2)
 
 
 def _covers_input(shape: ConvShape) -> bool:

@@ -17,7 +17,7 @@ from edgesqueeze.emit.native.lower_pairs import (
     loops_struct,
     multiplier_struct,
     pair_inputs,
-    require_scales,
+    pair_tensors,
 )
 from edgesqueeze.emit.native.numerics import (
     INT8_MAX,
@@ -42,8 +42,7 @@ Integers = npt.NDArray[np.int64]
 
 def lower_mul(operation: Operation) -> tuple[Call | Placement, ...]:
     """MUL."""
-    tensors = (operation.input(0), operation.input(1), operation.output())
-    require_scales(*tensors)
+    tensors = pair_tensors(operation)
     (scale1, zero1), (scale2, zero2), (scale, zero) = (quantization_of(tensor) for tensor in tensors)
     multiplier, shift = quantize_multiplier(scale1 * scale2 / scale)
 
@@ -76,8 +75,7 @@ def lower_maximum(operation: Operation) -> tuple[Call | Placement, ...]:
 
 def lower_prelu(operation: Operation) -> tuple[Call | Placement, ...]:
     """PRELU; its second input, the slopes, is repeated along the dimensions that it lacks."""
-    tensors = (operation.input(0), operation.input(1), operation.output())
-    require_scales(*tensors)
+    tensors = pair_tensors(operation)
     (scale1, zero1), (scale2, zero2), (scale, zero) = (quantization_of(tensor) for tensor in tensors)
     positive = quantize_multiplier(scale1 / scale)
     negative = quantize_multiplier(scale1 * scale2 / scale)
@@ -104,8 +102,7 @@ def lower_prelu(operation: Operation) -> tuple[Call | Placement, ...]:
 
 
 def _lower_extremum(operation: Operation, results: np.ufunc, function: str) -> tuple[Call, ...]:
-    tensors = (operation.input(0), operation.input(1), operation.output())
-    require_scales(*tensors)
+    tensors = pair_tensors(operation)
     if len({quantization_of(tensor) for tensor in tensors}) > 1:
         raise UnsupportedOperationError("inputs and output have different quantization")
     return lookup_with_constant(operation, results) or (_call(operation, function, loops_struct(operation)),)

@@ -205,3 +205,29 @@ def test_different_quantization_of_minimum_is_refused():
     main = parse_tflite(graph.build([z])).main
     with pytest.raises(UnsupportedOperationError, match="different quantization"):
         LOWERINGS["MINIMUM"](Operation(main, main.operators[0], "reference"))
+
+
+@pytest.mark.parametrize("opcode", ["ADD", "SUB", "MUL", "MINIMUM", "MAXIMUM", "PRELU"])
+@pytest.mark.parametrize(
+    ("shapes", "output_shape", "reason"),
+    [
+        (((1, 8), (8, 1)), (1, 8), r"\[1, 8\], expected \[8, 8\]"),
+        (((1, 8), (1, 8)), (1, 4), r"\[1, 4\], expected \[1, 8\]"),
+        (((1, 8), (1, 1)), (1, 80), r"\[1, 80\], expected \[1, 8\]"),
+        (((2, 4), (2, 4)), (4, 2), r"\[4, 2\], expected \[2, 4\]"),
+        (((1, 8), (1, 3)), (1, 8), r"\[1, 8\] and \[1, 3\], expected shapes to broadcast"),
+    ],
+)
+@pytest.mark.parametrize("constant", [None, 1])
+def test_shapes_that_do_not_broadcast_to_the_output_are_refused(
+    opcode, shapes, output_shape, reason, constant
+):
+    graph = GraphBuilder()
+    data = {constant: np.zeros(shapes[1], np.int8)}
+    inputs = [graph.tensor(shape, "int8", 0.1, 0, data=data.get(i)) for i, shape in enumerate(shapes)]
+    z = graph.tensor(output_shape, "int8", 0.1, 0)
+    fused = {"fusedActivationFunction": "NONE"} if opcode in OPTIONS else {}
+    graph.op(opcode, inputs, [z], **fused, **OPTIONS.get(opcode, {}))
+    main = parse_tflite(graph.build([z])).main
+    with pytest.raises(UnsupportedOperationError, match=reason):
+        LOWERINGS[opcode](Operation(main, main.operators[0], "reference"))

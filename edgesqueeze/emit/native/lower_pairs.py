@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesqueeze.emit.native.numerics import INT8_MAX, INT8_MIN, activation_range, int8_table
-from edgesqueeze.emit.native.operands import place_of, require_int8
+from edgesqueeze.emit.native.operands import place_of, require_int8, require_shape
 from edgesqueeze.emit.native.records import Blob, Call, Operation, Struct, UnsupportedOperationError, Value
 from edgesqueeze.graph import Tensor
 
@@ -29,6 +29,25 @@ def require_scales(*tensors: Tensor) -> None:
     for tensor in tensors:
         if tensor.quantization is None or tensor.quantization.per_channel:
             raise UnsupportedOperationError(f"tensor {tensor.name!r} has no scale, or more than one")
+
+
+def pair_tensors(operation: Operation) -> tuple[Tensor, Tensor, Tensor]:
+    """The two inputs and the output of an operator.
+
+    Raises:
+        UnsupportedOperationError: not int8 with one scale each, or an output of another shape than the
+            inputs' broadcast.
+    """
+    first, second, output = operation.input(0), operation.input(1), operation.output()
+    require_scales(first, second, output)
+    try:
+        shape = np.broadcast_shapes(first.shape, second.shape)
+    except ValueError:
+        raise UnsupportedOperationError(
+            f"inputs of the shapes {list(first.shape)} and {list(second.shape)}, expected shapes to broadcast"
+        ) from None
+    require_shape(output, shape)
+    return first, second, output
 
 
 def pair_inputs(operation: Operation) -> tuple[int | Blob, int | Blob]:

@@ -11,9 +11,11 @@ import numpy as np
 from edgesqueeze.emit.native.conv_shape import ConvShape
 from edgesqueeze.emit.native.numerics import activation_range, quantization_of, quantize_multiplier
 from edgesqueeze.emit.native.operands import (
+    computed,
     constant,
     positive_axis,
     require_int8,
+    require_shape,
     strides_of,
 )
 from edgesqueeze.emit.native.overlap import overlap_distance
@@ -58,7 +60,8 @@ def lower_mean(operation: Operation) -> tuple[Call | Placement, ...]:
     bit of it; so does this.
 
     Raises:
-        UnsupportedOperationError: not int8, computed axes, or more than two separate groups of axes.
+        UnsupportedOperationError: not int8, computed axes, an output of another size, or more than two
+            separate groups of axes.
     """
     count = math.prod(operation.input(0).shape[axis] for axis in _reduced_axes(operation))
     multiplier, shift = _multiplier(operation)
@@ -70,7 +73,8 @@ def lower_sum(operation: Operation) -> tuple[Call | Placement, ...]:
     """SUM over any axes.
 
     Raises:
-        UnsupportedOperationError: not int8, computed axes, or more than two separate groups of axes.
+        UnsupportedOperationError: not int8, computed axes, an output of another size, or more than two
+            separate groups of axes.
     """
     return _reduce(operation, *_multiplier(operation))
 
@@ -119,7 +123,7 @@ def _pool(operation: Operation, function: str) -> tuple[Call, ...]:
             function,
             HEADER,
             parameters,
-            inputs=(source.index,),
+            inputs=(computed(source),),
             outputs=(output.index,),
             overlap=MappingProxyType({0: distance}),
         ),
@@ -142,6 +146,7 @@ def _require_same_quantization(source: Tensor, output: Tensor) -> None:
 def _reduce(operation: Operation, multiplier: int, shift: int) -> tuple[Call, ...]:
     source, output = operation.input(0), operation.output()
     require_int8(source, output)
+    _require_reduced_shape(operation)
     kept, reduced = _groups(source.shape, _reduced_axes(operation))
     zero_point = quantization_of(source)[1]
     parameters = Struct(
@@ -162,11 +167,24 @@ def _reduce(operation: Operation, multiplier: int, shift: int) -> tuple[Call, ..
             "es_mean_s8",
             HEADER,
             parameters,
-            inputs=(source.index,),
+            inputs=(computed(source),),
             outputs=(output.index,),
             overlap=MappingProxyType({0: 0}),
         ),
     )
+
+
+def _require_reduced_shape(operation: Operation) -> None:
+    """Without keep_dims the number of elements is enough: TFLite Micro does not look at the shape."""
+    source, output, axes = operation.input(0), operation.output(), _reduced_axes(operation)
+    shape = [1 if axis in axes else size for axis, size in enumerate(source.shape)]
+    if operation.operator.options.get("keep_dims"):
+        require_shape(output, shape)
+    elif math.prod(shape) != output.elements:
+        raise UnsupportedOperationError(
+            f"axes {list(axes)} of {list(source.shape)} leave {math.prod(shape)} elements, "
+            f"the output has the shape {list(output.shape)}"
+        )
 
 
 def _multiplier(operation: Operation) -> tuple[int, int]:

@@ -215,3 +215,38 @@ def test_differently_quantized_output_is_refused():
 def test_output_of_another_size_is_refused():
     with pytest.raises(UnsupportedOperationError, match="output shape"):
         lower(POOL, shape=[1, 5, 4, 3])
+
+
+def test_pooling_to_other_channels_is_refused():
+    with pytest.raises(UnsupportedOperationError, match="3 channels become 30"):
+        lower(POOL, shape=[1, 4, 4, 30])
+
+
+@pytest.mark.parametrize(
+    ("opcode", "options", "shape", "reason"),
+    [
+        ("MEAN", {"keepDims": False}, [1, 80], r"leave 8 elements, the output has the shape \[1, 80\]"),
+        ("SUM", {}, [1, 80], r"leave 8 elements, the output has the shape \[1, 80\]"),
+        ("SUM", {}, [1, 1], r"leave 8 elements, the output has the shape \[1, 1\]"),
+        ("MEAN", {"keepDims": True}, [1, 8], r"\[1, 8\], expected \[1, 1, 8\]"),
+        ("MEAN", {"keepDims": True}, [1, 8, 1], r"\[1, 8, 1\], expected \[1, 1, 8\]"),
+    ],
+)
+def test_reductions_to_another_shape_are_refused(opcode, options, shape, reason):
+    graph = GraphBuilder(0)
+    x, y = graph.input((1, 4, 8), "int8", 0.1), graph.tensor(shape, "int8", 0.1, 0)
+    graph.op(opcode, [x, graph.constant(np.array([1], np.int32))], [y], **options)
+    main = parse_tflite(graph.build([y])).main
+    with pytest.raises(UnsupportedOperationError, match=reason):
+        LOWERINGS[opcode](Operation(main, main.operators[0], "reference"))
+
+
+@pytest.mark.parametrize("layer", [POOL, Reduction("MEAN", (1, 4, 8), (1,), False, 1.0, (0, 0))])
+def test_a_constant_input_is_refused(layer):
+    graph = GraphBuilder(0)
+    y = layer.add(graph)
+    shape = graph.shapes[0]
+    graph.tensors[0].buffer = graph.tensors[graph.constant(np.zeros(shape, np.int8))].buffer
+    main = parse_tflite(graph.build([y])).main
+    with pytest.raises(UnsupportedOperationError, match="the input is a constant"):
+        LOWERINGS[layer.opcode](Operation(main, main.operators[0], "reference"))

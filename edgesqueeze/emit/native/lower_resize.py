@@ -8,7 +8,13 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from edgesqueeze.emit.native.operands import constant, require_int8, require_int16_sizes
+from edgesqueeze.emit.native.operands import (
+    computed,
+    constant,
+    require_int8,
+    require_int16_sizes,
+    require_shape,
+)
 from edgesqueeze.emit.native.overlap import stream_distance
 from edgesqueeze.emit.native.records import (
     Blob,
@@ -97,8 +103,9 @@ def _sizes(operation: Operation) -> tuple[tuple[int, int], tuple[int, int]]:
     if len(source.shape) != 4 or source.shape[0] != 1:
         raise UnsupportedOperationError(f"input shape {list(source.shape)}: 4 dimensions and batch 1")
     size = tuple(constant(operation.input(1)).reshape(-1).tolist())
-    if output.shape != (1, *size, source.shape[3]):
-        raise UnsupportedOperationError(f"output shape {list(output.shape)} does not fit the size {size}")
+    if len(size) != 2:
+        raise UnsupportedOperationError(f"a size of {len(size)} numbers, expected rows and columns")
+    require_shape(output, (1, *size, source.shape[3]))
     require_int16_sizes((*source.shape, *size))
     return (source.shape[1], size[0]), (source.shape[2], size[1])
 
@@ -116,7 +123,7 @@ def _call(
             function,
             HEADER,
             parameters,
-            inputs=(source.index,),
+            inputs=(computed(source),),
             outputs=(output.index,),
             overlap=MappingProxyType({0: distance}),
         ),

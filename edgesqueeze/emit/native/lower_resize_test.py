@@ -75,3 +75,24 @@ def test_reading_beyond_the_input_is_refused():
 def test_contradicting_options_are_refused():
     with pytest.raises(UnsupportedOperationError, match="align_corners"):
         lower(("RESIZE_BILINEAR", (2, 2, 1), (4, 4), (True, False)), halfPixelCenters=True)
+
+
+@pytest.mark.parametrize("opcode", sorted(LOWERINGS))
+@pytest.mark.parametrize("shape", [(1, 8, 8, 3), (1, 9, 8, 2), (2, 8, 8, 2), (8, 8, 2)])
+def test_another_output_shape_is_refused(opcode, shape):
+    graph = GraphBuilder(0)
+    y = add(graph, (opcode, (4, 4, 2), (8, 8), (False, False)))
+    graph.tensors[y].shape = list(shape)
+    main = parse_tflite(graph.build([y])).main
+    with pytest.raises(UnsupportedOperationError, match=r"expected \[1, 8, 8, 2\]"):
+        LOWERINGS[opcode](Operation(main, main.operators[0], "reference"))
+
+
+@pytest.mark.parametrize("opcode", sorted(LOWERINGS))
+def test_a_constant_input_is_refused(opcode):
+    graph = GraphBuilder(0)
+    y = add(graph, (opcode, (4, 4, 2), (8, 8), (False, False)))
+    graph.tensors[0].buffer = graph.tensors[graph.constant(np.zeros((1, 4, 4, 2), np.int8))].buffer
+    main = parse_tflite(graph.build([y])).main
+    with pytest.raises(UnsupportedOperationError, match="the input is a constant"):
+        LOWERINGS[opcode](Operation(main, main.operators[0], "reference"))

@@ -8,9 +8,18 @@ from types import MappingProxyType
 
 import numpy as np
 
-from edgesqueeze.emit.native.copies import HEADER, copy_call
+from edgesqueeze.emit.native.copies import HEADER, copy_call, joined, slice_call
 from edgesqueeze.emit.native.kernels import ALIGNMENT
-from edgesqueeze.emit.native.operands import constant, place_of, positive_axis, require_int8, strides_of
+from edgesqueeze.emit.native.operands import (
+    computed,
+    constant,
+    place_of,
+    positive_axis,
+    require_int8,
+    require_same_elements,
+    require_shape,
+    strides_of,
+)
 from edgesqueeze.emit.native.records import (
     Call,
     Lowering,
@@ -32,25 +41,25 @@ def lower_alias(operation: Operation) -> tuple[Call | Placement, ...]:
     """
     source, output = operation.input(0), operation.output()
     require_int8(source, output)
-    if source.is_constant:
-        raise UnsupportedOperationError("the input is a constant")
-    if source.elements != output.elements:
-        raise UnsupportedOperationError(f"{source.elements} elements become {output.elements}")
-    return (Placement(output.index, source.index, 0),)
+    require_same_elements(source, output)
+    return (Placement(output.index, computed(source), 0),)
 
 
 def lower_pad(operation: Operation) -> tuple[Call | Placement, ...]:
     """PAD with the output's zero point, PADV2 with a constant.
 
     Raises:
-        UnsupportedOperationError: not int8, computed paddings, or more than 3 dimensions left after
-            neighbours without padding between them have been merged.
+        UnsupportedOperationError: not int8, computed or negative paddings, another output shape, or more than
+            3 dimensions left after neighbours without padding between them have been merged.
     """
     source, output = operation.input(0), operation.output()
     require_int8(source, output)
     pads = constant(operation.input(1)).reshape(-1, 2).tolist()
-    if tuple(size + sum(pad) for size, pad in zip(source.shape, pads, strict=True)) != output.shape:
-        raise UnsupportedOperationError(f"output shape {list(output.shape)} does not fit the paddings")
+    if len(pads) != len(source.shape) or np.min(pads, initial=0) < 0:
+        raise UnsupportedOperationError(
+            f"paddings {pads} of {list(source.shape)}, expected 0 or more for each"
+        )
+    require_shape(output, [size + sum(pad) for size, pad in zip(source.shape, pads, strict=True)])
     value = operation.optional_input(2)
     dimensions = _pad_dimensions(source.shape, pads)
     before, sizes, after = zip(*dimensions, strict=True)
@@ -80,10 +89,12 @@ def lower_concatenation(operation: Operation) -> tuple[Call | Placement, ...]:
     TFLite Micro joins the integers of differently quantized inputs as they are; that is refused.
 
     Raises:
-        UnsupportedOperationError: not int8, a fused activation, or inputs quantized unlike the output.
+        UnsupportedOperationError: not int8, a fused activation, inputs quantized unlike the output, or shapes
+            that do not add up.
     """
     output = operation.output()
-    outer, parts = _joined(operation, [operation.input(i) for i in range(len(operation.operator.inputs))])
+    inputs = [operation.input(i) for i in range(len(operation.operator.inputs))]
+    outer, parts = joined(operation, inputs, output)
     whole = sum(size for _, size in parts)
     calls, offset = [], 0
     for tensor, size in parts:
@@ -103,7 +114,7 @@ def placements_of_concatenation(operation: Operation) -> tuple[Placement, ...] |
     """
     inputs = operation.operator.inputs
     tensors = [operation.input(i) for i in range(len(inputs))]
-    outer, parts = _joined(operation, tensors)
+    outer, parts = joined(operation, tensors, operation.output())
     fixed = any(tensor.is_constant or tensor.index in operation.graph.inputs for tensor in tensors)
     if outer > 1 or fixed or len(set(inputs)) < len(inputs):
         return None
@@ -114,11 +125,11 @@ def lower_split(operation: Operation) -> tuple[Call | Placement, ...]:
     """SPLIT, SPLIT_V and UNPACK: parts of the input in place where they lie in one piece, else copies.
 
     Raises:
-        UnsupportedOperationError: not int8, or a computed axis.
+        UnsupportedOperationError: not int8, a computed axis, or shapes that do not add up.
     """
     source = operation.input(1 if operation.operator.opcode == "SPLIT" else 0)
     outputs = [operation.output(i) for i in range(len(operation.operator.outputs))]
-    outer, parts = _joined(operation, outputs)
+    outer, parts = joined(operation, outputs, source)
     require_int8(source)
     if outer == 1 and not source.is_constant:
         placements = _placements(operation, parts, source)
@@ -137,7 +148,7 @@ def lower_strided_slice(operation: Operation) -> tuple[Call | Placement, ...]:
 
     Raises:
         UnsupportedOperationError: not int8, computed indices, masks or offsets that TFLite Micro ignores, or
-            an output of another size.
+            an output of another shape.
     """
     for name in ("ellipsis_mask", "new_axis_mask", "offset"):
         if operation.option(name):
@@ -146,44 +157,52 @@ def lower_strided_slice(operation: Operation) -> tuple[Call | Placement, ...]:
     if not len(begins) == len(ends) == len(steps) == len(operation.input(0).shape) or 0 in steps:
         raise UnsupportedOperationError("indices for every dimension and steps other than 0 are supported")
     masks = [operation.option(name) for name in ("begin_mask", "end_mask", "shrink_axis_mask")]
-    ranges = []
+    ranges, shape = [], []
     for axis, size in enumerate(operation.input(0).shape):
         begin_all, end_all, shrink = (bool(mask >> axis & 1) for mask in masks)
         begin, end = None if begin_all else begins[axis], None if end_all else ends[axis]
         indices = range(*slice(begin, end, steps[axis]).indices(size))
         if shrink:
             indices = range(indices.start, min(indices.start + 1, size), 1)
+        else:
+            shape.append(len(indices))
         ranges.append(indices)
-    return _slice(operation, ranges)
+    require_shape(operation.output(), shape)
+    return (slice_call(operation.input(0), operation.output(), ranges),)
 
 
 def lower_slice(operation: Operation) -> tuple[Call | Placement, ...]:
     """SLICE; size -1 takes all that remains.
 
     Raises:
-        UnsupportedOperationError: not int8, computed indices, or an output of another size.
+        UnsupportedOperationError: not int8, computed indices, indices beyond the input, or another
+            output shape.
     """
     begins, sizes = (constant(operation.input(i)).reshape(-1).tolist() for i in (1, 2))
     shape = operation.input(0).shape
-    return _slice(
-        operation,
-        [
-            range(begin, whole if size < 0 else begin + size)
-            for begin, size, whole in zip(begins, sizes, shape, strict=True)
-        ],
-    )
+    if not len(begins) == len(sizes) == len(shape):
+        raise UnsupportedOperationError(f"{len(begins)} begins and {len(sizes)} sizes for {list(shape)}")
+    ranges = [
+        range(begin, whole if size == -1 else begin + size)
+        for begin, size, whole in zip(begins, sizes, shape, strict=True)
+    ]
+    require_shape(operation.output(), [len(indices) for indices in ranges])
+    return (slice_call(operation.input(0), operation.output(), ranges),)
 
 
 def lower_transpose(operation: Operation) -> tuple[Call | Placement, ...]:
     """TRANSPOSE by any constant permutation.
 
     Raises:
-        UnsupportedOperationError: not int8, a computed permutation, or more than 4 dimensions left after
-            neighbours that stay together have been merged.
+        UnsupportedOperationError: not int8, no constant permutation, another output shape, or more than 4
+            dimensions left after neighbours that stay together have been merged.
     """
     source, output = operation.input(0), operation.output()
     rank = len(source.shape)
     order = [positive_axis(axis, rank) for axis in constant(operation.input(1)).reshape(-1).tolist()]
+    if sorted(order) != list(range(rank)):
+        raise UnsupportedOperationError(f"{order} is no permutation of {rank} dimensions")
+    require_shape(output, [source.shape[axis] for axis in order])
     strides = strides_of(source.shape)
     dimensions = [
         (source.shape[axis], strides[axis], out_stride)
@@ -210,45 +229,6 @@ LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
     }
 )
 """Builtin operator -> its lowering."""
-
-
-def _slice(operation: Operation, ranges: Sequence[range]) -> tuple[Call, ...]:
-    source, output = operation.input(0), operation.output()
-    if math.prod(map(len, ranges)) != output.elements or not output.elements:
-        raise UnsupportedOperationError(
-            f"the slice has {[len(indices) for indices in ranges]} elements, the output {list(output.shape)}"
-        )
-    strides = strides_of(source.shape)
-    sizes = [len(indices) for indices in ranges]
-    dimensions = [
-        (size, indices.step * stride, out_stride)
-        for size, indices, stride, out_stride in zip(sizes, ranges, strides, strides_of(sizes), strict=True)
-    ]
-    start = sum(indices.start * stride for indices, stride in zip(ranges, strides, strict=True))
-    # Forwards, an element never moves to a higher address than it had.
-    forwards = all(indices.step > 0 or len(indices) == 1 for indices in ranges)
-    return (copy_call(source, output, dimensions, input_offset=start, overlap={0: 0} if forwards else None),)
-
-
-def _joined(operation: Operation, tensors: Sequence[Tensor]) -> tuple[int, list[tuple[Tensor, int]]]:
-    """How tensors lie in the tensor that they are parts of, or that is packed from them.
-
-    Returns:
-        The number of pieces of every part, and per part the bytes of a piece.
-    """
-    operator = operation.operator
-    if operator.opcode in ("SPLIT", "SPLIT_V"):
-        axis = int(constant(operation.input(0 if operator.opcode == "SPLIT" else 2)).reshape(-1)[0])
-    else:
-        axis = operation.option("axis")
-    if operator.opcode == "CONCATENATION" and operation.option("fused_activation_function") != "NONE":
-        raise UnsupportedOperationError("a fused activation, which TFLite Micro refuses")
-    require_int8(*tensors)
-    shape = tensors[0].shape
-    packs = operator.opcode in ("PACK", "UNPACK")
-    axis = positive_axis(axis, len(shape) + packs)
-    outer = math.prod(shape[:axis])
-    return outer, [(tensor, tensor.elements // outer) for tensor in tensors]
 
 
 def _placements(

@@ -13,7 +13,13 @@ from edgesqueeze.emit.native.numerics import (
     quantization_of,
     quantize_multiplier,
 )
-from edgesqueeze.emit.native.operands import constant, require_int8, require_int16_sizes
+from edgesqueeze.emit.native.operands import (
+    computed,
+    constant,
+    require_int8,
+    require_int16_sizes,
+    require_shape,
+)
 from edgesqueeze.emit.native.overlap import stream_distance
 from edgesqueeze.emit.native.records import (
     Blob,
@@ -32,19 +38,21 @@ def lower_transpose_conv(operation: Operation) -> tuple[Call | Placement, ...]:
     """TRANSPOSE_CONV: int8, weights quantized per channel or per tensor, with or without a bias.
 
     Raises:
-        UnsupportedOperationError: not int8, a batch, computed weights, sizes beyond int16, weights with a
-            zero point, a bias that is not int32, or a fused activation (which TFLite Micro ignores).
+        UnsupportedOperationError: not int8, a batch, shapes that do not agree, computed weights, sizes beyond
+            int16, weights with a zero point, a bias that is not int32, or a fused activation (which TFLite
+            Micro ignores).
     """
     source, output = operation.input(2), operation.output()
     require_int8(source, operation.input(1), output)
-    if source.shape[0] != 1:
-        raise UnsupportedOperationError(f"batch {source.shape[0]}")
     if operation.operator.options.get("fused_activation_function", "NONE") != "NONE":
         raise UnsupportedOperationError("a fused activation, which TFLite Micro ignores")
     weights = constant(operation.input(1))
+    _require_shapes(operation)
     out_channels, *kernel, in_channels = weights.shape
     stride = (operation.option("stride_h"), operation.option("stride_w"))
     require_int16_sizes((*source.shape, *weights.shape, *output.shape, *stride))
+    if min(stride) < 1:
+        raise UnsupportedOperationError(f"strides {list(stride)}, expected 1 or more")
     pads = _cut_off(operation, kernel, stride)
     parameters = Struct(
         "es_transpose_conv2d",
@@ -70,7 +78,7 @@ def lower_transpose_conv(operation: Operation) -> tuple[Call | Placement, ...]:
         "es_transpose_conv2d_s8",
         HEADER,
         parameters,
-        inputs=(source.index,),
+        inputs=(computed(source),),
         outputs=(output.index,),
         overlap=MappingProxyType({0: _distance(operation, kernel, stride, pads)}),
     )
@@ -79,6 +87,28 @@ def lower_transpose_conv(operation: Operation) -> tuple[Call | Placement, ...]:
 
 LOWERINGS: Mapping[str, Lowering] = MappingProxyType({"TRANSPOSE_CONV": lower_transpose_conv})
 """Builtin operator -> its lowering."""
+
+
+def _require_shapes(operation: Operation) -> None:
+    """Raise ``UnsupportedOperationError`` unless batch, channels and sizes of all tensors agree.
+
+    Rows and columns of the input are free: those of the output need not be what the taps reach.
+    """
+    source, weights, output = operation.input(2), operation.input(1), operation.output()
+    size, bias = operation.input(0), operation.optional_input(3)
+    for tensor in (source, weights, output):
+        if len(tensor.shape) != 4:
+            raise UnsupportedOperationError(f"shape {list(tensor.shape)}, expected 4 dimensions")
+    if source.shape[0] != 1:
+        raise UnsupportedOperationError(f"batch {source.shape[0]}, expected 1")
+    out_channels, *_, in_channels = weights.shape
+    if source.shape[3] != in_channels:
+        raise UnsupportedOperationError(f"{source.shape[3]} input channels, the weights expect {in_channels}")
+    require_shape(output, (1, *output.shape[1:3], out_channels))
+    if size.data is not None:
+        require_shape(output, size.data.reshape(-1).tolist())
+    if bias is not None and bias.elements != out_channels:
+        raise UnsupportedOperationError(f"{bias.elements} biases, expected {out_channels}")
 
 
 def _cut_off(operation: Operation, kernel: list[int], stride: tuple[int, int]) -> list[int]:

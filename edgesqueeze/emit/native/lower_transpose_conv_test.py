@@ -106,3 +106,39 @@ def test_weights_with_a_zero_point_are_refused():
     main = parse_tflite(graph.build([y])).main
     with pytest.raises(UnsupportedOperationError, match="zero point"):
         LOWERINGS["TRANSPOSE_CONV"](Operation(main, main.operators[0], "reference"))
+
+
+@pytest.mark.parametrize(
+    ("position", "shape", "reason"),
+    [
+        ("output", (1, 8, 8, 30), r"expected \[1, 8, 8, 3\]"),
+        ("output", (1, 80, 8, 3), r"expected \[1, 8, 8, 3\]"),
+        ("output", (2, 8, 8, 3), r"expected \[1, 8, 8, 3\]"),
+        ("output", (8, 8, 3), "expected 4 dimensions"),
+        ("input", (1, 4, 4, 1), "1 input channels, the weights expect 2"),
+        ("input", (2, 4, 4, 2), "batch 2"),
+        ("bias", (1,), "1 biases, expected 3"),
+    ],
+)
+def test_shapes_that_do_not_agree_are_refused(position, shape, reason):
+    graph = GraphBuilder(0)
+    y = LAYER.add(graph)
+    _, _, x, bias = graph.operators[0].inputs
+    tensor = graph.tensors[{"output": y, "input": x, "bias": bias}[position]]
+    tensor.shape = list(shape)
+    if position == "bias":
+        tensor.quantization = None
+        tensor.buffer = graph.tensors[graph.constant(np.zeros(shape, np.int32))].buffer
+    main = parse_tflite(graph.build([y])).main
+    with pytest.raises(UnsupportedOperationError, match=reason):
+        LOWERINGS["TRANSPOSE_CONV"](Operation(main, main.operators[0], "reference"))
+
+
+def test_a_constant_input_is_refused():
+    graph = GraphBuilder(0)
+    y = LAYER.add(graph)
+    x = graph.operators[0].inputs[2]
+    graph.tensors[x].buffer = graph.tensors[graph.constant(np.zeros((1, 4, 4, 2), np.int8))].buffer
+    main = parse_tflite(graph.build([y])).main
+    with pytest.raises(UnsupportedOperationError, match="the input is a constant"):
+        LOWERINGS["TRANSPOSE_CONV"](Operation(main, main.operators[0], "reference"))

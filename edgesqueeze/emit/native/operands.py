@@ -36,11 +36,33 @@ def constant(tensor: Tensor) -> npt.NDArray[Any]:
     return tensor.data.reshape(tensor.shape)
 
 
+def computed(tensor: Tensor) -> int:
+    """The index of a tensor that a kernel reads from the arena; raises ``UnsupportedOperationError`` if it is
+    a constant, which has no place there."""
+    if tensor.is_constant:
+        raise UnsupportedOperationError("the input is a constant")
+    return tensor.index
+
+
 def place_of(tensor: Tensor) -> int | Blob:
     """A tensor as a call's input: its index, or its value if it is a constant."""
     if tensor.data is None:
         return tensor.index
     return Blob(tensor.data.reshape(-1), f"constant {tensor.name}")
+
+
+def require_shape(tensor: Tensor, expected: Sequence[int]) -> None:
+    """Raise ``UnsupportedOperationError`` unless a tensor has the shape that its operator gives it."""
+    if tensor.shape != tuple(expected):
+        raise UnsupportedOperationError(
+            f"{tensor.name or tensor.index} has the shape {list(tensor.shape)}, expected {list(expected)}"
+        )
+
+
+def require_same_elements(source: Tensor, output: Tensor) -> None:
+    """Raise ``UnsupportedOperationError`` unless two tensors have the same number of elements."""
+    if source.elements != output.elements:
+        raise UnsupportedOperationError(f"{source.elements} elements become {output.elements}")
 
 
 def positive_axis(axis: int, rank: int) -> int:

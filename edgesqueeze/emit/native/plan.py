@@ -7,38 +7,15 @@ several orders of placing the largest first, and keeps the smallest arena.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgesqueeze.emit.native.kernels import ALIGNMENT
 from edgesqueeze.emit.native.lower import Lowered
+from edgesqueeze.emit.native.place import EXACT, Buffer, best_offsets, peak_of, round_up
 from edgesqueeze.emit.native.records import Call
 from edgesqueeze.graph import Graph
 
-WORK = 1_000_000
-"""Comparisons of two buffers that the search may take; about a second."""
-MOST_ATTEMPTS = 400
 SCRATCH_ALIGNMENT = 16
-EXACT = -1
-"""Distance that stands for: at the same address only."""
-
-
-@dataclass(frozen=True)
-class Buffer:
-    """A piece of memory and when it is in use.
-
-    Attributes:
-        size: bytes.
-        first: the layer that writes it first; -1: the caller does.
-        last: the last layer that reads it; the number of layers: the caller does.
-        alignment: bytes.
-    """
-
-    size: int
-    first: int
-    last: int
-    alignment: int
 
 
 @dataclass(frozen=True)
@@ -74,14 +51,14 @@ def plan(lowered: Lowered, kernel_set: str) -> Plan:
         size = max((call.scratch_bytes or 0 for call in layer.calls), default=0)
         if size:
             buffers[tensors + layer.index] = Buffer(size, layer.index, layer.index, SCRATCH_ALIGNMENT)
-    offsets = _best(buffers, overlaps)
+    offsets = best_offsets(buffers, overlaps)
     placed = {
         tensor: offsets[root] + offset for tensor, (root, offset) in roots.items() if root in offsets
     } | {tensor: offset for tensor, offset in offsets.items() if tensor < tensors}
     return Plan(
         offsets=placed,
         scratch={index - tensors: offset for index, offset in offsets.items() if index >= tensors},
-        arena_bytes=_round_up(_peak(buffers, offsets), SCRATCH_ALIGNMENT),
+        arena_bytes=round_up(peak_of(buffers, offsets), SCRATCH_ALIGNMENT),
         live_bytes=_largest_live(buffers, len(layers)),
         in_use=tuple(_in_use(buffers, offsets, layer.index) for layer in layers),
     )
@@ -164,10 +141,14 @@ def _overlaps(
         for position, tensor in enumerate(call.inputs):
             source = _whole(tensor, roots, graph) if isinstance(tensor, int) else None
             allowed = position in call.overlap or position in call.in_place
-            if source is None or source == out or not allowed or call.inputs.count(tensor) > 1:
+            if source is None or source == out or not allowed:
                 continue
-            read_later = any(tensor in later.inputs for later in layer.calls[1:])
-            if buffers[source].last == layer.index == buffers[out].first and not read_later:
+            # Another operand may be the same memory, or a part of it, and read it in another order.
+            others = (*call.inputs[:position], *call.inputs[position + 1 :])
+            others += tuple(item for later in layer.calls[1:] for item in later.inputs)
+            if any(isinstance(item, int) and roots.get(item, (item, 0))[0] == source for item in others):
+                continue
+            if buffers[source].last == layer.index == buffers[out].first:
                 pairs[source, out] = call.overlap.get(position, EXACT)
     return pairs
 
@@ -176,114 +157,6 @@ def _whole(tensor: int, roots: dict[int, tuple[int, int]], graph: Graph) -> int 
     """The root of a tensor that fills all of its root."""
     root, _ = roots.get(tensor, (tensor, 0))
     return root if graph.tensors[root].elements == graph.tensors[tensor].elements else None
-
-
-def _best(buffers: dict[int, Buffer], overlaps: dict[tuple[int, int], int]) -> dict[int, int]:
-    """Offsets with the smallest peak that was found."""
-    order = sorted(buffers, key=lambda index: (-buffers[index].size, buffers[index].first))
-    goal = _lower_bound(buffers, overlaps)
-    together = _together(buffers)
-    best = _place(order, buffers, overlaps, together)
-    generator = random.Random(0)
-    current = order
-    pairs = sum(map(len, together.values())) + 1
-    for attempt in range(min(MOST_ATTEMPTS, WORK // pairs)):
-        if _peak(buffers, best) <= goal:
-            break
-        offsets = _place(current, buffers, overlaps, together)
-        peak = _peak(buffers, offsets)
-        if peak < _peak(buffers, best):
-            best, order = offsets, current
-        # Place earlier what reaches the peak; from time to time, something at random.
-        highest = [index for index in current if offsets[index] + buffers[index].size == peak]
-        moved = highest[0] if attempt % 3 else generator.choice(current)
-        where = generator.randrange(current.index(moved) + 1) if current.index(moved) else 0
-        base = current if attempt % 8 else order
-        current = [index for index in base if index != moved]
-        current.insert(where, moved)
-    return best
-
-
-def _together(buffers: dict[int, Buffer]) -> dict[int, list[int]]:
-    """Buffer -> those that are in use at the same time."""
-    return {
-        index: [
-            other
-            for other, life in buffers.items()
-            if other != index and life.first <= buffer.last and buffer.first <= life.last
-        ]
-        for index, buffer in buffers.items()
-    }
-
-
-def _place(
-    order: Sequence[int],
-    buffers: dict[int, Buffer],
-    overlaps: dict[tuple[int, int], int],
-    together: dict[int, list[int]],
-) -> dict[int, int]:
-    """Every buffer, in this order, at the lowest place that is free for all of its life."""
-    offsets: dict[int, int] = {}
-    for index in order:
-        buffer = buffers[index]
-        taken = [
-            _forbidden(index, other, offsets[other], buffers, overlaps)
-            for other in together[index]
-            if other in offsets
-        ]
-        exact = [pin for _, _, pin in taken if pin >= 0]
-        above = (_round_up(zone[1], buffer.alignment) for zone in taken)
-        below = (zone[0] // buffer.alignment * buffer.alignment for zone in taken if zone[0] > 0)
-        candidates = sorted({0, *above, *below, *exact})
-        offsets[index] = next(
-            place
-            for place in candidates
-            if all(place <= low or place >= high or place == pin for low, high, pin in taken)
-        )
-    return offsets
-
-
-def _forbidden(
-    index: int, other: int, place: int, buffers: dict[int, Buffer], overlaps: dict[tuple[int, int], int]
-) -> tuple[int, int, int]:
-    """Offsets between which ``index`` must not start, because of ``other`` at ``place``; and an exception."""
-    size, other_size = buffers[index].size, buffers[other].size
-    low, high, pin = place - size, place + other_size, -1
-    as_input, as_output = overlaps.get((index, other)), overlaps.get((other, index))
-    if EXACT in (as_input, as_output):
-        pin = place
-    elif as_input is not None:
-        high = min(high, place + as_input)
-    elif as_output is not None:
-        low = max(low, place - as_output)
-    return low, high, pin
-
-
-def _lower_bound(buffers: dict[int, Buffer], overlaps: dict[tuple[int, int], int]) -> int:
-    """No plan can be smaller: what lives at each layer, its input under its output as far as allowed."""
-    bound = 0
-    for time in {buffer.first for buffer in buffers.values()}:
-        alive = [index for index, buffer in buffers.items() if buffer.first <= time <= buffer.last]
-        total = sum(buffers[index].size for index in alive)
-        saved = max(
-            (
-                _saved(buffers[source].size, buffers[out].size, distance)
-                for (source, out), distance in overlaps.items()
-                if source in alive and out in alive
-            ),
-            default=0,
-        )
-        bound = max(bound, total - saved)
-    return bound
-
-
-def _saved(source: int, out: int, distance: int) -> int:
-    """Bytes that an input under an output spares."""
-    return source + out - max(out, source + max(distance, 0))
-
-
-def _peak(buffers: dict[int, Buffer], offsets: dict[int, int]) -> int:
-    return max((offsets[index] + buffers[index].size for index in offsets), default=0)
 
 
 def _in_use(buffers: dict[int, Buffer], offsets: dict[int, int], time: int) -> int:
@@ -302,7 +175,3 @@ def _largest_live(buffers: dict[int, Buffer], layers: int) -> int:
         sum(buffer.size for buffer in buffers.values() if buffer.first <= time <= buffer.last)
         for time in range(-1, layers + 1)
     )
-
-
-def _round_up(size: int, multiple: int) -> int:
-    return -(-size // multiple) * multiple

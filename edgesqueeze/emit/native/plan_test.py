@@ -6,7 +6,8 @@ import pytest
 
 from edgesqueeze.emit.native.kernels import ALIGNMENT
 from edgesqueeze.emit.native.lower import lower
-from edgesqueeze.emit.native.plan import EXACT, Buffer, Plan, _best, _together, plan
+from edgesqueeze.emit.native.place import EXACT, Buffer, best_offsets, together_in_use
+from edgesqueeze.emit.native.plan import Plan, plan
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.testing.random_layers import random_convolutions
 from edgesqueeze.testing.tflite_builder import (
@@ -81,7 +82,7 @@ def overlapping(buffers, overlaps, offsets):
     """Pairs that share memory while both are in use, in a way that is not allowed."""
     wrong = []
     for one, other in combinations(buffers, 2):
-        if other not in _together(buffers)[one]:
+        if other not in together_in_use(buffers)[one]:
             continue
         apart = (
             offsets[one] + buffers[one].size <= offsets[other]
@@ -112,6 +113,6 @@ def test_random_buffers_keep_apart(seed):
         if buffers[source].last == buffers[out].first and generator.random() < 0.7:
             same = buffers[source].size == buffers[out].size
             overlaps[source, out] = EXACT if same else generator.randrange(60)
-    offsets = _best(buffers, overlaps)
+    offsets = best_offsets(buffers, overlaps)
     assert overlapping(buffers, overlaps, offsets) == []
     assert all(offsets[index] % buffer.alignment == 0 for index, buffer in buffers.items())

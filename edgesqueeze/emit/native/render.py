@@ -57,15 +57,15 @@ class Constants:
         self.arrays: list[Array] = []
         self.bytes = 0
         self._prefix = prefix
-        self._names: dict[tuple[str, str, bytes], str] = {}
+        self._names: dict[tuple[str, str, int, bytes], str] = {}
 
     def name_in(self, layer: Layer, blob: Blob) -> str:
         """The array that holds some data, made if there is none yet."""
         dtype = blob.array.dtype.name
-        key = (dtype, blob.struct, blob.array.tobytes())
+        key = (dtype, blob.struct, blob.alignment, blob.array.tobytes())
         if key not in self._names:
             taken = sum(array.name.startswith(f"{self._prefix}_{layer.index}_") for array in self.arrays)
-            name = f"{self._prefix}_{layer.index}_{'abcdefghijklmnopqrstuvwxyz'[taken % 26]}"
+            name = f"{self._prefix}_{layer.index}_{taken}"
             self._names[key] = name
             self.bytes += blob.bytes
             self.arrays.append(
@@ -102,7 +102,7 @@ def render(
         "guard": f"EDGESQUEEZE_{name.upper()}_{model.sha256[:8].upper()}_H",
         "generator": generator(),
         "target": build.target,
-        "portable": build.kernel_set == "reference",
+        "runs_here": not build.cross,
         "cross": build.cross,
         "cpu_flags": build.cpu_flags,
         "arena_bytes": plan.arena_bytes,

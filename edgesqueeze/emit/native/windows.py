@@ -32,6 +32,7 @@ def window_shape(
         out = -(-size // step) if same else (size - extent) // step + 1
         sizes.append(out)
         pads.append(max(0, (out - 1) * step + extent - size) // 2 if same else 0)
+        require_int16_sizes((extent, pads[-1]))
     if len(output) != 4 or tuple(output[:3]) != (1, *sizes):
         raise UnsupportedOperationError(f"output shape {list(output)}, expected {[1, *sizes]} and channels")
     require_int16_sizes(output)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "port.h"
+#include "es_bench_port.h"
 
 void port_open(void) {}
 

@@ -1,7 +1,7 @@
 /* The harness on an emulated Cortex-M: files of the host, by Arm semihosting.
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "port.h"
+#include "es_bench_port.h"
 
 /* Operations and the reasons for ending, from Arm's "Semihosting for AArch32 and AArch64". */
 enum { SYS_OPEN = 0x01, SYS_WRITE0 = 0x04, SYS_WRITE = 0x05, SYS_READ = 0x06, SYS_EXIT = 0x18 };

@@ -1,7 +1,7 @@
 /* Reset and faults of the bare-metal harness.
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "port.h"
+#include "es_bench_port.h"
 
 /* Placed by link.ld. */
 extern uint32_t stack_top, data_start, data_end, data_source, bss_start, bss_end;
@@ -25,13 +25,8 @@ __attribute__((__section__(".vectors"), __used__)) static const vector_table vec
      fault, fault},
 };
 
-void reset(void) {
-  CPACR |= UINT32_C(0xf) << 20; /* FPU and MVE */
-#if defined(__ARM_ARCH) && __ARM_ARCH >= 8
-  CCR |= UINT32_C(1) << 19; /* LOB: loops without branches */
-#endif
-  __asm__ volatile("dsb\n isb" ::: "memory");
-
+/* Not inlined, or reset() would save registers of the FPU before it is switched on. */
+__attribute__((__noinline__)) static void run(void) {
   /* volatile: or the compiler makes calls of memcpy and memset out of this. */
   const uint32_t *source = &data_source;
   for (volatile uint32_t *target = &data_start; target < &data_end; ++target) {
@@ -41,6 +36,15 @@ void reset(void) {
     *target = 0;
   }
   (void)main();
+}
+
+void reset(void) {
+  CPACR |= UINT32_C(0xf) << 20; /* FPU and MVE */
+#if defined(__ARM_ARCH) && __ARM_ARCH >= 8
+  CCR |= UINT32_C(1) << 19; /* LOB: loops without branches */
+#endif
+  __asm__ volatile("dsb\n isb" ::: "memory");
+  run();
 }
 
 static void fault(void) {

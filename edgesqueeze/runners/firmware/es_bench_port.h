@@ -3,8 +3,8 @@
  * implement it.
  * SPDX-License-Identifier: Apache-2.0
  */
-#ifndef PORT_H
-#define PORT_H
+#ifndef ES_BENCH_PORT_H
+#define ES_BENCH_PORT_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -44,4 +44,4 @@ static inline const void *port_stack_pointer(void) {
   return pointer;
 }
 
-#endif /* PORT_H */
+#endif /* ES_BENCH_PORT_H */

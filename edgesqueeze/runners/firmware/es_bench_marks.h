@@ -4,8 +4,8 @@
  * the code of a user.
  * SPDX-License-Identifier: Apache-2.0
  */
-#ifndef MARKS_H
-#define MARKS_H
+#ifndef ES_BENCH_MARKS_H
+#define ES_BENCH_MARKS_H
 
 #define MARK_BEGIN 0x10000 /* an inference begins */
 #define MARK_END 0x10001   /* and has ended */
@@ -22,4 +22,4 @@
 
 #define ES_LAYER_HOOK(index) MARK(index)
 
-#endif /* MARKS_H */
+#endif /* ES_BENCH_MARKS_H */

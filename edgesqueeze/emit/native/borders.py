@@ -1,0 +1,106 @@
+"""What can be told about a graph before its operators are lowered: which run, when, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgesqueeze.graph import NO_TENSOR, Graph, Operator, TfliteModel
+
+BORDER_DTYPES = ("float32", "uint8")
+"""What users may give and get besides int8."""
+
+SHAPE_IGNORED = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
+"""Operators of which only the first input matters, because all shapes are known."""
+
+
+def ordered_operators(graph: Graph) -> list[Operator]:
+    """The operators that must run, in order.
+
+    Conversions at the border run when the caller gives or takes values: before and after all others.
+    """
+    return sorted(_live_operators(graph), key=lambda one: is_exit(graph, one) - is_entry(graph, one))
+
+
+def problems_of(model: TfliteModel, operators: Sequence[Operator]) -> list[str]:
+    """What no operator is to blame for: subgraphs, inputs, outputs, values that nothing computes."""
+    graph = model.main
+    return [
+        *_problems_of_subgraphs(model),
+        *_problems_of_borders(graph, operators),
+        *_problems_of_order(graph, operators),
+    ]
+
+
+def is_entry(graph: Graph, operator: Operator) -> bool:
+    """Whether an operator turns what the caller gives into int8."""
+    return (
+        operator.opcode == "QUANTIZE"
+        and len(operator.inputs) == len(operator.outputs) == 1
+        and operator.inputs[0] in graph.inputs
+        and graph.tensors[operator.inputs[0]].dtype in BORDER_DTYPES
+    )
+
+
+def is_exit(graph: Graph, operator: Operator) -> bool:
+    """Whether an operator turns int8 into what the caller gets."""
+    return (
+        operator.opcode in ("DEQUANTIZE", "QUANTIZE")
+        and len(operator.inputs) == len(operator.outputs) == 1
+        and operator.outputs[0] in graph.outputs
+        and graph.tensors[operator.outputs[0]].dtype in BORDER_DTYPES
+        and not is_entry(graph, operator)
+    )
+
+
+def _live_operators(graph: Graph) -> list[Operator]:
+    """Operators on which the graph's outputs depend. What computes shapes only is not needed."""
+    needed = set(graph.outputs)
+    live = []
+    for operator in reversed(graph.operators):
+        if needed.isdisjoint(operator.outputs):
+            continue
+        live.append(operator)
+        needed.update(_needed_inputs(operator))
+    return live[::-1]
+
+
+def _needed_inputs(operator: Operator) -> tuple[int, ...]:
+    return operator.inputs[:1] if operator.opcode in SHAPE_IGNORED else operator.inputs
+
+
+def _problems_of_subgraphs(model: TfliteModel) -> list[str]:
+    count = len(model.graphs)
+    return [f"{count} subgraphs: control flow"] if count > 1 else []
+
+
+def _problems_of_borders(graph: Graph, live: Sequence[Operator]) -> list[str]:
+    """Inputs and outputs that are neither int8 nor converted on the way in or out."""
+    problems = []
+    readers = {index: [one for one in live if index in one.inputs] for index in graph.inputs}
+    writers = {index: [one for one in live if index in one.outputs] for index in graph.outputs}
+    for index in graph.inputs:
+        tensor = graph.tensors[index]
+        if tensor.dtype != "int8" and not all(is_entry(graph, one) for one in readers[index]):
+            problems.append(f"input {tensor.name!r} is {tensor.dtype} and not quantized at once")
+    for index in graph.outputs:
+        tensor = graph.tensors[index]
+        if tensor.dtype != "int8" and not any(is_exit(graph, one) for one in writers[index]):
+            problems.append(f"output {tensor.name!r} is {tensor.dtype} and not made from int8")
+        if tensor.is_constant or (not writers[index] and index not in graph.inputs):
+            problems.append(f"output {tensor.name!r} is not computed")
+    return problems
+
+
+def _problems_of_order(graph: Graph, operators: Sequence[Operator]) -> list[str]:
+    """Tensors that are read, or given to the caller, before anything has computed them."""
+    known = set(graph.inputs) | {tensor.index for tensor in graph.tensors if tensor.is_constant}
+    problems = []
+    for operator in operators:
+        for index in _needed_inputs(operator):
+            if index != NO_TENSOR and index not in known:
+                name = graph.tensors[index].name or index
+                problems.append(
+                    f"{operator.kind} (operator {operator.index}): {name!r} is not computed before"
+                )
+        known.update(operator.outputs)
+    return problems
