@@ -177,9 +177,9 @@ def test_the_same_model_gives_the_same_bytes():
     assert emit_tflm(model).files == emit_tflm(model).files
 
 
-def test_scales_survive_as_float_literals():
+def test_scales_survive_asfloat_literals():
     for value in (0.02, 1 / 3, 1e-9, 123456.0, 1.0, 3.4e38, np.float32(0.1)):
-        text = tflm_values._float_literal(value)
+        text = tflm_values.float_literal(value)
         assert re.fullmatch(r"[0-9.]+(e[+-]?\d+)?f", text) and ("." in text or "e" in text)
         assert np.float32(text[:-1]) == np.float32(value)
 

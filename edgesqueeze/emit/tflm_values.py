@@ -136,7 +136,7 @@ def _side(side: str, tensors: tuple[Tensor, ...], model: TfliteModel) -> tuple[I
                 c_type=C_TYPES[tensor.dtype],
                 shape=tensor.shape,
                 elements=tensor.elements,
-                scale=_float_literal(tensor.quantization.scale) if tensor.quantization else "",
+                scale=float_literal(tensor.quantization.scale) if tensor.quantization else "",
                 zero_point=tensor.quantization.zero_point if tensor.quantization else 0,
                 index_constant=_index_constant(side, tensor, taken) if several else "",
             )
@@ -160,7 +160,7 @@ def _index_constant(side: str, tensor: Tensor, taken: set[str]) -> str:
     return name
 
 
-def _float_literal(value: float) -> str:
+def float_literal(value: float) -> str:
     """A float literal that gives the same float32 back."""
     text = str(np.float32(value))
     return f"{text}f" if "." in text or "e" in text else f"{text}.0f"

@@ -141,13 +141,6 @@ def pack(channels: Channels) -> Struct:
     return _shared(channels) or _narrow(channels) or _wide(channels)
 
 
-def record_bytes(packed: Struct) -> int:
-    """Flash that a packed layer's records take."""
-    records = packed.members["records"]
-    assert isinstance(records, Blob)
-    return records.bytes
-
-
 def rebuild_multiplier(mantissa: int, ratio: int) -> int:
     """What ``es_unpack_channels`` makes of a 24-bit mantissa and the 64-bit ratio."""
     product = mantissa * (ratio >> 32) + ((mantissa * (ratio & 0xFFFFFFFF)) >> 32)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesqueeze.emit.native.records import Blob, Struct, Value
-from edgesqueeze.emit.tflm_values import comment_text
+from edgesqueeze.emit.tflm_values import comment_text, float_literal
 
 WIDTH = 100
 C_TYPES = {
@@ -27,12 +27,6 @@ C_TYPES = {
 def c_comment(text: str) -> str:
     """Text that can stand in a block comment, whatever a model's author called things."""
     return comment_text(text).replace("*/", "* /").replace("/*", "/ *")
-
-
-def float_literal(value: float) -> str:
-    """A float literal that gives the same float32 back."""
-    text = str(np.float32(value))
-    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
 
 
 def initializer(struct: Struct, symbol: Callable[[Blob], str], indent: int = 0) -> str:

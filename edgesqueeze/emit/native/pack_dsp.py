@@ -7,13 +7,11 @@ the instruction that multiplies two int16 at once works on both channels (``es_c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 import numpy as np
 import numpy.typing as npt
 
 from edgesqueeze.emit.native.conv_shape import ConvShape
+from edgesqueeze.emit.native.numerics import round_up
 from edgesqueeze.emit.native.records import Blob, as_bytes
 
 CONV2D_GROUP = 3
@@ -21,14 +19,6 @@ CONV2D_GROUP = 3
 
 CONV2D_1X1_GROUP = 3
 """Output pixels that ``es_conv2d_1x1_s8`` computes before it writes them."""
-
-HELPERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "es_conv2d_s8": ("es_conv_core_dsp",),
-        "es_conv2d_1x1_s8": ("es_conv_core_dsp",),
-    }
-)
-"""Kernel -> further C files of the set that it needs."""
 
 _CHANNEL_BYTES = 16  # sizeof(es_channel)
 _TOGETHER = 4  # inputs that kernels multiply in one step
@@ -89,8 +79,8 @@ def conv2d_scratch(shape: ConvShape) -> int:
     Unpacked channels, inputs of 3 pixels as int16 and as int8.
     """
     run, rows = shape.kernel_width * shape.in_channels, shape.kernel_height
-    copies = rows * _padded(run, _TOGETHER)
-    inputs = rows * (run - 1) + _padded(rows, _TOGETHER) if _has_rests(run) else copies
+    copies = rows * round_up(run, _TOGETHER)
+    inputs = rows * (run - 1) + round_up(rows, _TOGETHER) if _has_rests(run) else copies
     return _core_scratch(shape, inputs) + CONV2D_GROUP * copies
 
 
@@ -104,7 +94,7 @@ def conv2d_1x1_scratch(shape: ConvShape) -> int:
 
     Unpacked channels and the inputs of 3 pixels as int16; as int8 too if a pixel is no whole words.
     """
-    inputs = _padded(shape.in_channels, _TOGETHER)
+    inputs = round_up(shape.in_channels, _TOGETHER)
     copies = CONV2D_1X1_GROUP * inputs if shape.in_channels % _TOGETHER else 0
     return _core_scratch(shape, inputs) + copies
 
@@ -128,7 +118,7 @@ def depthwise_scratch(shape: ConvShape) -> int:
     """
     rows = (shape.kernel_height - 1) * shape.dilation_height + 1
     covered = (shape.kernel_width - 1) * shape.dilation_width + 1
-    columns = _padded((shape.out_width - 1) * shape.stride_width + covered, shape.dilation_width)
+    columns = round_up((shape.out_width - 1) * shape.stride_width + covered, shape.dilation_width)
     table = shape.kernel_height * (_PIXEL_BYTES * shape.kernel_width + 4)
     return _GROUP_BYTES + table + _PIXEL_BYTES * rows * columns
 
@@ -173,12 +163,12 @@ def fully_connected(weights: Weights) -> Blob:
 def fully_connected_scratch(in_features: int, out_features: int, shared: bool) -> int:
     """Scratch memory of ``es_fully_connected_s8`` in bytes: a short input as int16, none for a long one."""
     del out_features, shared
-    inputs = _padded(in_features, _TOGETHER)
+    inputs = round_up(in_features, _TOGETHER)
     return 2 * inputs if inputs <= _MOST_WIDENED else 0
 
 
 def _core_scratch(shape: ConvShape, inputs: int) -> int:
-    return _CHANNEL_BYTES * _padded(shape.out_channels, 2) + CONV2D_GROUP * 2 * inputs
+    return _CHANNEL_BYTES * round_up(shape.out_channels, 2) + CONV2D_GROUP * 2 * inputs
 
 
 def _has_rests(run: int) -> bool:
@@ -188,7 +178,7 @@ def _has_rests(run: int) -> bool:
 
 def _pairs(rows: Weights, multiple: int) -> npt.NDArray[np.int16]:
     """int16 ``[pairs of channels, steps, 4]``: two channels a word, inputs 0, 2, 1, 3 of every step."""
-    padded = np.zeros((_padded(len(rows), multiple), _padded(rows.shape[1], _TOGETHER)), np.int16)
+    padded = np.zeros((round_up(len(rows), multiple), round_up(rows.shape[1], _TOGETHER)), np.int16)
     padded[: len(rows), : rows.shape[1]] = rows
     words = np.int16(256) * padded[0::2] + padded[1::2]
     return words.reshape(len(words), -1, _TOGETHER)[:, :, _ORDER].astype("<i2")
@@ -197,10 +187,6 @@ def _pairs(rows: Weights, multiple: int) -> npt.NDArray[np.int16]:
 def _padded_last(weights: Weights) -> Weights:
     """Zeros behind the last dimension, up to a multiple of four."""
     count = weights.shape[-1]
-    padded = np.zeros((*weights.shape[:-1], _padded(count, _TOGETHER)), np.int8)
+    padded = np.zeros((*weights.shape[:-1], round_up(count, _TOGETHER)), np.int8)
     padded[..., :count] = weights
     return padded
-
-
-def _padded(count: int, multiple: int) -> int:
-    return -(-count // multiple) * multiple

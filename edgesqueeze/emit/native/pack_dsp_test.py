@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from edgesqueeze.emit.native import pack_dsp
 from edgesqueeze.emit.native.conv_shape import ConvShape
 from edgesqueeze.emit.native.emit import emit_native
+from edgesqueeze.emit.native.kernels import files_of
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.runners import qemu, tflm
 from edgesqueeze.runners.machines import Processor
@@ -111,7 +112,7 @@ SCRATCH = {
 def compile_checks(folder, kernel, kind, checks):
     """Have the compiler compute a kernel's scratch memory: it refuses calls of ``differs`` that remain."""
     compiler = require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
-    files = [f"{kernel}.c", *(f"{helper}.c" for helper in pack_dsp.HELPERS.get(kernel, ()))]
+    files = [name for name in files_of("dsp", [kernel]) if name.endswith(".c")]
     lines = [f'#include "{file}"' for file in files]
     lines.append('extern void differs(void) __attribute__((error("the scratch memory differs")));')
     for i, (layer, size) in enumerate(checks):

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from edgesqueeze.emit.native import pack_reference
 from edgesqueeze.emit.native.conv_shape import ConvShape
+from edgesqueeze.emit.native.numerics import round_up
 from edgesqueeze.emit.native.records import Blob
 
 CONV2D_GROUP = 4
@@ -64,7 +65,7 @@ def conv2d_scratch(shape: ConvShape) -> int:
     """
     pixels = 16 if shape.taps <= 64 else 8 if shape.taps <= 160 else 4
     places = _PLACES_BYTES if shape.in_channels < _VECTOR else 0
-    return _channels_and_staging(shape) + _round_up(pixels * shape.taps) + places
+    return _channels_and_staging(shape) + round_up(pixels * shape.taps, _VECTOR) + places
 
 
 def conv2d_1x1(weights: Weights) -> Blob:
@@ -76,7 +77,7 @@ def conv2d_1x1_scratch(shape: ConvShape) -> int:
     """Scratch memory of ``es_conv2d_1x1_s8`` in bytes: unpacked channels, inputs of several pixels."""
     channels = shape.in_channels
     pixels = 16 if channels <= 32 else 8 if channels <= 64 else 4
-    return _channels_and_staging(shape) + _round_up(pixels * channels)
+    return _channels_and_staging(shape) + round_up(pixels * channels, _VECTOR)
 
 
 def depthwise(weights: Weights) -> Blob:
@@ -115,8 +116,8 @@ def depthwise_3x3_scratch(shape: ConvShape) -> int:
     inputs = shape.in_height * shape.in_width
     small = inputs <= _SMALL_IMAGE and 7 * shape.in_channels < 1 << 16
     strips = ((across + 1) // 2 if shape.stride_height == 1 else across) + 2 if small else 1
-    columns = _round_up(along, 2) + 2 if shape.stride_height == 1 else 2 * _round_up(along, 4) + 2
-    places = 4 * _round_up(inputs, 8) if small else 0
+    columns = round_up(along, 2) + 2 if shape.stride_height == 1 else 2 * round_up(along, 4) + 2
+    places = 4 * round_up(inputs, 8) if small else 0
     return _CHANNEL_BYTES * _UNPACKED_CHANNELS + _STRIP_COLUMN_BYTES * strips * columns + places
 
 
@@ -141,7 +142,3 @@ def _channels_and_staging(shape: ConvShape) -> int:
     """All unpacked channels; four pixels of outputs where those cannot be stored by fours."""
     staging = CONV2D_GROUP * shape.out_channels if shape.out_channels % _CONV_CHANNELS else 0
     return _CHANNEL_BYTES * shape.out_channels + staging
-
-
-def _round_up(size: int, multiple: int = _VECTOR) -> int:
-    return -(-size // multiple) * multiple

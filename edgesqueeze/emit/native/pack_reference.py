@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesqueeze.emit.native.conv_shape import ConvShape
+from edgesqueeze.emit.native.numerics import round_up
 from edgesqueeze.emit.native.records import Blob
 
 CONV2D_GROUP = 2
@@ -51,7 +52,7 @@ def conv2d_scratch(shape: ConvShape) -> int:
     a multiple of four.
     """
     pixels = CONV2D_GROUP if shape.in_channels % 4 == 0 else CONV2D_GROUP + 1
-    return _CHANNEL_BYTES * shape.out_channels + pixels * _aligned(shape.taps)
+    return _CHANNEL_BYTES * shape.out_channels + pixels * round_up(shape.taps, 4)
 
 
 def conv2d_1x1(weights: Weights) -> Blob:
@@ -61,7 +62,7 @@ def conv2d_1x1(weights: Weights) -> Blob:
 
 def conv2d_1x1_scratch(shape: ConvShape) -> int:
     """Scratch memory of ``es_conv2d_1x1_s8`` in bytes: unpacked channels, inputs of two output pixels."""
-    return _CHANNEL_BYTES * shape.out_channels + CONV2D_1X1_GROUP * _aligned(shape.in_channels)
+    return _CHANNEL_BYTES * shape.out_channels + CONV2D_1X1_GROUP * round_up(shape.in_channels, 4)
 
 
 def depthwise(weights: Weights) -> Blob:
@@ -138,11 +139,6 @@ def _strip_bytes(shape: ConvShape, out_width: int) -> int:
     out_rows = min((fit - extent) // shape.stride_height + 1, shape.out_height) if fit > extent else 1
     rows = (out_rows - 1) * shape.stride_height + extent
     return _DEPTHWISE_CHANNELS * (_CHANNEL_BYTES + rows * columns)
-
-
-def _aligned(size: int) -> int:
-    """The next multiple of four."""
-    return -(-size // 4) * 4
 
 
 def _interleave(rows: Weights, together: int) -> Weights:

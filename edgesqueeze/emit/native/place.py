@@ -6,6 +6,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edgesqueeze.emit.native.numerics import round_up
+
 WORK = 1_000_000
 """Comparisons of two buffers that the search may take; about a second."""
 MOST_ATTEMPTS = 400
@@ -137,8 +139,3 @@ def _lower_bound(buffers: dict[int, Buffer], overlaps: dict[tuple[int, int], int
 def _saved(source: int, out: int, distance: int) -> int:
     """Bytes that an input under an output spares."""
     return source + out - max(out, source + max(distance, 0))
-
-
-def round_up(size: int, multiple: int) -> int:
-    """The next multiple, or the size itself."""
-    return -(-size // multiple) * multiple

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from edgesqueeze.emit.native.kernels import ALIGNMENT
 from edgesqueeze.emit.native.lower import Lowered
-from edgesqueeze.emit.native.place import EXACT, Buffer, best_offsets, peak_of, round_up
+from edgesqueeze.emit.native.numerics import round_up
+from edgesqueeze.emit.native.place import EXACT, Buffer, best_offsets, peak_of
 from edgesqueeze.emit.native.records import Call
 from edgesqueeze.graph import Graph
 

@@ -10,11 +10,11 @@ from typing import Any
 import jinja2
 
 from edgesqueeze.emit.native.kernels import files_of
-from edgesqueeze.emit.native.literals import C_TYPES, array_rows, c_comment, float_literal, initializer
+from edgesqueeze.emit.native.literals import C_TYPES, array_rows, c_comment, initializer
 from edgesqueeze.emit.native.lower import Lowered
 from edgesqueeze.emit.native.plan import Plan
 from edgesqueeze.emit.native.records import Blob, Call, Io, Layer
-from edgesqueeze.emit.tflm_values import generator
+from edgesqueeze.emit.tflm_values import float_literal, generator
 from edgesqueeze.graph import Tensor, TfliteModel
 
 KERNEL_FOLDER = "kernels"
