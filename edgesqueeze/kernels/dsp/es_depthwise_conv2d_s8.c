@@ -133,18 +133,6 @@ ES_ASSEMBLY static void compute_pairs(const pair_run *run ES_UNUSED) {
       "pop {r4-r11, pc}\n");
 }
 
-static inline uint32_t even_bytes(uint32_t word) {
-  uint32_t result;
-  __asm__("sxtb16 %0, %1" : "=r"(result) : "r"(word));
-  return result;
-}
-
-static inline uint32_t odd_bytes(uint32_t word) {
-  uint32_t result;
-  __asm__("sxtb16 %0, %1, ror #8" : "=r"(result) : "r"(word));
-  return result;
-}
-
 static inline uint32_t twice(uint32_t halves) {
   uint32_t result;
   __asm__("sadd16 %0, %1, %1" : "=r"(result) : "r"(halves));
@@ -216,8 +204,8 @@ static uint32_t *pad_pixels(uint32_t *to, int32_t pixels, uint32_t padding) {
 static uint32_t *widen_pixels(uint32_t *to, int32_t pixels, const int8_t *from, int32_t step, int32_t count) {
   for (const uint32_t *end = to + PIXEL_WORDS * pixels; to != end; to += PIXEL_WORDS, from += step) {
     const uint32_t word = load_pixel(from, count);
-    to[0] = even_bytes(word);
-    to[1] = odd_bytes(word);
+    to[0] = es_even_bytes(word);
+    to[1] = es_odd_bytes(word);
   }
   return to;
 }
@@ -270,8 +258,8 @@ static void start_group(const ring_plan *plan, int32_t first, int32_t count, gro
   for (int32_t ky = layer->kernel_height; ky > 0; --ky, ++to) {
     for (int32_t kx = layer->kernel_width; kx > 0; --kx, weights += padded) {
       const uint32_t word = load_pixel(weights, CHANNELS);
-      *to++ = twice(even_bytes(word));
-      *to++ = twice(odd_bytes(word));
+      *to++ = twice(es_even_bytes(word));
+      *to++ = twice(es_odd_bytes(word));
     }
   }
 }

@@ -175,18 +175,6 @@ ES_ASSEMBLY static void compute_groups(const group_run *run ES_UNUSED) {
       "pop {r4-r11, pc}\n");
 }
 
-static inline uint32_t even_bytes(uint32_t word) {
-  uint32_t result;
-  __asm__("sxtb16 %0, %1" : "=r"(result) : "r"(word));
-  return result;
-}
-
-static inline uint32_t odd_bytes(uint32_t word) {
-  uint32_t result;
-  __asm__("sxtb16 %0, %1, ror #8" : "=r"(result) : "r"(word));
-  return result;
-}
-
 static void widen(const int8_t *input, int32_t count, uint32_t *widened) {
   for (; count > 0; count -= 4, input += 4) {
     uint32_t word = 0;
@@ -195,8 +183,8 @@ static void widen(const int8_t *input, int32_t count, uint32_t *widened) {
     } else { /* nothing is read behind the tensor */
       memcpy(&word, input, (size_t)count);
     }
-    *widened++ = even_bytes(word);
-    *widened++ = odd_bytes(word);
+    *widened++ = es_even_bytes(word);
+    *widened++ = es_odd_bytes(word);
   }
 }
 
