@@ -11,11 +11,13 @@
     |   |-- RecipeError            a recipe, or flags, that ask for something impossible
     |   |-- TargetError            an unknown target or a malformed profile
     |   |-- OutputError            an output location that cannot be written
+    |   |-- ConnectError           a device that cannot be reached, or does not let us in
     |   `-- MissingToolError       a package or program that must be installed first
     `-- RequirementError           the model or device fails a stated requirement (exit code 1)
         |-- BridgeError            the rebuilt tf_keras model does not compute what the original does
         |-- FloatOperatorError     full-integer was asked for, and a float operator remains
         |-- FitError               the model does not fit the target
+        |-- DeviceError            a device that we reached lacks something, or fails while it works for us
         |-- ParityError            two runtimes, or two models, disagree more than allowed
         `-- AccuracyError          the accuracy drop is larger than allowed
 
@@ -90,6 +92,10 @@ class TargetError(UsageError):
     """An unknown target or a malformed profile."""
 
 
+class ConnectError(UsageError):
+    """A device that cannot be reached over SSH, or does not let us in."""
+
+
 class OutputError(UsageError):
     """An output location that cannot be written."""
 
@@ -114,6 +120,10 @@ class FloatOperatorError(RequirementError):
 
 class FitError(RequirementError):
     """The model does not fit the target."""
+
+
+class DeviceError(RequirementError):
+    """A device that we reached lacks something, or fails while it works for us."""
 
 
 class ParityError(RequirementError):
