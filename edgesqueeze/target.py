@@ -3,6 +3,7 @@
 Shipped profiles are in ``targets/`` at the top of the repository and in ``edgesqueeze/_targets`` in the
 wheel. Folders named by the environment variable EDGESQUEEZE_TARGETS are searched first, so a user's
 profile replaces a shipped one of the same name. ``targets/README.md`` documents the fields.
+What ``edgesqueeze calibrate`` writes lies between them, in the user's configuration folder.
 """
 
 from __future__ import annotations
@@ -15,12 +16,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import ConfigDict, Field, ValidationError
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from edgesqueeze.errors import TargetError
 from edgesqueeze.findings import Finding
 from edgesqueeze.suggest import nearest, nearest_name
+from edgesqueeze.target_latency import (
+    CyclesPerInstruction,
+    InstructionLatency,
+    Interval,
+    Latency,
+    OperatorLatency,
+)
 from edgesqueeze.target_records import (
     CORES,
     FIGURE_SECTIONS,
@@ -99,24 +108,40 @@ class _Profile(Record):
     memory: Memory
     runtime: Runtime
     preferences: Preferences
+    latency: Latency | None = None
     sources: tuple[Source, ...] = ()
     assumptions: tuple[Assumption, ...] = ()
 
 
-_RECORDS: Mapping[str, type[Record]] = {
+_RECORDS: Mapping[str, type[BaseModel]] = {
     "": _Profile,
     "target": _Header,
     "cpu.clusters": Cluster,
     "sources": Source,
     "assumptions": Assumption,
     **SECTION_RECORDS,
+    "latency.tflm": InstructionLatency,
+    "latency.tflm.cycles_per_instruction": CyclesPerInstruction,
+    "latency.tflm.interval": Interval,
+    "latency.tflm.dense_interval": Interval,
+    "latency.tflm.float32_interval": Interval,
+    "latency.litert": OperatorLatency,
+    "latency.tflite-runtime": OperatorLatency,
 }
+"""By the place in the file, with the runtime behind ``latency``: it decides what the section is."""
 
 
 def target_folders() -> tuple[Path, ...]:
-    """Folders that are searched for profiles, the user's first."""
+    """Folders that are searched for profiles, in this order: named, calibrated, shipped ones."""
     named = os.environ.get(ENVIRONMENT_VARIABLE, "").split(os.pathsep)
-    return (*(Path(name).expanduser() for name in named if name), shipped_folder())
+    calibrated = calibrated_folder()
+    own = (calibrated,) if calibrated.is_dir() else ()
+    return (*(Path(name).expanduser() for name in named if name), *own, shipped_folder())
+
+
+def calibrated_folder() -> Path:
+    """The user's folder for the profiles that ``edgesqueeze calibrate`` writes; it need not exist."""
+    return platformdirs.user_config_path("edgesqueeze") / "targets"
 
 
 def shipped_folder() -> Path:
@@ -204,7 +229,7 @@ def uncovered_figures(target: Target) -> tuple[str, ...]:
     given = (
         f"{section}.{field}"
         for section in FIGURE_SECTIONS
-        if section not in covered
+        if section not in covered and getattr(target, section) is not None
         for field in sorted(getattr(target, section).model_fields_set)
     )
     return tuple(path for path in given if path not in covered and path not in NOT_FIGURES)
@@ -271,6 +296,7 @@ def _to_target(raw: Mapping[str, Any], name: str, origin: str) -> Target:
             memory=profile.memory,
             runtime=profile.runtime,
             preferences=profile.preferences,
+            latency=profile.latency,
             sources=profile.sources,
             assumptions=profile.assumptions,
         )
@@ -283,7 +309,9 @@ def _explain(errors: list[ErrorDetails], origin: str) -> TargetError:
     # A misspelt field is missing too; the misspelling is what to tell.
     first = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
     location = [part for part in first["loc"] if isinstance(part, str)]
-    field = ".".join(str(part) for part in first["loc"])
+    # Behind ``latency`` pydantic puts the runtime, which is no part of the place in the file.
+    path = [str(part) for part in first["loc"]]
+    field = ".".join(path[:1] + path[2:] if path[0:1] == ["latency"] and len(path) > 1 else path)
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     if first["type"] == "extra_forbidden":
         record = _RECORDS.get(".".join(location[:-1]), _Profile)
@@ -295,6 +323,12 @@ def _explain(errors: list[ErrorDetails], origin: str) -> TargetError:
         )
     if first["type"] == "missing":
         return TargetError(f"{origin}: the field {field!r} is missing{more}", hint=HELP)
+    if first["type"].startswith("union_tag"):
+        return TargetError(
+            f"{origin}: {field}.runtime does not say what the section is for{more}",
+            expected="one of tflm (microcontrollers), litert, tflite-runtime",
+            hint=HELP,
+        )
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
         place = f"{field}: " if field else ""

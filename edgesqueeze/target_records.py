@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator, 
 
 from edgesqueeze.runtimes import OPERATOR_SETS, RUNTIMES
 from edgesqueeze.suggest import nearest
+from edgesqueeze.target_latency import InstructionLatency, Latency, OperatorLatency
 
 NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MAX_NAME = 64
-FIGURE_SECTIONS = ("cpu", "memory", "runtime", "preferences")
+FIGURE_SECTIONS = ("cpu", "memory", "runtime", "preferences", "latency")
 """Sections whose every field needs a source or a stated assumption."""
 
 NameText = Annotated[str, Field(pattern=NAME_PATTERN, max_length=MAX_NAME)]
@@ -68,6 +69,15 @@ CORES: Mapping[str, Core] = MappingProxyType(
         "cortex-x2": Core("armv9-a", False),
         "cortex-x3": Core("armv9-a", False),
         "cortex-x4": Core("armv9.2-a", False),
+        # What a calibrated device can have besides.
+        "arm1176": Core("armv6", False),
+        **{f"cortex-a{number}": Core("armv7-a", False) for number in (5, 8, 9, 15, 17)},
+        **{f"cortex-a{number}": Core("armv8-a", False) for number in (32, 35, 57)},
+        "neoverse-n1": Core("armv8.2-a", False),
+        "aarch64": Core("aarch64", False),
+        "arm": Core("arm", False),
+        "x86-64": Core("x86-64", False),
+        "riscv64": Core("riscv64", False),
     }
 )
 """Cores that a profile may name."""
@@ -260,6 +270,7 @@ class Target(Record):
         device_class: ``mcu``, ``linux`` or ``android`` (``class`` in the file).
         aliases: other names that find it.
         cpu, memory, runtime, preferences: see there.
+        latency: parameters of the latency model; absent where nothing is known.
         sources: documents behind the figures.
         assumptions: figures that were chosen.
     """
@@ -274,6 +285,7 @@ class Target(Record):
     memory: Memory
     runtime: Runtime
     preferences: Preferences
+    latency: Latency | None = None
     sources: tuple[Source, ...] = ()
     assumptions: tuple[Assumption, ...] = ()
 
@@ -283,6 +295,10 @@ class Target(Record):
             raise ValueError(f"class {self.device_class!r} does not go with the core {self.cpu.core}")
         if self.device_class == "mcu" and self.memory.flash_bytes is None:
             raise ValueError("a microcontroller needs memory.flash_bytes and memory.usable_flash_bytes")
+        if self.latency and (self.latency.runtime == "tflm") != (self.device_class == "mcu"):
+            raise ValueError(
+                f"latency.runtime {self.latency.runtime!r} does not go with {self.device_class!r}"
+            )
         paths = figure_paths()
         entries: tuple[Source | Assumption, ...] = (*self.sources, *self.assumptions)
         for path in (path for entry in entries for path in entry.fields):
@@ -301,7 +317,12 @@ SECTION_RECORDS: Mapping[str, type[Record]] = MappingProxyType(
 )
 
 
+LATENCY_RECORDS: tuple[type[BaseModel], ...] = (InstructionLatency, OperatorLatency)
+"""What the section ``latency`` can be; its ``runtime`` says which."""
+
+
 def figure_paths() -> tuple[str, ...]:
     """All dotted paths that a source may name, sections included."""
-    fields = (f"{name}.{field}" for name, kind in SECTION_RECORDS.items() for field in kind.model_fields)
-    return (*SECTION_RECORDS, *fields)
+    fields = [f"{name}.{field}" for name, kind in SECTION_RECORDS.items() for field in kind.model_fields]
+    fields += [f"latency.{field}" for kind in LATENCY_RECORDS for field in kind.model_fields]
+    return tuple(dict.fromkeys((*SECTION_RECORDS, "latency", *fields)))

@@ -340,3 +340,60 @@ def test_any_text_is_taken_or_refused(text: str) -> None:
 def test_hostile_toml(text: str) -> None:
     with pytest.raises(TargetError):
         parse_target(text, "board")
+
+
+LATENCY = """
+[latency]
+runtime = "tflm"
+version = "x"
+cycles_per_instruction = { products = 1.5, weights = 2.0, other = 2.0 }
+interval = { low = 0.8, high = 1.2 }
+dense_interval = { low = 0.8, high = 1.2 }
+float32_interval = { low = 0.5, high = 2.0 }
+basis = "a guess"
+"""
+
+
+class TestLatency:
+    BARE = GOOD[: GOOD.index("[latency]")]
+
+    @pytest.mark.parametrize("name", SHIPPED)
+    def test_shipped_microcontrollers_have_one(self, name: str) -> None:
+        target = load_target(name)
+        if target.is_mcu:
+            assert target.latency and target.latency.runtime == "tflm"
+
+    def test_it_may_be_absent(self) -> None:
+        assert parse_target(self.BARE, "board").latency is None
+
+    def test_every_figure_of_it_needs_a_source(self) -> None:
+        target = parse_target(self.BARE + LATENCY, "board")
+        missing = {path for path in module.uncovered_figures(target) if path.startswith("latency.")}
+        assert missing == {f"latency.{field}" for field in type(target.latency).model_fields}
+        source = '\n[[assumptions]]\nfields = ["latency"]\nreason = "r"\n'
+        covered = module.uncovered_figures(parse_target(self.BARE + LATENCY + source, "board"))
+        assert not [path for path in covered if path.startswith("latency.")]
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            ("version", "versoin", "unknown field 'latency.versoin'; did you mean 'version'"),
+            ("products =", "product =", "unknown field 'latency.cycles_per_instruction.product'"),
+            ('basis = "a guess"', "", "the field 'latency.basis' is missing"),
+            ("low = 0.5", "low = 1.5", "latency.float32_interval.low is not valid"),
+            ("weights = 2.0", "weights = -1.0", "latency.cycles_per_instruction.weights is not valid"),
+            ('"tflm"', '"tfml"', "latency.runtime does not say what the section is for"),
+            ('runtime = "tflm"', "", "latency.runtime does not say what the section is for"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, old: str, new: str, message: str) -> None:
+        assert message in fails(self.BARE + LATENCY.replace(old, new))
+
+    def test_a_source_of_a_field_that_does_not_exist(self) -> None:
+        source = '\n[[assumptions]]\nfields = ["latency.intervall"]\nreason = "r"\n'
+        assert "did you mean 'latency.interval'" in fails(self.BARE + LATENCY + source)
+
+    def test_the_runtime_goes_with_the_class(self) -> None:
+        phone = (module.shipped_folder() / "pixel6.toml").read_text().split("\n[latency]")[0]
+        phone = phone[: phone.index("[[sources]]")] if "[[sources]]" in phone else phone
+        assert "latency.runtime 'tflm' does not go with 'android'" in fails(phone + LATENCY)

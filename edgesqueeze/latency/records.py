@@ -1,0 +1,44 @@
+"""What a latency predictor takes and gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+CONFIDENCE = 0.9
+"""The share of measured latencies that lie between ``Bounds.low`` and ``Bounds.high``."""
+
+
+class Bounds(NamedTuple):
+    """A latency in milliseconds.
+
+    Attributes:
+        low: a twentieth of the measured latencies is below.
+        estimate: half of them are below.
+        high: a twentieth is above.
+    """
+
+    low: float
+    estimate: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The predicted latency of one inference.
+
+    Attributes:
+        total: of the whole model.
+        layers: of each operator, as they stand in the graph. Their bounds are wider than the total's.
+        runtime: what runs it: a name of ``runtimes.RUNTIMES``.
+        runtime_version: which version, build and kernels the figures are for.
+        threads: how many threads run it.
+        basis: what the figures rest on and how far off they have been, one sentence each.
+    """
+
+    total: Bounds
+    layers: tuple[Bounds, ...]
+    runtime: str
+    runtime_version: str
+    threads: int
+    basis: tuple[str, ...]

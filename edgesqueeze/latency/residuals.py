@@ -1,0 +1,164 @@
+"""Measured against predicted latencies: how far off a predictor has been, and what bounds that supports."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+TOLERANCES = (0.12, 0.2, 0.25, 0.4)
+
+
+@dataclass(frozen=True)
+class Residual:
+    """A measured latency, and what was predicted without it.
+
+    Attributes:
+        group: class of devices, runtime and arithmetic, as a table names it.
+        device: where it was measured.
+        core: of the device.
+        runtime: what ran the model.
+        model: which one.
+        arithmetic: ``int8`` or ``float32``.
+        threads: how many.
+        source: id of the row of published latencies.
+        measured_ms: what was measured.
+        predicted_ms: what was predicted.
+        low_ms: lower 90 % bound.
+        high_ms: upper 90 % bound.
+        left_out: what the prediction was fitted without: all measurements of this model, or of this device.
+    """
+
+    group: str
+    device: str
+    core: str
+    runtime: str
+    model: str
+    arithmetic: str
+    threads: int
+    source: str
+    measured_ms: float
+    predicted_ms: float
+    low_ms: float
+    high_ms: float
+    left_out: Literal["model", "device"]
+
+    @property
+    def error(self) -> float:
+        """As a share of the measured latency; positive if the prediction is too high."""
+        return self.predicted_ms / self.measured_ms - 1
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether the bounds contain the measured latency."""
+        return self.low_ms <= self.measured_ms <= self.high_ms
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How far off predictions have been.
+
+    Attributes:
+        count: how many there are.
+        median: of the absolute errors, as a share of the measured latency.
+        percentile_90: nine of ten absolute errors are below.
+        within: share of errors of at most each of ``TOLERANCES``, by tolerance.
+        coverage: share of measured latencies between the bounds.
+    """
+
+    count: int
+    median: float
+    percentile_90: float
+    within: dict[float, float]
+    coverage: float
+
+
+class Factors(NamedTuple):
+    """Factors on an estimate, between which a latency is expected.
+
+    Attributes:
+        low: at most 1.
+        high: at least 1.
+    """
+
+    low: float
+    high: float
+
+
+def summary(residuals: Sequence[Residual]) -> Summary:
+    """Sum up some predictions.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if not residuals:
+        raise ValueError("expected at least one residual to sum up, got none")
+    errors = sorted(abs(one.error) for one in residuals)
+    count = len(errors)
+    return Summary(
+        count,
+        statistics.median(errors),
+        errors[math.ceil(0.9 * count) - 1],
+        {limit: sum(error <= limit for error in errors) / count for limit in TOLERANCES},
+        sum(one.is_covered for one in residuals) / count,
+    )
+
+
+def interval_of(log_errors: Sequence[float], confidence: float) -> Factors:
+    """Bounds for the next latency, from the errors of some.
+
+    The prediction interval of a normal distribution of which mean and deviation are estimated: Student's t
+    with one degree of freedom less than there are errors (Hahn and Meeker, Statistical Intervals, 1991,
+    section 4.7). It is wide for few errors, and it assumes that they are independent.
+
+    Args:
+        log_errors: natural logarithms of measured over predicted latency, each predicted without it.
+        confidence: share of latencies that shall be between the bounds, above 0 and below 1.
+
+    Raises:
+        ValueError: fewer than two errors, or a confidence out of range.
+    """
+    count = len(log_errors)
+    if count < 2 or not 0 < confidence < 1:
+        raise ValueError(
+            f"expected two or more errors and a confidence between 0 and 1, got {count} and {confidence}"
+        )
+    mean, deviation = statistics.mean(log_errors), statistics.stdev(log_errors)
+    reach = student_t((1 + confidence) / 2, count - 1) * deviation * math.sqrt(1 + 1 / count)
+    return Factors(min(1.0, math.exp(mean - reach)), max(1.0, math.exp(mean + reach)))
+
+
+def student_t(probability: float, degrees: int) -> float:
+    """The quantile of Student's t distribution.
+
+    Exact for one and two degrees of freedom. For more, the expansion around the normal quantile (Abramowitz
+    and Stegun, Handbook of Mathematical Functions, 26.7.5), which is off by less than 0.2 % up to the
+    probability 0.975.
+
+    Args:
+        probability: from 0.5 to 0.975.
+        degrees: degrees of freedom, 1 or more.
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+    if degrees < 1 or not 0.5 <= probability <= 0.975:
+        raise ValueError(
+            f"expected a probability from 0.5 to 0.975 and one or more degrees of freedom, "
+            f"got {probability} and {degrees}"
+        )
+    if degrees == 1:
+        return math.tan(math.pi * (probability - 0.5))
+    if degrees == 2:
+        centred = 2 * probability - 1
+        return centred * math.sqrt(2 / (1 - centred**2))
+    z = statistics.NormalDist().inv_cdf(probability)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return z + sum(term / float(degrees) ** (power + 1) for power, term in enumerate(terms))

@@ -1,0 +1,121 @@
+"""How many cycles other devices need than the calibrated board, for the same engine and model."""
+
+from __future__ import annotations
+
+import functools
+import math
+import statistics
+from collections.abc import Collection
+from typing import NamedTuple
+
+from tflm_published import BOARD, board_cpu, predicted, rows
+
+from edgesqueeze.latency.tflm_features import RATES
+from edgesqueeze.target_latency import Rate
+
+DENSE = "anomaly_detection"
+SAME_CODE = ("cortex-m4", "cortex-m33")
+"""Cores that are taken to run the code of the board's."""
+
+SHARED_RATES: dict[str, tuple[Rate, ...]] = {"dense": ("weights",), "convolutional": ("products", "other")}
+"""Which rates each kind of model tells of."""
+
+
+class Pair(NamedTuple):
+    """Published cycles of one model on two devices.
+
+    Attributes:
+        device: which is compared with the board.
+        core: of the device.
+        model: which model.
+        ratio: cycles on the device over cycles on the board.
+        origin: engine, its version and the round of results; or how else the ratio came about.
+    """
+
+    device: str
+    core: str
+    model: str
+    ratio: float
+    origin: str
+
+    @property
+    def kind(self) -> str:
+        """A key of ``SHARED_RATES``."""
+        return "dense" if self.model == DENSE else "convolutional"
+
+
+@functools.cache
+def pairs() -> tuple[Pair, ...]:
+    """All pairs of a device with the board by one engine, version and model.
+
+    TFLM itself was published on the board, by one source, and on others, by another: these pairs take what
+    the calibrated model says for the board.
+    """
+    board = BOARD.upper()
+    known = {
+        (row.runtime, row.runtime_version, row.version, row.model): row
+        for row in rows()
+        if row.device == board and row.use != "calibration" and row.arithmetic == "int8"
+    }
+    found = []
+    for row in rows():
+        if row.device == board or row.arithmetic != "int8":
+            continue
+        key = (row.runtime, row.runtime_version, row.version, row.model)
+        origin = f"{row.runtime} {row.runtime_version} ({row.version})"
+        if "TFLM" in row.runtime:
+            if row.core in SAME_CODE:
+                said = predicted(row, "speed")
+                found.append(Pair(row.device, row.core, row.name, row.cycles / said, "TFLM, modelled board"))
+        elif key in known:
+            found.append(Pair(row.device, row.core, row.name, row.cycles / known[key].cycles, origin))
+    return tuple(found)
+
+
+def device_factors(core: str, left_out: Collection[str] = ()) -> dict[str, dict[Rate, float]]:
+    """By device with a core: factors on the board's rates, geometric means over engines and models.
+
+    The board itself is among those with its core.
+    """
+    chosen = [one for one in pairs() if one.core == core and one.device not in left_out]
+    factors: dict[str, dict[Rate, float]] = {}
+    if core == board_cpu().core:
+        factors[BOARD] = dict.fromkeys(RATES, 1.0)
+    for device in sorted({one.device for one in chosen}):
+        factors[device] = {}
+        own = [one for one in chosen if one.device == device]
+        for kind, rates in SHARED_RATES.items():
+            # Where models of one kind were not published, those of the other stand for them.
+            logs = [math.log(one.ratio) for one in own if one.kind == kind or len(own) == 1]
+            factors[device] |= dict.fromkeys(rates, math.exp(statistics.mean(logs)))
+    return factors
+
+
+def core_factors(core: str, left_out: Collection[str] = ()) -> dict[Rate, float]:
+    """Factors on the board's rates, geometric means over devices.
+
+    Raises:
+        ValueError: no device with that core is left.
+    """
+    factors = list(device_factors(core, left_out).values())
+    if not factors:
+        raise ValueError(f"expected a core with published pairs, got {core}")
+    return {rate: math.exp(statistics.mean(math.log(one[rate]) for one in factors)) for rate in RATES}
+
+
+def deviations(dense: bool, left_out: Collection[str] = ()) -> list[float]:
+    """Logarithms of how far each pair is off what the other devices with its core say.
+
+    Args:
+        dense: of the dense model, or of the convolutional ones.
+        left_out: devices.
+    """
+    found = []
+    for one in pairs():
+        if (one.model == DENSE) != dense:
+            continue
+        known = device_factors(one.core, (*left_out, one.device))
+        if one.device not in left_out and known:
+            factors = core_factors(one.core, (*left_out, one.device))
+            found.append(math.log(one.ratio / factors[SHARED_RATES[one.kind][0]]))
+    return found
