@@ -1,0 +1,69 @@
+"""``edgesqueeze calibrate``: measure a device once, so that every later prediction for it is better."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgesqueeze.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgesqueeze.ssh.session import Session
+
+
+@click.command("calibrate")
+@click.option(
+    "--ssh", "host", metavar="HOST", help="The device, as for `ssh`: user@host or a name of your config."
+)
+@click.option("--local", is_flag=True, help="This computer.")
+@click.option(
+    "--ssh-config", type=click.Path(path_type=Path), help="Another file than ~/.ssh/config for `ssh`."
+)
+@click.option("--install", is_flag=True, help="Put a runtime into a folder of its own there if it has none.")
+@click.option("--name", default="", help="Name of the target. By default what the board calls itself.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder for the target file. By default your own, where targets are found by name.",
+)
+def calibrate(
+    host: str | None, local: bool, ssh_config: Path | None, install: bool, name: str, out: Path | None
+) -> None:
+    """Run microbenchmarks on a device, and write a target file that predicts its latencies.
+
+    Takes one to three minutes, in which nothing else should run there.
+    """
+    from edgesqueeze.calibration import calibrate as run_calibration
+    from edgesqueeze.calibration import check_name
+
+    if name:
+        check_name(name)
+    with _session(host, local, ssh_config, install) as session:
+        made = run_calibration(
+            session, name=name, folder=out, progress=lambda text: click.echo(f"{text} ...", err=True)
+        )
+    reach = made.target.name if out is None else str(made.path)
+    click.echo(f"wrote {made.path}: {made.target.title}")
+    if made.target.latency:
+        click.echo(made.target.latency.basis)
+    click.echo(f"now: edgesqueeze bench MODEL.tflite --target {reach}")
+
+
+def _session(
+    host: str | None, local: bool, ssh_config: Path | None, install: bool
+) -> AbstractContextManager[Session]:
+    from edgesqueeze.ssh.host import parse_host
+    from edgesqueeze.ssh.session import open_local, open_session
+
+    if (host is None) == (not local):
+        raise UsageError(
+            "which device shall be calibrated?",
+            expected="--ssh HOST or --local",
+            got="both" if local else "neither",
+        )
+    if host is None:
+        return open_local()
+    return open_session(parse_host(host, ssh_config), install)
