@@ -40,20 +40,17 @@ SAMPLES = 3
 """Random inputs whose outputs are compared; the first of them is counted."""
 
 
-def bench(
-    model: TfliteModel, target: Target, *, runtime: str = "c", opt: Level = "O3", seed: int = 0
-) -> Bench:
+def emulate(model: TfliteModel, target: Target, *, opt: Level = "O3", seed: int = 0) -> Bench:
     """Run a model's native C for a target's core in QEMU, and say what it costs.
 
     Args:
         model: any .tflite that native C supports.
         target: a microcontroller.
-        runtime: ``c``, the only one so far.
         opt: the compiler's optimization level.
         seed: of the random inputs.
 
     Raises:
-        UsageError: not a microcontroller, or another runtime.
+        UsageError: not a microcontroller.
         UnsupportedModelError: operators that native C does not have.
         FitError: the model does not fit the target's flash, or with its stack the RAM.
         ParityError: the emulated outputs are not those of TensorFlow Lite Micro and of the portable C.
@@ -63,7 +60,7 @@ def bench(
     # The generator is needed here only; the records are not.
     from edgesqueeze.emit.native.for_target import check_fit, emit_for
 
-    _check_use(target, runtime)
+    _check_use(target)
     processor = processor_of(target.cpu)
     source = emit_for(model, target)
     check_fit(target, source)
@@ -119,20 +116,13 @@ def _tflm_outputs(model: TfliteModel, samples: Samples) -> Samples | None:
         return None
 
 
-def _check_use(target: Target, runtime: str) -> None:
+def _check_use(target: Target) -> None:
     if not target.is_mcu:
         raise UsageError(
-            f"{target.name} is not a microcontroller, and only those can be benchmarked in this version",
+            f"{target.name} is not a microcontroller, and only those run native C in an emulator",
             expected="a target with a Cortex-M core",
             got=target.cpu.core,
-            hint="`edgesqueeze targets list` shows them",
-        )
-    if runtime != "c":
-        raise UsageError(
-            f"the runtime {runtime!r} cannot be benchmarked in this version",
-            expected="c",
-            got=runtime,
-            hint="use --runtime c, or leave it out",
+            hint="leave out --runtime c to have its latency predicted",
         )
 
 

@@ -5,8 +5,8 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from edgesqueeze.bench import bench
 from edgesqueeze.emit.native import emit, for_target
+from edgesqueeze.emulation import emulate
 from edgesqueeze.errors import FitError, MissingToolError, ParityError, UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.runners import build, build_cache, qemu, tflm
@@ -52,7 +52,7 @@ def model(monkeypatch):
     for module in (emit, for_target):
         monkeypatch.setattr(module, "emit_native", lambda model, **options: stub_source())
     # TensorFlow Lite Micro would run the model itself.
-    monkeypatch.setattr(import_module("edgesqueeze.bench"), "_tflm_outputs", lambda *_: None)
+    monkeypatch.setattr(import_module("edgesqueeze.emulation"), "_tflm_outputs", lambda *_: None)
     graph = GraphBuilder(0, name="stub")
     return parse_tflite(graph.build([graph.dequantize(graph.input((1, 4)))]), "stub")
 
@@ -62,7 +62,7 @@ def small(target, **memory):
 
 
 def test_a_bench(tools, model):
-    result = bench(model, TARGET)
+    result = emulate(model, TARGET)
     assert (result.target, result.core, result.method, result.runtime) == (
         TARGET.name,
         "cortex-m4",
@@ -82,11 +82,11 @@ def test_a_bench(tools, model):
     assert (result.emulation.machine, result.emulation.checked_samples) == ("mps2-an386", 3)
     assert result.emulation.reference == "c"
     assert "-O3" in result.emulation.flags
-    assert bench(model, TARGET) == result
+    assert emulate(model, TARGET) == result
 
 
 def test_a_stand_in_for_the_core_is_named(tools, model):
-    result = bench(model, load_target("pico"), opt="Os")
+    result = emulate(model, load_target("pico"), opt="Os")
     assert (result.core, result.emulation.core) == ("cortex-m0plus", "cortex-m3")
     assert "whose cortex-m3 executes the code that was compiled for cortex-m0plus" in result.basis[0]
 
@@ -102,7 +102,7 @@ def test_other_outputs_break_parity(tools, model, monkeypatch):
 
     monkeypatch.setattr(qemu, "run_firmware", wrong)
     with pytest.raises(ParityError, match="something else on the emulated cortex-m4") as caught:
-        bench(model, TARGET)
+        emulate(model, TARGET)
     assert "1 of 3 random inputs differ, the first is number 1, output 0" in caught.value.got
 
 
@@ -113,39 +113,37 @@ def test_other_outputs_break_parity(tools, model, monkeypatch):
 def test_what_cannot_fit_is_not_compiled(model, monkeypatch, memory, what):
     monkeypatch.setattr(build, "build", lambda *_: pytest.fail("compiled"))
     with pytest.raises(FitError) as caught:
-        bench(model, small(TARGET, **memory))
+        emulate(model, small(TARGET, **memory))
     assert what in caught.value.got
 
 
 def test_code_must_fit_too(tools, model):
     with pytest.raises(FitError, match="stub does not fit") as caught:
-        bench(model, small(TARGET, usable_flash_bytes=100))
+        emulate(model, small(TARGET, usable_flash_bytes=100))
     assert "of 100 usable" in caught.value.got
 
 
 def test_the_stack_must_fit_too(tools, model, monkeypatch):
     for module in (emit, for_target):
         monkeypatch.setattr(module, "emit_native", lambda model, **options: stub_source(DEEP))
-    stack = bench(model, TARGET).memory.ram_stack_bytes
+    stack = emulate(model, TARGET).memory.ram_stack_bytes
     assert stack > 100
     with pytest.raises(FitError) as caught:
-        bench(model, small(TARGET, usable_ram_bytes=31 + stack))
+        emulate(model, small(TARGET, usable_ram_bytes=31 + stack))
     assert caught.value.got == f"RAM: {32 + stack} bytes of {31 + stack} usable"
-    assert bench(model, small(TARGET, usable_ram_bytes=32 + stack)).memory.ram_stack_bytes == stack
+    assert emulate(model, small(TARGET, usable_ram_bytes=32 + stack)).memory.ram_stack_bytes == stack
 
 
 def test_only_microcontrollers_and_native_c(model):
     linux = next(one for one in list_targets() if not one.is_mcu)
-    with pytest.raises(UsageError, match="only those can be benchmarked in this version"):
-        bench(model, linux)
-    with pytest.raises(UsageError, match="'tflm' cannot be benchmarked in this version"):
-        bench(model, TARGET, runtime="tflm")
+    with pytest.raises(UsageError, match="only those run native C"):
+        emulate(model, linux)
 
 
 def test_missing_tools(model, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MissingToolError, match="4 programs are missing") as caught:
-        bench(model, TARGET)
+        emulate(model, TARGET)
     assert caught.value.expected == "arm-none-eabi-objdump, arm-none-eabi-gcc, qemu-system-arm, gcc"
     assert caught.value.hint == (
         "apt-get install binutils-arm-none-eabi gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm "
@@ -154,7 +152,7 @@ def test_missing_tools(model, monkeypatch, tmp_path):
 
 
 def test_a_real_model(tools):
-    result = bench(parse_tflite(tiny_cnn(), "tiny"), TARGET)
+    result = emulate(parse_tflite(tiny_cnn(), "tiny"), TARGET)
     assert {"CONV_2D", "FULLY_CONNECTED"} <= {layer.opcode for layer in result.layers}
     assert result.macs > 0
     assert all(layer.instructions for layer in result.layers if layer.macs)
@@ -171,7 +169,7 @@ def test_other_outputs_than_tflm_break_parity(tools, monkeypatch):
 
     monkeypatch.setattr(tflm, "run", wrong)
     with pytest.raises(ParityError) as caught:
-        bench(parse_tflite(tiny_cnn(), "tiny"), TARGET)
+        emulate(parse_tflite(tiny_cnn(), "tiny"), TARGET)
     assert caught.value.expected == "the outputs of TensorFlow Lite Micro, to the bit"
     assert "differs alone" in caught.value.got
 
@@ -181,7 +179,7 @@ def test_without_tflm(tools, monkeypatch):
         raise MissingToolError("TFLite Micro's interpreter is not installed")
 
     monkeypatch.setattr(tflm, "run", missing)
-    assert bench(parse_tflite(tiny_cnn(), "tiny"), TARGET).emulation.reference == "c"
+    assert emulate(parse_tflite(tiny_cnn(), "tiny"), TARGET).emulation.reference == "c"
 
 
 def test_the_operator_that_differs_is_named(tools, monkeypatch):
@@ -196,12 +194,12 @@ def test_the_operator_that_differs_is_named(tools, monkeypatch):
 
     monkeypatch.setattr(qemu, "run_firmware", wrong)
     with pytest.raises(ParityError) as caught:
-        bench(tiny, TARGET)
+        emulate(tiny, TARGET)
     assert "CONV_2D, differs alone" in caught.value.got
 
 
 def test_frozen_and_complete(tools, model):
-    result = bench(model, TARGET)
+    result = emulate(model, TARGET)
     document = result.model_dump()
     assert document["schema_version"] == 1
     assert {"target", "runtime", "method", "latency_ms", "layers", "memory", "instructions", "cycles"} <= set(

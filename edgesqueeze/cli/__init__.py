@@ -54,7 +54,10 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
             "edgesqueeze.cli.verify", "verify", "Compare runtimes, and a .tflite with its original."
         ),
         "bench": Entry(
-            "edgesqueeze.cli.bench", "bench", "Tell time and memory on a device, by emulating it."
+            "edgesqueeze.cli.bench", "bench", "Tell time on a device: emulated, predicted, or measured."
+        ),
+        "calibrate": Entry(
+            "edgesqueeze.cli.calibrate", "calibrate", "Measure a device once, for better predictions."
         ),
         "targets": Entry("edgesqueeze.cli.targets", "targets", "List, show and check device profiles."),
         "doctor": Entry("edgesqueeze.cli.doctor", "command", "Show what is installed and what is missing."),

@@ -1,52 +1,17 @@
-"""``edgesqueeze bench``: time and memory on a target, before there is a board."""
+"""What ``edgesqueeze bench`` prints of an emulated microcontroller."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import click
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from edgesqueeze.bench_records import Bench, LayerBench, Level, Range
+    from edgesqueeze.bench_records import Bench, LayerBench, Range
 
 
-@click.command("bench")
-@click.argument("model", metavar="MODEL.tflite", type=click.Path(path_type=Path))
-@click.option(
-    "--target", "target_name", metavar="NAME", required=True, help="The device, as in `targets list`."
-)
-@click.option(
-    "--runtime", type=click.Choice(["c"]), default="c", show_default=True, help="What runs it: native C."
-)
-@click.option(
-    "--opt",
-    type=click.Choice(["O3", "O2", "Os"]),
-    default="O3",
-    show_default=True,
-    help="The compiler's optimization level.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
-def bench(model: Path, target_name: str, runtime: str, opt: Level, as_json: bool) -> None:
-    """Run MODEL.tflite as firmware in an emulator: instructions, cycles, milliseconds, flash and RAM.
-
-    Exits with 1 if the model does not fit the target, or computes something else there.
-    """
-    from edgesqueeze.bench import bench as run_bench
-    from edgesqueeze.graph import read_tflite
-    from edgesqueeze.target import load_target
-
-    result = run_bench(read_tflite(model), load_target(target_name), runtime=runtime, opt=opt)
-    if as_json:
-        click.echo(result.model_dump_json(indent=2))
-    else:
-        print_bench(result)
-
-
-def print_bench(result: Bench) -> None:
+def print_emulation(result: Bench) -> None:
     """Print the layers, the totals, and what they rest on."""
     from rich.markup import escape
 

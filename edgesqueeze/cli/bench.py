@@ -1,0 +1,203 @@
+"""``edgesqueeze bench``: how long a model takes on a device: emulated, predicted, or measured there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgesqueeze.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgesqueeze.bench_records import Level
+    from edgesqueeze.graph import TfliteModel
+    from edgesqueeze.measurement_records import Failure, Measurement
+    from edgesqueeze.prediction_records import Prediction
+    from edgesqueeze.ssh.host import Host
+    from edgesqueeze.target import Target
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What was asked for beside the model and the target."""
+
+    runtime: str | None
+    opt: Level | None
+    hosts: tuple[str, ...]
+    local: bool
+    ssh_config: Path | None
+    install: bool
+    forget: bool
+    threads: tuple[int, ...]
+    sustain: float
+    plot: Path | None
+    as_json: bool
+
+
+@click.command("bench")
+@click.argument("model", metavar="MODEL.tflite", type=click.Path(path_type=Path))
+@click.option("--target", "target_name", metavar="NAME", help="The device, as in `targets list`.")
+@click.option(
+    "--runtime",
+    type=click.Choice(["c", "tflm", "litert", "tflite-runtime"]),
+    help="What runs it. By default native C on microcontrollers, else what the target names.",
+)
+@click.option("--opt", type=click.Choice(["O3", "O2", "Os"]), help="The compiler's level for native C: O3.")
+@click.option(
+    "--ssh", "hosts", metavar="HOST", multiple=True, help="Measure there. May be given several times."
+)
+@click.option("--local", is_flag=True, help="Measure on this computer.")
+@click.option(
+    "--ssh-config", type=click.Path(path_type=Path), help="Another file than ~/.ssh/config for `ssh`."
+)
+@click.option("--install", is_flag=True, help="Put a runtime into a folder of its own there if it has none.")
+@click.option("--forget", is_flag=True, help="Afterwards remove the folder with models and runtime there.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 1024),
+    multiple=True,
+    help="Predicted: 1 by default. Measured: 1 to all cores; may be given several times.",
+)
+@click.option(
+    "--sustain", metavar="SECONDS", type=click.FloatRange(0, 86400), default=0.0, help="Keep running so long."
+)
+@click.option(
+    "--plot", metavar="FILE.svg", type=click.Path(path_type=Path), help="Draw the time of each layer."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
+def bench(model: Path, target_name: str | None, **options: object) -> None:
+    """Tell how long MODEL.tflite takes on a device.
+
+    With a microcontroller for --target it runs as firmware in an emulator (or, with --runtime tflm, its time
+    is predicted). For a phone or a Raspberry Pi it is predicted. With --ssh it is measured on the device.
+    Exits with 1 if the model does not fit the target, or a device fails or computes something else.
+    """
+    from edgesqueeze.graph import read_tflite
+    from edgesqueeze.target import load_target
+
+    wish = _Wish(**options)  # type: ignore[arg-type]
+    measured = bool(wish.hosts or wish.local)
+    _check(wish, target_name, measured)
+    read = read_tflite(model)
+    target = load_target(target_name) if target_name else None
+    if measured:
+        _measure(read, target, wish)
+    elif target:
+        _foretell(read, target, wish)
+
+
+def _check(wish: _Wish, target_name: str | None, measured: bool) -> None:
+    if not measured and not target_name:
+        raise UsageError(
+            "which device?",
+            expected="--target NAME to predict or emulate, --ssh HOST or --local to measure",
+            got="none of them",
+            hint="`edgesqueeze targets list` shows the names",
+        )
+    where = "only goes with --ssh or --local" if not measured else "does not go with --ssh and --local"
+    wrong = {
+        "--sustain": not measured and wish.sustain,
+        "--install": not wish.hosts and wish.install,
+        "--forget": not wish.hosts and wish.forget,
+        "--ssh-config": not wish.hosts and wish.ssh_config,
+        "--plot": measured and wish.plot,
+        "--opt": measured and wish.opt,
+        "--runtime": measured and wish.runtime,
+        "several --threads": not measured and len(wish.threads) > 1,
+    }
+    for option, is_wrong in wrong.items():
+        if is_wrong:
+            why = "the device's runtime does not time layers" if option == "--plot" else ""
+            raise UsageError(f"{option} {where}", hint=why or f"leave out {option}")
+
+
+def _foretell(model: TfliteModel, target: Target, wish: _Wish) -> None:
+    """Emulate or predict, whatever the target and the runtime ask for."""
+    from edgesqueeze.bench import bench as run_bench
+    from edgesqueeze.bench_records import Bench
+
+    threads = wish.threads[0] if wish.threads else 1
+    result = run_bench(model, target, runtime=wish.runtime or "", opt=wish.opt, threads=threads)
+    if wish.plot:
+        from edgesqueeze.plot import write_chart
+
+        write_chart(result, wish.plot)
+    if wish.as_json:
+        click.echo(result.model_dump_json(indent=2))
+        return
+    if isinstance(result, Bench):
+        from edgesqueeze.cli.emulation import print_emulation
+
+        print_emulation(result)
+    else:
+        from edgesqueeze.cli.prediction import print_prediction
+
+        print_prediction(result)
+    if wish.plot:
+        click.echo(f"wrote {wish.plot}")
+
+
+def _measure(model: TfliteModel, target: Target | None, wish: _Wish) -> None:
+    from edgesqueeze.measurement_records import Boards, Measurement
+    from edgesqueeze.ssh.host import parse_host
+    from edgesqueeze.ssh.measure import Settings, measure, measure_all
+    from edgesqueeze.ssh.session import LOCAL
+
+    hosts: list[Host | str] = [parse_host(text, wish.ssh_config) for text in wish.hosts]
+    hosts += [LOCAL] if wish.local else []
+    settings = Settings(threads=wish.threads or None, sustain_seconds=wish.sustain, install=wish.install)
+    # A single device's error is the command's error.
+    try:
+        results = (
+            measure_all(model, hosts, settings) if len(hosts) > 1 else (measure(model, hosts[0], settings),)
+        )
+    finally:
+        if wish.forget:
+            _forget(hosts)
+    measurements = [one for one in results if isinstance(one, Measurement)]
+    failures = [one for one in results if not isinstance(one, Measurement)]
+    if target:
+        measurements = [one.model_copy(update={"target": target.name}) for one in measurements]
+    if wish.as_json and len(hosts) == 1:
+        click.echo(measurements[0].model_dump_json(indent=2))
+    elif wish.as_json:
+        click.echo(Boards(boards=tuple(measurements), failures=tuple(failures)).model_dump_json(indent=2))
+    else:
+        from edgesqueeze.cli.measurement import print_measurements
+
+        print_measurements(measurements, failures, _prediction(model, target, measurements))
+    sys.exit(_status(measurements, failures))
+
+
+def _prediction(
+    model: TfliteModel, target: Target | None, measurements: Sequence[Measurement]
+) -> Prediction | None:
+    """What would have been predicted for one thread, if there is something to compare it with."""
+    from edgesqueeze.latency.predict import predict
+
+    alone = all(one.threads[0].threads == 1 for one in measurements)
+    return predict(model, target) if target and target.latency and alone else None
+
+
+def _forget(hosts: Sequence[Host | str]) -> None:
+    from edgesqueeze.errors import EdgeSqueezeError
+    from edgesqueeze.ssh.host import Host
+    from edgesqueeze.ssh.session import forget
+
+    for host in hosts:
+        if isinstance(host, Host):
+            try:
+                forget(host)
+            except EdgeSqueezeError as error:
+                click.echo(f"warning: {host.destination}: could not be tidied: {error}", err=True)
+
+
+def _status(measurements: Sequence[Measurement], failures: Sequence[Failure]) -> int:
+    """1 if a device failed or was wrong, 2 if one could not be reached and nothing worse happened."""
+    if any(not one.outputs.ok for one in measurements) or any(one.exit_code == 1 for one in failures):
+        return 1
+    return max((one.exit_code for one in failures), default=0)

@@ -1,0 +1,113 @@
+"""What ``edgesqueeze bench`` prints of measured devices: one table for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from edgesqueeze.measurement_records import Failure, Measurement
+    from edgesqueeze.prediction_records import Prediction
+
+
+def print_measurements(
+    measurements: Sequence[Measurement], failures: Sequence[Failure], prediction: Prediction | None
+) -> None:
+    """Print the boards, their times side by side, and what a reader should know of each."""
+    from rich.markup import escape
+
+    from edgesqueeze.cli.tables import console, print_findings
+    from edgesqueeze.ssh.look import describe
+
+    screen = console()
+    for one in measurements:
+        screen.print(
+            f"[bold]{escape(one.host)}[/bold]: {escape(describe(one.device))}; "
+            f"{escape(one.runtime)} {escape(one.runtime_version)}",
+            soft_wrap=True,
+        )
+    if measurements:
+        screen.print(_times(measurements))
+    for one in measurements:
+        _print_sustained(screen, one)
+    for one in measurements:
+        verdict = "right" if one.outputs.ok and one.outputs.compared else "not compared"
+        colour = "green" if verdict == "right" else "yellow"
+        if not one.outputs.ok:
+            verdict, colour = "WRONG", "red"
+        screen.print(
+            f"{escape(one.host)}: outputs [{colour}]{verdict}[/]: {escape(one.outputs.reason)}",
+            soft_wrap=True,
+        )
+        screen.print(f"{escape(one.host)}: {one.overhead_seconds:.1f} s besides running", soft_wrap=True)
+        if prediction:
+            screen.print(escape(_compared(one, prediction)), soft_wrap=True)
+        print_findings(screen, one.findings)
+    for failure in failures:
+        screen.print(f"[red]{escape(failure.host)}: {escape(failure.message)}[/]", soft_wrap=True)
+
+
+def _times(measurements: Sequence[Measurement]) -> Table:
+    from rich.markup import escape
+
+    from edgesqueeze.cli.prediction import milliseconds
+    from edgesqueeze.cli.tables import table
+
+    figures = ("threads", "median ms", "p90", "p99", "min", "x", "load ms", "peak MiB", "runs")
+    rows = table("device", *figures, right=figures, fold=("device",))
+    for one in measurements:
+        for run in one.threads:
+            peak = f"{run.peak_rss_bytes / 2**20:.0f}" if run.peak_rss_bytes else "-"
+            rows.add_row(
+                escape(one.host) if run is one.threads[0] else "",
+                str(run.threads),
+                *map(milliseconds, (run.median_ms, run.p90_ms, run.p99_ms, run.min_ms)),
+                f"{run.speedup:.2f}",
+                milliseconds(run.load_ms),
+                peak,
+                f"{run.runs:,}",
+            )
+    return rows
+
+
+def _print_sustained(screen: Console, one: Measurement) -> None:
+    """A line for about every tenth of a sustained run, and the drift from its start to its end."""
+    from rich.markup import escape
+
+    from edgesqueeze.cli.prediction import milliseconds
+    from edgesqueeze.cli.tables import table
+
+    seconds = one.sustained
+    if not seconds:
+        return
+    figures = ("second", "median ms", "temperature", "clock MHz", "throttled")
+    rows = table(*figures, right=figures)
+    step = max(1, len(seconds) // 10)
+    for second in [*seconds[:-1:step], seconds[-1]]:
+        throttled = {True: "yes", False: "no", None: "-"}[second.throttled]
+        rows.add_row(
+            f"{second.t_seconds:.0f}",
+            milliseconds(second.median_ms),
+            "-" if second.temperature_c is None else f"{second.temperature_c:.1f} C",
+            "-" if second.clock_mhz is None else f"{second.clock_mhz:.0f}",
+            throttled,
+        )
+    threads = "1 thread" if one.sustained_threads == 1 else f"{one.sustained_threads} threads"
+    screen.print(f"{escape(one.host)}: sustained, {threads}", soft_wrap=True)
+    screen.print(rows)
+    drift = seconds[-1].median_ms / seconds[0].median_ms - 1
+    screen.print(f"{escape(one.host)}: from the first to the last second {drift:+.1%}", soft_wrap=True)
+
+
+def _compared(one: Measurement, prediction: Prediction) -> str:
+    from edgesqueeze.cli.prediction import milliseconds, span
+
+    measured = one.latency_ms.estimate
+    inside = prediction.latency_ms.low <= measured <= prediction.latency_ms.high
+    return (
+        f"{one.host}: measured {milliseconds(measured)} ms, predicted for {prediction.target} "
+        f"{span(prediction.latency_ms)} ms: {'inside' if inside else 'OUTSIDE'} the bounds"
+    )
