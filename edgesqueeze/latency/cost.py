@@ -1,0 +1,155 @@
+"""The time of each operator of a .tflite in LiteRT, from a device's costs.
+
+An operator takes what its arithmetic, its tensors and its call take:
+
+    mac_ps    for each multiply-accumulate. Kernels compute tiles of so many positions by so many channels,
+              and a tile that is not full takes as long: all are rounded up to whole tiles
+    patch_ps  for each element of the matrix of windows (rows x depth) that a convolution gathers
+    row_ps    for each output position
+    output_ps for each output element
+    weight_ps for each byte of weights
+    call_ns   once
+
+Around the operators come the weights that no cache keeps until the next inference (``memory``, by the size of
+all weights), activations that other operators have pushed out (``activation_ps``), and ``invoke_us``. That
+arithmetic is bound by computing and by memory is the view of the roofline model (Williams, Waterman and
+Patterson, 2009); here the two add up, since small cores overlap them badly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from edgesqueeze.latency.work import Work
+from edgesqueeze.target_latency import ArithmeticLatency, OperatorCost, OperatorLatency
+
+FREE_OPCODES = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
+"""They keep their data where they are, or copy them at once."""
+FALLBACKS = {
+    "conv_1x1": ("conv",),
+    "conv": ("conv_1x1",),
+    "gemv": ("conv_1x1", "conv"),
+    "transpose_conv": ("conv", "conv_1x1"),
+    "recurrent": ("gemv", "conv_1x1", "conv"),
+}
+"""What stands in for a kind that a device has no costs of."""
+
+
+NO_TILES = OperatorCost()
+
+
+class Counts(NamedTuple):
+    """What the costs of an operator are multiplied with, in the order of ``OperatorCost``'s fields."""
+
+    macs: float
+    patches: float
+    rows: float
+    outputs: float
+    weight_bytes: float
+    calls: float
+
+
+class OperatorTime(NamedTuple):
+    """What one operator takes.
+
+    Attributes:
+        ms: with one thread.
+        known: whether the device has costs for this very kind.
+    """
+
+    ms: float
+    known: bool
+
+
+def counts_of(work: Work, tile: OperatorCost = NO_TILES) -> Counts:
+    """What an operator's costs are multiplied with; of ``tile`` only the tiles count."""
+    rows, depth, columns = work.rows, work.depth, work.columns
+    if work.macs:
+        if work.kind != "depthwise":
+            rows = _whole(rows, tile.tile_rows) if rows > 1 else rows
+            depth = work.taps * _whole(depth // work.taps, tile.tile_depth)
+        wide_enough = (size for size in tile.tile_columns if size >= columns)
+        columns = _whole(columns, min(wide_enough, default=max(tile.tile_columns)))
+    return Counts(
+        macs=float(rows * depth * columns),
+        patches=float(work.rows * work.depth),
+        rows=float(work.rows),
+        outputs=float(work.outputs),
+        weight_bytes=float(work.weight_bytes),
+        calls=1.0,
+    )
+
+
+def key_of(work: Work) -> str:
+    """The name of an operator's costs: its kind if it multiplies with weights, else its opcode."""
+    if work.kind in ("conv", "fully_connected"):
+        if work.rows == 1:
+            return "gemv"
+        return "conv_1x1" if work.taps == 1 else "conv"
+    return work.kind if work.macs else work.opcode
+
+
+def operator_times(works: Sequence[Work], latency: OperatorLatency) -> tuple[OperatorTime, ...]:
+    """What each operator takes with one thread, without ``invoke_us``."""
+    byte_ps = _memory_cost(sum(work.weight_bytes for work in works), latency)
+    return tuple(_time(work, latency, byte_ps) for work in works)
+
+
+def speedup(latency: OperatorLatency, threads: int) -> float:
+    """How many times faster so many threads are than one; beyond those that were measured, the last."""
+    return latency.speedup[min(threads, len(latency.speedup)) - 1]
+
+
+def _time(work: Work, latency: OperatorLatency, byte_ps: float) -> OperatorTime:
+    if work.kind == "free" or work.opcode in FREE_OPCODES:
+        return OperatorTime(0.0, True)
+    arithmetic, right = _arithmetic(work, latency)
+    cost, known = _cost(work, arithmetic)
+    counts = counts_of(work, cost)
+    ps = sum(figure * count for figure, count in zip(_figures(cost), counts, strict=True))
+    ps += byte_ps * work.weight_bytes + arithmetic.activation_ps * activation_bytes(work)
+    return OperatorTime(ps / 1e9, known and right)
+
+
+def activation_bytes(work: Work) -> int:
+    """Bytes of the tensors that an operator reads and writes, constants left out."""
+    return (work.inputs + work.outputs) * work.element_bytes
+
+
+def _figures(cost: OperatorCost) -> tuple[float, ...]:
+    return (cost.mac_ps, cost.patch_ps, cost.row_ps, cost.output_ps, cost.weight_ps, cost.call_ns * 1e3)
+
+
+def _arithmetic(work: Work, latency: OperatorLatency) -> tuple[ArithmeticLatency, bool]:
+    """The costs that fit an operator's type best, and whether they are those of its type."""
+    own = {"float32": latency.float32, "int8": latency.int8}.get(work.arithmetic)
+    stand_in = latency.float32 or latency.int8
+    assert stand_in is not None  # the record was checked
+    return own or stand_in, own is not None
+
+
+def _cost(work: Work, arithmetic: ArithmeticLatency) -> tuple[OperatorCost, bool]:
+    key = key_of(work)
+    for name in (key,) if work.macs else (key, work.kind):
+        if name in arithmetic.operators:
+            return arithmetic.operators[name], True
+    for name in (*FALLBACKS.get(key, ()), "other"):
+        if name in arithmetic.operators:
+            return arithmetic.operators[name], False
+    return OperatorCost(), False
+
+
+def _memory_cost(weights_bytes: int, latency: OperatorLatency) -> float:
+    """Picoseconds per byte of weights, on a line between the sizes that are given."""
+    below = (0, 0.0)
+    for step in latency.memory:
+        if weights_bytes <= step.weights_bytes:
+            share = (weights_bytes - below[0]) / (step.weights_bytes - below[0])
+            return below[1] + share * (step.byte_ps - below[1])
+        below = (step.weights_bytes, step.byte_ps)
+    return below[1]
+
+
+def _whole(count: int, tile: int) -> int:
+    return -(-count // tile) * tile

@@ -1,0 +1,131 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.latency.cost import counts_of, key_of, operator_times, speedup
+from edgesqueeze.latency.microbenchmarks import benchmarks
+from edgesqueeze.latency.work import work_of
+from edgesqueeze.target_latency import ArithmeticLatency, Interval, MemoryCost, OperatorCost, OperatorLatency
+
+CONV = OperatorCost(mac_ps=10, output_ps=100, call_ns=1)
+
+
+def latency(memory=(), activation_ps=0.0, **operators):
+    section = ArithmeticLatency(operators=operators or {"conv": CONV}, activation_ps=activation_ps)
+    return OperatorLatency(
+        runtime="litert",
+        version="test",
+        memory=memory,
+        speedup=(1.0, 1.9, 2.5),
+        float32=section,
+        int8=section,
+        interval=Interval(low=0.9, high=1.1),
+        basis="test",
+    )
+
+
+def works(build, dtype="int8", shape=(1, 8, 8, 4)):
+    graph = GraphBuilder(seed=1)
+    return work_of(parse_tflite(graph.build([build(graph, graph.input(shape, dtype))])))
+
+
+def test_by_hand():
+    (work,) = works(lambda g, x: g.conv2d(x, 6))
+    (time,) = operator_times([work], latency())
+    # 8 * 8 * 9 * 4 * 6 multiply-accumulates, 8 * 8 * 6 outputs, one call.
+    assert time.ms == pytest.approx((13_824 * 10 + 384 * 100 + 1000) / 1e9)
+    assert time.known
+
+
+@pytest.mark.parametrize(
+    ("tile", "macs"),
+    [
+        (OperatorCost(), 64 * 36 * 6),
+        (OperatorCost(tile_columns=(8,)), 64 * 36 * 8),
+        (OperatorCost(tile_columns=(4, 16)), 64 * 36 * 16),
+        (OperatorCost(tile_columns=(8, 16)), 64 * 36 * 8),
+        (OperatorCost(tile_columns=(4,)), 64 * 36 * 8),
+        (OperatorCost(tile_rows=7), 70 * 36 * 6),
+        (OperatorCost(tile_depth=8), 64 * 72 * 6),
+    ],
+)
+def test_tiles_that_are_not_full_cost_as_much(tile, macs):
+    (work,) = works(lambda g, x: g.conv2d(x, 6))
+    assert counts_of(work, tile).macs == macs
+
+
+def test_names_of_costs():
+    assert [key_of(work) for work in works(lambda g, x: g.conv2d(x, 6))] == ["conv"]
+    assert [key_of(work) for work in works(lambda g, x: g.conv2d(x, 6, 1))] == ["conv_1x1"]
+    assert [key_of(work) for work in works(lambda g, x: g.depthwise_conv2d(x))] == ["depthwise"]
+    assert [key_of(work) for work in works(lambda g, x: g.fully_connected(x, 2), shape=(1, 4))] == ["gemv"]
+    assert [key_of(work) for work in works(lambda g, x: g.conv2d(x, 6, 1), shape=(1, 1, 1, 4))] == ["gemv"]
+    assert [key_of(work) for work in works(lambda g, x: g.add(x, x))] == ["ADD"]
+
+
+def test_what_has_no_costs_of_its_own_is_known_as_such():
+    (work,) = works(lambda g, x: g.conv2d(x, 6, 1))
+    assert not operator_times([work], latency())[0].known
+    (other,) = works(lambda g, x: g.unary("TANH", x))
+    (time,) = operator_times([other], latency(other=OperatorCost(output_ps=5)))
+    assert time.ms == pytest.approx(256 * 5 / 1e9)
+    assert not time.known
+    (named,) = operator_times([other], latency(TANH=OperatorCost(output_ps=7), other=OperatorCost()))
+    assert named.ms == pytest.approx(256 * 7 / 1e9)
+    assert named.known
+
+
+def test_int16_has_the_costs_of_float_but_is_not_known():
+    (work,) = works(lambda g, x: g.conv2d(x, 6), dtype="int16")
+    (time,) = operator_times([work], latency())
+    assert time.ms > 0
+    assert not time.known
+
+
+def test_reshaping_is_free():
+    (work,) = works(lambda g, x: g.reshape(x, (1, 256)))
+    assert operator_times([work], latency())[0] == (0.0, True)
+
+
+def test_weights_cost_more_the_larger_the_model():
+    steps = (MemoryCost(weights_bytes=100, byte_ps=0), MemoryCost(weights_bytes=300, byte_ps=20))
+    (work,) = works(lambda g, x: g.fully_connected(x, 10), shape=(1, 16))
+    assert work.weight_bytes == 200
+    (time,) = operator_times([work], latency(steps, gemv=OperatorCost()))
+    assert time.ms == pytest.approx(200 * 10 / 1e9)
+    (beyond,) = operator_times([work], latency((*steps[:1], MemoryCost(weights_bytes=150, byte_ps=8))))
+    assert beyond.ms >= 200 * 8 / 1e9
+
+
+def test_activations_cost_by_the_byte():
+    (work,) = works(lambda g, x: g.add(x, x), dtype="float32")
+    (time,) = operator_times([work], latency(activation_ps=3, ADD=OperatorCost()))
+    assert time.ms == pytest.approx(3 * 256 * 4 * 3 / 1e9)
+
+
+def test_more_threads_than_were_measured_are_as_fast_as_those():
+    assert [speedup(latency(), threads) for threads in (1, 2, 3, 8)] == [1.0, 1.9, 2.5, 2.5]
+
+
+@settings(derandomize=True, deadline=None, max_examples=50)
+@given(
+    st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.integers(1, 8), st.sampled_from([1, 4, 8])
+)
+def test_more_work_never_takes_less(size, depth, width, rows, columns):
+    cost = OperatorCost(mac_ps=3, patch_ps=2, row_ps=1, output_ps=5, tile_rows=rows, tile_columns=(columns,))
+    device = latency(conv=cost, conv_1x1=cost, gemv=cost)
+
+    def ms(size, depth, width):
+        (work,) = works(lambda g, x: g.conv2d(x, width, 3), shape=(1, size, size, depth))
+        return operator_times([work], device)[0].ms
+
+    assert ms(size, depth, width) <= ms(size, depth, width + 1)
+    assert ms(size, depth, width) <= ms(size, depth + 1, width)
+
+
+def test_every_microbenchmark_has_a_name_for_its_costs():
+    for one in benchmarks("int8"):
+        for work in work_of(parse_tflite(one.content)):
+            assert key_of(work)

@@ -1,0 +1,101 @@
+"""A device is made up from known costs; the fit has to find them again from its times."""
+
+import random
+
+import pytest
+
+from edgesqueeze.errors import DeviceError
+from edgesqueeze.graph import parse_tflite
+from edgesqueeze.latency.cost import speedup
+from edgesqueeze.latency.fit_costs import Measured, fit_costs, predicted_ms
+from edgesqueeze.latency.microbenchmarks import benchmarks
+from edgesqueeze.latency.work import work_of
+from edgesqueeze.target_latency import ArithmeticLatency, Interval, MemoryCost, OperatorCost, OperatorLatency
+from edgesqueeze.testing.tflite_builder import tiny_cnn
+
+SLOW = OperatorCost(output_ps=900, call_ns=200)
+SECTION = ArithmeticLatency(
+    operators={
+        "conv": OperatorCost(mac_ps=80, output_ps=200, call_ns=500, tile_rows=4, tile_columns=(8,)),
+        "conv_1x1": OperatorCost(mac_ps=60, output_ps=150, call_ns=400, tile_rows=4, tile_columns=(8,)),
+        "gemv": OperatorCost(mac_ps=150, call_ns=300),
+        "depthwise": OperatorCost(mac_ps=200, output_ps=100, call_ns=300),
+        "HARD_SWISH": OperatorCost(output_ps=9000, call_ns=200),
+        "other": SLOW,
+    }
+)
+DEVICE = OperatorLatency(
+    runtime="litert",
+    version="made up",
+    invoke_us=4.0,
+    speedup=(1.0, 1.8),
+    memory=(MemoryCost(weights_bytes=524288, byte_ps=0), MemoryCost(weights_bytes=8_000_000, byte_ps=60)),
+    float32=SECTION,
+    int8=SECTION,
+    interval=Interval(low=1, high=1),
+    basis="made up",
+)
+
+
+def times(device, noise=0.0, arithmetics=("float32", "int8")):
+    rng = random.Random(1)
+    points = []
+    for arithmetic in arithmetics:
+        for one in benchmarks(arithmetic):
+            works = work_of(parse_tflite(one.content))
+            for threads in (1, 2) if one.network else (1,):
+                ms = predicted_ms(device, works) / speedup(device, threads) * rng.lognormvariate(0, noise)
+                points.append(Measured(one.name, arithmetic, one.network, works, threads, ms))
+    return points
+
+
+@pytest.fixture(scope="module")
+def exact():
+    return fit_costs(times(DEVICE), runtime="litert", version="made up", basis="fitted")
+
+
+def test_costs_are_found_again(exact):
+    assert exact.invoke_us == pytest.approx(DEVICE.invoke_us, rel=0.02)
+    assert exact.speedup == pytest.approx((1.0, 1.8), rel=0.01)
+    for arithmetic in (exact.float32, exact.int8):
+        conv = arithmetic.operators["conv_1x1"]
+        assert (conv.tile_rows, conv.tile_columns) == (4, (8,))
+        assert conv.mac_ps == pytest.approx(60, rel=0.02)
+        assert arithmetic.operators["HARD_SWISH"].output_ps + arithmetic.operators[
+            "HARD_SWISH"
+        ].mac_ps == pytest.approx(9000, rel=0.02)
+
+
+def test_a_new_model_is_predicted(exact):
+    works = work_of(parse_tflite(tiny_cnn()))
+    assert predicted_ms(exact, works) == pytest.approx(predicted_ms(DEVICE, works), rel=0.05)
+
+
+def test_without_noise_the_bounds_are_narrow(exact):
+    assert 0.9 < exact.interval.low <= 1 <= exact.interval.high < 1.1
+
+
+def test_noise_widens_the_bounds_and_leaves_the_costs():
+    noisy = fit_costs(times(DEVICE, 0.1), runtime="litert", version="made up", basis="fitted")
+    assert noisy.interval.high > 1.1
+    assert noisy.interval.low < 0.9
+    works = work_of(parse_tflite(tiny_cnn()))
+    assert predicted_ms(noisy, works) == pytest.approx(predicted_ms(DEVICE, works), rel=0.15)
+
+
+def test_weights_that_leave_the_cache_cost_more(exact):
+    costs = [step.byte_ps for step in exact.memory]
+    assert costs == sorted(costs)
+    assert costs[0] == 0
+    assert costs[-1] == pytest.approx(60, rel=0.1)
+
+
+def test_one_type_is_enough():
+    found = fit_costs(times(DEVICE, arithmetics=("int8",)), runtime="litert", version="x", basis="x")
+    assert found.float32 is None
+    assert found.int8 is not None
+
+
+def test_nothing_measured_is_an_error():
+    with pytest.raises(DeviceError, match="none of the microbenchmarks"):
+        fit_costs([], runtime="litert", version="x", basis="x")

@@ -1,0 +1,114 @@
+"""Predicts the latency of LiteRT on a processor that runs an operating system, without the device.
+
+Each operator takes what the target's costs say (``cost.py``); several threads share all of them alike. The
+target's profile says how far off totals have been. Single operators are further off, since their errors
+partly cancel in the sum, and operators that the profile has no costs of widen the bounds by their share.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from edgesqueeze.errors import TargetError, UsageError
+from edgesqueeze.latency.cost import OperatorTime, operator_times, speedup
+from edgesqueeze.latency.records import Bounds, Estimate
+from edgesqueeze.latency.work import Work
+from edgesqueeze.target_latency import Interval, OperatorLatency
+from edgesqueeze.target_records import Target
+
+LAYER_RATIO = 2.5
+"""Errors of one operator over those of a total, as logarithms. In fits to whole models, what is left open of
+single costs is two to five times what is left open of the sum."""
+LAYER_ERROR = math.log(1.6)
+"""But no more than this beside the total's: what is wrong for a whole device moves all operators alike."""
+UNKNOWN_ERROR = math.log(3)
+"""Half width of the bounds on an operator whose kind has no costs of its own."""
+NAMED = 0.01
+"""Such operators are named in ``basis`` from this share of the latency on, together."""
+
+
+def predict(works: Sequence[Work], target: Target, threads: int | None = None) -> Estimate:
+    """The latency of one inference, in milliseconds.
+
+    Args:
+        works: of a model's operators, in execution order.
+        target: whose profile has a section ``[latency]`` for LiteRT.
+        threads: how many run the model; 1 by default.
+
+    Raises:
+        TargetError: the profile has no such section.
+        UsageError: fewer than one thread, or more than the target has cores.
+    """
+    latency = _latency(target)
+    count = _threads(threads, target)
+    factor = 1 / speedup(latency, count)
+    times = operator_times(works, latency)
+    total = latency.invoke_us / 1000 + factor * sum(time.ms for time in times)
+    unknown = factor * sum(time.ms for time in times if not time.known) / total if total else 0.0
+    return Estimate(
+        total=_bounds(total, latency.interval, unknown * UNKNOWN_ERROR),
+        layers=tuple(_layer(time, factor, latency.interval) for time in times),
+        runtime=latency.runtime,
+        runtime_version=latency.version,
+        threads=count,
+        basis=(latency.basis, *_scaling(latency, count), *_guessed(works, times, unknown)),
+    )
+
+
+def _latency(target: Target) -> OperatorLatency:
+    if not isinstance(target.latency, OperatorLatency):
+        raise TargetError(
+            f"the profile of {target.name} does not say how fast LiteRT is",
+            expected='a section [latency] with runtime = "litert"',
+            hint="measure it on a device of your own: `edgesqueeze calibrate` writes the section",
+        )
+    return target.latency
+
+
+def _threads(threads: int | None, target: Target) -> int:
+    count = 1 if threads is None else threads
+    if not 1 <= count <= target.cpu.cores:
+        raise UsageError(
+            f"{target.name} cannot run {count} threads at once",
+            expected=f"1 to {target.cpu.cores} threads, one for each core",
+            got=str(count),
+        )
+    return count
+
+
+def _layer(time: OperatorTime, factor: float, interval: Interval) -> Bounds:
+    error = 0.0 if time.known else UNKNOWN_ERROR
+    widest = max(-math.log(interval.low), math.log(interval.high))
+    return _bounds(time.ms * factor, interval, math.hypot(min(LAYER_RATIO * widest, LAYER_ERROR), error))
+
+
+def _bounds(estimate: float, interval: Interval, more: float) -> Bounds:
+    """Bounds from an interval and an independent error, the logarithm of a factor."""
+    return Bounds(
+        estimate * math.exp(-math.hypot(math.log(interval.low), more)),
+        estimate,
+        estimate * math.exp(math.hypot(math.log(interval.high), more)),
+    )
+
+
+def _scaling(latency: OperatorLatency, threads: int) -> Iterable[str]:
+    known = len(latency.speedup)
+    if threads > known:
+        yield (
+            f"How {threads} threads scale is not known: the latency is that of "
+            f"{known} thread{'s' if known > 1 else ''}."
+        )
+
+
+def _guessed(works: Sequence[Work], times: Sequence[OperatorTime], share: float) -> Iterable[str]:
+    kinds = dict.fromkeys(
+        f"{work.opcode} in {work.arithmetic}"
+        for work, time in zip(works, times, strict=True)
+        if not time.known
+    )
+    if share >= NAMED:
+        yield (
+            f"{share:.0%} of the latency is guessed from operators of another kind or type, since the "
+            f"profile has no costs of these: {', '.join(kinds)}."
+        )

@@ -1,0 +1,102 @@
+"""Predict a model's latency on a target from the file alone; ``tflm`` and ``litert`` have the models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgesqueeze.bench_records import Range
+from edgesqueeze.errors import TargetError, UsageError
+from edgesqueeze.graph import TfliteModel
+from edgesqueeze.latency import litert, tflm
+from edgesqueeze.latency.cost import activation_bytes
+from edgesqueeze.latency.records import CONFIDENCE, Bounds, Estimate
+from edgesqueeze.latency.work import Work, work_of
+from edgesqueeze.prediction_records import LayerPrediction, PredictedMemory, Prediction
+from edgesqueeze.target import Target
+
+
+def predict(model: TfliteModel, target: Target, *, runtime: str = "", threads: int = 1) -> Prediction:
+    """Predict the latency of one inference.
+
+    Args:
+        model: any .tflite; only its main graph counts.
+        target: a profile with a section ``[latency]``.
+        runtime: what shall run it; by default what the section is for.
+        threads: how many threads run it.
+
+    Raises:
+        TargetError: the profile has no latency model.
+        UsageError: the latency model is for another runtime, or so many threads make no sense.
+        TfliteError: an operator is malformed.
+    """
+    latency = target.latency
+    if latency is None:
+        raise TargetError(
+            f"the profile {target.name} has no latency model",
+            expected="a section [latency]",
+            hint="measure it with `edgesqueeze bench --ssh HOST`, or run `edgesqueeze calibrate --ssh HOST` "
+            "once and use the target that it writes",
+        )
+    if runtime and runtime != latency.runtime:
+        raise UsageError(
+            f"the latency model of {target.name} is for another runtime",
+            expected=latency.runtime,
+            got=runtime,
+            hint=f"use --runtime {latency.runtime}, or leave it out",
+        )
+    works = work_of(model)
+    return _record(model, target, works, _estimate(works, target, threads))
+
+
+def _estimate(works: Sequence[Work], target: Target, threads: int) -> Estimate:
+    if target.is_mcu:
+        if threads != 1:
+            raise UsageError(
+                f"{target.name} runs one thread",
+                expected="1",
+                got=str(threads),
+                hint="leave out --threads",
+            )
+        return tflm.predict(works, target)
+    return litert.predict(works, target, threads)
+
+
+def _record(model: TfliteModel, target: Target, works: Sequence[Work], estimate: Estimate) -> Prediction:
+    whole = sum(bounds.estimate for bounds in estimate.layers) or 1.0
+    return Prediction(
+        model=model.name,
+        sha256=model.sha256,
+        target=target.name,
+        core=target.cpu.core,
+        clock_mhz=target.cpu.clock_mhz,
+        runtime=estimate.runtime,
+        runtime_version=estimate.runtime_version,
+        threads=estimate.threads,
+        confidence=CONFIDENCE,
+        latency_ms=_range(estimate.total),
+        macs=sum(work.macs for work in works),
+        layers=tuple(
+            LayerPrediction(
+                index=work.index,
+                opcode=work.opcode,
+                name=work.name,
+                summary=work.shapes,
+                macs=work.macs,
+                weights_bytes=work.weight_bytes,
+                latency_ms=_range(bounds),
+                share=round(bounds.estimate / whole, 4),
+            )
+            for work, bounds in zip(works, estimate.layers, strict=True)
+        ),
+        memory=PredictedMemory(
+            flash_model_bytes=len(model.content),
+            weights_bytes=sum(tensor.stored_bytes for tensor in model.main.tensors),
+            activations_bytes=max(map(activation_bytes, works), default=0),
+        ),
+        basis=estimate.basis,
+    )
+
+
+def _range(bounds: Bounds) -> Range:
+    low, estimate, high = (float(f"{figure:.4g}") for figure in bounds)
+    return Range(estimate=estimate, low=low, high=high)

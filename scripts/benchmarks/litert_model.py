@@ -1,0 +1,252 @@
+"""Costs of XNNPACK and TensorFlow Lite on Arm cores, fitted to published latencies.
+
+All devices share the shape of the costs (``Costs``); cores differ by their clock and by how many
+multiply-accumulates they can do in one; a device, a build, a version of the runtime, and the number of
+threads each multiply what remains by a factor of their own. There are few latencies for each, so every
+logarithm of a factor is drawn to zero by a normal prior (ridge regression: Hoerl and Kennard, 1970; as the
+most probable parameters of a hierarchical model: Gelman and Hill, 2007, chapter 12). Errors are relative:
+those of the logarithm of a latency. Solved by Gauss-Newton steps.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from litert_priors import COMPUTING, CORES, NOISE, PRIOR, SCALING, SPREADS, XNNPACK
+from litert_rows import Arithmetic, Costs, Row, rows
+
+Name = tuple[str, ...]
+Array = npt.NDArray[np.float64]
+
+
+class Setting(NamedTuple):
+    """What runs a model.
+
+    Attributes:
+        device: which one.
+        core: of the device.
+        clock_mhz: of the core.
+        build: 32-bit or 64-bit.
+        runtime: name.
+        version: of the runtime.
+        kernels: what they are, for versions that have nearly the same.
+        arithmetic: of the model.
+        threads: how many.
+    """
+
+    device: str
+    core: str
+    clock_mhz: float
+    build: str
+    runtime: str
+    version: str
+    kernels: str
+    arithmetic: Arithmetic
+    threads: int
+
+
+class Fit:
+    """Fitted factors; what was never measured has the factor one.
+
+    Args:
+        models: to leave out, with all their latencies.
+        boards: to leave out, with all devices of this make.
+        start: logarithms to start from.
+    """
+
+    def __init__(
+        self,
+        models: Collection[str] = (),
+        boards: Collection[str] = (),
+        start: Array | None = None,
+    ) -> None:
+        data = _data()
+        kept = np.array([row.model not in models and board(row.device) not in boards for row in rows()])
+        self.names = data.names
+        self.theta, self.covariance = _solved(
+            data.design[kept],
+            data.offsets[kept],
+            data.amounts[kept],
+            data.logs[kept],
+            data.precisions,
+            np.zeros(len(data.names)) if start is None else start,
+        )
+
+    def factor(self, *name: str) -> float:
+        """Logarithm of a factor, by its name."""
+        return float(self.theta[self.names[name]]) if name in self.names else 0.0
+
+    def costs(self, setting: Setting) -> Costs:
+        """Costs with the setting's threads."""
+        logs = _matrix(setting, self.names) @ self.theta + _offsets(setting)
+        return Costs(*np.exp(logs).tolist())
+
+    def milliseconds(self, setting: Setting, amounts: Costs) -> float:
+        """The predicted latency of a model with some amounts of work."""
+        return sum(cost * amount for cost, amount in zip(self.costs(setting), amounts, strict=True))
+
+    def spread(self, setting: Setting, amounts: Costs) -> float:
+        """Standard deviation of the logarithm of a latency around its prediction.
+
+        It is that of the posterior predictive distribution, linearized (MacKay, Bayesian interpolation,
+        1992): factors that the latencies left open keep the spread that they had before.
+        """
+        parts = [cost * amount for cost, amount in zip(self.costs(setting), amounts, strict=True)]
+        shares = np.array(parts) / sum(parts)
+        slopes = shares @ _matrix(setting, self.names)
+        unknown: dict[Name, float] = {}
+        for share, term in zip(shares, _terms(setting), strict=True):
+            for name, exponent in term.items():
+                if name not in self.names:
+                    unknown[name] = unknown.get(name, 0.0) + float(share) * exponent
+        variance = NOISE**2 + float(slopes @ self.covariance @ slopes)
+        variance += sum((slope * SPREADS[name[0]]) ** 2 for name, slope in unknown.items())
+        return math.sqrt(variance)
+
+    def speedup(self, device: str, strengths: Sequence[float], measured: int) -> tuple[float, ...]:
+        """How many times faster 1, 2, 3, ... threads are than one.
+
+        Args:
+            device: which one.
+            strengths: of its cores, as shares of the fastest one, in descending order.
+            measured: the number of threads that ``device`` was measured with; 1 if it was not.
+        """
+        power = SCALING + self.factor("scaling", _kind(device))
+        if measured > 1:
+            power += self.factor("threads", board(device), str(measured)) / math.log(measured)
+        return tuple(sum(strengths[:count]) ** power for count in range(1, len(strengths) + 1))
+
+
+@functools.cache
+def fit(models: frozenset[str] = frozenset(), boards: frozenset[str] = frozenset()) -> Fit:
+    """The fit without some models or boards."""
+    return Fit(models, boards, fit().theta if models or boards else None)
+
+
+def setting_of(row: Row) -> Setting:
+    """What ran a row."""
+    return Setting(
+        row.device,
+        row.core,
+        row.clock_mhz,
+        row.build,
+        row.runtime,
+        row.version,
+        row.kernels,
+        row.arithmetic,
+        row.threads,
+    )
+
+
+def _kind(device: str) -> str:
+    return "phone" if "Pixel" in device or "phone" in device else "board"
+
+
+def board(device: str) -> str:
+    """A device without what tells it from others of its make; they scale with threads alike."""
+    return device.partition(" (")[0]
+
+
+class _Data(NamedTuple):
+    """All latencies as arrays: rows by costs by factors, and so on."""
+
+    names: dict[Name, int]
+    design: Array
+    offsets: Array
+    amounts: Array
+    logs: Array
+    precisions: Array
+
+
+@functools.cache
+def _data() -> _Data:
+    settings = [setting_of(row) for row in rows()]
+    found = dict.fromkeys(name for one in settings for term in _terms(one) for name in term)
+    names = {name: index for index, name in enumerate(found)}
+    return _Data(
+        names,
+        np.stack([_matrix(one, names) for one in settings]),
+        np.array([_offsets(one) for one in settings]),
+        np.array([row.amounts for row in rows()]),
+        np.log([row.milliseconds for row in rows()]),
+        np.array([SPREADS[name[0]] ** -2 for name in names]),
+    )
+
+
+def _solved(
+    design: Array, offsets: Array, amounts: Array, logs: Array, precisions: Array, theta: Array
+) -> tuple[Array, Array]:
+    """The most probable logarithms of all factors, and their covariance."""
+    for _ in range(50):
+        parts = np.exp(design @ theta + offsets) * amounts
+        totals = parts.sum(axis=1)
+        slopes = np.einsum("rk,rkp->rp", parts / totals[:, None], design)
+        missing = logs - np.log(totals)
+        hessian = slopes.T @ slopes / NOISE**2 + np.diag(precisions)
+        step = np.linalg.solve(hessian, slopes.T @ missing / NOISE**2 - precisions * theta)
+        theta = theta + step / max(1.0, float(np.abs(step).max()))
+        if np.abs(step).max() < 1e-7:
+            break
+    return theta, np.linalg.inv(hessian)
+
+
+def _matrix(setting: Setting, names: Mapping[Name, int]) -> Array:
+    """The exponent of each factor in each cost; factors without a name are one."""
+    terms = _terms(setting)
+    matrix = np.zeros((len(terms), len(names)))
+    for index, term in enumerate(terms):
+        for name, exponent in term.items():
+            if name in names:
+                matrix[index, names[name]] = exponent
+    return matrix
+
+
+def _terms(setting: Setting) -> list[dict[Name, float]]:
+    """For each cost, the factors that it is the product of, with their exponents."""
+    device, build, arithmetic = setting.device, setting.build, setting.arithmetic
+    common: dict[Name, float] = {
+        ("device", device): 1,
+        ("arithmetic", device, arithmetic): 1,
+        ("build", device, build, arithmetic): 1,
+        ("version", device, build, setting.runtime, setting.version, arithmetic): 1,
+    }
+    kernels = setting.kernels
+    if kernels != XNNPACK:
+        common["kernels", kernels, arithmetic] = 1
+    if setting.threads > 1:
+        common["threads", board(device), str(setting.threads)] = -1
+        common["scaling", _kind(device)] = -math.log(setting.threads)
+    terms = []
+    for cost in Costs._fields:
+        own: dict[Name, float] = {("cost", arithmetic, cost): 1}
+        if cost in ("activation", "weight"):
+            own["memory", device, arithmetic] = 1
+        if kernels != XNNPACK and cost != "mac":
+            own["kernels' cost", kernels, cost] = 1
+        terms.append(common | own)
+    return terms
+
+
+def _offsets(setting: Setting) -> list[float]:
+    """Logarithms of the costs that are expected before any measurement."""
+    core, standard = CORES[setting.core], CORES["cortex-a72"]
+    prior = PRIOR[setting.arithmetic]
+    logs = []
+    for cost, clocks in zip(Costs._fields, prior, strict=True):
+        kind = setting.arithmetic
+        if cost == "mac" and kind == "int8":
+            strength = core.dot / standard.dot
+        else:
+            strength = getattr(core, kind) / getattr(standard, kind)
+        if cost not in COMPUTING:
+            strength **= 0.5  # memory and calls gain from a better core, but less
+        unit = 1e3 if cost == "call" else 1e6
+        logs.append(
+            math.log(clocks * unit / setting.clock_mhz / strength) - SCALING * math.log(setting.threads)
+        )
+    return logs

@@ -1,0 +1,75 @@
+"""What the fit of ``litert_model`` takes for granted before it sees a latency."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from litert_rows import Costs
+
+NOISE = 0.07
+"""Of one latency, as a logarithm: what five costs cannot say of an operator, and figures of two digits.
+Chosen so that nine of ten latencies are in the bounds that are predicted without their models."""
+COMPUTING = ("mac", "depthwise")
+XNNPACK = "XNNPACK"
+"""The kernels that others are compared with."""
+
+
+class Core(NamedTuple):
+    """Multiply-accumulates that a core can do in one clock.
+
+    Attributes:
+        float32: in float32.
+        int8: in int8 with widening multiplications.
+        dot: in int8 with dot products; as ``int8`` where the core has none.
+    """
+
+    float32: float
+    int8: float
+    dot: float
+
+
+CORES = {
+    "arm1176": Core(0.4, 0.6, 0.6),
+    "cortex-a7": Core(1, 2, 2),
+    "cortex-a53": Core(2, 4, 4),
+    "cortex-a55": Core(2, 4, 8),
+    "cortex-a72": Core(4, 8, 8),
+    "cortex-a73": Core(4, 8, 8),
+    "kryo": Core(4, 8, 8),
+    "cortex-a75": Core(5.7, 11, 17),
+    "cortex-a76": Core(8, 16, 24),
+    "cortex-a78": Core(8, 16, 24),
+    "cortex-a510": Core(2, 4, 8),
+    "cortex-a715": Core(8, 16, 24),
+    "cortex-x1": Core(16, 32, 48),
+    "cortex-x3": Core(16, 32, 48),
+}
+"""From the vector pipelines in Arm's Software Optimization Guides: 128 bits of float32 multiply-accumulates
+for each clock on a Cortex-A72 and A73 (a Kryo is taken to be alike), 256 on an A76, A78 and A715, 512 on an
+X1 and X3, 32 on a Cortex-A7; an ARM1176 has no vectors. The Cortex-A53 issues loads of vectors and
+multiplications one after the other and is put at the geometric mean of the A7 and the A72, A55 and A510 like
+it; the A75 at that of the A73 and the A76. int8 doubles the float32 figure; dot products would quadruple it,
+and three times is assumed, since sums must be requantized."""
+
+PRIOR = {
+    "float32": Costs(mac=0.31, depthwise=0.5, activation=0.15, weight=0.4, call=10e3),
+    "int8": Costs(mac=0.2, depthwise=0.35, activation=0.3, weight=0.4, call=10e3),
+}
+"""Clocks in place of times, on a core of two 64-bit pipelines: expected before any measurement."""
+
+SPREADS = {
+    "cost": 0.5,  # how far a cost may be from the prior, for all devices together
+    "device": 0.2,  # for all that a core's clock and width do not say
+    "arithmetic": 0.15,
+    "memory": 0.25,
+    "build": 0.1,
+    "version": 0.06,
+    "kernels": 0.4,
+    "kernels' cost": 0.3,
+    "threads": 0.12,
+    "scaling": 0.12,
+}
+"""Standard deviations of the logarithms of factors: chosen by hand; ``accuracy_litert.py`` checks the bounds
+that follow from them."""
+SCALING = 0.85
+"""Expected: n threads are this power of n times as fast."""

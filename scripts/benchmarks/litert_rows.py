@@ -1,0 +1,192 @@
+"""The published latencies of TensorFlow Lite and XNNPACK, with what the models have to do."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import sys
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from edgesqueeze.graph import parse_tflite
+from edgesqueeze.latency.cost import operator_times
+from edgesqueeze.latency.work import Work, work_of
+from edgesqueeze.target_latency import (
+    ArithmeticLatency,
+    Interval,
+    MemoryCost,
+    OperatorCost,
+    OperatorLatency,
+)
+
+PUBLISHED = Path(__file__).resolve().parent / "published"
+Arithmetic = Literal["float32", "int8"]
+
+SMALL, LARGE = 2**19, 2**21
+"""Weights of a whole model, in bytes: up to the one all are taken to stay in a cache, from the other none."""
+GEMV = 2.0
+"""Assumed: products with one row take twice as long for each, since no weight is used twice."""
+SLOW = 3.0
+"""Assumed: LOGISTIC and TANH in float32, over an addition (on an x86 processor 2.4)."""
+SOFTMAX = 10.0
+"""Assumed: an element of SOFTMAX over one of an addition."""
+COPY = 0.5
+"""Assumed: an element that is only moved, over one of an addition."""
+UNDELEGATED = {"HARD_SWISH": 16.0, "RELU": 32.0, "RELU6": 32.0, "AVERAGE_POOL_2D": 12.0}
+"""int8 operators that run outside XNNPACK, over an addition. Assumed: about half of what was measured on an
+x86 processor (25, 55, 55 and 26 times), whose vectors are twice as wide while scalar code is as fast."""
+
+
+class Costs(NamedTuple):
+    """What tells one device, runtime and arithmetic from another.
+
+    Attributes:
+        mac: picoseconds per multiply-accumulate of a convolution.
+        depthwise: the same of a depthwise convolution; other operators take it for each element.
+        activation: per byte of activations that an operator reads and writes.
+        weight: per byte of weights that do not stay in a cache.
+        call: nanoseconds per operator.
+    """
+
+    mac: float
+    depthwise: float
+    activation: float
+    weight: float
+    call: float
+
+
+class Row(NamedTuple):
+    """A published latency.
+
+    Attributes:
+        id: of the row.
+        device: where it was measured.
+        core: that ran it.
+        clock_mhz: of the core.
+        runtime: what ran it.
+        version: of the runtime.
+        kernels: what they are, for versions that have nearly the same.
+        build: 32-bit or 64-bit.
+        model: which one.
+        graph: its text for ``litert_graphs.build``.
+        arithmetic: of its activations.
+        threads: how many.
+        milliseconds: of one inference.
+    """
+
+    id: str
+    device: str
+    core: str
+    clock_mhz: float
+    runtime: str
+    version: str
+    kernels: str
+    build: str
+    model: str
+    graph: str
+    arithmetic: Arithmetic
+    threads: int
+    milliseconds: float
+
+    @property
+    def amounts(self) -> Costs:
+        """What each cost is multiplied with, as milliseconds of one thread for a cost of one."""
+        return amounts(self.graph, self.arithmetic)
+
+
+@functools.cache
+def rows() -> tuple[Row, ...]:
+    """All published latencies."""
+    with (PUBLISHED / "litert.csv").open(encoding="utf-8", newline="") as file:
+        return tuple(
+            Row(
+                id=row["id"],
+                device=row["device"],
+                core=row["core"],
+                clock_mhz=float(row["clock_mhz"]),
+                runtime=row["runtime"],
+                version=row["runtime_version"],
+                kernels=row["kernels"],
+                build=row["build"],
+                model=row["model"],
+                graph=row["graph"],
+                arithmetic="int8" if row["arithmetic"] == "int8" else "float32",
+                threads=int(row["threads"]),
+                milliseconds=float(row["latency_ms"]),
+            )
+            for row in csv.DictReader(file)
+        )
+
+
+@functools.cache
+def works(graph: str, arithmetic: Arithmetic) -> tuple[Work, ...]:
+    """What the operators of a published model have to do."""
+    if str(PUBLISHED) not in sys.path:
+        sys.path.insert(0, str(PUBLISHED))
+    import litert_graphs
+
+    return work_of(parse_tflite(litert_graphs.build(graph, arithmetic)))
+
+
+@functools.cache
+def amounts(graph: str, arithmetic: Arithmetic) -> Costs:
+    """What each cost is multiplied with; the latency model is linear in the costs."""
+    parts = []
+    for index in range(len(Costs._fields)):
+        unit = Costs(*(float(index == other) for other in range(len(Costs._fields))))
+        times = operator_times(works(graph, arithmetic), section({arithmetic: unit}))
+        parts.append(sum(time.ms for time in times))
+    return Costs(*parts)
+
+
+def section(
+    costs: dict[Arithmetic, Costs],
+    *,
+    version: str = "any",
+    speedup: tuple[float, ...] = (1.0,),
+    interval: Interval | None = None,
+    basis: str = "any",
+) -> OperatorLatency:
+    """The section ``[latency]`` that some costs make."""
+    weight = max(cost.weight for cost in costs.values())
+    return OperatorLatency(
+        runtime="litert",
+        version=version,
+        speedup=speedup,
+        memory=(
+            MemoryCost(weights_bytes=SMALL, byte_ps=0.0),
+            MemoryCost(weights_bytes=LARGE, byte_ps=weight),
+        ),
+        float32=_arithmetic(costs["float32"], "float32") if "float32" in costs else None,
+        int8=_arithmetic(costs["int8"], "int8") if "int8" in costs else None,
+        interval=interval or Interval(low=1.0, high=1.0),
+        basis=basis,
+    )
+
+
+def _arithmetic(costs: Costs, arithmetic: Arithmetic) -> ArithmeticLatency:
+    # XNNPACK's kernels for Arm compute four to six positions by eight to sixteen channels.
+    tiles = {"call_ns": costs.call, "tile_rows": 4, "tile_columns": (8,)}
+
+    def each(factor: float) -> OperatorCost:
+        return OperatorCost(output_ps=factor * costs.depthwise, call_ns=costs.call)
+
+    window = OperatorCost(mac_ps=costs.depthwise, call_ns=costs.call)
+    operators = {
+        "conv": OperatorCost(mac_ps=costs.mac, **tiles),
+        "conv_1x1": OperatorCost(mac_ps=costs.mac, **tiles),
+        "gemv": OperatorCost(mac_ps=GEMV * costs.mac, **tiles),
+        "depthwise": OperatorCost(mac_ps=costs.depthwise, call_ns=costs.call, tile_columns=(8,)),
+        "elementwise": each(1.0),
+        "activation": each(1.0),
+        "convert": each(1.0),
+        "move": each(COPY),
+        "softmax": each(SOFTMAX),
+        "pool": window,
+        "reduce": window,
+    }
+    if arithmetic == "float32":
+        operators |= {"LOGISTIC": each(SLOW), "TANH": each(SLOW)}
+    else:
+        operators |= {name: each(factor) for name, factor in UNDELEGATED.items()}
+    return ArithmeticLatency(activation_ps=costs.activation, operators=operators)

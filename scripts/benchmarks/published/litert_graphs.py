@@ -1,0 +1,239 @@
+"""The graphs of ``litert.csv``, rebuilt without TensorFlow from the text in its column ``graph``.
+
+    mobilenet_v1 alpha=0.25 input=224x224x3 classes=1000
+    mobilenet_v2 alpha=1.0 input=96x96x3 classes=5
+    mobilenet_v3_large alpha=0.75 input=224x224x3 classes=1001
+    mobilenet_v3_large_minimalistic alpha=1.0 input=224x224x3 classes=1001 head=dense
+
+Operators and shapes are those that the TFLite converter makes of ``keras.applications`` (MobileNet,
+MobileNetV2, MobileNetV3Large) with batch norm folded; ``head=dense`` stands for global pooling and one dense
+layer in place of the original head. Weights are zeros: latency does not depend on them.
+
+Sources: Howard et al., MobileNets, 2017; Sandler et al., MobileNetV2, 2018; Howard et al., Searching for
+MobileNetV3, 2019.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+
+from edgesqueeze.testing.tflite_builder import GraphBuilder
+
+V1_BLOCKS = (
+    (64, 1),
+    (128, 2),
+    (128, 1),
+    (256, 2),
+    (256, 1),
+    (512, 2),
+    *((512, 1),) * 5,
+    (1024, 2),
+    (1024, 1),
+)
+"""Channels and stride of each separable convolution."""
+V2_BLOCKS = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+"""Expansion, channels, repeats, and stride of the first."""
+V3_BLOCKS = (
+    (16, 16, 3, 1, False, False),
+    (64, 24, 3, 2, False, False),
+    (72, 24, 3, 1, False, False),
+    (72, 40, 5, 2, True, False),
+    (120, 40, 5, 1, True, False),
+    (120, 40, 5, 1, True, False),
+    (240, 80, 3, 2, False, True),
+    (200, 80, 3, 1, False, True),
+    (184, 80, 3, 1, False, True),
+    (184, 80, 3, 1, False, True),
+    (480, 112, 3, 1, True, True),
+    (672, 112, 3, 1, True, True),
+    (672, 160, 5, 2, True, True),
+    (960, 160, 5, 1, True, True),
+    (960, 160, 5, 1, True, True),
+)
+"""Expanded channels, channels, kernel, stride, squeeze-and-excite, hard swish: table 1 of the paper."""
+
+
+class Settings(NamedTuple):
+    """What a graph's text says after the name.
+
+    Attributes:
+        alpha: width multiplier.
+        shape: of the input: height, width, channels.
+        classes: how many.
+        dense: whether the head is global pooling and a dense layer.
+    """
+
+    alpha: float
+    shape: tuple[int, int, int]
+    classes: int
+    dense: bool
+
+
+def build(text: str, arithmetic: str) -> bytes:
+    """A .tflite with zeros as weights.
+
+    Args:
+        text: of the column ``graph``.
+        arithmetic: ``float32`` or ``int8``, of inputs, outputs and everything between.
+
+    Raises:
+        ValueError: the text names no such graph, or the arithmetic is neither of the two.
+    """
+    match = re.fullmatch(
+        r"(\w+) alpha=([\d.]+) input=(\d+)x(\d+)x(\d+) classes=(\d+)( head=dense)?", text.strip()
+    )
+    if match is None or match[1] not in _GRAPHS or arithmetic not in ("float32", "int8"):
+        raise ValueError(
+            f"expected one of {', '.join(_GRAPHS)} with alpha, input and classes, in float32 or int8; "
+            f"got {text!r} in {arithmetic!r}"
+        )
+    height, width, channels = (int(size) for size in match.group(3, 4, 5))
+    settings = Settings(float(match[2]), (height, width, channels), int(match[6]), match[7] is not None)
+    net = _Net(match[1], arithmetic)
+    x = net.graph.input((1, *settings.shape), arithmetic)
+    return net.graph.build([_GRAPHS[match[1]](net, x, settings)])
+
+
+def divisible(channels: float) -> int:
+    """Channels rounded to a multiple of eight, no more than a tenth below, as all MobileNets round them."""
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * channels else rounded
+
+
+class _Net:
+    """A graph builder with zero weights and the operators that it lacks."""
+
+    def __init__(self, name: str, dtype: str) -> None:
+        self.graph = GraphBuilder(name=name)
+        self.dtype = dtype
+
+    def conv(self, x: int, channels: int, kernel: int = 1, stride: int = 1, activation: str = "NONE") -> int:
+        weights = np.zeros((channels, kernel, kernel, self.graph.shapes[x][-1]), self.dtype)
+        return self.graph.conv2d(x, channels, kernel, stride, activation=activation, weights=weights)
+
+    def depthwise(self, x: int, kernel: int, stride: int, activation: str) -> int:
+        weights = np.zeros((1, kernel, kernel, self.graph.shapes[x][-1]), self.dtype)
+        return self.graph.depthwise_conv2d(x, kernel, stride, activation=activation, weights=weights)
+
+    def swish(self, x: int) -> int:
+        return self.graph.unary("HARD_SWISH", x)
+
+    def scalar(self, opcode: str, x: int) -> int:
+        """ADD or MUL with one constant."""
+        scale = 0.01 if self.dtype == "int8" else None
+        constant = self.graph.tensor((), self.dtype, scale, data=np.ones((), self.dtype))
+        return self.binary(opcode, x, constant)
+
+    def binary(self, opcode: str, x: int, y: int) -> int:
+        z = self.graph.activation(self.graph.shapes[x], self.dtype)
+        self.graph.op(opcode, [x, y], [z], fusedActivationFunction="NONE")
+        return z
+
+    def dense_head(self, x: int, classes: int) -> int:
+        x = self.graph.mean(x)
+        weights = np.zeros((classes, self.graph.shapes[x][-1]), self.dtype)
+        return self.graph.softmax(self.graph.fully_connected(x, classes, weights=weights))
+
+
+def _mobilenet_v1(net: _Net, x: int, settings: Settings) -> int:
+    x = net.conv(x, int(32 * settings.alpha), 3, 2, "RELU6")
+    for channels, stride in V1_BLOCKS:
+        x = net.depthwise(x, 3, stride, "RELU6")
+        x = net.conv(x, int(channels * settings.alpha), activation="RELU6")
+    if settings.dense:
+        return net.dense_head(x, settings.classes)
+    x = net.conv(net.graph.mean(x, keep_dims=True), settings.classes)
+    return net.graph.softmax(net.graph.reshape(x, (1, settings.classes)))
+
+
+def _mobilenet_v2(net: _Net, x: int, settings: Settings) -> int:
+    x = net.conv(x, divisible(32 * settings.alpha), 3, 2, "RELU6")
+    for expansion, channels, repeats, first_stride in V2_BLOCKS:
+        for repeat in range(repeats):
+            stride = 1 if repeat else first_stride
+            x = _inverted_residual(net, x, expansion, divisible(channels * settings.alpha), stride)
+    x = net.conv(x, divisible(1280 * max(1.0, settings.alpha)), activation="RELU6")
+    return net.dense_head(x, settings.classes)
+
+
+def _inverted_residual(net: _Net, x: int, expansion: int, channels: int, stride: int) -> int:
+    start, depth = x, net.graph.shapes[x][-1]
+    if expansion > 1:
+        x = net.conv(x, depth * expansion, activation="RELU6")
+    x = net.conv(net.depthwise(x, 3, stride, "RELU6"), channels)
+    return net.graph.add(start, x) if stride == 1 and depth == channels else x
+
+
+def _mobilenet_v3(net: _Net, x: int, settings: Settings, minimalistic: bool) -> int:
+    def activated(y: int, hard: bool) -> int:
+        return net.swish(y) if hard and not minimalistic else y
+
+    def fused(hard: bool) -> str:
+        return "NONE" if hard and not minimalistic else "RELU"
+
+    x = net.scalar("ADD", net.scalar("MUL", x))  # the model scales its input itself
+    x = activated(net.conv(x, 16, 3, 2, fused(True)), True)
+    for index, (expanded, channels, kernel, stride, excite, hard) in enumerate(V3_BLOCKS):
+        start, depth = x, net.graph.shapes[x][-1]
+        # Keras multiplies by the expansion, a ratio, so a width multiplier acts on the input's channels.
+        middle = divisible(depth * expanded / _v3_inputs(index)) if index else depth
+        if index:
+            x = activated(net.conv(x, middle, activation=fused(hard)), hard)
+        x = net.depthwise(x, 3 if minimalistic else kernel, stride, fused(hard))
+        x = activated(x, hard)
+        if excite and not minimalistic:
+            x = _squeeze_excite(net, x, middle)
+        x = net.conv(x, divisible(channels * settings.alpha))
+        if stride == 1 and depth == net.graph.shapes[x][-1]:
+            x = net.graph.add(start, x)
+    x = activated(net.conv(x, divisible(net.graph.shapes[x][-1] * 6), activation=fused(True)), True)
+    if settings.dense:
+        return net.dense_head(x, settings.classes)
+    x = net.conv(
+        net.graph.mean(x, keep_dims=True), divisible(1280 * max(1.0, settings.alpha)), activation=fused(True)
+    )
+    x = net.conv(activated(x, True), settings.classes)
+    return net.graph.softmax(net.graph.reshape(x, (1, settings.classes)))
+
+
+def _v3_inputs(index: int) -> int:
+    """Channels that go into a block at full width."""
+    return V3_BLOCKS[index - 1][1]
+
+
+def _squeeze_excite(net: _Net, x: int, channels: int) -> int:
+    y = net.conv(net.graph.mean(x, keep_dims=True), divisible(channels / 4), activation="RELU")
+    y = net.conv(y, channels, activation="RELU6")  # a hard sigmoid: its + 3 is in the bias
+    return net.binary("MUL", x, net.scalar("MUL", y))
+
+
+def _minimalistic(net: _Net, x: int, settings: Settings) -> int:
+    return _mobilenet_v3(net, x, settings, minimalistic=True)
+
+
+def _large(net: _Net, x: int, settings: Settings) -> int:
+    return _mobilenet_v3(net, x, settings, minimalistic=False)
+
+
+_GRAPHS: Mapping[str, Callable[[_Net, int, Settings], int]] = MappingProxyType(
+    {
+        "mobilenet_v1": _mobilenet_v1,
+        "mobilenet_v2": _mobilenet_v2,
+        "mobilenet_v3_large": _large,
+        "mobilenet_v3_large_minimalistic": _minimalistic,
+    }
+)
+"""By the first word of a graph's text."""

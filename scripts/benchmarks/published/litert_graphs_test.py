@@ -1,0 +1,99 @@
+"""Known figures are of files that the TFLite converter made of ``keras.applications`` (TensorFlow 2.21)."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from edgesqueeze.graph import parse_tflite
+from edgesqueeze.latency.work import work_of
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from litert_graphs import build, divisible
+
+FULL = "alpha=1.0 input=224x224x3 classes=1000"
+V1 = {"CONV_2D": 15, "DEPTHWISE_CONV_2D": 13, "MEAN": 1, "RESHAPE": 1, "SOFTMAX": 1}
+V2 = {"CONV_2D": 35, "DEPTHWISE_CONV_2D": 17, "ADD": 10, "MEAN": 1, "FULLY_CONNECTED": 1, "SOFTMAX": 1}
+V3 = {
+    "CONV_2D": 49,
+    "HARD_SWISH": 21,
+    "MUL": 17,
+    "DEPTHWISE_CONV_2D": 15,
+    "ADD": 11,
+    "MEAN": 9,
+    "RESHAPE": 1,
+    "SOFTMAX": 1,
+}
+V3_MINIMALISTIC = {
+    "CONV_2D": 33,
+    "DEPTHWISE_CONV_2D": 15,
+    "ADD": 11,
+    "MUL": 1,
+    "MEAN": 1,
+    "RESHAPE": 1,
+    "SOFTMAX": 1,
+}
+
+
+@pytest.mark.parametrize("arithmetic", ["float32", "int8"])
+@pytest.mark.parametrize(
+    ("name", "operators", "macs", "elements"),
+    [
+        ("mobilenet_v1", V1, 568_740_352, 10_242_952),
+        ("mobilenet_v2", V2, 300_774_272, 14_161_464),
+        ("mobilenet_v3_large", V3, 216_589_760, 15_672_952),
+        ("mobilenet_v3_large_minimalistic", V3_MINIMALISTIC, 209_136_704, 10_831_816),
+    ],
+)
+def test_graphs_do_the_work_of_converted_models(name, operators, macs, elements, arithmetic):
+    works = work_of(parse_tflite(build(f"{name} {FULL}", arithmetic)))
+    assert Counter(work.opcode for work in works) == operators
+    assert sum(work.macs for work in works) == macs
+    assert sum(work.inputs + work.outputs for work in works) == elements
+    assert {work.arithmetic for work in works} == {arithmetic}
+
+
+@pytest.mark.parametrize(
+    ("text", "macs"),
+    [
+        # In the papers' millions: MobileNets table 6, MobileNetV2 table 4, tensorflow/models' tables of both.
+        ("mobilenet_v1 alpha=0.25 input=224x224x3 classes=1000", 41),
+        ("mobilenet_v1 alpha=0.5 input=224x224x3 classes=1000", 149),
+        ("mobilenet_v2 alpha=1.4 input=224x224x3 classes=1001", 582),
+        ("mobilenet_v2 alpha=0.75 input=160x160x3 classes=1001", 107),
+        ("mobilenet_v2 alpha=0.35 input=224x224x3 classes=1001", 59),
+        ("mobilenet_v3_large alpha=0.75 input=224x224x3 classes=1001", 155),
+    ],
+)
+def test_widths_and_sizes_have_the_published_operations(text, macs):
+    works = work_of(parse_tflite(build(text, "float32")))
+    assert sum(work.macs for work in works) / 1e6 == pytest.approx(macs, rel=0.02)
+
+
+def test_a_dense_head_replaces_the_original_one():
+    works = work_of(parse_tflite(build("mobilenet_v1 alpha=0.25 input=96x96x1 classes=5 head=dense", "int8")))
+    assert [work.opcode for work in works[-3:]] == ["MEAN", "FULLY_CONNECTED", "SOFTMAX"]
+    assert works[0].inputs == 96 * 96
+    assert works[-1].outputs == 5
+
+
+@pytest.mark.parametrize(
+    ("channels", "expected"), [(8, 8), (11.2, 16), (12, 16), (18, 24), (1, 8), (33.6, 32)]
+)
+def test_channels_are_multiples_of_eight_and_lose_at_most_a_tenth(channels, expected):
+    assert divisible(channels) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "arithmetic"),
+    [
+        ("mobilenet_v9 " + FULL, "int8"),
+        ("mobilenet_v1 alpha=1.0", "int8"),
+        ("mobilenet_v1 " + FULL, "int16"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(text, arithmetic):
+    with pytest.raises(ValueError, match="expected one of mobilenet_v1"):
+        build(text, arithmetic)
