@@ -116,7 +116,7 @@ def profile_text(device: Device, latency: OperatorLatency) -> str:
         "runtime": {"name": latency.runtime, "operators": "litert"},
         "preferences": {"quantization": "int8", "io": "float32", "threads": 1},
         "latency": latency.model_dump(mode="json", exclude_defaults=True, exclude_none=True),
-        "sources": [_source(device)],
+        "sources": [_source(device, bool(clocks))],
         "assumptions": _assumptions(bool(clocks)),
     }
     return tomli_w.dumps(tables)
@@ -136,9 +136,15 @@ def _title(device: Device) -> str:
     return f"{device.board or 'Linux device'} ({kinds}), calibrated"
 
 
-def _source(device: Device) -> dict[str, Any]:
+def _source(device: Device, clock_known: bool) -> dict[str, Any]:
+    cpu = ["core", "architecture", "cores", "fpu", "dsp", *(["clock_mhz"] if clock_known else [])]
     return {
-        "fields": ["cpu", "memory.ram_bytes", "memory.contiguous_ram_bytes", "latency"],
+        "fields": [
+            *(f"cpu.{name}" for name in cpu),
+            "memory.ram_bytes",
+            "memory.contiguous_ram_bytes",
+            "latency",
+        ],
         "document": f"the device itself, on {datetime.date.today().isoformat()}",
         "where": f"/proc, /sys and microbenchmarks; {device.os or 'Linux'}, kernel {device.kernel}, "
         f"{device.architecture}, Python {device.python_version} ({device.bits}-bit)",

@@ -2,37 +2,9 @@ import pytest
 
 from edgesqueeze import calibration
 from edgesqueeze.errors import UsageError
-from edgesqueeze.latency.fit_costs_test import DEVICE
-from edgesqueeze.ssh.look import Cache, Clock, CoreKind, Device
+from edgesqueeze.ssh.look import CoreKind
 from edgesqueeze.target import load_target, parse_target, target_folders, uncovered_figures
-
-BOARD = Device(
-    board="Raspberry Pi 4 Model B Rev 1.4",
-    soc="brcm,bcm2711",
-    core_kinds=(CoreKind(name="Cortex-A72", count=4),),
-    cores=4,
-    usable_cores=4,
-    physical_cores=4,
-    features=("asimd",),
-    clocks=(Clock(cpus="0-3", governor="ondemand", current_mhz=600.0, max_mhz=1800.0, limit_mhz=1800.0),),
-    caches=(Cache(level=2, kind="Unified", size_bytes=1 << 20, count=1),),
-    memory_bytes=3_900_000_000,
-    memory_available_bytes=3_000_000_000,
-    swap_bytes=0,
-    temperature_c=45.0,
-    throttling=None,
-    load=0.1,
-    os="Debian GNU/Linux 12",
-    kernel="6.1.0",
-    architecture="aarch64",
-    bits=64,
-    libc="glibc 2.36",
-    python_version="3.11.2",
-    python_path="/usr/bin/python3",
-    numpy="1.26.4",
-    runtimes={"ai-edge-litert": "2.1.0"},
-    free_disk_bytes=10**9,
-)
+from edgesqueeze.testing.devices import BOARD, COSTS
 
 
 class Session:
@@ -41,7 +13,7 @@ class Session:
 
 @pytest.fixture(autouse=True)
 def no_microbenchmarks(monkeypatch):
-    monkeypatch.setattr(calibration, "measure_latency", lambda session, progress: DEVICE)
+    monkeypatch.setattr(calibration, "measure_latency", lambda session, progress: COSTS)
 
 
 def test_a_profile_of_the_board_is_written_and_found(tmp_path, monkeypatch):
@@ -52,11 +24,11 @@ def test_a_profile_of_the_board_is_written_and_found(tmp_path, monkeypatch):
     assert found == made.target
     assert made.path.parent in target_folders()
     assert (found.cpu.core, found.cpu.cores, found.cpu.clock_mhz) == ("cortex-a72", 4, 1800.0)
-    assert found.latency == DEVICE
+    assert found.latency == COSTS
 
 
 def test_every_figure_has_a_source():
-    assert uncovered_figures(parse_target(calibration.profile_text(BOARD, DEVICE), "x")) == ()
+    assert uncovered_figures(parse_target(calibration.profile_text(BOARD, COSTS), "x")) == ()
 
 
 def test_a_calibrated_profile_goes_before_a_shipped_one(tmp_path, monkeypatch):
@@ -93,11 +65,11 @@ def test_names_of_cores(kinds, architecture, core):
     listed = tuple(CoreKind(name=name, count=2) for name in kinds)
     device = BOARD.model_copy(update={"core_kinds": listed, "architecture": architecture})
     assert calibration.core_of(device) == core
-    assert parse_target(calibration.profile_text(device, DEVICE), "x").cpu.core == core
+    assert parse_target(calibration.profile_text(device, COSTS), "x").cpu.core == core
 
 
 def test_a_clock_that_is_not_told_is_an_assumption():
-    target = parse_target(calibration.profile_text(BOARD.model_copy(update={"clocks": ()}), DEVICE), "x")
+    target = parse_target(calibration.profile_text(BOARD.model_copy(update={"clocks": ()}), COSTS), "x")
     assert any("cpu.clock_mhz" in one.fields for one in target.assumptions)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
 import click
 from pydantic import BaseModel, ConfigDict
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -15,6 +16,7 @@ from edgesqueeze import target as targets_module
 from edgesqueeze.cli.tables import console, table
 from edgesqueeze.findings import Finding
 from edgesqueeze.target import Cpu, Target
+from edgesqueeze.target_latency import ArithmeticLatency, InstructionLatency, Interval, OperatorLatency
 
 
 class TargetList(BaseModel):
@@ -53,7 +55,7 @@ def targets() -> None:
 @targets.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
 def list_command(as_json: bool) -> None:
-    """List all targets: shipped ones and those in $EDGESQUEEZE_TARGETS."""
+    """List all targets: shipped and calibrated ones, and those in $EDGESQUEEZE_TARGETS."""
     scan = targets_module.scan_targets()
     _warn(scan.problems)
     if as_json:
@@ -82,6 +84,7 @@ def show_command(name: str, as_json: bool) -> None:
     )
     screen.print(_figure_table(target))
     screen.print(f"memory: {escape(target.memory.note)}\n")
+    _print_latency(screen, target)
     for label, text in _origins(target):
         screen.print(f"\\[{label}] {escape(text)}", soft_wrap=True)
 
@@ -93,6 +96,53 @@ def check_command(file: Path) -> None:
     target, findings = targets_module.check_file(file)
     _warn(findings)
     click.echo(f"{file}: {target.title} ({target.device_class}) is a valid target named {target.name}")
+
+
+def _print_latency(screen: Console, target: Target) -> None:
+    """What predictions for the target are for, how wide their bounds are, and what they rest on."""
+    latency = target.latency
+    if latency is None:
+        screen.print("latency: cannot be predicted; see `edgesqueeze calibrate`\n")
+        return
+    labels = " ".join(f"\\[{label}]" for label in _latency_labels(target, type(latency).model_fields))
+    screen.print(f"latency: {escape(latency.runtime)}, {escape(latency.version)} {labels}", soft_wrap=True)
+    for name, interval in _intervals(latency):
+        screen.print(f"  90 % bounds{name}: {interval.low:g} to {interval.high:g} times the estimate")
+    if isinstance(latency, InstructionLatency):
+        cycles = latency.cycles_per_instruction.by_rate().items()
+        each = ", ".join(f"{name} {value:g}" for name, value in cycles)
+        screen.print(f"  cycles per instruction: {each}", soft_wrap=True)
+    else:
+        screen.print(f"  times faster with 1, 2, ... threads: {_text('', latency.speedup)}", soft_wrap=True)
+        for name in ("float32", "int8"):
+            section: ArithmeticLatency | None = getattr(latency, name)
+            if section is not None:
+                screen.print(f"  {name}: {_rates(section)}", soft_wrap=True)
+    screen.print(f"  basis: {escape(latency.basis)}\n", soft_wrap=True)
+
+
+def _intervals(latency: InstructionLatency | OperatorLatency) -> Iterator[tuple[str, Interval]]:
+    yield "", latency.interval
+    if isinstance(latency, InstructionLatency):
+        yield " of int8 models of fully connected layers", latency.dense_interval
+        yield " of float32 models", latency.float32_interval
+
+
+def _rates(section: ArithmeticLatency) -> str:
+    """Multiply-accumulates in a nanosecond, where they dominate."""
+    rates = (
+        f"{name} {1000 / cost.mac_ps:.3g}"
+        for name, cost in section.operators.items()
+        if name in ("conv", "conv_1x1", "depthwise", "gemv") and cost.mac_ps
+    )
+    return f"{', '.join(rates)} billion multiply-accumulates a second"
+
+
+def _latency_labels(target: Target, names: Iterable[str]) -> list[str]:
+    """Of the sources, then of the assumptions, without repetition."""
+    fields = ["latency", *(f"latency.{name}" for name in names)]
+    labels = dict.fromkeys(label for field in fields for label in _labels(target, field))
+    return sorted(labels, key=lambda label: (label.startswith("A"), int(label.lstrip("A"))))
 
 
 def _list_row(target: Target) -> tuple[str, ...]:

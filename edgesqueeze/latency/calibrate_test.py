@@ -9,9 +9,9 @@ from edgesqueeze.errors import DeviceError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.latency.calibrate import measure
 from edgesqueeze.latency.fit_costs import predicted_ms
-from edgesqueeze.latency.fit_costs_test import DEVICE
 from edgesqueeze.latency.work import work_of
 from edgesqueeze.ssh.jobs import JobResult
+from edgesqueeze.testing.devices import COSTS
 
 
 class MadeUp:
@@ -33,7 +33,7 @@ class MadeUp:
         if any(word in job.name for word in self.failing):
             return JobResult(**{**common, "times_ms": (), "error": "no such operator"})
         if job.sha256 not in self.works:
-            self.works[job.sha256] = predicted_ms(DEVICE, work_of(parse_tflite(job.content)))
+            self.works[job.sha256] = predicted_ms(COSTS, work_of(parse_tflite(job.content)))
         ms = self.works[job.sha256] * (5.0 if len(self.orders) == 2 else 1.0) / job.threads
         return JobResult(**{**common, "times_ms": (ms * 0.9, ms, ms * 3), "runtime_version": "9.9"})
 
@@ -51,7 +51,7 @@ def measured(session):
 def test_a_disturbed_round_does_not_count(session, measured):
     points = {(point.name, point.arithmetic, point.threads): point for point in measured.points}
     point = points["conv_1x1_7_64_96", "int8", 1]
-    assert point.ms == pytest.approx(predicted_ms(DEVICE, point.works))
+    assert point.ms == pytest.approx(predicted_ms(COSTS, point.works))
     assert measured.spread == pytest.approx(0.0)
     assert measured.rounds == 3
 
@@ -66,7 +66,7 @@ def test_rounds_go_on_until_times_settle():
     measured = measure(Restless(cores=1))
     assert measured.rounds == 6  # the second to have the best time
     point = next(point for point in measured.points if point.name == "add_7x7x160")
-    assert point.ms == pytest.approx(predicted_ms(DEVICE, point.works))
+    assert point.ms == pytest.approx(predicted_ms(COSTS, point.works))
 
 
 def test_rounds_have_different_orders(session, measured):

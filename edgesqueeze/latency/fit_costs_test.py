@@ -10,31 +10,8 @@ from edgesqueeze.latency.cost import speedup
 from edgesqueeze.latency.fit_costs import Measured, fit_costs, predicted_ms
 from edgesqueeze.latency.microbenchmarks import benchmarks
 from edgesqueeze.latency.work import work_of
-from edgesqueeze.target_latency import ArithmeticLatency, Interval, MemoryCost, OperatorCost, OperatorLatency
+from edgesqueeze.testing.devices import COSTS
 from edgesqueeze.testing.tflite_builder import tiny_cnn
-
-SLOW = OperatorCost(output_ps=900, call_ns=200)
-SECTION = ArithmeticLatency(
-    operators={
-        "conv": OperatorCost(mac_ps=80, output_ps=200, call_ns=500, tile_rows=4, tile_columns=(8,)),
-        "conv_1x1": OperatorCost(mac_ps=60, output_ps=150, call_ns=400, tile_rows=4, tile_columns=(8,)),
-        "gemv": OperatorCost(mac_ps=150, call_ns=300),
-        "depthwise": OperatorCost(mac_ps=200, output_ps=100, call_ns=300),
-        "HARD_SWISH": OperatorCost(output_ps=9000, call_ns=200),
-        "other": SLOW,
-    }
-)
-DEVICE = OperatorLatency(
-    runtime="litert",
-    version="made up",
-    invoke_us=4.0,
-    speedup=(1.0, 1.8),
-    memory=(MemoryCost(weights_bytes=524288, byte_ps=0), MemoryCost(weights_bytes=8_000_000, byte_ps=60)),
-    float32=SECTION,
-    int8=SECTION,
-    interval=Interval(low=1, high=1),
-    basis="made up",
-)
 
 
 def times(device, noise=0.0, arithmetics=("float32", "int8")):
@@ -51,11 +28,11 @@ def times(device, noise=0.0, arithmetics=("float32", "int8")):
 
 @pytest.fixture(scope="module")
 def exact():
-    return fit_costs(times(DEVICE), runtime="litert", version="made up", basis="fitted")
+    return fit_costs(times(COSTS), runtime="litert", version="made up", basis="fitted")
 
 
 def test_costs_are_found_again(exact):
-    assert exact.invoke_us == pytest.approx(DEVICE.invoke_us, rel=0.02)
+    assert exact.invoke_us == pytest.approx(COSTS.invoke_us, rel=0.02)
     assert exact.speedup == pytest.approx((1.0, 1.8), rel=0.01)
     for arithmetic in (exact.float32, exact.int8):
         conv = arithmetic.operators["conv_1x1"]
@@ -68,7 +45,7 @@ def test_costs_are_found_again(exact):
 
 def test_a_new_model_is_predicted(exact):
     works = work_of(parse_tflite(tiny_cnn()))
-    assert predicted_ms(exact, works) == pytest.approx(predicted_ms(DEVICE, works), rel=0.05)
+    assert predicted_ms(exact, works) == pytest.approx(predicted_ms(COSTS, works), rel=0.05)
 
 
 def test_without_noise_the_bounds_are_narrow(exact):
@@ -76,11 +53,11 @@ def test_without_noise_the_bounds_are_narrow(exact):
 
 
 def test_noise_widens_the_bounds_and_leaves_the_costs():
-    noisy = fit_costs(times(DEVICE, 0.1), runtime="litert", version="made up", basis="fitted")
+    noisy = fit_costs(times(COSTS, 0.1), runtime="litert", version="made up", basis="fitted")
     assert noisy.interval.high > 1.1
     assert noisy.interval.low < 0.9
     works = work_of(parse_tflite(tiny_cnn()))
-    assert predicted_ms(noisy, works) == pytest.approx(predicted_ms(DEVICE, works), rel=0.15)
+    assert predicted_ms(noisy, works) == pytest.approx(predicted_ms(COSTS, works), rel=0.15)
 
 
 def test_weights_that_leave_the_cache_cost_more(exact):
@@ -91,7 +68,7 @@ def test_weights_that_leave_the_cache_cost_more(exact):
 
 
 def test_one_type_is_enough():
-    found = fit_costs(times(DEVICE, arithmetics=("int8",)), runtime="litert", version="x", basis="x")
+    found = fit_costs(times(COSTS, arithmetics=("int8",)), runtime="litert", version="x", basis="x")
     assert found.float32 is None
     assert found.int8 is not None
 

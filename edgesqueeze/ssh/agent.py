@@ -55,7 +55,7 @@ RUNTIMES = (
 )
 THROTTLED_FILE = "/sys/devices/platform/soc/soc:firmware/get_throttled"
 CPUINFO_NAMES = ("CPU implementer", "CPU part", "CPU variant", "model name", "isa", "uarch")
-CPUINFO_WHOLE = ("Hardware", "Model", "Features", "flags")
+CPUINFO_WHOLE = ("Hardware", "Model", "Features", "flags", "cpu MHz")
 
 if TYPE_CHECKING:  # Python 3.7 cannot evaluate them.
     Message = dict[str, Any]

@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from edgesqueeze.errors import EdgeSqueezeError, MissingToolError
 from edgesqueeze.ssh.channel import Channel
 from edgesqueeze.ssh.faults import connect_error, device_fault, lost, no_answer, no_shell
+from edgesqueeze.ssh.folders import temporary_folder
 from edgesqueeze.ssh.host import CONNECT_SECONDS, Host
 from edgesqueeze.ssh.start import REMOTE_COMMAND
 
@@ -65,7 +65,7 @@ def connect(host: Host) -> Iterator[Connection]:
         raise MissingToolError(
             "ssh is not installed", hint="install OpenSSH's client, on Debian: apt-get install openssh-client"
         )
-    with _short_folder() as folder:
+    with temporary_folder() as folder:
         socket = folder / "ssh"
         with contextlib.ExitStack() as stack:
             shared = len(str(socket)) <= MAX_SOCKET_PATH and _open_master(host, socket, stack)
@@ -146,11 +146,3 @@ def _environment() -> dict[str, str]:
 def _path(socket: Path) -> tuple[str, str]:
     # ssh expands % in it.
     return "ControlPath", str(socket).replace("%", "%%")
-
-
-@contextlib.contextmanager
-def _short_folder() -> Iterator[Path]:
-    """A private folder with a short name: the path of a socket may have about a hundred bytes."""
-    parent = next((p for p in (tempfile.gettempdir(), "/tmp") if len(p) < 40 and os.access(p, os.W_OK)), None)
-    with tempfile.TemporaryDirectory(prefix="edgesqueeze-", dir=parent) as name:
-        yield Path(name)

@@ -234,7 +234,7 @@ def _device(told: Mapping[str, Any]) -> Device:
         usable_cores=told["usable_cores"],
         physical_cores=processors["physical"],
         features=tuple(map(clean, (whole.get("Features") or whole.get("flags") or "").split())),
-        clocks=tuple(_clock(clock) for clock in told["clocks"]),
+        clocks=tuple(_clock(clock) for clock in told["clocks"]) or _cpuinfo_clock(whole),
         caches=tuple(Cache.model_validate(cache) for cache in told["caches"]),
         memory_bytes=memory["MemTotal"],
         memory_available_bytes=memory["MemAvailable"],
@@ -264,6 +264,15 @@ def _clock(told: Mapping[str, Any]) -> Clock:
         max_mhz=_mhz(told["max_khz"]),
         limit_mhz=_mhz(told["limit_khz"]),
     )
+
+
+def _cpuinfo_clock(whole: Mapping[str, str]) -> tuple[Clock, ...]:
+    """What an x86 processor runs at, where Linux does not control the clock: in virtual machines."""
+    try:
+        mhz = float(whole["cpu MHz"])
+    except (KeyError, ValueError):
+        return ()
+    return (Clock(cpus="", governor=None, current_mhz=mhz, max_mhz=mhz, limit_mhz=None),)
 
 
 def _mhz(khz: float | None) -> float | None:

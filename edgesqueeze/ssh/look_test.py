@@ -145,3 +145,9 @@ def test_the_firmware_is_asked_where_there_is_no_file(monkeypatch):
     fake_system(monkeypatch, {agent.THROTTLED_FILE: "50000"})
     assert agent.throttled() == 0x50000
     assert agent.temperature() is None
+
+
+def test_a_virtual_machine_tells_its_clock_in_cpuinfo_alone():
+    told = {**PI4, "clocks": [], "processors": {**PI4["processors"], "whole": {"cpu MHz": "2595.124"}}}
+    (clock,) = device_of(told).clocks
+    assert (clock.max_mhz, clock.current_mhz, clock.governor) == (2595.124, 2595.124, None)

@@ -6,7 +6,6 @@ import base64
 import contextlib
 import io
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -20,6 +19,7 @@ from edgesqueeze.errors import DeviceError
 from edgesqueeze.ssh.channel import Answer, Channel
 from edgesqueeze.ssh.connection import Connection, connect
 from edgesqueeze.ssh.faults import INSTALL, clean, device_fault, lost
+from edgesqueeze.ssh.folders import temporary_folder
 from edgesqueeze.ssh.host import Host
 from edgesqueeze.ssh.install import install_runtime
 from edgesqueeze.ssh.jobs import Job, JobResult, Second
@@ -178,11 +178,11 @@ def open_session(host: Host, install: bool = False) -> Iterator[Session]:
 def open_local() -> Iterator[Session]:
     """The same on this computer, without SSH, in this Python. Models go to a temporary folder."""
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="edgesqueeze-") as folder:
+    with temporary_folder() as folder:
 
         def open_agent() -> Channel:
             return Channel(
-                [sys.executable, str(AGENT), folder],
+                [sys.executable, str(AGENT), str(folder)],
                 lambda status, said: lost("this computer", status, said),
                 lambda fault: device_fault("this computer", fault),
                 environment(),

@@ -14,7 +14,7 @@ from edgesqueeze.errors import ConnectError, DeviceError, MissingToolError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.runners import litert
 from edgesqueeze.samples import data_samples, random_data
-from edgesqueeze.ssh import connection, session
+from edgesqueeze.ssh import connection, folders, session
 from edgesqueeze.ssh.host import Host
 from edgesqueeze.ssh.jobs import Job
 from edgesqueeze.ssh.session import forget, open_local, open_session
@@ -114,7 +114,8 @@ def test_small_jobs_cost_little():
 
 
 def test_nothing_of_a_local_session_stays(tmp_path, monkeypatch):
-    monkeypatch.setattr(session.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(folders, "SHORT", 1000)
+    monkeypatch.setattr(folders.tempfile, "tempdir", str(tmp_path))
     with open_local() as here:
         here.run([Job("good", tiny_cnn(), **QUICK)])
         assert list(tmp_path.iterdir())
@@ -165,7 +166,7 @@ def test_no_socket_of_ours_stays(board, tmp_path, monkeypatch):
     board()
     short = Path("/tmp") / f"es{os.getpid()}"
     short.mkdir()
-    monkeypatch.setattr(connection.tempfile, "tempdir", str(short))
+    monkeypatch.setattr(folders.tempfile, "tempdir", str(short))
     try:
         with open_session(HOST):
             assert len(list(short.glob("*/ssh"))) == 1

@@ -1,0 +1,216 @@
+import json
+from importlib import import_module
+
+import jsonschema
+import pytest
+from click.testing import CliRunner
+
+from edgesqueeze.bench_records import Range
+from edgesqueeze.cli.bench import bench
+from edgesqueeze.cli.bench_test import SCHEMA
+from edgesqueeze.errors import ConnectError
+from edgesqueeze.findings import Finding
+from edgesqueeze.measurement_records import (
+    Failure,
+    MeasuredMemory,
+    Measurement,
+    OutputCheck,
+    SustainedSecond,
+    ThreadRun,
+)
+from edgesqueeze.testing.devices import BOARD
+from edgesqueeze.testing.tflite_builder import tiny_cnn
+
+RIGHT = OutputCheck(
+    ok=True, compared=True, exact=True, reference="litert", reason="the very outputs of LiteRT"
+)
+WRONG = OutputCheck(ok=False, compared=True, exact=False, reference="litert", reason="off by 90 steps")
+
+
+def run(threads, ms):
+    return ThreadRun(
+        threads=threads,
+        runs=1234,
+        load_ms=7.0,
+        median_ms=ms,
+        mean_ms=ms,
+        min_ms=ms * 0.9,
+        p90_ms=ms * 1.1,
+        p99_ms=ms * 1.5,
+        peak_rss_bytes=50 * 2**20,
+        speedup=4.0 / ms,
+    )
+
+
+def measured(host, **changes):
+    record = Measurement(
+        model="tiny",
+        sha256="0" * 64,
+        host=host,
+        runtime="ai-edge-litert",
+        runtime_version="2.1.0",
+        device=BOARD,
+        latency_ms=Range(estimate=4.0, low=3.6, high=4.4),
+        threads=(run(1, 4.0), run(2, 2.0)),
+        outputs=RIGHT,
+        memory=MeasuredMemory(model_bytes=1000, peak_rss_bytes=50 * 2**20),
+        findings=(
+            Finding(code="governor", subject="clock", message="the governor is ondemand", severity="note"),
+        ),
+        overhead_seconds=1.5,
+    )
+    return record.model_copy(update=changes)
+
+
+LOST = Failure(host="zero", error="DeviceError", message="the connection to zero was lost", exit_code=1)
+UNKNOWN = Failure(host="zero", error="ConnectError", message="there is no host zero", exit_code=2)
+
+
+@pytest.fixture
+def boards(monkeypatch):
+    """What the boards answer, and what they were asked."""
+    answers, asked = [], []
+    module = import_module("edgesqueeze.ssh.measure")
+
+    def one(model, device, settings):
+        asked.append((device, settings))
+        if isinstance(answers[0], Exception):
+            raise answers[0]
+        return answers[0]
+
+    monkeypatch.setattr(module, "measure", one)
+    monkeypatch.setattr(
+        module,
+        "measure_all",
+        lambda model, hosts, settings: asked.append((hosts, settings)) or tuple(answers),
+    )
+    return answers, asked
+
+
+def invoke(tmp_path, *words):
+    (tmp_path / "tiny.tflite").write_bytes(tiny_cnn())
+    return CliRunner().invoke(bench, [str(tmp_path / "tiny.tflite"), *words], env={"COLUMNS": "110"})
+
+
+def test_one_board(tmp_path, boards):
+    boards[0].append(measured("pi@kitchen"))
+    result = invoke(tmp_path, "--ssh", "pi@kitchen", "--threads", "1", "--threads", "2", "--sustain", "3")
+    assert result.exit_code == 0, result.output
+    for words in (
+        "pi@kitchen: Raspberry Pi 4 Model B Rev 1.4",
+        "ai-edge-litert 2.1.0",
+        "outputs right: the very outputs of LiteRT",
+        "1.5 s besides running",
+        "note: clock: the governor is ondemand",
+    ):
+        assert words in result.output
+    lines = [" ".join(line.split()) for line in result.output.splitlines()]
+    assert "pi@kitchen 1 4 4.4 6 3.6 1.00 7 50 1,234" in lines
+    assert "2 2 2.2 3 1.8 2.00 7 50 1,234" in lines
+    host, settings = boards[1][0]
+    assert host.destination == "pi@kitchen"
+    assert (settings.threads, settings.sustain_seconds, settings.install) == ((1, 2), 3.0, False)
+
+
+def test_several_boards_share_a_table_and_a_failure_hides_nothing(tmp_path, boards):
+    boards[0].extend([measured("pi@kitchen"), measured("local"), LOST])
+    result = invoke(tmp_path, "--ssh", "pi@kitchen", "--ssh", "zero", "--local")
+    assert result.exit_code == 1
+    assert result.output.count("median ms") == 1
+    assert "the connection to zero was lost" in result.output
+    assert "local" in result.output
+
+
+@pytest.mark.parametrize(
+    ("answers", "status"),
+    [
+        ([measured("a"), measured("b")], 0),
+        ([measured("a"), UNKNOWN], 2),
+        ([measured("a"), LOST], 1),
+        ([LOST, UNKNOWN], 1),
+        ([measured("a", outputs=WRONG), measured("b")], 1),
+        ([measured("a", outputs=WRONG), UNKNOWN], 1),
+    ],
+)
+def test_exit_status_of_several(tmp_path, boards, answers, status):
+    boards[0].extend(answers)
+    result = invoke(tmp_path, "--ssh", "a", "--ssh", "b")
+    assert result.exit_code == status
+    assert ("WRONG" in result.output) == any(getattr(one, "outputs", RIGHT) is WRONG for one in answers)
+
+
+def test_the_error_of_a_single_board_is_the_error_of_the_command(tmp_path, boards):
+    boards[0].append(ConnectError("there is no host zero"))
+    result = invoke(tmp_path, "--ssh", "zero")
+    assert isinstance(result.exception, ConnectError)
+
+
+def test_measured_and_predicted_are_compared(tmp_path, boards):
+    boards[0].append(measured("pi@kitchen", latency_ms=Range(estimate=40.0, low=30, high=50)))
+    result = invoke(tmp_path, "--ssh", "pi@kitchen", "--target", "rpi4")
+    assert "measured 40 ms, predicted for rpi4" in result.output
+    assert "OUTSIDE the bounds" in result.output
+
+
+def test_a_sustained_run_shows_its_drift(tmp_path, boards):
+    seconds = tuple(
+        SustainedSecond(
+            t_seconds=n, median_ms=4 + n / 10, temperature_c=50.0 + n, clock_mhz=1500, throttled=n > 20
+        )
+        for n in range(31)
+    )
+    boards[0].append(measured("pi", sustained=seconds, sustained_threads=2))
+    result = invoke(tmp_path, "--ssh", "pi", "--sustain", "30")
+    assert "sustained, 2 threads" in result.output
+    assert "from the first to the last second +75.0%" in result.output
+    assert "80.0 C" in result.output and "yes" in result.output
+
+
+def test_json_of_one_and_of_several(tmp_path, boards):
+    schema = json.loads(SCHEMA.read_text())
+    boards[0].append(measured("pi"))
+    one = json.loads(invoke(tmp_path, "--ssh", "pi", "--target", "rpi4", "--json").output)
+    jsonschema.validate(one, schema, jsonschema.Draft202012Validator)
+    assert (one["method"], one["target"], one["latency_ms"]["estimate"]) == ("measured", "rpi4", 4.0)
+    boards[0].append(LOST)
+    result = invoke(tmp_path, "--ssh", "pi", "--ssh", "zero", "--json")
+    several = json.loads(result.output)
+    jsonschema.validate(several, schema, jsonschema.Draft202012Validator)
+    assert [board["host"] for board in several["boards"]] == ["pi"]
+    assert several["failures"][0]["message"] == "the connection to zero was lost"
+    assert result.exit_code == 1
+
+
+def test_forgetting_never_hides_the_measurement(tmp_path, boards, monkeypatch):
+    def fail(host):
+        raise ConnectError("gone")
+
+    monkeypatch.setattr(import_module("edgesqueeze.ssh.session"), "forget", fail)
+    boards[0].append(measured("pi"))
+    result = invoke(tmp_path, "--ssh", "pi", "--forget")
+    assert result.exit_code == 0
+    assert "could not be tidied" in result.output
+    assert "outputs right" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "which device?"),
+        (("--ssh", "pi", "--plot", "x.svg"), "--plot does not go with --ssh"),
+        (("--ssh", "pi", "--runtime", "c"), "--runtime does not go with --ssh"),
+        (("--ssh", "pi", "--opt", "O3"), "--opt does not go with --ssh"),
+        (("--target", "rpi4", "--sustain", "3"), "--sustain only goes with --ssh"),
+        (("--target", "rpi4", "--install"), "--install only goes with --ssh"),
+        (("--target", "rpi4", "--forget"), "--forget only goes with --ssh"),
+        (("--target", "rpi4", "--threads", "1", "--threads", "2"), "several --threads only goes with --ssh"),
+        (("--local", "--ssh-config", "x"), "--ssh-config"),
+        (("--ssh", "-oProxyCommand=x"), "host"),
+    ],
+)
+def test_options_that_do_not_go_together(tmp_path, boards, words, message):
+    boards[0].append(measured("pi"))
+    result = invoke(tmp_path, *words)
+    assert result.exit_code == 1 and result.exception.exit_code == 2
+    assert message in str(result.exception)
+    assert not boards[1]
