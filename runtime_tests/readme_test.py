@@ -54,7 +54,7 @@ def command_tree():
 
 def test_there_are_commands():
     names = {words[1] for words in shown_commands() if words[0] == "edgesqueeze"}
-    assert names >= {"demo", "compress", "inspect", "verify", "emit", "bench", "targets"}
+    assert names >= {"demo", "compress", "inspect", "verify", "emit", "bench", "calibrate", "targets"}
 
 
 @pytest.mark.parametrize("words", shown_commands(), ids=" ".join)
@@ -123,11 +123,18 @@ def test_python_uses_what_is_public():
     assert used <= set(edgesqueeze.__all__)
 
 
+def anchors(text):
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+
+
 def test_links_lead_somewhere():
-    titles = re.findall(r"^#+ (.*)$", README, re.MULTILINE)
-    anchors = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
     for link in re.findall(r"\]\(([^)]+)\)", README):
-        assert link[1:] in anchors if link.startswith("#") else (ROOT / link).exists(), link
+        path, _, anchor = link.partition("#")
+        assert (ROOT / path).exists(), link
+        if anchor:
+            text = (ROOT / path).read_text(encoding="utf-8") if path else README
+            assert anchor in anchors(text), link
 
 
 def test_every_schema_is_listed():
@@ -136,6 +143,20 @@ def test_every_schema_is_listed():
 
 def test_the_number_of_targets():
     assert f"{len(list((ROOT / 'targets').glob('*.toml')))} are shipped" in README
+
+
+def test_predictions_need_nothing_but_the_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("out").mkdir()
+    Path("out/model.tflite").write_bytes(tiny_cnn())
+    lines = [words for words in shown_commands(section("How fast on the device")) if "--ssh" not in words]
+    shipped = [words for words in lines if "my-pi" not in words]
+    assert len(shipped) == 2
+    for words in shipped:
+        done = CliRunner().invoke(cli, words[1:], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        assert "predicted" in done.output
+    assert Path("layers.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
 def test_bad_input_exits_with_2(capsys):
