@@ -20,6 +20,11 @@ SYSTEM_TOOLS=(
   "gcc-arm-none-eabi|command -v arm-none-eabi-g++|the tests that compile emitted firmware for Cortex-M"
   "libnewlib-arm-none-eabi|compiler_has libc.a|the tests that compile emitted firmware for Cortex-M"
   "libstdc++-arm-none-eabi-newlib|compiler_has libstdc++.a|the tests that compile emitted firmware for Cortex-M"
+  "openssh-client|command -v ssh|the tests that measure over SSH"
+  "openssh-server|command -v /usr/sbin/sshd|the tests that measure over SSH, on this machine as the device"
+  "qemu-user-static|command -v qemu-aarch64-static|the tests that measure on an emulated Raspberry Pi"
+  "debian-archive-keyring|test -e /usr/share/keyrings/debian-archive-keyring.gpg|the tests that measure on an emulated Raspberry Pi"
+  "debootstrap|command -v /usr/sbin/debootstrap|the tests that measure on an emulated Raspberry Pi (it names Debian's mirror)"
 )
 
 # The user's Python settings are not ours, and pip's own must not lead it out of the environment.

@@ -61,7 +61,7 @@ def calibrate(session: Session, *, progress: Progress = lambda _: None, seed: in
     Raises:
         DeviceError: the device lacks a runtime, or measured too little.
     """
-    measured = measure(session, progress=progress, seed=seed)
+    measured = measure(session, progress=progress, seed=seed, rounds=ROUNDS)
     progress("fitting the costs")
     latency = fit_costs(
         measured.points,

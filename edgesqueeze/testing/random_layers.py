@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgesqueeze.testing.tflite_builder import GraphBuilder
+from edgesqueeze.graph.builder import GraphBuilder
 
 KINDS = ("conv", "pointwise", "depthwise", "depthwise_3x3", "first", "dense", "rows")
 EXTREMES = (-128, 127)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from edgesqueeze.graph.builder import GraphBuilder
 
-__all__ = ["GraphBuilder", "tiny_cnn", "tiny_dense", "tiny_residual", "tiny_two_heads"]
-
 
 def tiny_cnn(seed: int = 0, io: str = "int8") -> bytes:
     """An int8 classifier, 8x8x1 in, 4 classes out, of seven operators.
