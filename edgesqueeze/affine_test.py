@@ -11,8 +11,8 @@ from edgesqueeze.affine import (
 )
 from edgesqueeze.errors import DataError
 from edgesqueeze.graph import Quantization, Tensor, parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import litert
-from edgesqueeze.testing.tflite_builder import GraphBuilder
 
 
 def _tensor(dtype="int8", shape=(1, 2, 2), scale=0.5, zero_point=-3):

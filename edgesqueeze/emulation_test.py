@@ -9,10 +9,11 @@ from edgesqueeze.emit.native import emit, for_target
 from edgesqueeze.emulation import emulate
 from edgesqueeze.errors import FitError, MissingToolError, ParityError, UsageError
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import build, build_cache, qemu, tflm
 from edgesqueeze.target import list_targets, load_target
 from edgesqueeze.testing.native_stub import stub_source
-from edgesqueeze.testing.tflite_builder import GraphBuilder, tiny_cnn
+from edgesqueeze.testing.tflite_builder import tiny_cnn
 from edgesqueeze.testing.tools import require_tool
 
 TARGET = load_target("nucleo-l4r5zi")

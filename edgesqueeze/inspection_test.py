@@ -5,11 +5,12 @@ import pytest
 
 from edgesqueeze.fit import check_fit
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.macs import total_macs
 from edgesqueeze.inspection import Inspection, inspect_model
 from edgesqueeze.needs import needs_of
 from edgesqueeze.target import list_targets
-from edgesqueeze.testing.tflite_builder import GraphBuilder, tiny_cnn, tiny_dense, tiny_two_heads
+from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense, tiny_two_heads
 
 
 def codes(inspection):

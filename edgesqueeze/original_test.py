@@ -10,10 +10,11 @@ from edgesqueeze import original, worker
 from edgesqueeze.compare import EvalData
 from edgesqueeze.errors import DataError, MissingToolError, ModelFileError, UsageError
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.original import in_output_order, original_outputs, real_outputs
 from edgesqueeze.runners import litert
 from edgesqueeze.samples import data_samples, random_data
-from edgesqueeze.testing.tflite_builder import GraphBuilder, tiny_cnn, tiny_two_heads
+from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_two_heads
 
 
 def test_a_tflite_is_run_directly(tmp_path):

@@ -2,17 +2,12 @@ import numpy as np
 import pytest
 
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.expose import with_outputs
 from edgesqueeze.replay import data_tensors, differing_layers, replay, taken_apart
 from edgesqueeze.runners import litert
 from edgesqueeze.samples import data_samples, random_data
-from edgesqueeze.testing.tflite_builder import (
-    GraphBuilder,
-    tiny_cnn,
-    tiny_dense,
-    tiny_residual,
-    tiny_two_heads,
-)
+from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ import pytest
 from edgesqueeze.compare import EvalData
 from edgesqueeze.errors import DataError, UnsupportedModelError
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.samples import data_samples, in_graph_order, random_data, real_inputs
-from edgesqueeze.testing.tflite_builder import GraphBuilder, tiny_cnn, tiny_dense, tiny_two_heads
+from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense, tiny_two_heads
 
 
 @pytest.mark.parametrize(

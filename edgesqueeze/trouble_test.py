@@ -3,7 +3,8 @@ import pytest
 
 from edgesqueeze.compare import EvalData
 from edgesqueeze.graph import parse_tflite
-from edgesqueeze.testing.tflite_builder import GraphBuilder, tiny_cnn, tiny_residual
+from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_residual
 from edgesqueeze.verify import trouble_on
 
 RNG = np.random.default_rng(5)

@@ -6,7 +6,8 @@ import pytest
 from edgesqueeze.compare import EvalData
 from edgesqueeze.errors import UsageError
 from edgesqueeze.graph import parse_tflite
-from edgesqueeze.testing.tflite_builder import GraphBuilder, tiny_cnn
+from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.testing.tflite_builder import tiny_cnn
 from edgesqueeze.verify import NO_DATA, Verification, verify
 
 LITERT = ("litert-reference",)

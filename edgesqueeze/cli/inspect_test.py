@@ -11,8 +11,9 @@ from click.testing import CliRunner
 from edgesqueeze import target_fit
 from edgesqueeze.cli.inspect import command
 from edgesqueeze.errors import TargetError, TfliteError
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.target import list_targets
-from edgesqueeze.testing.tflite_builder import GraphBuilder, tiny_cnn, tiny_residual, tiny_two_heads
+from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_residual, tiny_two_heads
 
 MCU = next(target.name for target in list_targets() if target.runtime.name == "tflm")
 

@@ -2,7 +2,8 @@ import pytest
 
 from edgesqueeze.emit.scratch import cmsis_nn_extra
 from edgesqueeze.graph import parse_tflite
-from edgesqueeze.testing.tflite_builder import GraphBuilder, tiny_dense
+from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.testing.tflite_builder import tiny_dense
 
 
 def single(build, shape, dtype="int8"):

@@ -12,13 +12,8 @@ from edgesqueeze.emit.arena import Arena
 from edgesqueeze.emit.tflm import emit_tflm
 from edgesqueeze.errors import UnsupportedModelError, UsageError
 from edgesqueeze.graph import parse_tflite
-from edgesqueeze.testing.tflite_builder import (
-    GraphBuilder,
-    tiny_cnn,
-    tiny_dense,
-    tiny_residual,
-    tiny_two_heads,
-)
+from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
 from edgesqueeze.testing.tools import require_tool
 
 STUB = Path(__file__).parent / "testdata" / "tflm_stub"

@@ -2,13 +2,8 @@ import numpy as np
 import pytest
 
 from edgesqueeze.graph import parse_tflite
-from edgesqueeze.testing.tflite_builder import (
-    GraphBuilder,
-    tiny_cnn,
-    tiny_dense,
-    tiny_residual,
-    tiny_two_heads,
-)
+from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
 
 
 def test_a_seed_gives_the_same_bytes_and_another_gives_others():

@@ -3,8 +3,9 @@ import pytest
 
 from edgesqueeze.errors import TfliteError
 from edgesqueeze.graph import NO_TENSOR, parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.macs import operator_macs, total_macs
-from edgesqueeze.testing.tflite_builder import GraphBuilder, tiny_cnn
+from edgesqueeze.testing.tflite_builder import tiny_cnn
 
 
 def macs_of(graph, output):

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from edgesqueeze.graph import NO_TENSOR, parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.scheme import float_operators, scheme_of
-from edgesqueeze.testing.tflite_builder import GraphBuilder, tiny_cnn, tiny_dense
+from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense
 
 
 @pytest.mark.parametrize(

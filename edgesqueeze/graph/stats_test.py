@@ -5,8 +5,9 @@ import pytest
 
 from edgesqueeze.errors import TfliteError
 from edgesqueeze.graph import NO_TENSOR, parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.stats import metadata_bytes, sizes, weight_stats
-from edgesqueeze.testing.tflite_builder import GraphBuilder, tiny_cnn, tiny_dense
+from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense
 
 
 def stats_of(graph, *outputs):

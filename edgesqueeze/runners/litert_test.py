@@ -6,10 +6,11 @@ import pytest
 
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import litert
 from edgesqueeze.runners.exchange import run_elsewhere
 from edgesqueeze.samples import data_samples, random_data
-from edgesqueeze.testing.tflite_builder import GraphBuilder, tiny_cnn, tiny_two_heads
+from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_two_heads
 
 RUNS = [litert.run, litert.run_builtin, litert.run_reference]
 

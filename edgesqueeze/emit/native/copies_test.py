@@ -6,7 +6,7 @@ import pytest
 from edgesqueeze.emit.native.lower_shape import LOWERINGS
 from edgesqueeze.emit.native.records import Operation, UnsupportedOperationError
 from edgesqueeze.graph import parse_tflite
-from edgesqueeze.testing.tflite_builder import GraphBuilder
+from edgesqueeze.graph.builder import GraphBuilder
 
 
 def lower(opcode, shapes, output_shapes, constants=(), *, axis_first=False, **options):

@@ -11,15 +11,10 @@ from edgesqueeze.emit.native.emit import emit_native
 from edgesqueeze.emit.native.kernels import CORE_SETS, FOLDER, files_of
 from edgesqueeze.errors import EdgeSqueezeError, UnsupportedModelError, UsageError
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import host_c, tflm
 from edgesqueeze.testing.random_layers import random_convolutions
-from edgesqueeze.testing.tflite_builder import (
-    GraphBuilder,
-    tiny_cnn,
-    tiny_dense,
-    tiny_residual,
-    tiny_two_heads,
-)
+from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
 from edgesqueeze.testing.tools import require_tool
 
 MODELS = {

@@ -5,9 +5,9 @@ import pytest
 
 from edgesqueeze.emit.native.emit import emit_native
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import host_c, tflm
 from edgesqueeze.testing.random_layers import random_inputs
-from edgesqueeze.testing.tflite_builder import GraphBuilder
 from edgesqueeze.testing.tools import require_tool
 
 SHAPE = (1, 4, 6, 8)

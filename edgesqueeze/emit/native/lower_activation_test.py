@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from edgesqueeze.emit.native.lower_activation import LOWERINGS
 from edgesqueeze.emit.native.records import Operation, Placement, UnsupportedOperationError
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import tflm
 from edgesqueeze.testing.native_calls import run_graph
-from edgesqueeze.testing.tflite_builder import GraphBuilder
 
 CASES = 60
 # A failing example is of use as it is; shrinking it takes minutes.

@@ -12,9 +12,9 @@ from edgesqueeze.emit.native import lower_border
 from edgesqueeze.emit.native.emit import emit_native
 from edgesqueeze.emit.native.records import Operation, UnsupportedOperationError
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import tflm
 from edgesqueeze.runners.host_c import host_program
-from edgesqueeze.testing.tflite_builder import GraphBuilder
 from edgesqueeze.testing.tools import require_tool
 
 PHASES = (Phase.explicit, Phase.generate)

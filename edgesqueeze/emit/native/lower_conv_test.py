@@ -8,9 +8,9 @@ from edgesqueeze.emit.native.kernels import PACKING
 from edgesqueeze.emit.native.lower_conv import LOWERINGS
 from edgesqueeze.emit.native.records import Operation
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import host_c, tflm
 from edgesqueeze.testing.random_layers import random_convolutions, random_inputs
-from edgesqueeze.testing.tflite_builder import GraphBuilder
 from edgesqueeze.testing.tools import require_tool
 
 LAYERS = 40

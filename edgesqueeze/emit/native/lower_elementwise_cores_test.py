@@ -5,10 +5,10 @@ import pytest
 
 from edgesqueeze.emit.native.emit import emit_native
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import qemu, tflm
 from edgesqueeze.runners.host_c import host_program
 from edgesqueeze.runners.machines import Processor
-from edgesqueeze.testing.tflite_builder import GraphBuilder
 from edgesqueeze.testing.tools import require_tool
 
 SHAPE = (1, 5, 7, 11)

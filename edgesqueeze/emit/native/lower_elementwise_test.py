@@ -11,9 +11,9 @@ from edgesqueeze.emit.native import lower_add
 from edgesqueeze.emit.native.lower_elementwise import LOWERINGS
 from edgesqueeze.emit.native.records import Operation, UnsupportedOperationError
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import tflm
 from edgesqueeze.testing.native_calls import run_graph
-from edgesqueeze.testing.tflite_builder import GraphBuilder
 
 OPTIONS = {"ADD": {"potScaleInt16": False}, "SUB": {"potScaleInt16": False}, "MUL": {}}
 ALL_PAIRS = (256, 256)

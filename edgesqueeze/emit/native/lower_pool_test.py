@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from edgesqueeze.emit.native.lower_pool import LOWERINGS
 from edgesqueeze.emit.native.records import Operation, UnsupportedOperationError
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.builder_parts import quantization
 from edgesqueeze.runners import qemu, tflm
 from edgesqueeze.runners.machines import Processor
 from edgesqueeze.testing.native_calls import run_graph
-from edgesqueeze.testing.tflite_builder import GraphBuilder
 from edgesqueeze.testing.tools import require_tool
 
 # Every example is a graph of many independent layers, since starting TFLM takes longer than running it.

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from edgesqueeze.emit.native.lower_shape import LOWERINGS, placements_of_concatenation
 from edgesqueeze.emit.native.records import Call, Operation, Placement, UnsupportedOperationError
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import host_c, tflm
 from edgesqueeze.testing.native_calls import run_graph
-from edgesqueeze.testing.tflite_builder import GraphBuilder
 
 # Every example is a graph of many independent layers, since starting TFLM takes longer than running it.
 LAYERS_AT_ONCE = settings(

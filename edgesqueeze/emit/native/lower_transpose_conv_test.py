@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from edgesqueeze.emit.native.lower_transpose_conv import LOWERINGS
 from edgesqueeze.emit.native.records import Operation, UnsupportedOperationError
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import tflm
 from edgesqueeze.testing.native_calls import run_graph
-from edgesqueeze.testing.tflite_builder import GraphBuilder
 
 LAYERS = 10
 small = st.integers(1, 5)

@@ -14,9 +14,9 @@ from edgesqueeze.emit.native.conv_shape import ConvShape
 from edgesqueeze.emit.native.emit import emit_native
 from edgesqueeze.emit.native.kernels import files_of
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import qemu, tflm
 from edgesqueeze.runners.machines import Processor
-from edgesqueeze.testing.tflite_builder import GraphBuilder
 from edgesqueeze.testing.tools import require_tool
 
 KERNELS = Path(__file__).parents[2] / "kernels"

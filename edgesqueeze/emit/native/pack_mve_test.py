@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from edgesqueeze.emit.native import pack_mve
 from edgesqueeze.emit.native.conv_shape import ConvShape
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import qemu, tflm
 from edgesqueeze.runners.machines import Processor
-from edgesqueeze.testing.tflite_builder import GraphBuilder
 from edgesqueeze.testing.tools import require_tool
 
 KERNELS = Path(__file__).parents[2] / "kernels"
