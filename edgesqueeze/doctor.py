@@ -54,6 +54,7 @@ PACKAGES: tuple[Package, ...] = (
             ("pydantic", "2.7", "3", "profiles, recipes and reports"),
             ("jinja2", "3.1", "4", "writing firmware sources"),
             ("platformdirs", "4", "5", "finding the user's folders"),
+            ("tomli-w", "1", "2", "calibrate: writing profiles"),
         )
     ),
     Package(
@@ -103,6 +104,7 @@ TOOLS: tuple[tuple[toolchain.Program, str], ...] = (
         "bench, and compiling emitted sources for Cortex-M",
     ),
     (toolchain.QEMU, "bench, verify --runtime qemu: an emulated Cortex-M"),
+    (toolchain.SSH, "bench, calibrate: measuring on a board"),
 )
 """Programs that are not Python packages, and what they are for."""
 

@@ -4,12 +4,13 @@ import pytest
 
 from edgesqueeze.errors import TargetError, UsageError
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.latency.litert import LAYER_ERROR, NAMED, UNKNOWN_ERROR, predict
 from edgesqueeze.latency.work import Work, work_of
 from edgesqueeze.target import load_target
 from edgesqueeze.target_latency import ArithmeticLatency, Interval, OperatorCost, OperatorLatency
 from edgesqueeze.target_records import Target
-from edgesqueeze.testing.tflite_builder import GraphBuilder, tiny_cnn
+from edgesqueeze.testing.tflite_builder import tiny_cnn
 
 CALL = OperatorCost(call_ns=1e6)
 

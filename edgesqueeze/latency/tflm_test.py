@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgesqueeze.errors import TargetError
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.read import parse_tflite
 from edgesqueeze.latency.tflm import predict
 from edgesqueeze.latency.tflm_model import counted_core, inference, layer_of, shipped_model
 from edgesqueeze.latency.work import Work, work_of
 from edgesqueeze.target import list_targets, load_target
-from edgesqueeze.testing.tflite_builder import GraphBuilder, tiny_cnn, tiny_dense, tiny_residual
+from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense, tiny_residual
 
 BOARD = "nucleo-l4r5zi"
 MICROCONTROLLERS = [target.name for target in list_targets() if target.is_mcu]

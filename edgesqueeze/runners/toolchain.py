@@ -39,6 +39,7 @@ ARM_DISASSEMBLER = Program(
     ("arm-none-eabi-objdump",), "the disassembler for Cortex-M", ("binutils-arm-none-eabi",)
 )
 QEMU = Program(("qemu-system-arm",), "the emulator for Cortex-M", ("qemu-system-arm",))
+SSH = Program(("ssh",), "OpenSSH's client", ("openssh-client",))
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ import pytest
 
 from edgesqueeze.errors import ConnectError, DeviceError, UsageError
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.measurement_records import Failure, Measurement
 from edgesqueeze.ssh import measure as module
 from edgesqueeze.ssh.host import Host
 from edgesqueeze.ssh.jobs import JobResult
 from edgesqueeze.ssh.measure import Settings, measure, measure_all, thread_counts
 from edgesqueeze.ssh.session import open_local
-from edgesqueeze.testing.tflite_builder import GraphBuilder, tiny_cnn, tiny_residual
+from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_residual
 
 QUICK = Settings(min_runs=10, min_seconds=0.02, max_seconds=1, threads=(1,))
 

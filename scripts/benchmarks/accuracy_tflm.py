@@ -1,4 +1,4 @@
-"""How far off the predicted latencies of TFLM are, against published ones that the fit leaves out.
+"""Published latencies of TFLM on Cortex-M, and what is predicted without them.
 
 Every prediction is made without the model that it is for, or without the device, and so are its bounds: they
 come from the errors of the rest, each of these predicted without both.
@@ -7,10 +7,9 @@ come from the errors of the rest, each of these predicted without both.
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Mapping
+from typing import NamedTuple
 
-from common import out, start, table, verdict
 from tflm_devices import core_factors
 from tflm_published import BOARD, BUILDS, Row, calibration, fit_rates, instructions, predicted, rows
 from tflm_targets import (
@@ -22,7 +21,7 @@ from tflm_targets import (
     unmeasured_pico_rates,
 )
 
-from edgesqueeze.latency.residuals import Factors, Residual, summary
+from edgesqueeze.latency.residuals import Factors, Residual
 from edgesqueeze.latency.tflm_model import cycles
 from edgesqueeze.target_latency import Rate
 
@@ -33,10 +32,30 @@ CORES = {
     "cortex-m85": "Cortex-M85",
 }
 GOAL_GROUPS = ("Cortex-M4, TFLM + CMSIS-NN, int8", "Cortex-M4, TFLM + CMSIS-NN, int8, -Os")
-MEDIAN_LIMIT = 0.12
+"""Of int8 models on the board, built for speed and for size."""
 OTHER_RUNTIME = Factors(0.8, 1.25)
 """Assumed for what another runtime, or another version, makes of the same kernels."""
 BUILD_NAMES = {"speed": "", "size": ", -Os", "none": ", no FPU"}
+ENGINE_MODELS = {
+    "keyword_spotting": "keyword spotting",
+    "image_classification": "image classification",
+    "anomaly_detection": "anomaly detection",
+}
+"""MLPerf Tiny's models that closed engines were measured with, and what a table calls them."""
+
+
+class Engine(NamedTuple):
+    """What a closed engine reaches on the board.
+
+    Attributes:
+        name: of the engine, with its version if it is known.
+        version: round of MLPerf Tiny.
+        cycles: millions of them for one inference, by model: keys of ``ENGINE_MODELS``.
+    """
+
+    name: str
+    version: str
+    cycles: dict[str, float]
 
 
 def residuals() -> list[Residual]:
@@ -100,23 +119,21 @@ def _interval(row: Row, build: str) -> Factors:
     return board_interval(row.arithmetic, row.name, build != "none")
 
 
-def _print_engines() -> None:
-    """What other engines reach on the board, of which nothing can be predicted: millions of cycles."""
-    models = tuple(sorted({row.model for row in rows() if row.use == "ratios"}))
-    engines: dict[tuple[str, str, str], dict[str, float]] = {}
+def engines() -> list[Engine]:
+    """The latest submission of each closed engine to MLPerf Tiny on the board, the fastest first.
+
+    Nothing of them is predicted; they say what the board can do.
+    """
+    found: dict[str, Engine] = {}
     for row in rows():
         if row.use == "ratios" and row.device == BOARD.upper():
-            engine = (row.runtime, row.runtime_version, row.version)
-            engines.setdefault(engine, {})[row.model] = row.cycles / 1e6
-    out.print("[bold]other engines on the NUCLEO-L4R5ZI, millions of cycles")
-    table(
-        ("engine", "version", "MLPerf Tiny", *models),
-        [
-            (*engine, *(f"{found[model]:.3g}" if model in found else "" for model in models))
-            for engine, found in sorted(engines.items())
-        ],
-        left=3,
-    )
+            name = f"{row.runtime} {row.runtime_version}".strip()
+            latest = found.setdefault(row.runtime, Engine(name, row.version, {}))
+            if row.version > latest.version:
+                latest = found[row.runtime] = Engine(name, row.version, {})
+            if row.version == latest.version:
+                latest.cycles[row.name] = row.cycles / 1e6
+    return sorted(found.values(), key=lambda engine: engine.cycles["keyword_spotting"])
 
 
 def _residual(row: Row, group: str, said: float, interval: Factors, left_out: str) -> Residual:
@@ -136,56 +153,3 @@ def _residual(row: Row, group: str, said: float, interval: Factors, left_out: st
         high_ms=milliseconds * interval.high,
         left_out="model" if left_out == "model" else "device",
     )
-
-
-def main() -> int:
-    """Print all residuals and their sums by group; 0 if the errors are as small as they shall be."""
-    start("TFLM on Cortex-M", __doc__ or "")
-    found = residuals()
-    groups = list(dict.fromkeys(one.group for one in found))
-    for group in groups:
-        out.print(f"[bold]{group}")
-        table(
-            ("model", "device", "measured ms", "predicted ms", "error", "bounds ms", "held"),
-            [
-                (
-                    one.model,
-                    one.device,
-                    f"{one.measured_ms:.4g}",
-                    f"{one.predicted_ms:.4g}",
-                    f"{one.error:+.1%}",
-                    f"{one.low_ms:.4g} to {one.high_ms:.4g}",
-                    "yes" if one.is_covered else "no",
-                )
-                for one in found
-                if one.group == group
-            ],
-            left=2,
-        )
-    sums = [(group, summary([one for one in found if one.group == group])) for group in groups]
-    sums.append(("all", summary(found)))
-    out.print("[bold]absolute errors")
-    table(
-        ("group", "latencies", "median", "90th percentile", "within 12 %", "within 25 %", "in the bounds"),
-        [
-            (
-                group,
-                str(one.count),
-                f"{one.median:.1%}",
-                f"{one.percentile_90:.1%}",
-                f"{one.within[0.12]:.0%}",
-                f"{one.within[0.25]:.0%}",
-                f"{one.coverage:.0%}",
-            )
-            for group, one in sums
-        ],
-    )
-    _print_engines()
-    goal = summary([one for one in found if one.group in GOAL_GROUPS])
-    reached = goal.median <= MEDIAN_LIMIT and goal.within[0.25] >= 0.9
-    said = f"int8 on a Cortex-M4: median {goal.median:.1%} (at most {MEDIAN_LIMIT:.0%}), "
-    return verdict(reached, f"{said}{goal.within[0.25]:.0%} within 25 % (at least 90 %)")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -58,6 +58,10 @@ def main() -> int:
             ("--help", ["--help"]),
             ("targets list", ["targets", "list"]),
             ("inspect tiny.tflite", ["inspect", str(model)]),
+            *(
+                (f"bench tiny.tflite {options}", ["bench", str(model), *options.split()])
+                for options in ("--target nucleo-l4r5zi --runtime tflm", "--target rpi4")
+            ),
         )
         times = {name: measure(arguments) for name, arguments in commands}
     medians = {name: statistics.median(wall for wall, _ in runs) for name, runs in times.items()}

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from edgesqueeze.testing.tflite_builder import GraphBuilder
+from edgesqueeze.graph.builder import GraphBuilder
 
 PERSON_BLOCKS = (
     *((16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2)),

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgesqueeze.testing.tflite_builder import GraphBuilder
+from edgesqueeze.graph.builder import GraphBuilder
 
 V1_BLOCKS = (
     (64, 1),
