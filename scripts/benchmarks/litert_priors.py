@@ -69,7 +69,7 @@ SPREADS = {
     "threads": 0.12,
     "scaling": 0.12,
 }
-"""Standard deviations of the logarithms of factors: chosen by hand; ``accuracy_litert.py`` checks the bounds
+"""Standard deviations of the logarithms of factors: chosen by hand; ``accuracy.py`` checks the bounds
 that follow from them."""
 SCALING = 0.85
 """Expected: n threads are this power of n times as fast."""
