@@ -11,7 +11,8 @@ Reference = Literal["tflm", "c"]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built when first used: predictions start faster without the records of emulation.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Range(_Record):
