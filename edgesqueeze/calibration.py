@@ -62,10 +62,11 @@ def calibrate(
     """
     name = name or default_name(session.device)
     check_name(name)
+    place = folder or calibrated_folder()
+    write_files(place, {})  # rather fails now than after minutes
     latency = measure_latency(session, progress=progress)
     text = profile_text(session.device, latency)
     target = parse_target(text, name)
-    place = folder or calibrated_folder()
     write_files(place, {f"{name}.toml": text})
     return Calibration(target, place / f"{name}.toml")
 

@@ -1,7 +1,7 @@
 import pytest
 
 from edgesqueeze import calibration
-from edgesqueeze.errors import UsageError
+from edgesqueeze.errors import OutputError, UsageError
 from edgesqueeze.ssh.look import CoreKind
 from edgesqueeze.target import load_target, parse_target, target_folders, uncovered_figures
 from edgesqueeze.testing.devices import BOARD, COSTS
@@ -79,3 +79,13 @@ def test_a_clock_that_is_not_told_is_an_assumption():
 )
 def test_default_names(board, name):
     assert calibration.default_name(BOARD.model_copy(update={"board": board})) == name
+
+
+def test_a_folder_that_cannot_be_written_fails_before_measuring(tmp_path, monkeypatch):
+    def measure_latency(session, progress):
+        raise AssertionError("measured in vain")
+
+    monkeypatch.setattr(calibration, "measure_latency", measure_latency)
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError):
+        calibration.calibrate(Session(), folder=tmp_path / "file")

@@ -12,12 +12,15 @@ import edgesqueeze
 from edgesqueeze.bench_records import Bench, LayerBench, Range
 from edgesqueeze.errors import OutputError
 from edgesqueeze.output import write_files
+from edgesqueeze.plain import plain
 from edgesqueeze.prediction_records import LayerPrediction, Prediction
 
 MOST_BARS = 50
 """Of more layers the shortest are one bar together."""
-WIDTH, LEFT, RIGHT, TOP, ROW = 1080, 400, 150, 104, 24
+WIDTH, LEFT, RIGHT, TOP, ROW = 1080, 400, 180, 104, 24
 SHAPES = 34
+NAME = 60
+"""Most characters of a model's or an operator's name."""
 CHARACTER = 7.0
 """Width of one character of the legend, about."""
 TEMPLATE = Path(__file__).with_name("templates") / "layers.svg"
@@ -33,6 +36,7 @@ _GROUPS: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 _OTHER = ("everything else", "#8c959f")
+_REST = ("shorter layers together", "#d0d7de")
 
 
 class _Layer(NamedTuple):
@@ -57,7 +61,15 @@ def write_chart(result: Bench | Prediction, path: Path) -> None:
         raise OutputError(
             f"{path} is no name for a chart", expected="a name that ends with .svg", got=path.suffix
         )
-    write_files(path.parent, {path.name: chart(result)})
+    try:
+        write_files(path.parent, {path.name: chart(result)})
+    except OutputError as error:
+        raise OutputError(
+            f"cannot write the chart {path}",
+            expected="a file that can be made or replaced",
+            got=error.got,
+            hint="name another file with --plot, or free some space",
+        ) from error
 
 
 def chart(result: Bench | Prediction) -> str:
@@ -65,7 +77,8 @@ def chart(result: Bench | Prediction) -> str:
     import jinja2
 
     layers = _shortened(_layers(result))
-    longest = max((layer.ms.estimate for layer in layers), default=0.0) or 1.0
+    # What is summed up would squeeze the others: its bar ends with the axis, its figures are true.
+    longest = max((layer.ms.estimate for layer in layers if layer.group != _REST), default=0.0) or 1.0
     step = _step(longest)
     end = step * math.ceil(longest / step - 1e-9)
     scale = (WIDTH - LEFT - RIGHT) / end
@@ -80,11 +93,11 @@ def chart(result: Bench | Prediction) -> str:
         top=TOP,
         bottom=bottom,
         value_x=WIDTH - 80,
-        title=f"{result.model} on {result.target}: {_milliseconds(result.latency_ms.estimate)} ms",
+        title=_title(result),
         subtitle=_subtitle(result),
         legend=_legend(layers),
         ticks=[
-            {"x": round(LEFT + step * number * scale, 1), "text": f"{step * number:g} ms"}
+            {"x": round(LEFT + step * number * scale, 1), "text": f"{step * number:,.10g} ms"}
             for number in range(round(end / step) + 1)
         ],
         bars=[_bar(layer, TOP + ROW * number, scale, end) for number, layer in enumerate(layers)],
@@ -108,7 +121,11 @@ def _layers(result: Bench | Prediction) -> list[_Layer]:
 
 def _layer(layer: LayerBench | LayerPrediction, time: Range) -> _Layer:
     group = _GROUPS.get(layer.opcode, _OTHER)
-    return _Layer(f"{layer.index} {layer.opcode}", layer.summary, group, time, layer.share)
+    return _Layer(f"{layer.index} {_short(plain(layer.opcode))}", layer.summary, group, time, layer.share)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= NAME else f"{name[: NAME - 3]}..."
 
 
 def _in_milliseconds(cycles: Range, per_ms: float) -> Range:
@@ -129,7 +146,7 @@ def _shortened(layers: Sequence[_Layer]) -> list[_Layer]:
         high=sum(layer.ms.high for layer in rest),
     )
     share = sum(layer.share for layer in rest)
-    return [*shown, _Layer(f"{len(rest)} shorter layers", "", _OTHER, together, share)]
+    return [*shown, _Layer(f"{len(rest)} shorter layers", "", _REST, together, share)]
 
 
 def _bar(layer: _Layer, y: int, scale: float, end: float) -> dict[str, Any]:
@@ -140,7 +157,7 @@ def _bar(layer: _Layer, y: int, scale: float, end: float) -> dict[str, Any]:
         "label": layer.label,
         "shapes": layer.shapes if len(layer.shapes) <= SHAPES else layer.shapes[: SHAPES - 3] + "...",
         "hint": f"{layer.label} {layer.shapes}: {_milliseconds(layer.ms.estimate)} ms, {bounds}",
-        "width": max(0.5, round(layer.ms.estimate * scale, 1)),
+        "width": max(0.5, round(min(layer.ms.estimate, end) * scale, 1)),
         "low": low,
         "high": high,
         "whisker": high - low > 2,
@@ -157,6 +174,11 @@ def _legend(layers: Sequence[_Layer]) -> list[dict[str, Any]]:
         entries.append({"x": round(x), "text": text, "colour": colour})
         x += 40 + CHARACTER * len(text)
     return entries
+
+
+def _title(result: Bench | Prediction) -> str:
+    name = _short(plain(result.model))
+    return f"{name} on {result.target}: {_milliseconds(result.latency_ms.estimate)} ms"
 
 
 def _subtitle(result: Bench | Prediction) -> str:

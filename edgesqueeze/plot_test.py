@@ -107,3 +107,20 @@ def test_another_kind_of_file_is_refused(tmp_path):
         write_chart(RECORD, tmp_path / "chart.png")
     write_chart(RECORD, tmp_path / "sub" / "chart.svg")
     ET.parse(tmp_path / "sub" / "chart.svg")
+
+
+def test_names_with_control_characters_leave_it_xml():
+    svg = chart(prediction([1.0], name="a\x1b[31mb\nc\x00"))
+    assert any("a [31mb c  on rpi4" in text for text in texts(svg))
+
+
+def test_a_long_name_does_not_run_out_of_the_picture():
+    title = texts(chart(prediction([1.0], name="x" * 240)))[0]
+    assert "x..." in title and len(title) < 100
+
+
+def test_a_folder_in_the_way_is_named(tmp_path):
+    (tmp_path / "chart.svg").mkdir()
+    with pytest.raises(OutputError, match=r"chart\.svg") as caught:
+        write_chart(RECORD, tmp_path / "chart.svg")
+    assert "--plot" in caught.value.hint

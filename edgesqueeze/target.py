@@ -24,10 +24,13 @@ from edgesqueeze.errors import TargetError
 from edgesqueeze.findings import Finding
 from edgesqueeze.suggest import nearest, nearest_name
 from edgesqueeze.target_latency import (
+    ArithmeticLatency,
     CyclesPerInstruction,
     InstructionLatency,
     Interval,
     Latency,
+    MemoryCost,
+    OperatorCost,
     OperatorLatency,
 )
 from edgesqueeze.target_records import (
@@ -113,6 +116,15 @@ class _Profile(Record):
     assumptions: tuple[Assumption, ...] = ()
 
 
+_OPERATOR_LATENCY: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("", OperatorLatency),
+    (".interval", Interval),
+    (".memory", MemoryCost),
+    (".float32", ArithmeticLatency),
+    (".int8", ArithmeticLatency),
+    (".float32.operators", OperatorCost),
+    (".int8.operators", OperatorCost),
+)
 _RECORDS: Mapping[str, type[BaseModel]] = {
     "": _Profile,
     "target": _Header,
@@ -125,8 +137,11 @@ _RECORDS: Mapping[str, type[BaseModel]] = {
     "latency.tflm.interval": Interval,
     "latency.tflm.dense_interval": Interval,
     "latency.tflm.float32_interval": Interval,
-    "latency.litert": OperatorLatency,
-    "latency.tflite-runtime": OperatorLatency,
+    **{
+        f"latency.{runtime}{place}": record
+        for runtime in ("litert", "tflite-runtime")
+        for place, record in _OPERATOR_LATENCY
+    },
 }
 """By the place in the file, with the runtime behind ``latency``: it decides what the section is."""
 
@@ -314,7 +329,10 @@ def _explain(errors: list[ErrorDetails], origin: str) -> TargetError:
     field = ".".join(path[:1] + path[2:] if path[0:1] == ["latency"] and len(path) > 1 else path)
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     if first["type"] == "extra_forbidden":
-        record = _RECORDS.get(".".join(location[:-1]), _Profile)
+        above = location[:-1]
+        if "operators" in above:
+            above = above[: above.index("operators") + 1]  # behind it comes the operator's name
+        record = _RECORDS.get(".".join(above), _Profile)
         valid = [info.alias or key for key, info in record.model_fields.items()]
         return TargetError(
             f"{origin}: unknown field {field!r}{nearest(location[-1], valid)}{more}",

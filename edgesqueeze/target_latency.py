@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from edgesqueeze.suggest import nearest
 
 Factor = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 Rate = Literal["products", "weights", "other"]
 Cost = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Size = Annotated[int, Field(strict=True, gt=0, le=2**40)]
 Tile = Annotated[int, Field(strict=True, ge=1, le=256)]
+KINDS = (
+    *("conv", "conv_1x1", "gemv", "depthwise", "transpose_conv", "recurrent", "elementwise", "activation"),
+    *("softmax", "pool", "reduce", "convert", "move", "other"),
+)
+"""Kinds of operators that costs can be given for, beside builtin operator names."""
 Words = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
@@ -121,6 +128,15 @@ class ArithmeticLatency(_Section):
     activation_ps: Cost = 0.0
     operators: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,64}$")], OperatorCost]
 
+    @field_validator("operators")
+    @classmethod
+    def _known(cls, operators: dict[str, OperatorCost]) -> dict[str, OperatorCost]:
+        # Builtin operator names are upper case; those of later runtimes are not known here.
+        for name in operators:
+            if name not in KINDS and not name.isupper():
+                raise ValueError(f"{name!r} is no kind of operator{nearest(name, KINDS)}")
+        return operators
+
 
 class OperatorLatency(_Section):
     """LiteRT on a processor that runs an operating system: a cost for every operator.
@@ -151,6 +167,8 @@ class OperatorLatency(_Section):
     def _complete(self) -> OperatorLatency:
         if self.float32 is None and self.int8 is None:
             raise ValueError("float32 or int8 must be given, or both")
+        if self.speedup[0] != 1:
+            raise ValueError("speedup must begin with 1: one thread is as fast as one thread")
         sizes = [step.weights_bytes for step in self.memory]
         if sizes != sorted(set(sizes)):
             raise ValueError("memory must be ascending in weights_bytes")

@@ -6,6 +6,7 @@ that needs TensorFlow does not slow the others down.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -161,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         error.show()
         _finish(USAGE_EXIT, as_json, {"type": "UsageError", "problem": error.format_message()})
     except click.Abort:
-        click.echo("interrupted; nothing was changed", err=True)
+        click.echo("interrupted; no file was changed", err=True)
         _finish(INTERRUPTED_EXIT, as_json, {"type": "Interrupted", "problem": "interrupted"})
     except Exception as error:
         _trace()
@@ -177,7 +178,9 @@ def _finish(status: int, as_json: bool, error: Mapping[str, str]) -> None:
         import json
 
         document = {"schema_version": SCHEMA_VERSION, "error": {**error, "exit_code": status}}
-        click.echo(json.dumps(document, indent=2))
+        # Where stdout is what broke, the exit status has to do.
+        with contextlib.suppress(OSError):
+            click.echo(json.dumps(document, indent=2))
     sys.exit(status)
 
 

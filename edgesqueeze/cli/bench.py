@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +99,12 @@ def _check(wish: _Wish, target_name: str | None, measured: bool) -> None:
             got="none of them",
             hint="`edgesqueeze targets list` shows the names",
         )
+    twice = [name for name, count in Counter(wish.hosts).items() if count > 1]
+    if twice:
+        raise UsageError(
+            f"{twice[0]} is named more than once",
+            hint="name each device once: two measurements there would disturb each other",
+        )
     where = "only goes with --ssh or --local" if not measured else "does not go with --ssh and --local"
     wrong = {
         "--sustain": not measured and wish.sustain,
@@ -142,6 +149,7 @@ def _foretell(model: TfliteModel, target: Target, wish: _Wish) -> None:
 
 
 def _measure(model: TfliteModel, target: Target | None, wish: _Wish) -> None:
+    from edgesqueeze.errors import ConnectError
     from edgesqueeze.measurement_records import Boards, Measurement
     from edgesqueeze.ssh.host import parse_host
     from edgesqueeze.ssh.measure import Settings, measure, measure_all
@@ -150,14 +158,24 @@ def _measure(model: TfliteModel, target: Target | None, wish: _Wish) -> None:
     hosts: list[Host | str] = [parse_host(text, wish.ssh_config) for text in wish.hosts]
     hosts += [LOCAL] if wish.local else []
     settings = Settings(threads=wish.threads or None, sustain_seconds=wish.sustain, install=wish.install)
+    if not wish.as_json:
+        names = [host if isinstance(host, str) else host.destination for host in hosts]
+        click.echo(f"measuring on {', '.join(names)} ...", err=True)
+    # Nothing was left on a device that could not be reached, and trying again takes its time.
+    reached = hosts
     # A single device's error is the command's error.
     try:
         results = (
             measure_all(model, hosts, settings) if len(hosts) > 1 else (measure(model, hosts[0], settings),)
         )
+        errors = [getattr(one, "error", "") for one in results]
+        reached = [host for host, error in zip(hosts, errors, strict=True) if error != ConnectError.__name__]
+    except ConnectError:
+        reached = []
+        raise
     finally:
         if wish.forget:
-            _forget(hosts)
+            _forget(reached)
     measurements = [one for one in results if isinstance(one, Measurement)]
     failures = [one for one in results if not isinstance(one, Measurement)]
     if target:
@@ -177,10 +195,17 @@ def _prediction(
     model: TfliteModel, target: Target | None, measurements: Sequence[Measurement]
 ) -> Prediction | None:
     """What would have been predicted for one thread, if there is something to compare it with."""
+    from edgesqueeze.errors import EdgeSqueezeError
     from edgesqueeze.latency.predict import predict
 
-    alone = all(one.threads[0].threads == 1 for one in measurements)
-    return predict(model, target) if target and target.latency and alone else None
+    if not target or not target.latency or any(one.threads[0].threads != 1 for one in measurements):
+        return None
+    try:
+        return predict(model, target)
+    except EdgeSqueezeError as error:
+        # What was measured is worth showing even so.
+        click.echo(f"note: not predicted: {error.problem}", err=True)
+        return None
 
 
 def _forget(hosts: Sequence[Host | str]) -> None:
@@ -198,6 +223,12 @@ def _forget(hosts: Sequence[Host | str]) -> None:
 
 def _status(measurements: Sequence[Measurement], failures: Sequence[Failure]) -> int:
     """1 if a device failed or was wrong, 2 if one could not be reached and nothing worse happened."""
-    if any(not one.outputs.ok for one in measurements) or any(one.exit_code == 1 for one in failures):
+    wrong = any(not one.outputs.ok or _failed(one) for one in measurements)
+    if wrong or any(one.exit_code == 1 for one in failures):
         return 1
     return max((one.exit_code for one in failures), default=0)
+
+
+def _failed(one: Measurement) -> bool:
+    """Whether the model did not run with some number of threads."""
+    return any(finding.code == "failed" for finding in one.findings)

@@ -144,7 +144,7 @@ def test_with_json_stdout_has_a_document_too(failing, capsys):
 def test_an_interruption_is_told_in_one_line(failing, capsys):
     failing(KeyboardInterrupt())
     assert status_of("fail") == 130
-    assert capsys.readouterr().err.strip() == "interrupted; nothing was changed"
+    assert capsys.readouterr().err.strip() == "interrupted; no file was changed"
 
 
 def test_a_fault_asks_for_a_report(failing, capsys, monkeypatch):
@@ -235,4 +235,4 @@ def test_ctrl_c_ends_a_real_process():
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert errors.strip() == "interrupted; nothing was changed"
+    assert errors.strip() == "interrupted; no file was changed"

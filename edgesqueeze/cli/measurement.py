@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from edgesqueeze.prediction_records import Prediction
 
 
+NARROWEST = 80
+WIDE = 100
+"""From so many columns on there is room for what a reader could also work out."""
+
+
 def print_measurements(
     measurements: Sequence[Measurement], failures: Sequence[Failure], prediction: Prediction | None
 ) -> None:
@@ -20,17 +25,20 @@ def print_measurements(
     from rich.markup import escape
 
     from edgesqueeze.cli.tables import console, print_findings
-    from edgesqueeze.ssh.look import describe
+    from edgesqueeze.ssh.look import condition, describe
 
     screen = console()
+    # The terminal's own line breaks lose nothing; a table that is squeezed loses digits.
+    screen.width = max(screen.width, NARROWEST)
     for one in measurements:
         screen.print(
             f"[bold]{escape(one.host)}[/bold]: {escape(describe(one.device))}; "
             f"{escape(one.runtime)} {escape(one.runtime_version)}",
             soft_wrap=True,
         )
+        screen.print(f"  {escape(condition(one.device))}", soft_wrap=True)
     if measurements:
-        screen.print(_times(measurements))
+        screen.print(_times(measurements, screen.width))
     for one in measurements:
         _print_sustained(screen, one)
     for one in measurements:
@@ -50,25 +58,24 @@ def print_measurements(
         screen.print(f"[red]{escape(failure.host)}: {escape(failure.message)}[/]", soft_wrap=True)
 
 
-def _times(measurements: Sequence[Measurement]) -> Table:
+def _times(measurements: Sequence[Measurement], width: int) -> Table:
     from rich.markup import escape
 
     from edgesqueeze.cli.prediction import milliseconds
     from edgesqueeze.cli.tables import table
 
-    figures = ("threads", "median ms", "p90", "p99", "min", "x", "load ms", "peak MiB", "runs")
-    rows = table("device", *figures, right=figures, fold=("device",))
+    figures = ("threads", "median ms", "p90", "p99", "min", "load ms", "peak MiB")
+    more = ("speedup", "runs") if width >= WIDE else ()
+    rows = table("device", *figures, *more, right=(*figures, *more), fold=("device",))
     for one in measurements:
         for run in one.threads:
             peak = f"{run.peak_rss_bytes / 2**20:.0f}" if run.peak_rss_bytes else "-"
             rows.add_row(
                 escape(one.host) if run is one.threads[0] else "",
                 str(run.threads),
-                *map(milliseconds, (run.median_ms, run.p90_ms, run.p99_ms, run.min_ms)),
-                f"{run.speedup:.2f}",
-                milliseconds(run.load_ms),
+                *map(milliseconds, (run.median_ms, run.p90_ms, run.p99_ms, run.min_ms, run.load_ms)),
                 peak,
-                f"{run.runs:,}",
+                *((f"{run.speedup:.2f}", f"{run.runs:,}") if more else ()),
             )
     return rows
 
@@ -79,6 +86,7 @@ def _print_sustained(screen: Console, one: Measurement) -> None:
 
     from edgesqueeze.cli.prediction import milliseconds
     from edgesqueeze.cli.tables import table
+    from edgesqueeze.ssh.notes import drift
 
     seconds = one.sustained
     if not seconds:
@@ -98,8 +106,8 @@ def _print_sustained(screen: Console, one: Measurement) -> None:
     threads = "1 thread" if one.sustained_threads == 1 else f"{one.sustained_threads} threads"
     screen.print(f"{escape(one.host)}: sustained, {threads}", soft_wrap=True)
     screen.print(rows)
-    drift = seconds[-1].median_ms / seconds[0].median_ms - 1
-    screen.print(f"{escape(one.host)}: from the first to the last second {drift:+.1%}", soft_wrap=True)
+    change = drift(seconds) - 1
+    screen.print(f"{escape(one.host)}: from the first seconds to the last {change:+.1%}", soft_wrap=True)
 
 
 def _compared(one: Measurement, prediction: Prediction) -> str:

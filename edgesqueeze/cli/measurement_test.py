@@ -63,6 +63,7 @@ def measured(host, **changes):
 
 
 LOST = Failure(host="zero", error="DeviceError", message="the connection to zero was lost", exit_code=1)
+FAILED = Finding(code="failed", subject="2 threads", message="killed by SIGSEGV", severity="error")
 UNKNOWN = Failure(host="zero", error="ConnectError", message="there is no host zero", exit_code=2)
 
 
@@ -87,9 +88,9 @@ def boards(monkeypatch):
     return answers, asked
 
 
-def invoke(tmp_path, *words):
+def invoke(tmp_path, *words, columns=110):
     (tmp_path / "tiny.tflite").write_bytes(tiny_cnn())
-    return CliRunner().invoke(bench, [str(tmp_path / "tiny.tflite"), *words], env={"COLUMNS": "110"})
+    return CliRunner().invoke(bench, [str(tmp_path / "tiny.tflite"), *words], env={"COLUMNS": str(columns)})
 
 
 def test_one_board(tmp_path, boards):
@@ -99,17 +100,30 @@ def test_one_board(tmp_path, boards):
     for words in (
         "pi@kitchen: Raspberry Pi 4 Model B Rev 1.4",
         "ai-edge-litert 2.1.0",
+        "brcm,bcm2711; Debian GNU/Linux 12; 64-bit Python 3.11.2; 3.6 GiB of memory, 2.8 available; "
+        "at 600 MHz (ondemand); 45.0 C",
         "outputs right: the very outputs of LiteRT",
         "1.5 s besides running",
         "note: clock: the governor is ondemand",
     ):
         assert words in result.output
     lines = [" ".join(line.split()) for line in result.output.splitlines()]
-    assert "pi@kitchen 1 4 4.4 6 3.6 1.00 7 50 1,234" in lines
-    assert "2 2 2.2 3 1.8 2.00 7 50 1,234" in lines
+    assert "pi@kitchen 1 4 4.4 6 3.6 7 50 1.00 1,234" in lines
+    assert "2 2 2.2 3 1.8 7 50 2.00 1,234" in lines
     host, settings = boards[1][0]
     assert host.destination == "pi@kitchen"
     assert (settings.threads, settings.sustain_seconds, settings.install) == ((1, 2), 3.0, False)
+
+
+@pytest.mark.parametrize("columns", [40, 80, 100])
+def test_a_narrow_terminal_loses_no_digit(tmp_path, boards, columns):
+    slow = run(1, 12345.6).model_copy(update={"peak_rss_bytes": 12345 * 2**20, "load_ms": 99999.0})
+    boards[0].append(measured("pi@raspberrypi.local", threads=(slow, run(2, 0.00174))))
+    lines = invoke(tmp_path, "--ssh", "pi", columns=columns).output.splitlines()
+    (large,) = (line.split() for line in lines if "12,346" in line)
+    assert large[1:8] == ["1", "12,346", "13,580", "18,518", "11,111", "99,999", "12345"]
+    assert "pi@raspberrypi.local".startswith(large[0]) and len(large[0]) >= 7
+    assert any("0.00174 0.00191 0.00261 0.00157 7 50" in " ".join(line.split()) for line in lines)
 
 
 def test_several_boards_share_a_table_and_a_failure_hides_nothing(tmp_path, boards):
@@ -127,6 +141,7 @@ def test_several_boards_share_a_table_and_a_failure_hides_nothing(tmp_path, boar
         ([measured("a"), measured("b")], 0),
         ([measured("a"), UNKNOWN], 2),
         ([measured("a"), LOST], 1),
+        ([measured("a", findings=(FAILED,)), measured("b")], 1),
         ([LOST, UNKNOWN], 1),
         ([measured("a", outputs=WRONG), measured("b")], 1),
         ([measured("a", outputs=WRONG), UNKNOWN], 1),
@@ -162,7 +177,7 @@ def test_a_sustained_run_shows_its_drift(tmp_path, boards):
     boards[0].append(measured("pi", sustained=seconds, sustained_threads=2))
     result = invoke(tmp_path, "--ssh", "pi", "--sustain", "30")
     assert "sustained, 2 threads" in result.output
-    assert "from the first to the last second +75.0%" in result.output
+    assert "from the first seconds to the last +61.9%" in result.output
     assert "80.0 C" in result.output and "yes" in result.output
 
 
@@ -179,6 +194,18 @@ def test_json_of_one_and_of_several(tmp_path, boards):
     assert [board["host"] for board in several["boards"]] == ["pi"]
     assert several["failures"][0]["message"] == "the connection to zero was lost"
     assert result.exit_code == 1
+
+
+def test_a_board_that_was_not_reached_is_not_tidied(tmp_path, boards, monkeypatch):
+    forgotten = []
+    module = import_module("edgesqueeze.ssh.session")
+    monkeypatch.setattr(module, "forget", lambda host: forgotten.append(host.destination))
+    boards[0].extend([measured("pi"), UNKNOWN, LOST])
+    invoke(tmp_path, "--ssh", "pi", "--ssh", "zero", "--ssh", "other", "--forget")
+    assert forgotten == ["pi", "other"]
+    boards[0][:] = [ConnectError("gone")]
+    invoke(tmp_path, "--ssh", "pi", "--forget")
+    assert forgotten == ["pi", "other"]
 
 
 def test_forgetting_never_hides_the_measurement(tmp_path, boards, monkeypatch):
@@ -206,6 +233,8 @@ def test_forgetting_never_hides_the_measurement(tmp_path, boards, monkeypatch):
         (("--target", "rpi4", "--threads", "1", "--threads", "2"), "several --threads only goes with --ssh"),
         (("--local", "--ssh-config", "x"), "--ssh-config"),
         (("--ssh", "-oProxyCommand=x"), "host"),
+        (("--ssh", "pi", "--ssh", "zero", "--ssh", "pi"), "pi is named more than once"),
+        (("--ssh", "pi", "--sustain", "nan"), "times from 0"),
     ],
 )
 def test_options_that_do_not_go_together(tmp_path, boards, words, message):

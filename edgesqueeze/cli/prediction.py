@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from edgesqueeze.bench_records import Range
-    from edgesqueeze.prediction_records import Prediction
+    from edgesqueeze.prediction_records import LayerPrediction, Prediction
 
+NARROW = ("weights", "MACs", "shapes", "bounds")
+"""Columns that a narrow terminal goes without, in this order: a cut figure would be a wrong one."""
 SHOWN_LAYERS = 40
 """Of a longer table, what takes least is summed up in one row."""
 
@@ -19,17 +23,18 @@ def print_prediction(result: Prediction) -> None:
     from rich.markup import escape
 
     from edgesqueeze.cli.tables import console
+    from edgesqueeze.plain import plain
 
     screen = console()
     threads = "1 thread" if result.threads == 1 else f"{result.threads} threads"
     screen.print(
-        f"{escape(result.model)} on {result.target} ({result.core}, {result.clock_mhz:g} MHz), "
+        f"{escape(plain(result.model))} on {result.target} ({result.core}, {result.clock_mhz:g} MHz), "
         f"{escape(result.runtime)}, {threads}: predicted",
         soft_wrap=True,
     )
-    screen.print(_table(result))
+    screen.print(_fitting_table(result, screen))
     for line in _lines(result):
-        screen.print(escape(line), soft_wrap=True)
+        screen.print(escape(plain(line)), soft_wrap=True)
 
 
 def span(figure: Range) -> str:
@@ -44,35 +49,58 @@ def milliseconds(value: float) -> str:
     return f"{value:.3g}" if value >= 0.001 or not value else f"{value:.5f}"
 
 
-def _table(result: Prediction) -> Table:
-    from rich.markup import escape
+def _fitting_table(result: Prediction, screen: Console) -> Table:
+    """With as many columns as the terminal has room for."""
+    for count in range(len(NARROW)):
+        rows = _table(result, NARROW[:count])
+        if rows.__rich_measure__(screen, screen.options.update(max_width=10_000)).minimum <= screen.width:
+            return rows
+    return _table(result, NARROW)
 
+
+def _table(result: Prediction, hidden: Collection[str]) -> Table:
     from edgesqueeze.cli.tables import count, percent, table
 
-    figures = ("MACs", "weights", "ms", "bounds", "time")
-    rows = table("", "operator", "shapes", *figures, right=("", *figures), fold=("shapes",))
     slowest = sorted(result.layers, key=lambda layer: -layer.latency_ms.estimate)[:SHOWN_LAYERS]
     shown = {layer.index for layer in slowest}
-    for layer in result.layers:
-        if layer.index in shown:
-            rows.add_row(
-                str(layer.index),
-                escape(layer.opcode),
-                escape(layer.summary),
-                count(layer.macs) if layer.macs else "-",
-                count(layer.weights_bytes) if layer.weights_bytes else "-",
-                milliseconds(layer.latency_ms.estimate),
-                f"{milliseconds(layer.latency_ms.low)} to {milliseconds(layer.latency_ms.high)}",
-                percent(layer.share),
-            )
+    lines = [_row(layer) for layer in result.layers if layer.index in shown]
     rest = [layer for layer in result.layers if layer.index not in shown]
     if rest:
-        rest_ms = sum(layer.latency_ms.estimate for layer in rest)
-        share = percent(sum(layer.share for layer in rest))
-        macs = count(sum(layer.macs for layer in rest))
-        weights = count(sum(layer.weights_bytes for layer in rest))
-        rows.add_row("", f"{len(rest)} shorter", "", macs, weights, milliseconds(rest_ms), "", share)
+        lines.append(
+            {
+                "operator": f"{len(rest)} shorter",
+                "MACs": count(sum(layer.macs for layer in rest)),
+                "weights": count(sum(layer.weights_bytes for layer in rest)),
+                "ms": milliseconds(sum(layer.latency_ms.estimate for layer in rest)),
+                "time": percent(sum(layer.share for layer in rest)),
+            }
+        )
+    figures = ("MACs", "weights", "ms", "bounds", "time")
+    titles = [one for one in ("", "operator", "shapes", *figures) if one not in hidden]
+    rows = table(*titles, right=("", *figures), fold=("shapes",))
+    for line in lines:
+        rows.add_row(*(line.get(title, "") for title in titles))
     return rows
+
+
+def _row(layer: LayerPrediction) -> dict[str, str]:
+    """An operator's cells by column."""
+    from rich.markup import escape
+
+    from edgesqueeze.cli.tables import count, percent
+    from edgesqueeze.plain import plain
+
+    time = layer.latency_ms
+    return {
+        "": str(layer.index),
+        "operator": escape(plain(layer.opcode)),
+        "shapes": escape(layer.summary),
+        "MACs": count(layer.macs) if layer.macs else "-",
+        "weights": count(layer.weights_bytes) if layer.weights_bytes else "-",
+        "ms": milliseconds(time.estimate),
+        "bounds": f"{milliseconds(time.low)} to {milliseconds(time.high)}",
+        "time": percent(layer.share),
+    }
 
 
 def _lines(result: Prediction) -> list[str]:

@@ -43,6 +43,29 @@ def test_a_long_model_is_summed_up(tmp_path):
     assert text.count("CONV_2D") == SHOWN_LAYERS
 
 
+@pytest.mark.parametrize("columns", [40, 60, 80, 100, 200])
+def test_a_narrow_terminal_shows_fewer_columns_and_whole_figures(tmp_path, columns):
+    document = json.loads(invoke(tmp_path, "--target", "rpi4", "--json"))
+    lines = invoke(tmp_path, "--target", "rpi4", columns=str(columns)).splitlines()
+    for layer in document["layers"]:
+        row = next(line.split() for line in lines if line.split()[:1] == [str(layer["index"])])
+        assert layer["opcode"] in row
+        assert milliseconds(layer["latency_ms"]["estimate"]) in row
+        assert f"{layer['share']:.1%}" in row
+        assert ("to" in row) == (columns >= 60)
+    assert any("weights" in line for line in lines[:4]) == (columns >= 80)
+
+
+def test_names_cannot_reach_the_terminal_as_commands(tmp_path):
+    graph = GraphBuilder(seed=1)
+    x = graph.input((1, 8))
+    y = graph.like(x, (1, 8))
+    graph.op("CUSTOM", [x], [y], custom_name="My[red]\x1b[31m\nOp")
+    text = invoke(tmp_path, "--target", "rpi4", content=graph.build([y]))
+    assert "My[red] [31m Op" in text
+    assert "\x1b" not in text
+
+
 def test_a_chart_is_written(tmp_path):
     text = invoke(tmp_path, "--target", "rpi4", "--plot", str(tmp_path / "chart.svg"))
     assert f"wrote {tmp_path / 'chart.svg'}" in text

@@ -23,8 +23,15 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() or os.environ.get("COLUMNS") else PIPE_WIDTH
-    return Console(stderr=stderr, width=width, highlight=False)
+    # A stream that was closed is None.
+    width = None if (stream and stream.isatty()) or os.environ.get("COLUMNS") else PIPE_WIDTH
+
+    class Screen(Console):
+        def on_broken_pipe(self) -> None:
+            """Leave the exit status to the command line; rich would end with 1."""
+            raise BrokenPipeError
+
+    return Screen(stderr=stderr, width=width, highlight=False)
 
 
 def table(*columns: str, right: Iterable[str] = (), fold: Iterable[str] = ()) -> Table:

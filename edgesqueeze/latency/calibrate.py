@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from edgesqueeze.errors import DeviceError
 from edgesqueeze.graph import parse_tflite
-from edgesqueeze.latency.fit_costs import Measured, fit_costs
+from edgesqueeze.latency.fit_costs import LEAST_MS, Measured, fit_costs
 from edgesqueeze.latency.microbenchmarks import ARITHMETICS, Benchmark, benchmarks
 from edgesqueeze.latency.work import work_of
 from edgesqueeze.ssh.jobs import Job, JobResult
@@ -24,7 +24,7 @@ ROUNDS = 3
 """Each benchmark runs so often, every time in another order: what disturbs one round spares the others."""
 MOST_ROUNDS = 7
 SECONDS = 130.0
-"""No further round is begun that would end later than this."""
+"""After the first ``ROUNDS``, no further one is begun that would end later than this."""
 SETTLED, SETTLED_SHARE = 0.1, 0.9
 """Rounds go on until the two best times of most benchmarks are so near."""
 MOST_THREADS = 8
@@ -108,7 +108,7 @@ def measure(
                 failed.append(result)
             else:
                 runtime = (result.runtime, result.runtime_version)
-                times[one.arithmetic, one.name, threads].append(statistics.median(result.times_ms))
+                times[one.arithmetic, one.name, threads].append(_median_ms(result))
         late = (time.monotonic() - begin) * (number + 1) / number > SECONDS
         if number >= rounds and (late or number >= MOST_ROUNDS or _settled(times.values())):
             break
@@ -128,6 +128,11 @@ def measure(
     ]
     spread = statistics.median(_gap(ms) for ms in times.values())
     return Measurements(tuple(points), *runtime, spread, number)
+
+
+def _median_ms(result: JobResult) -> float:
+    """A coarse clock may see no time at all."""
+    return max(statistics.median(result.times_ms), LEAST_MS)
 
 
 def _settled(times: Iterable[list[float]]) -> bool:

@@ -97,3 +97,13 @@ def test_a_device_that_fails_nearly_everything_is_an_error():
     with pytest.raises(DeviceError, match="microbenchmarks") as caught:
         measure(MadeUp(failing=("conv", "a", "e")), rounds=1)
     assert "no such operator" in str(caught.value)
+
+
+def test_a_clock_that_sees_no_time_is_no_fault():
+    class Coarse(MadeUp):
+        def _result(self, job):
+            return dataclasses.replace(super()._result(job), times_ms=(0.0, 0.0, 0.0))
+
+    measured = measure(Coarse(cores=1))
+    assert all(point.ms > 0 for point in measured.points)
+    assert measured.spread == 0

@@ -36,6 +36,10 @@ FALLBACKS = {
 """What stands in for a kind that a device has no costs of."""
 
 
+INT16_FACTOR = 10.0
+"""On the costs that stand in for int16 activations: LiteRT has reference kernels for them, and no XNNPACK."""
+
+
 NO_TILES = OperatorCost()
 
 
@@ -109,6 +113,8 @@ def _time(work: Work, latency: OperatorLatency, byte_ps: float) -> OperatorTime:
     counts = counts_of(work, cost)
     ps = sum(figure * count for figure, count in zip(_figures(cost), counts, strict=True))
     ps += byte_ps * work.weight_bytes + arithmetic.activation_ps * activation_bytes(work)
+    if work.arithmetic == "int16":
+        ps *= INT16_FACTOR
     return OperatorTime(ps / 1e9, known and right)
 
 
@@ -123,7 +129,9 @@ def _figures(cost: OperatorCost) -> tuple[float, ...]:
 
 def _arithmetic(work: Work, latency: OperatorLatency) -> tuple[ArithmeticLatency, bool]:
     """The costs that fit an operator's type best, and whether they are those of its type."""
-    own = {"float32": latency.float32, "int8": latency.int8}.get(work.arithmetic)
+    # The same few kernels copy and compare integers of any width.
+    costs = {"float32": latency.float32, "int8": latency.int8, "int32": latency.int8}
+    own = costs.get(work.arithmetic)
     stand_in = latency.float32 or latency.int8
     assert stand_in is not None  # the record was checked
     return own or stand_in, own is not None
@@ -131,7 +139,8 @@ def _arithmetic(work: Work, latency: OperatorLatency) -> tuple[ArithmeticLatency
 
 def _cost(work: Work, arithmetic: ArithmeticLatency) -> tuple[OperatorCost, bool]:
     key = key_of(work)
-    for name in (key,) if work.macs else (key, work.kind):
+    own = (key,) if work.macs or work.kind == "other" else (key, work.kind)
+    for name in own:
         if name in arithmetic.operators:
             return arithmetic.operators[name], True
     for name in (*FALLBACKS.get(key, ()), "other"):

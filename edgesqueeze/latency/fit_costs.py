@@ -30,6 +30,12 @@ MICROSECOND = 1e-3  # in milliseconds
 LEAST_MS = 2e-4
 """Shorter times are as good as this one: the clock and the call are all there is to see."""
 DIGITS = 4
+FEWEST_NETWORKS = 5
+"""Fewer say nothing about how far off predictions are."""
+WIDEST = 1000.0
+"""The widest bounds that a profile takes, as a factor."""
+SHORT = 3
+"""An operator with weights that alone takes less than so many empty calls says little about itself."""
 CACHED_BYTES = 512 * 1024
 """Weights of this size stay in the cache of all but the smallest cores."""
 ROWS = (1, 2, 3, 4, 5, 6, 7, 8)
@@ -75,6 +81,7 @@ def fit_costs(points: Sequence[Measured], *, runtime: str, version: str, basis: 
     Raises:
         DeviceError: too few benchmarks were measured to fit anything.
     """
+    points = [point._replace(ms=max(point.ms, LEAST_MS)) for point in points]
     single = [point for point in points if point.threads == 1]
     invoke_ms = _invoke(single)
     float32, int8 = (_section(single, arithmetic, invoke_ms) for arithmetic in ("float32", "int8"))
@@ -94,12 +101,22 @@ def fit_costs(points: Sequence[Measured], *, runtime: str, version: str, basis: 
         float32=float32,
         int8=int8,
     )
-    networks = [point for point in single if point.network]
     bare = bare.model_copy(update={"memory": _memory(bare, single)})
-    networks = [point for point in networks if not _is_dense(point)]
+    networks = [one for one in single if one.network and not _is_dense(one) and getattr(bare, one.arithmetic)]
+    if len(networks) < FEWEST_NETWORKS:
+        raise DeviceError(
+            "the device ran too few small networks to tell how far off predictions are",
+            expected=f"{FEWEST_NETWORKS} or more",
+            got=str(len(networks)),
+            hint="`edgesqueeze bench` on it says what is wrong",
+        )
     fitted = _with_activations(bare, networks)
     low, high = interval_of(_left_out_errors(bare, networks), CONFIDENCE)
-    return fitted.model_copy(update={"interval": Interval(low=_rounded(low), high=_rounded(high))})
+    return fitted.model_copy(update={"interval": _interval(low, high)})
+
+
+def _interval(low: float, high: float) -> Interval:
+    return Interval(low=_rounded(max(low, 1 / WIDEST)), high=_rounded(min(high, WIDEST)))
 
 
 def predicted_ms(latency: OperatorLatency, works: Sequence[Work]) -> float:
@@ -124,31 +141,47 @@ def _invoke(points: Sequence[Measured]) -> float:
 
 def _section(points: Sequence[Measured], arithmetic: str, invoke_ms: float) -> ArithmeticLatency | None:
     mine = [point for point in points if point.arithmetic == arithmetic]
-    return ArithmeticLatency(operators=_operators(mine, invoke_ms)) if mine else None
+    operators = _operators(mine, invoke_ms)
+    return ArithmeticLatency(operators=operators) if operators else None
 
 
 def _operators(points: Sequence[Measured], invoke_ms: float) -> dict[str, OperatorCost]:
-    """The costs of each kind of operator from the benchmarks that have only one."""
+    """The costs of each kind of operator from the benchmarks that have only one, or a row of equal ones.
+
+    Rows say what short operators take: of one that runs alone, most of the time is that of the call.
+    """
     kinds: dict[str, list[_Point]] = defaultdict(list)
     for point in points:
         works = [work for work in point.works if work.kind != "free" and work.opcode not in FREE_OPCODES]
-        if not point.network and works:
-            # Of several operators (to a type and back) each is taken to have its share by size.
-            whole = sum(activation_bytes(work) for work in works)
-            for work in works:
-                share = activation_bytes(work) / whole
-                kinds[key_of(work)].append(_Point(work, max((point.ms - invoke_ms) * share, LEAST_MS)))
+        if not works or (point.network and not _is_row(works)):
+            continue
+        if not point.network and any(work.macs for work in works) and point.ms < SHORT * invoke_ms:
+            continue
+        # Of several operators (to a type and back) each is taken to have its share by size.
+        whole = sum(activation_bytes(work) for work in works)
+        for work in works[:1] if point.network else works:
+            share = 1 / len(works) if point.network else activation_bytes(work) / whole
+            kinds[key_of(work)].append(_Point(work, max((point.ms - invoke_ms) * share, LEAST_MS)))
     costs = {kind: _cost(kind, rows) for kind, rows in sorted(kinds.items())}
     if "ADD" in costs:
         costs["other"] = costs["ADD"]
     return costs
 
 
+def _is_row(works: Sequence[Work]) -> bool:
+    """Whether a network is one operator again and again, with weights that stay in the cache."""
+    return (
+        len(works) > 1
+        and len({(key_of(work), counts_of(work)) for work in works}) == 1
+        and sum(work.weight_bytes for work in works) <= CACHED_BYTES
+    )
+
+
 def _cost(kind: str, rows: Sequence[_Point]) -> OperatorCost:
     """The costs with the tiles that fit best, of few benchmarks without tiles."""
     tiles = [OperatorCost()]
     if kind == "gemv":
-        rows = [row for row in rows if row.work.weight_bytes <= CACHED_BYTES]
+        rows = [row for row in rows if row.work.weight_bytes <= CACHED_BYTES] or rows
     if len(rows) > 8 and kind in WINDOWED:
         sizes = itertools.product(ROWS, COLUMNS, DEPTHS)
         tiles = [OperatorCost(tile_rows=r, tile_columns=c, tile_depth=d) for r, c, d in sizes]
@@ -231,12 +264,13 @@ def _left_out_errors(bare: OperatorLatency, networks: Sequence[Measured]) -> lis
     errors = []
     for number, network in enumerate(networks):
         others = [*networks[:number], *networks[number + 1 :]]
-        errors.append(math.log(network.ms / predicted_ms(_with_activations(bare, others), network.works)))
+        predicted = predicted_ms(_with_activations(bare, others), network.works)
+        errors.append(math.log(network.ms / max(predicted, LEAST_MS)))
     return errors
 
 
 def _speedups(points: Sequence[Measured]) -> tuple[float, ...]:
-    """How many times faster 1, 2, ... threads are: the median over networks, never less than fewer are."""
+    """How many times faster 1, 2, ... threads are: the median over networks."""
     alone = {(point.arithmetic, point.name): point.ms for point in points if point.threads == 1}
     ratios: Mapping[int, list[float]] = defaultdict(list)
     for point in points:

@@ -6,10 +6,12 @@ import pytest
 
 from edgesqueeze.errors import DeviceError
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.latency import fit_costs as fit_costs_module
 from edgesqueeze.latency.cost import speedup
 from edgesqueeze.latency.fit_costs import Measured, fit_costs, predicted_ms
 from edgesqueeze.latency.microbenchmarks import benchmarks
 from edgesqueeze.latency.work import work_of
+from edgesqueeze.target_latency import OperatorLatency
 from edgesqueeze.testing.devices import COSTS
 from edgesqueeze.testing.tflite_builder import tiny_cnn
 
@@ -24,6 +26,13 @@ def times(device, noise=0.0, arithmetics=("float32", "int8")):
                 ms = predicted_ms(device, works) / speedup(device, threads) * rng.lognormvariate(0, noise)
                 points.append(Measured(one.name, arithmetic, one.network, works, threads, ms))
     return points
+
+
+@pytest.fixture
+def untiled(monkeypatch):
+    """Without the search for tiles, which takes long."""
+    for name, value in (("ROWS", (1,)), ("COLUMNS", ((1,),)), ("DEPTHS", (1,))):
+        monkeypatch.setattr(fit_costs_module, name, value)
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +85,42 @@ def test_one_type_is_enough():
 def test_nothing_measured_is_an_error():
     with pytest.raises(DeviceError, match="none of the microbenchmarks"):
         fit_costs([], runtime="litert", version="x", basis="x")
+
+
+def test_too_few_networks_say_nothing_about_bounds(untiled):
+    operators = [point for point in times(COSTS) if not point.network]
+    with pytest.raises(DeviceError, match="too few small networks"):
+        fit_costs(operators, runtime="litert", version="x", basis="x")
+
+
+def test_a_type_of_which_only_networks_ran_has_no_costs(untiled):
+    points = [
+        point
+        for point in times(COSTS)
+        if point.arithmetic == "float32" or point.name.startswith(("separable", "inverted", "residual"))
+    ]
+    found = fit_costs(points, runtime="litert", version="x", basis="x")
+    assert found.int8 is None
+    assert found.float32 is not None
+
+
+def test_a_kind_with_large_benchmarks_alone_is_fitted(untiled):
+    points = [
+        point
+        for point in times(COSTS)
+        if not point.name.startswith(("dense_", "conv_1x1_1_")) or point.name == "dense_1500_1000"
+    ]
+    assert fit_costs(points, runtime="litert", version="x", basis="x").float32.operators["gemv"]
+
+
+@pytest.mark.parametrize(("share", "noise"), [(1.0, 0.0), (0.1, 0.0), (0.0, 4.0)])
+def test_nonsense_has_bounds_that_a_profile_takes(untiled, share, noise):
+    """A clock that sees nothing, always or now and then; times that have nothing to do with the work."""
+    rng = random.Random(2)
+    points = [
+        point._replace(ms=0.0 if rng.random() < share else point.ms * rng.lognormvariate(0, noise))
+        for point in times(COSTS)
+    ]
+    found = fit_costs(points, runtime="litert", version="x", basis="x")
+    assert OperatorLatency.model_validate(found.model_dump()) == found
+    assert found.interval.high / found.interval.low > 10

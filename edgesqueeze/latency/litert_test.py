@@ -5,6 +5,7 @@ import pytest
 from edgesqueeze.errors import TargetError, UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.latency.cost import INT16_FACTOR
 from edgesqueeze.latency.litert import LAYER_ERROR, NAMED, UNKNOWN_ERROR, predict
 from edgesqueeze.latency.work import Work, work_of
 from edgesqueeze.target import load_target
@@ -153,3 +154,26 @@ def test_faster_targets_are_faster_and_only_the_measured_board_has_narrow_bounds
     assert [total.estimate for total in found] == sorted((total.estimate for total in found), reverse=True)
     widths = {name: total.high / total.low for name, total in zip(order, found, strict=True)}
     assert widths.pop("rpi4") < 2 < min(widths.values())
+
+
+def test_int16_is_far_slower_and_has_wide_bounds():
+    """It runs in reference kernels."""
+
+    def dense(dtype):
+        graph = GraphBuilder(seed=1)
+        x = graph.input((1, 64), dtype)
+        works = work_of(parse_tflite(graph.build([graph.fully_connected(x, 64)])))
+        return predict(works, target(latency(invoke_us=0.0))).total
+
+    narrow, wide = dense("int8"), dense("int16")
+    assert wide.estimate == pytest.approx(INT16_FACTOR * narrow.estimate)
+    assert wide.high / wide.estimate > 6
+
+
+def test_an_operator_that_no_profile_has_is_never_known():
+    graph = GraphBuilder(seed=1)
+    x = graph.input((1, 64))
+    y = graph.like(x, (1, 64))
+    graph.op("RFFT2D", [x], [y])
+    found = predict(work_of(parse_tflite(graph.build([y]))), target(latency()))
+    assert any("RFFT2D in int8" in sentence for sentence in found.basis)

@@ -7,7 +7,7 @@ published network is among them, so that any of those can be used to check a cal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -158,8 +158,23 @@ def _networks() -> Iterator[_Plan]:
         yield _plan(f"dense_{depth}x{count}", (depth,), _repeat(_fully_connected(depth), count))
     yield _plan("squeeze_28_120", (28, 28, 120), _repeat(_squeeze, 4))
     yield _plan("small_24_5_48", (24, 5, 48), _separable(48, 5))
+    yield from _rows()
+
+
+def _rows() -> Iterator[_Plan]:
+    """Short operators again and again, and the tiny networks that they make."""
     for count in (1, 16):
         yield _plan(f"tiny_32x{count}", (32,), _repeat(_fully_connected(32), count))
+    for size, depth in ((4, 16), (8, 8), (10, 32)):
+        shape = (size, size, depth)
+        yield _plan(f"row_conv_{size}_{depth}", shape, _repeat(_conv(depth, 3), 8))
+        yield _plan(f"row_conv_1x1_{size}_{depth}", shape, _repeat(_conv(depth, 1), 8))
+        yield _plan(f"row_depthwise_{size}_{depth}", shape, _repeat(_depth(3, 1), 8))
+    for size, depth, width in ((16, 1, 8), (12, 4, 12), (20, 3, 6), (32, 1, 4)):
+        yield _plan(f"tiny_cnn_{size}_{depth}", (size, size, depth), _tiny_cnn(width))
+    for widths in ((64, 24, 12), (200, 40, 20, 10), (16, 16, 16)):
+        name = "x".join(map(str, widths))
+        yield _plan(f"tiny_mlp_{name}", (widths[0],), _mlp(widths))
 
 
 def _plan(name: str, shape: tuple[int, ...], layer: Layer) -> _Plan:
@@ -264,6 +279,25 @@ def _bottleneck(count: int) -> Layer:
         return graph.add(x, graph.conv2d(y, depth, 1), activation="RELU")
 
     return _repeat(block, count)
+
+
+def _tiny_cnn(width: int) -> Layer:
+    def layers(graph: GraphBuilder, x: int) -> int:
+        x = _conv(width, 3, 2)(graph, x)
+        x = _conv(2 * width, 1)(graph, _depth(3, 1)(graph, x))
+        x = graph.mean(_conv(2 * width, 3, 2)(graph, x))
+        return graph.softmax(graph.fully_connected(x, 5))
+
+    return layers
+
+
+def _mlp(widths: Sequence[int]) -> Layer:
+    def layers(graph: GraphBuilder, x: int) -> int:
+        for width in widths[1:]:
+            x = graph.fully_connected(x, width, activation="RELU")
+        return graph.softmax(graph.fully_connected(x, 4))
+
+    return layers
 
 
 def _squeeze(graph: GraphBuilder, x: int) -> int:

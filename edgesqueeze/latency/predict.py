@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterable, Sequence
 
 from edgesqueeze.bench_records import Range
-from edgesqueeze.errors import TargetError, UsageError
+from edgesqueeze.errors import TargetError, UnsupportedModelError, UsageError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.latency import litert, tflm
 from edgesqueeze.latency.cost import activation_bytes
@@ -14,12 +15,15 @@ from edgesqueeze.latency.work import Work, work_of
 from edgesqueeze.prediction_records import LayerPrediction, PredictedMemory, Prediction
 from edgesqueeze.target import Target
 
+CONTROL_FLOW = frozenset({"WHILE", "IF", "CALL", "STABLEHLO_WHILE", "STABLEHLO_CASE", "STABLEHLO_COMPOSITE"})
+"""Operators that run another graph of the model, some as often as their inputs say."""
+
 
 def predict(model: TfliteModel, target: Target, *, runtime: str = "", threads: int = 1) -> Prediction:
     """Predict the latency of one inference.
 
     Args:
-        model: any .tflite; only its main graph counts.
+        model: a .tflite without control flow.
         target: a profile with a section ``[latency]``.
         runtime: what shall run it; by default what the section is for.
         threads: how many threads run it.
@@ -28,6 +32,7 @@ def predict(model: TfliteModel, target: Target, *, runtime: str = "", threads: i
         TargetError: the profile has no latency model.
         UsageError: the latency model is for another runtime, or so many threads make no sense.
         TfliteError: an operator is malformed.
+        UnsupportedModelError: the model has loops or branches.
     """
     latency = target.latency
     if latency is None:
@@ -44,8 +49,43 @@ def predict(model: TfliteModel, target: Target, *, runtime: str = "", threads: i
             got=runtime,
             hint=f"use --runtime {latency.runtime}, or leave it out",
         )
+    _refuse_control_flow(model)
     works = work_of(model)
-    return _record(model, target, works, _estimate(works, target, threads))
+    estimate = _estimate(works, target, threads)
+    basis = (*estimate.basis, *_unheard_of(works), *_too_large(model, target))
+    return _record(model, target, works, dataclasses.replace(estimate, basis=basis))
+
+
+def _refuse_control_flow(model: TfliteModel) -> None:
+    opcodes = (operator.opcode for operator in model.main.operators)
+    found = [opcode for opcode in dict.fromkeys(opcodes) if opcode in CONTROL_FLOW]
+    if found:
+        raise UnsupportedModelError(
+            f"the latency of {model.name} cannot be predicted: it has control flow",
+            expected="one graph of operators that each run once",
+            got=", ".join(found),
+            hint="measure it with `edgesqueeze bench --ssh HOST` or `--local`; a recurrent layer has no loop "
+            "if Keras makes it with unroll=True",
+        )
+
+
+def _unheard_of(works: Sequence[Work]) -> Iterable[str]:
+    """Name custom operators and rare ones: a guess that is far too low would not show in its own share."""
+    found = dict.fromkeys(work.opcode for work in works if work.kind == "other")
+    if found:
+        yield (
+            "What these operators take is not known, and the bounds may be too narrow for it: "
+            f"{', '.join(found)}."
+        )
+
+
+def _too_large(model: TfliteModel, target: Target) -> Iterable[str]:
+    flash = target.memory.usable_flash_bytes
+    if flash and len(model.content) > flash:
+        yield (
+            f"The file alone has {len(model.content):,} bytes, and usable flash {flash:,}: it does not fit; "
+            "this is what it would take."
+        )
 
 
 def _estimate(works: Sequence[Work], target: Target, threads: int) -> Estimate:

@@ -128,7 +128,11 @@ def _guessed(parts: Sequence[_Part], total: float) -> tuple[str, ...]:
             shares[part.layer.why] = shares.get(part.layer.why, 0.0) + part.cycles / total
     if sum(shares.values()) < HIDDEN:
         return ()
+    # What takes next to nothing stands together, behind the rest.
+    small = [why for why, share in sorted(shares.items()) if share < HIDDEN]
+    said = [(why, share) for why, share in sorted(shares.items()) if share >= HIDDEN]
+    if small:
+        said.append(("; ".join(small), sum(shares[why] for why in small)))
     return tuple(
-        f"{why}: {share:.0%} of the latency is a guess, which widens the bounds"
-        for why, share in sorted(shares.items())
+        f"{why}: {share:.0%} of the latency is a guess, which widens the bounds" for why, share in said
     )

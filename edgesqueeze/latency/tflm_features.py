@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from edgesqueeze.latency.work import Kind, Work
+from edgesqueeze.latency.kinds import Kind
+from edgesqueeze.latency.work import Work
 from edgesqueeze.target_latency import Rate
 
 RATES: tuple[Rate, ...] = ("products", "weights", "other")

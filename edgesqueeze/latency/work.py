@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -12,24 +12,13 @@ from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.macs import operator_macs
 from edgesqueeze.graph.records import Graph, Operator, Tensor
 from edgesqueeze.graph.weights import slots_of
+from edgesqueeze.latency.kinds import KINDS, Kind
 
-Kind = Literal[
-    "conv",
-    "depthwise",
-    "fully_connected",
-    "transpose_conv",
-    "recurrent",
-    "elementwise",
-    "activation",
-    "softmax",
-    "pool",
-    "reduce",
-    "convert",
-    "move",
-    "free",
-    "other",
-]
-Arithmetic = Literal["float32", "int8", "int16", "hybrid"]
+Arithmetic = Literal["float32", "int8", "int16", "int32", "hybrid"]
+FLOATS = frozenset({"float32", "float16", "float64", "bfloat16"})
+BYTES = frozenset({"int8", "uint8", "int4"})
+LOOKUPS = frozenset({"GATHER", "GATHER_ND", "EMBEDDING_LOOKUP"})
+"""They read of their constants what they put out, and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +35,8 @@ class Work:
         opcode: builtin operator name.
         name: the output tensor's name.
         kind: which kind of arithmetic; ``free`` is done when the model is loaded, or not at all.
-        arithmetic: the type that is computed in; ``hybrid`` is int8 weights with float32 activations.
+        arithmetic: the type that is computed in; ``hybrid`` is int8 weights with float32 activations,
+            ``int32`` any integers that are not quantized, such as indices and shapes.
         shapes: the window and the shapes, in words.
         rows: see above.
         depth: see above.
@@ -78,123 +68,46 @@ class Work:
     weight_bytes: int
 
 
-KINDS: Mapping[str, Kind] = MappingProxyType(
-    {
-        "CONV_2D": "conv",
-        "CONV_3D": "conv",
-        "DEPTHWISE_CONV_2D": "depthwise",
-        "FULLY_CONNECTED": "fully_connected",
-        "BATCH_MATMUL": "fully_connected",
-        "TRANSPOSE_CONV": "transpose_conv",
-        "CONV_3D_TRANSPOSE": "transpose_conv",
-        **dict.fromkeys(
-            (
-                "LSTM",
-                "UNIDIRECTIONAL_SEQUENCE_LSTM",
-                "BIDIRECTIONAL_SEQUENCE_LSTM",
-                "RNN",
-                "UNIDIRECTIONAL_SEQUENCE_RNN",
-                "BIDIRECTIONAL_SEQUENCE_RNN",
-                "SVDF",
-            ),
-            "recurrent",
-        ),
-        **dict.fromkeys(
-            (
-                *("ADD", "SUB", "MUL", "DIV", "MINIMUM", "MAXIMUM", "SQUARED_DIFFERENCE", "PRELU"),
-                *(
-                    "ADD_N",
-                    "POW",
-                    "FLOOR_DIV",
-                    "FLOOR_MOD",
-                    "SELECT",
-                    "SELECT_V2",
-                    "LOGICAL_AND",
-                    "LOGICAL_OR",
-                ),
-                *("EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL"),
-            ),
-            "elementwise",
-        ),
-        **dict.fromkeys(
-            (
-                *("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "LEAKY_RELU", "HARD_SWISH", "LOGISTIC"),
-                *("TANH", "ELU", "GELU", "EXP", "LOG", "SQRT", "RSQRT", "SQUARE", "ABS", "NEG", "SIN", "COS"),
-                *("FLOOR", "CEIL", "ROUND", "LOGICAL_NOT", "SIGN"),
-            ),
-            "activation",
-        ),
-        "SOFTMAX": "softmax",
-        "LOG_SOFTMAX": "softmax",
-        "L2_NORMALIZATION": "softmax",
-        "AVERAGE_POOL_2D": "pool",
-        "MAX_POOL_2D": "pool",
-        "L2_POOL_2D": "pool",
-        **dict.fromkeys(
-            (
-                *("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "REDUCE_ANY", "REDUCE_ALL"),
-                *("ARG_MAX", "ARG_MIN", "CUMSUM"),
-            ),
-            "reduce",
-        ),
-        "QUANTIZE": "convert",
-        "DEQUANTIZE": "convert",
-        "CAST": "convert",
-        **dict.fromkeys(
-            (
-                *(
-                    "PAD",
-                    "PADV2",
-                    "MIRROR_PAD",
-                    "CONCATENATION",
-                    "TRANSPOSE",
-                    "SLICE",
-                    "STRIDED_SLICE",
-                    "SPLIT",
-                ),
-                *("SPLIT_V", "PACK", "UNPACK", "TILE", "GATHER", "GATHER_ND", "REVERSE_V2", "SPACE_TO_DEPTH"),
-                *(
-                    "DEPTH_TO_SPACE",
-                    "SPACE_TO_BATCH_ND",
-                    "BATCH_TO_SPACE_ND",
-                    "BROADCAST_TO",
-                    "EMBEDDING_LOOKUP",
-                ),
-                *("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "DYNAMIC_UPDATE_SLICE", "SCATTER_ND"),
-                *("RESHAPE", "SQUEEZE", "EXPAND_DIMS", "FILL", "ZEROS_LIKE"),
-            ),
-            "move",
-        ),
-        **dict.fromkeys(("SHAPE", "RANK", "RANGE"), "free"),
-    }
-)
-"""By builtin operator name; what is not here is ``other``."""
-
-
 def work_of(model: TfliteModel) -> tuple[Work, ...]:
     """The work of every operator of the main graph, in execution order.
 
     Raises:
         TfliteError: an operator lacks an input, or one has another rank than its kind takes.
     """
-    return tuple(_work(model.main, operator) for operator in model.main.operators)
+    folded: set[int] = set()
+    works = []
+    for operator in model.main.operators:
+        works.append(_work(model.main, operator, folded))
+        if _is_folded(model.main, operator, folded):
+            folded.update(operator.outputs)
+    return tuple(works)
 
 
-def _work(graph: Graph, operator: Operator) -> Work:
+def _is_folded(graph: Graph, operator: Operator, folded: Collection[int]) -> bool:
+    """Whether constants alone go in, so that the runtime computes it when the model is loaded."""
+    return operator.opcode in KINDS and all(
+        _is_constant(graph.tensors[i], folded) for i in operator.inputs if i >= 0
+    )
+
+
+def _is_constant(tensor: Tensor, folded: Collection[int]) -> bool:
+    return tensor.is_constant or tensor.index in folded
+
+
+def _work(graph: Graph, operator: Operator, folded: Collection[int]) -> Work:
     macs = operator_macs(graph, operator)
     inputs = [tensor for index in operator.inputs if (tensor := graph.tensor(index)) is not None]
     outputs = [graph.tensors[index] for index in operator.outputs]
-    computed = [tensor for tensor in inputs if not tensor.is_constant]
-    kind = KINDS.get(operator.opcode, "other")
-    if not computed and operator.opcode in KINDS:
-        kind = "free"  # constants are computed when the model is loaded
+    computed = [tensor for tensor in inputs if not _is_constant(tensor, folded)]
+    constants = [tensor for tensor in inputs if _is_constant(tensor, folded)]
+    kind = "free" if _is_folded(graph, operator, folded) else KINDS.get(operator.opcode, "other")
     rows, depth, columns, taps, stride = _matrix(graph, operator, kind, macs)
     return Work(
         index=operator.index,
         opcode=operator.kind,
         name=outputs[0].name if outputs else "",
         kind=kind,
-        arithmetic=_arithmetic(inputs, outputs, kind),
+        arithmetic=_arithmetic([*computed, *outputs], constants, kind),
         shapes=_shapes(graph, operator, computed, outputs, taps),
         rows=rows,
         depth=depth,
@@ -205,7 +118,7 @@ def _work(graph: Graph, operator: Operator) -> Work:
         inputs=sum(tensor.elements for tensor in computed),
         outputs=sum(tensor.elements for tensor in outputs),
         element_bytes=_element_bytes(outputs[0].dtype) if outputs else 1,
-        weight_bytes=sum(tensor.stored_bytes for tensor in inputs),
+        weight_bytes=_weight_bytes(operator, constants, outputs),
     )
 
 
@@ -278,12 +191,26 @@ def _stride(operator: Operator) -> int:
     return max(1, int(operator.options.get("stride_h", 1)), int(operator.options.get("stride_w", 1)))
 
 
-def _arithmetic(inputs: list[Tensor], outputs: list[Tensor], kind: Kind) -> Arithmetic:
-    dtypes = {tensor.dtype for tensor in (*inputs, *outputs) if not tensor.is_constant}
-    if dtypes <= {"float32", "float16", "float64", "bfloat16"} or not dtypes:
-        weights = {tensor.dtype for tensor in inputs if tensor.is_constant and tensor.elements > 1}
-        return "hybrid" if kind not in ("move", "free") and weights & {"int8", "uint8", "int4"} else "float32"
-    return "int16" if "int16" in dtypes else "int8"
+def _arithmetic(computed: list[Tensor], constants: list[Tensor], kind: Kind) -> Arithmetic:
+    """What a kernel computes in: indices and shapes beside the values do not count."""
+    dtypes = {tensor.dtype for tensor in computed}
+    if "int16" in dtypes:
+        return "int16"
+    if dtypes & BYTES:
+        return "int8"
+    if dtypes and not dtypes & FLOATS:
+        return "int32"
+    weights = {tensor.dtype for tensor in constants if tensor.elements > 1}
+    return "hybrid" if kind not in ("move", "free") and weights & BYTES else "float32"
+
+
+def _weight_bytes(operator: Operator, constants: list[Tensor], outputs: list[Tensor]) -> int:
+    stored = sum(
+        tensor.stored_bytes or tensor.elements * _element_bytes(tensor.dtype) for tensor in constants
+    )
+    if operator.opcode not in LOOKUPS:
+        return stored
+    return min(stored, sum(tensor.elements * _element_bytes(tensor.dtype) for tensor in outputs))
 
 
 def _element_bytes(dtype: str) -> int:

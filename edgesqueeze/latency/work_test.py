@@ -78,3 +78,42 @@ def test_rows_depth_and_columns_multiply_to_the_work():
         for work in work_of(parse_tflite(one.content)):
             if work.macs:
                 assert work.rows * work.depth * work.columns == work.macs, one.name
+
+
+def gathered():
+    """Eight rows of a table of 1000."""
+    graph = GraphBuilder(seed=1)
+    rows = graph.input((1, 8), "int32")
+    table = graph.constant(graph.rng.normal(size=(1000, 16)).astype("float32"))
+    y = graph.tensor((1, 8, 16), "float32")
+    graph.op("GATHER", [table, rows], [y], axis=0)
+    return work_of(parse_tflite(graph.build([y])))[0]
+
+
+def test_of_a_table_only_the_rows_that_are_looked_up_are_read():
+    assert gathered().weight_bytes == 8 * 16 * 4
+
+
+def test_indices_do_not_make_an_operator_an_integer_one():
+    assert gathered().arithmetic == "float32"
+
+
+def test_integers_that_are_not_quantized_are_said_to_be_so():
+    graph = GraphBuilder(seed=1)
+    x = graph.input((1, 8), "int32")
+    y = graph.tensor((1, 8), "int32")
+    graph.op("ABS", [x], [y])
+    (work,) = work_of(parse_tflite(graph.build([y])))
+    assert work.arithmetic == "int32"
+
+
+def test_weights_that_are_unpacked_on_loading_are_weights():
+    graph = GraphBuilder(seed=1)
+    x = graph.input((1, 4), "float32")
+    stored = graph.constant(graph.rng.normal(size=(3, 4)).astype("float16"))
+    weights, y = graph.tensor((3, 4), "float32"), graph.tensor((1, 3), "float32")
+    graph.op("DEQUANTIZE", [stored], [weights])
+    graph.op("FULLY_CONNECTED", [x, weights], [y], fusedActivationFunction="NONE")
+    unpacked, dense = work_of(parse_tflite(graph.build([y])))
+    assert unpacked.kind == "free"
+    assert (dense.inputs, dense.weight_bytes, dense.shapes) == (4, 3 * 4 * 4, "4->3")

@@ -61,6 +61,9 @@ class Channel:
         self._status: int | None = None
         self._said: collections.deque[bytes] = collections.deque(maxlen=SAID_LINES)
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        # Bytes; each has one thread that writes it.
+        self._read = self._taken = 0
+        self._closed = False
         assert self._process.stdin and self._process.stdout and self._process.stderr
         os.set_blocking(self._process.stdin.fileno(), False)
         self._threads = [
@@ -125,7 +128,7 @@ class Channel:
         until = time.monotonic() + timeout
         while True:
             try:
-                line = self._lines.get(timeout=max(0.0, until - time.monotonic()))
+                line = self._next(until)
             except queue.Empty:
                 raise self.failure(hangs=True) from None
             if line is None:
@@ -136,7 +139,7 @@ class Channel:
                 continue
             try:
                 answer = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 answer = None
             if not isinstance(answer, dict):
                 raise DeviceError("the device sent an answer that makes no sense", got=repr(text[:100]))
@@ -150,7 +153,7 @@ class Channel:
     def raw_line(self, timeout: float) -> bytes | None:
         """The next line as it is; None at the end, or when the time is over."""
         try:
-            return self._lines.get(timeout=timeout)
+            return self._next(time.monotonic() + timeout)
         except queue.Empty:
             return None
 
@@ -192,6 +195,7 @@ class Channel:
         """End the program: its stdin ends, and after the grace it is killed."""
         process = self._process
         assert process.stdin
+        self._closed = True
         with contextlib.suppress(OSError):
             process.stdin.close()
         try:
@@ -217,9 +221,22 @@ class Channel:
         except EdgeSqueezeError as error:
             return error
 
+    def _next(self, until: float) -> bytes | None:
+        """The next line; ``queue.Empty`` when the time is over, also while lines go on coming."""
+        left = until - time.monotonic()
+        if left <= 0:
+            raise queue.Empty
+        line = self._lines.get(timeout=left)
+        self._taken += len(line or b"")
+        return line
+
     def _read_stdout(self, stream: IO[bytes]) -> None:
         for line in _lines(stream):
+            self._read += len(line)
             self._lines.put(line)
+            # A device that talks without end waits for us, and does not fill this computer's memory.
+            while self._read - self._taken > MAX_LINE and not self._closed:
+                time.sleep(0.01)
         self._lines.put(None)
 
     def _read_stderr(self, stream: IO[bytes]) -> None:

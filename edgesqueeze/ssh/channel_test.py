@@ -5,6 +5,7 @@ import time
 import pytest
 
 from edgesqueeze.errors import DeviceError
+from edgesqueeze.ssh import channel
 from edgesqueeze.ssh.channel import Channel, end_channels
 
 
@@ -17,8 +18,8 @@ def start(code):
 
 
 def answer_to(code, timeout=10):
-    with start(code) as channel:
-        return channel.answer(timeout)
+    with start(code) as running:
+        return running.answer(timeout)
 
 
 def test_what_else_is_printed_is_skipped():
@@ -26,7 +27,7 @@ def test_what_else_is_printed_is_skipped():
     assert answer_to(code) == {"a": 1}
 
 
-@pytest.mark.parametrize("text", ["nonsense", "[1]", "3", "{"])
+@pytest.mark.parametrize("text", ["nonsense", "[1]", "3", "{", "[" * 100_000])
 def test_answers_that_make_no_sense(text):
     with pytest.raises(DeviceError, match="makes no sense"):
         answer_to(f"print('@edgesqueeze@ {text}')")
@@ -58,6 +59,18 @@ def test_a_program_that_says_nothing():
     with pytest.raises(DeviceError, match="lost None"):
         answer_to("import sys; sys.stdin.read()", 0.2)
     assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize("line", ["'no answer'", "'x' * 1_000_000"])
+def test_a_program_that_talks_without_end(line, monkeypatch):
+    """The time limit holds, and what nobody has read yet is bounded."""
+    monkeypatch.setattr(channel, "MAX_LINE", 2_000_000)
+    with start(f"while True: print({line})") as talker:
+        with pytest.raises(DeviceError, match="lost None"):
+            talker.answer(0.3)
+        time.sleep(0.5)
+        assert sum(len(talker._lines.get()) for _ in range(talker._lines.qsize())) < 4_000_000
+        talker.kill()
 
 
 def test_a_program_that_does_not_read():

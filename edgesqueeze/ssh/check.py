@@ -80,8 +80,8 @@ class _Judge:
         if isinstance(litert, str):
             return OutputCheck(ok=True, compared=False, reason=f"not compared: {litert}")
         graph = self.model.main
-        if [value.size for value in litert] != [value.size for value in outputs]:
-            reason = "the device's outputs have other shapes than LiteRT's on this computer"
+        if [(one.size, one.dtype) for one in litert] != [(one.size, one.dtype) for one in outputs]:
+            reason = "the device's outputs have other shapes or types than LiteRT's on this computer"
             return OutputCheck(ok=False, compared=True, exact=False, reference="litert", reason=reason)
         distance = _distance(graph, litert, outputs)
         if distance.share == 0:

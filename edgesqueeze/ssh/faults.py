@@ -76,6 +76,8 @@ _SYSTEM: Mapping[int, tuple[str, str]] = {
         "check the owner of ~/.cache/edgesqueeze",
     ),
 }
+MOST_READ = 10_000
+"""Characters of a text from elsewhere that are looked at."""
 _PATH_ERRORS = (errno.ENOTDIR, errno.ENOENT, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG)
 INSTALL = "run the same with --install, which puts ai-edge-litert into a folder of its own on the device"
 
@@ -143,7 +145,9 @@ def device_fault(name: str, fault: Mapping[str, Any]) -> DeviceError:
         name: the host, as typed.
         fault: the answer with the key ``fault``.
     """
-    kind, message = str(fault.get("fault")), clean(str(fault.get("message", "")))
+    kind, message = clean(str(fault.get("fault"))), clean(str(fault.get("message", "")))
+    number = fault.get("errno")
+    number = number if isinstance(number, int) else 0
     if kind == "no-python":
         return DeviceError(
             f"{name} has no Python",
@@ -171,10 +175,10 @@ def device_fault(name: str, fault: Mapping[str, Any]) -> DeviceError:
         )
     if kind == "runtime":
         return DeviceError(f"{name} has no TFLite runtime that works", got=message, hint=INSTALL)
-    if kind == "system" and fault.get("errno") in _SYSTEM:
-        problem, hint = _SYSTEM[int(fault["errno"])]
+    if kind == "system" and number in _SYSTEM:
+        problem, hint = _SYSTEM[number]
         return DeviceError(f"{name}: {problem}", got=message, hint=hint)
-    if kind == "system" and fault.get("errno") in _PATH_ERRORS:
+    if kind == "system" and number in _PATH_ERRORS:
         return DeviceError(
             f"{name}: the cache folder on the device cannot be made",
             got=message,
@@ -195,5 +199,5 @@ def last_line(said: str) -> str:
 
 def clean(text: str) -> str:
     """Text from elsewhere in one line, without control characters, of bounded length."""
-    plain = "".join(char if char.isprintable() else " " for char in text)
+    plain = "".join(char if char.isprintable() else " " for char in text[:MOST_READ])
     return " ".join(plain.split())[:500]

@@ -89,6 +89,8 @@ def test_the_end_of_a_program(status, expected):
         ({"fault": "install", "message": "m", "hint": "do this"}, "installing", "do this"),
         ({"fault": "else", "message": "m"}, "pi: m", ""),
         ({"fault": "system", "errno": "nonsense"}, "pi: system", ""),
+        ({"fault": "system", "errno": [28]}, "pi: system", ""),
+        ({"fault": "\x1b]0;title\x07"}, "pi: ]0;title", ""),
     ],
 )
 def test_faults_of_a_device(fault, problem, hint):

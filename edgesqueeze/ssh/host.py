@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import re
 import shlex
 from collections.abc import Sequence
@@ -18,8 +20,11 @@ CONNECT_SECONDS = 10
 _USER = r"[\w][\w.+@-]*"
 _NAME = r"[\w][\w.-]*"
 _IPV6 = r"[0-9A-Fa-f]*:[0-9A-Fa-f:.]+(?:%[\w.-]+)?"
-_PLAIN = re.compile(rf"(?:{_USER}@)?(?:{_NAME}|{_IPV6})")
-_URI = re.compile(rf"ssh://(?:{_USER}@)?(?:{_NAME}|\[{_IPV6}\])(?::(?P<port>\d{{1,5}}))?/?")
+_PLAIN = re.compile(rf"(?:{_USER}@)?(?:{_NAME}|(?P<address>{_IPV6}))")
+_URI = re.compile(
+    rf"ssh://(?P<user>{_USER}@)?(?:{_NAME}|\[(?P<address>{_IPV6})\])(?::(?P<port>\d{{1,5}}))?/?"
+)
+_WITH_PORT = re.compile(rf"(?:{_USER}@)?{_NAME}:\d{{1,5}}")
 
 OPTIONS = (
     # Nobody is there to answer, and a key that is not known is never accepted.
@@ -66,13 +71,23 @@ class Host:
         """
         config = ["-F", str(self.config)] if self.config else []
         given = [part for name, value in (*options, *OPTIONS) for part in ("-o", f"{name}={value}")]
-        return ["ssh", *config, *given, "--", self.destination, *([remote] if remote else [])]
+        port, name = self._address
+        return ["ssh", *config, *given, *port, "--", name, *([remote] if remote else [])]
 
     @property
     def by_hand(self) -> str:
         """What a user would type to log in."""
         config = ["-F", str(self.config)] if self.config else []
-        return shlex.join(["ssh", *config, self.destination])
+        port, name = self._address
+        return shlex.join(["ssh", *config, *port, name])
+
+    @property
+    def _address(self) -> tuple[list[str], str]:
+        """Options, and a destination that ``ssh`` takes: OpenSSH 9.2 refuses IPv6 addresses in ssh://."""
+        uri = _URI.fullmatch(self.destination)
+        if not uri or not uri["address"]:
+            return [], self.destination
+        return (["-p", uri["port"]] if uri["port"] else []), f"{uri['user'] or ''}{uri['address']}"
 
 
 def parse_host(text: str, config: str | Path | None = None) -> Host:
@@ -85,17 +100,29 @@ def parse_host(text: str, config: str | Path | None = None) -> Host:
     Raises:
         UsageError: not a host's name, or there is no such file.
     """
-    uri = _URI.fullmatch(text)
-    port = int(uri["port"]) if uri and uri["port"] else 22
-    if len(text) > MAX_NAME or not (uri or _PLAIN.fullmatch(text)) or not 0 < port < 65536:
+    if not _is_name(text):
         shown = text if len(text) <= 80 else text[:77] + "..."
+        alias = "give a host with other characters an alias in ~/.ssh/config"
         raise UsageError(
             "that is not the name of a host",
             expected="user@host, an alias of ~/.ssh/config, or ssh://user@host:port",
             got=repr(shown),
-            hint="give a host with other characters an alias in ~/.ssh/config",
+            hint=f"with a port it is ssh://{text}" if _WITH_PORT.fullmatch(text) else alias,
         )
     path = Path(config).expanduser() if config else None
     if path and not path.is_file():
         raise UsageError(f"there is no file {path}", expected="an ssh configuration file")
     return Host(text, path.absolute() if path else None)
+
+
+def _is_name(text: str) -> bool:
+    uri = _URI.fullmatch(text)
+    name = uri or _PLAIN.fullmatch(text)
+    if not name or len(text) > MAX_NAME:
+        return False
+    with contextlib.suppress(ValueError):
+        # "cafe:22" is a name with a port, which ssh does not take.
+        if name["address"]:
+            ipaddress.IPv6Address(name["address"])
+        return not (uri and uri["port"]) or 0 < int(uri["port"]) < 65536
+    return False

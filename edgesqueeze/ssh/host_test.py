@@ -18,7 +18,6 @@ GOOD = [
     "büro",
     "ssh://pi@board:2222",
     "ssh://board",
-    "ssh://pi@[fe80::1]:22/",
     "DOMAIN.user@corp@jump",
 ]
 BAD = ["", "-oProxyCommand=x", "a b", "a\n", "pi@-x", "@", "pi@", "a;b", "$(x)", "`x`", "a'b", "a|b", "a\0b"]
@@ -39,6 +38,27 @@ def test_names_of_hosts(text):
     assert parse_host(text).arguments[-2:] == ["--", text]
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("ssh://pi@[fe80::1%eth0]:2222/", ["-p", "2222", "--", "pi@fe80::1%eth0"]),
+        ("ssh://[::1]", ["--", "::1"]),
+    ],
+)
+def test_ipv6_addresses_with_a_port(text, words):
+    """As ssh takes them."""
+    host = parse_host(text)
+    assert host.arguments[-len(words) :] == words
+    assert host.by_hand.split() == ["ssh", *(word for word in words if word != "--")]
+
+
+@pytest.mark.parametrize("text", ["pi@raspberrypi.local:2222", "cafe:22", "pi@a:22"])
+def test_a_port_without_ssh_in_front(text):
+    with pytest.raises(UsageError) as caught:
+        parse_host(text)
+    assert caught.value.hint == f"with a port it is ssh://{text}"
+
+
 @pytest.mark.parametrize("text", BAD)
 def test_what_is_no_name_is_refused(text):
     with pytest.raises(UsageError, match="not the name of a host"):
@@ -55,8 +75,9 @@ def test_no_text_becomes_an_option_or_reaches_a_shell(text):
     except UsageError:
         return
     arguments = host.arguments
-    assert arguments[-2:] == ["--", text]
-    assert not text.startswith("-")
+    assert arguments[-2] == "--"
+    assert arguments[-1] == text or "[" in text
+    assert not text.startswith("-") and not arguments[-1].startswith("-")
     name = text.removeprefix("ssh://")
     assert re.fullmatch(r"[\w.+@:%\[\]/-]+", name)
     # Both halves go to ProxyCommand and Match exec, as %r and %h.

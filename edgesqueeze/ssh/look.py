@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from edgesqueeze.errors import DeviceError
+from edgesqueeze.ssh.cores import core_name
 from edgesqueeze.ssh.faults import clean
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class CoreKind(_Record):
@@ -134,58 +134,10 @@ class Device(_Record):
     free_disk_bytes: int | None
 
 
+MOST_CORES = 8192
+"""As many as Linux can have."""
 _FLAGS = ("under-voltage", "clock capped", "throttled", "temperature limit")
 """Bits 0 to 3 for now and 16 to 19 since boot (Raspberry Pi documentation, "vcgencmd", get_throttled)."""
-
-# MIDR_EL1 implementer and part numbers, as in Linux, arch/arm64/include/asm/cputype.h.
-_PARTS: Mapping[tuple[int, int], str] = MappingProxyType(
-    {
-        (0x41, 0xB76): "ARM1176",
-        (0x41, 0xC05): "Cortex-A5",
-        (0x41, 0xC07): "Cortex-A7",
-        (0x41, 0xC08): "Cortex-A8",
-        (0x41, 0xC09): "Cortex-A9",
-        (0x41, 0xC0E): "Cortex-A17",
-        (0x41, 0xC0F): "Cortex-A15",
-        (0x41, 0xD01): "Cortex-A32",
-        (0x41, 0xD02): "Cortex-A34",
-        (0x41, 0xD03): "Cortex-A53",
-        (0x41, 0xD04): "Cortex-A35",
-        (0x41, 0xD05): "Cortex-A55",
-        (0x41, 0xD07): "Cortex-A57",
-        (0x41, 0xD08): "Cortex-A72",
-        (0x41, 0xD09): "Cortex-A73",
-        (0x41, 0xD0A): "Cortex-A75",
-        (0x41, 0xD0B): "Cortex-A76",
-        (0x41, 0xD0C): "Neoverse-N1",
-        (0x41, 0xD0D): "Cortex-A77",
-        (0x41, 0xD40): "Neoverse-V1",
-        (0x41, 0xD41): "Cortex-A78",
-        (0x41, 0xD42): "Cortex-A78AE",
-        (0x41, 0xD44): "Cortex-X1",
-        (0x41, 0xD46): "Cortex-A510",
-        (0x41, 0xD47): "Cortex-A710",
-        (0x41, 0xD48): "Cortex-X2",
-        (0x41, 0xD49): "Neoverse-N2",
-        (0x41, 0xD4B): "Cortex-A78C",
-        (0x41, 0xD4D): "Cortex-A715",
-        (0x41, 0xD4E): "Cortex-X3",
-        (0x41, 0xD4F): "Neoverse-V2",
-        (0x41, 0xD80): "Cortex-A520",
-        (0x41, 0xD81): "Cortex-A720",
-        (0x41, 0xD82): "Cortex-X4",
-        (0x42, 0x516): "ThunderX2",
-        (0x4E, 0x003): "Denver 2",
-        (0x4E, 0x004): "Carmel",
-        (0x51, 0x800): "Kryo 2xx Gold",
-        (0x51, 0x801): "Kryo 2xx Silver",
-        (0x51, 0x802): "Kryo 3xx Gold",
-        (0x51, 0x803): "Kryo 3xx Silver",
-        (0x51, 0x804): "Kryo 4xx Gold",
-        (0x51, 0x805): "Kryo 4xx Silver",
-        (0xC0, 0xAC3): "Ampere-1",
-    }
-)
 
 
 def device_of(told: Any) -> Device:
@@ -196,7 +148,7 @@ def device_of(told: Any) -> Device:
     """
     try:
         return _device(told)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ValidationError) as error:
+    except (TypeError, ValueError, AttributeError, LookupError, OverflowError) as error:
         raise DeviceError(
             "the device described itself in a way that makes no sense",
             got=clean(f"{type(error).__name__}: {error}"),
@@ -211,19 +163,11 @@ def decode_throttled(bits: int) -> Throttling:
     )
 
 
-def core_name(names: Mapping[str, str]) -> str:
-    """What to call a core, from its lines in /proc/cpuinfo."""
-    try:
-        implementer, part = int(names["CPU implementer"], 16), int(names["CPU part"], 16)
-    except (KeyError, ValueError):
-        return clean(names.get("model name") or names.get("uarch") or names.get("isa") or "unknown")
-    known = _PARTS.get((implementer, part))
-    return known or f"implementer 0x{implementer:02x}, part 0x{part:03x}"
-
-
 def _device(told: Mapping[str, Any]) -> Device:
     processors, memory, bits, load = told["processors"], told["memory"], told["throttled"], told["load"]
     compatible, whole = told["compatible"], processors["whole"]
+    if not 1 <= told["usable_cores"] <= MOST_CORES:
+        raise ValueError(f"{told['usable_cores']} usable cores")
     return Device(
         board=_text(told["board"] or whole.get("Model") or whole.get("Hardware")),
         soc=_text(compatible[-1]) if compatible else _text(whole.get("Hardware")),
@@ -235,7 +179,9 @@ def _device(told: Mapping[str, Any]) -> Device:
         physical_cores=processors["physical"],
         features=tuple(map(clean, (whole.get("Features") or whole.get("flags") or "").split())),
         clocks=tuple(_clock(clock) for clock in told["clocks"]) or _cpuinfo_clock(whole),
-        caches=tuple(Cache.model_validate(cache) for cache in told["caches"]),
+        caches=tuple(
+            Cache.model_validate({**cache, "kind": _text(cache["kind"])}) for cache in told["caches"]
+        ),
         memory_bytes=memory["MemTotal"],
         memory_available_bytes=memory["MemAvailable"],
         swap_bytes=memory["SwapTotal"],
@@ -283,9 +229,32 @@ def _text(text: str | None) -> str | None:
     return clean(text) if text else None
 
 
+def condition(device: Device) -> str:
+    """What a device runs and how it is just now, in one line: system, Python, memory, clock, temperature."""
+    gibibytes = 1 << 30
+    memory, available = device.memory_bytes, device.memory_available_bytes
+    free = f", {available / gibibytes:.1f} available" if available is not None else ""
+    clocks = {_at(clock) for clock in device.clocks if clock.current_mhz}
+    held = device.throttling.now if device.throttling else ()
+    parts = (
+        device.soc,
+        device.os,
+        f"{device.bits}-bit Python {device.python_version}",
+        f"{memory / gibibytes:.1f} GiB of memory{free}" if memory else None,
+        "at " + " and ".join(sorted(clocks)) if clocks else None,
+        None if device.temperature_c is None else f"{device.temperature_c:.1f} C",
+        None if device.throttling is None else ", ".join(held) or "not throttled",
+    )
+    return "; ".join(part for part in parts if part)
+
+
+def _at(clock: Clock) -> str:
+    return f"{clock.current_mhz:.0f} MHz" + (f" ({clock.governor})" if clock.governor else "")
+
+
 def describe(device: Device) -> str:
     """A device in one line: board, cores, clock."""
     kinds: Sequence[str] = [f"{kind.count}x {kind.name}" for kind in device.core_kinds]
     tops = [clock.max_mhz for clock in device.clocks if clock.max_mhz]
-    parts = (device.board, " + ".join(kinds), f"{max(tops):g} MHz" if tops else None, device.architecture)
+    parts = (device.board, " + ".join(kinds), f"{max(tops):.0f} MHz" if tops else None, device.architecture)
     return ", ".join(part for part in parts if part)

@@ -4,7 +4,8 @@ import pytest
 
 from edgesqueeze.errors import DeviceError
 from edgesqueeze.ssh import agent
-from edgesqueeze.ssh.look import core_name, decode_throttled, describe, device_of
+from edgesqueeze.ssh.cores import core_name
+from edgesqueeze.ssh.look import condition, decode_throttled, describe, device_of
 
 PI4 = {
     "board": "Raspberry Pi 4 Model B Rev 1.4",
@@ -54,6 +55,22 @@ def test_a_raspberry_pi_4():
     assert describe(device) == "Raspberry Pi 4 Model B Rev 1.4, 4x Cortex-A72, 1800 MHz, aarch64"
 
 
+def test_its_condition_in_one_line():
+    assert condition(device_of(PI4)) == (
+        "brcm,bcm2711; Debian GNU/Linux 12 (bookworm); 64-bit Python 3.11.2; 3.0 GiB of memory, "
+        "1.0 available; at 600 MHz (ondemand); 51.1 C; under-voltage, throttled"
+    )
+    cool = {**PI4, "throttled": 0, "temperature_c": None, "os": None, "compatible": []}
+    assert condition(device_of(cool)).endswith("at 600 MHz (ondemand); not throttled")
+
+
+def test_no_text_of_a_device_drives_the_terminal():
+    told = {**PI4, "caches": [{**PI4["caches"][0], "kind": "\x1b[2J"}], "board": "\x1b]0;x\x07"}
+    told |= {"os": "\x9b31m\u202e", "runtimes": {"\x1b[1m": "\r\n"}, "features": "\x1b"}
+    assert device_of(told).model_dump_json().isprintable()
+    assert "\\u" not in device_of(told).model_dump_json()
+
+
 def test_everything_optional_may_be_missing():
     nothing = {
         **PI4,
@@ -78,10 +95,23 @@ def test_everything_optional_may_be_missing():
     device = device_of(nothing)
     assert (device.board, device.soc, device.throttling, device.core_kinds) == (None, None, None, ())
     assert describe(device) == "aarch64"
+    assert condition(device) == "64-bit Python 3.11.2"
 
 
 @pytest.mark.parametrize(
-    "told", [None, [], {}, {**PI4, "cores": "many"}, {**PI4, "processors": []}, {**PI4, "load": 3}]
+    "told",
+    [
+        None,
+        [],
+        {},
+        {**PI4, "cores": "many"},
+        {**PI4, "processors": []},
+        {**PI4, "load": 3},
+        {**PI4, "usable_cores": 0},
+        {**PI4, "usable_cores": 10**9},
+        {**PI4, "temperature_c": float("nan")},
+        {**PI4, "caches": [{**PI4["caches"][0], "kind": 7}]},
+    ],
 )
 def test_nonsense_is_a_device_error(told):
     with pytest.raises(DeviceError, match="makes no sense"):
@@ -104,13 +134,6 @@ def test_other_programs_are_noticed(monkeypatch):
     assert agent.busy_cores() == 2
     monkeypatch.setattr(agent, "read", lambda path: None)
     assert agent.busy_cores() is None
-
-
-def test_names_of_cores():
-    assert core_name({"CPU implementer": "0x41", "CPU part": "0xd0b"}) == "Cortex-A76"
-    assert core_name({"CPU implementer": "0x99", "CPU part": "0x1"}) == "implementer 0x99, part 0x001"
-    assert core_name({"model name": "AMD EPYC"}) == "AMD EPYC"
-    assert core_name({"CPU implementer": "?", "CPU part": "0x1"}) == "unknown"
 
 
 def test_bits_of_the_firmware():

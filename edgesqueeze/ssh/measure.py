@@ -28,6 +28,7 @@ Array = npt.NDArray[Any]
 WARMUP_RUNS = 5
 WARMUP_SECONDS = 0.5
 INTERRUPT_SECONDS = 15.0
+MOST_SECONDS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,9 @@ class Settings:
         counts = self.threads if self.threads is not None else (1,)
         if not counts or min(counts) < 1 or max(counts) > 1024:
             raise UsageError("numbers of threads must be from 1 to 1024", got=str(list(counts)))
-        if self.min_runs < 1 or min(self.min_seconds, self.max_seconds, self.sustain_seconds) < 0:
-            raise UsageError("at least one run, and times that are not negative, are needed")
+        times = (self.min_seconds, self.max_seconds, self.sustain_seconds)
+        if self.min_runs < 1 or not all(0 <= seconds < MOST_SECONDS for seconds in times):
+            raise UsageError(f"at least one run, and times from 0 to {MOST_SECONDS:,} s, are needed")
 
 
 def measure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator, Sequence
 
 from edgesqueeze.findings import Finding, Severity
@@ -66,13 +67,15 @@ def _of_device(before: Device, after: Device) -> Iterator[Finding]:
     elif after.throttling and after.throttling.since_boot:
         held = ", ".join(after.throttling.since_boot)
         yield _finding("was-throttled", "clock", f"since the device was switched on: {held}")
-    if before.busy_cores is not None and before.busy_cores > BUSY_CORES:
-        yield _finding(
-            "other-load",
-            "processor",
-            f"other programs kept {before.busy_cores:.1f} of {before.cores} cores busy just before",
-            "warning",
-        )
+    for when, seen in (("before", before), ("after", after)):
+        if seen.busy_cores is not None and seen.busy_cores > BUSY_CORES:
+            yield _finding(
+                "other-load",
+                "processor",
+                f"other programs kept {seen.busy_cores:.1f} of {seen.cores} cores busy just {when}",
+                "warning",
+            )
+            break
     if before.bits == 32 and before.architecture in ("aarch64", "x86_64"):
         yield _finding(
             "32-bit",
@@ -100,7 +103,7 @@ def _of_runs(runs: Sequence[ThreadRun], min_runs: int) -> Iterator[Finding]:
 def _of_results(results: Sequence[JobResult]) -> Iterator[Finding]:
     for result in results:
         if result.error:
-            yield _finding("failed", _threads(result.threads), result.error, "warning")
+            yield _finding("failed", _threads(result.threads), result.error, "error")
         if result.steady is False:
             yield _finding(
                 "unsteady-outputs",
@@ -110,15 +113,22 @@ def _of_results(results: Sequence[JobResult]) -> Iterator[Finding]:
             )
 
 
+def drift(sustained: Sequence[SustainedSecond]) -> float:
+    """How many times as long an inference takes at the end as at first: medians of up to five seconds."""
+    count = min(5, len(sustained) // 2)
+    if not count:
+        return 1.0
+    times = [second.median_ms for second in sustained]
+    return statistics.median(times[-count:]) / statistics.median(times[:count])
+
+
 def _of_drift(sustained: Sequence[SustainedSecond]) -> Iterator[Finding]:
-    if len(sustained) < 2:
-        return
-    first, last = sustained[0], sustained[-1]
-    if last.median_ms > DRIFT * first.median_ms:
+    ratio = drift(sustained)
+    if ratio > DRIFT:
         yield _finding(
             "slows-down",
             "sustained",
-            f"after {last.t_seconds:.0f} s it takes {last.median_ms / first.median_ms:.2f} times as long",
+            f"after {sustained[-1].t_seconds:.0f} s it takes {ratio:.2f} times as long",
             "warning",
         )
     if any(second.throttled for second in sustained):

@@ -46,6 +46,7 @@ def test_power_and_temperature():
 
 def test_the_system():
     assert codes(changed(busy_cores=1.0)) == {"other-load"}
+    assert codes(after=changed(busy_cores=1.0)) == {"other-load"}
     assert codes(changed(busy_cores=0.1, load=2.0)) == set()
     assert codes(changed(bits=32)) == {"32-bit"}
     assert codes(changed(bits=32, architecture="armv7l")) == set()

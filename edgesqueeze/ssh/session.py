@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import io
 import sys
@@ -22,8 +21,9 @@ from edgesqueeze.ssh.faults import INSTALL, clean, device_fault, lost
 from edgesqueeze.ssh.folders import temporary_folder
 from edgesqueeze.ssh.host import Host
 from edgesqueeze.ssh.install import install_runtime
-from edgesqueeze.ssh.jobs import Job, JobResult, Second
+from edgesqueeze.ssh.jobs import Job, JobResult
 from edgesqueeze.ssh.look import Device, device_of
+from edgesqueeze.ssh.results import result_of
 from edgesqueeze.ssh.start import START_SECONDS, forget_script, start_program
 from edgesqueeze.worker import environment
 
@@ -82,7 +82,7 @@ class Session:
                 f"{self.name} has no TFLite runtime",
                 expected="ai-edge-litert, tflite-runtime or tensorflow in the Python there",
                 got=f"Python {self.device.python_version} at {self.device.python_path} without any",
-                hint=f"{INSTALL}; or there: {self.device.python_path} -m pip install ai-edge-litert",
+                hint=f"{INSTALL}; or install ai-edge-litert there yourself, for {self.device.python_path}",
             )
         self._send_models({job.sha256: job.content for job in jobs})
         results = []
@@ -104,8 +104,8 @@ class Session:
         self._tell({"do": "limit", "seconds": job.time_limit + ANSWER_SECONDS})
         answer = self._ask(_message(job), packed(job.inputs), job.time_limit + ANSWER_SECONDS)
         try:
-            return _result(job, answer["result"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            return result_of(job, answer["result"])
+        except (TypeError, ValueError, AttributeError, LookupError, OverflowError, MemoryError) as error:
             raise DeviceError(
                 f"{self.name} sent a result that makes no sense",
                 got=clean(f"{type(error).__name__}: {error}"),
@@ -115,8 +115,12 @@ class Session:
         total = sum(map(len, models.values()))
         self._tell({"do": "limit", "seconds": ANSWER_SECONDS + 2 * total / SLOWEST_LINK})
         limit = ANSWER_SECONDS + total / SLOWEST_LINK
-        for sha256 in self._ask({"do": "have", "models": list(models)}, limit=limit).get("missing", ()):
-            content = models.get(sha256, b"")
+        missing = self._ask({"do": "have", "models": list(models)}, limit=limit).get("missing")
+        if not isinstance(missing, list):
+            raise DeviceError(f"{self.name} does not say which models it has", got=clean(repr(missing)))
+        for sha256, content in models.items():
+            if sha256 not in missing:
+                continue
             limit = ANSWER_SECONDS + len(content) / SLOWEST_LINK
             self._ask({"do": "put", "sha256": sha256}, content, limit)
 
@@ -238,38 +242,3 @@ def packed(inputs: Sequence[npt.NDArray[Any]] | None) -> bytes:
     content = io.BytesIO()
     np.savez(content, **{f"input_{i}": value for i, value in enumerate(inputs)})  # type: ignore[arg-type]
     return content.getvalue()
-
-
-def _result(job: Job, told: Mapping[str, Any]) -> JobResult:
-    outputs, steady, peak = told.get("outputs"), told.get("steady"), told.get("peak_rss_bytes")
-    return JobResult(
-        name=job.name,
-        threads=job.threads,
-        load_ms=float(told.get("load_ns", 0)) / 1e6,
-        times_ms=tuple(float(ns) / 1e6 for ns in told.get("times_ns", ())),
-        busy_seconds=float(told.get("busy_ns", 0)) / 1e9,
-        peak_rss_bytes=None if peak is None else int(peak),
-        outputs=None if outputs is None else tuple(map(_unpacked, outputs)),
-        steady=None if steady is None else bool(steady),
-        runtime=clean(str(told.get("runtime", ""))),
-        runtime_version=clean(str(told.get("runtime_version", ""))),
-        notes=tuple(clean(str(note)) for note in told.get("notes", ())),
-        sustained=tuple(_second(row) for row in told.get("sustained", ())),
-        error=clean(str(told.get("error", ""))),
-    )
-
-
-def _unpacked(text: str) -> npt.NDArray[Any]:
-    value: npt.NDArray[Any] = np.load(io.BytesIO(base64.b64decode(text)), allow_pickle=False)
-    return value
-
-
-def _second(row: Sequence[Any]) -> Second:
-    t, median, temperature, clock, throttled = row
-    return Second(
-        round(float(t), 3),
-        float(median) / 1e6,
-        None if temperature is None else float(temperature),
-        None if clock is None else float(clock),
-        None if throttled is None else bool(throttled),
-    )

@@ -1,5 +1,6 @@
 """Sessions, on this computer and over a stand-in for ssh that runs what it is told right here."""
 
+import base64
 import contextlib
 import os
 import signal
@@ -269,9 +270,46 @@ def test_a_runtime_is_installed_where_none_works(board, monkeypatch, works):
     assert installed == ([] if works else [HOST])
 
 
-def test_results_that_make_no_sense():
+def npy(head, magic=b"\x93NUMPY\x01\x00"):
+    return base64.b64encode(magic + len(head).to_bytes(2, "little") + head.encode() + bytes(8)).decode()
+
+
+RESULT = {"error": "", "times_ns": [1000.0], "load_ns": 1, "busy_ns": 1, "outputs": []}
+HUGE = "{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000000,)}\n"
+OBJECTS = "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}\n"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"times_ns": ["much"]},
+        {"times_ns": [float("nan")]},
+        {"times_ns": [-1]},
+        {"times_ns": []},
+        {"times_ns": None},
+        {"times_ns": [10**400]},
+        {"load_ns": float("inf")},
+        {"peak_rss_bytes": float("inf")},
+        {"sustained": [[1.0, 0, None, None, None]]},
+        {"sustained": [[1.0, 5, float("nan"), None, None]]},
+        {"outputs": [npy(HUGE)]},
+        {"outputs": [npy(OBJECTS)]},
+        {"outputs": [npy("", b"PK\x03\x04")]},
+        {"outputs": [7]},
+        {"outputs": None},
+    ],
+)
+def test_results_that_make_no_sense(changes):
     with open_local() as here:
-        here._ask = lambda *_: {"result": {"times_ns": ["much"]}}
+        here._ask = lambda *_: {"result": {**RESULT, **changes}}
         here._send_models = lambda models: None
         with pytest.raises(DeviceError, match="makes no sense"):
+            here.run([Job("good", tiny_cnn(), want_outputs=True)])
+
+
+@pytest.mark.parametrize("missing", [None, 3, "all"])
+def test_a_device_that_does_not_say_what_it_has(missing):
+    with open_local() as here:
+        here._ask = lambda *_, **__: {"missing": missing}
+        with pytest.raises(DeviceError, match="does not say which models"):
             here.run([Job("good", tiny_cnn())])

@@ -178,6 +178,7 @@ def _arithmetic(costs: Costs, arithmetic: Arithmetic) -> ArithmeticLatency:
         "gemv": OperatorCost(mac_ps=GEMV * costs.mac, **tiles),
         "depthwise": OperatorCost(mac_ps=costs.depthwise, call_ns=costs.call, tile_columns=(8,)),
         "elementwise": each(1.0),
+        "other": each(1.0),
         "activation": each(1.0),
         "convert": each(1.0),
         "move": each(COPY),

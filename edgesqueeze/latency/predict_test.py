@@ -1,0 +1,36 @@
+import pytest
+
+from edgesqueeze.errors import UnsupportedModelError
+from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.latency.predict import predict
+from edgesqueeze.target import load_target
+
+
+def model(opcode, **options):
+    """A convolution and one other operator."""
+    graph = GraphBuilder(seed=1)
+    x = graph.conv2d(graph.input((1, 8, 8, 4), "float32"), 4)
+    y = graph.like(x, (1, 8, 8, 4))
+    graph.op(opcode, [x], [y], **options)
+    return parse_tflite(graph.build([y]), "net")
+
+
+@pytest.mark.parametrize("opcode", ["WHILE", "IF"])
+@pytest.mark.parametrize(("target", "runtime"), [("rpi4", "litert"), ("pico", "tflm")])
+def test_control_flow_is_refused(opcode, target, runtime):
+    with pytest.raises(UnsupportedModelError, match="control flow") as caught:
+        predict(model(opcode), load_target(target), runtime=runtime)
+    assert caught.value.got == opcode
+    assert "bench --ssh" in caught.value.hint
+
+
+@pytest.mark.parametrize(("target", "runtime"), [("rpi4", "litert"), ("pico", "tflm")])
+@pytest.mark.parametrize("options", [{"opcode": "CUSTOM", "custom_name": "Decode"}, {"opcode": "RFFT2D"}])
+def test_operators_that_nothing_is_known_of_are_named(options, target, runtime):
+    found = predict(model(**options), load_target(target), runtime=runtime)
+    said = [sentence for sentence in found.basis if sentence.startswith("What these operators take")]
+    name = options.get("custom_name", options["opcode"])
+    assert len(said) == 1 and said[0].endswith(f": {name}.")
+    plain = predict(model("ABS"), load_target(target), runtime=runtime)
+    assert not any("not known" in sentence for sentence in plain.basis if sentence.startswith("What"))
