@@ -38,6 +38,8 @@ SHORT = 3
 """An operator with weights that alone takes less than so many empty calls says little about itself."""
 CACHED_BYTES = 512 * 1024
 """Weights of this size stay in the cache of all but the smallest cores."""
+SPILLED_BYTES = 1024 * 1024
+"""Of networks with fewer bytes of activations, what activations cost drowns in other errors."""
 ROWS = (1, 2, 3, 4, 5, 6, 7, 8)
 COLUMNS = ((1,), (4,), (8,), (16,), (32,), (4, 8), (8, 16), (16, 32), (32, 64))
 DEPTHS = (1, 4, 8)
@@ -216,10 +218,10 @@ def _relative_nnls(matrix: Floats, times: Floats) -> Floats:
 
 
 def _with_activations(latency: OperatorLatency, networks: Sequence[Measured]) -> OperatorLatency:
-    """Add what activations take that are no longer in the cache: the median over networks."""
+    """Add what activations take that are no longer in the cache: the median over networks that have many."""
     for arithmetic in ("float32", "int8"):
         section: ArithmeticLatency | None = getattr(latency, arithmetic)
-        mine = [one for one in networks if one.arithmetic == arithmetic]
+        mine = [one for one in networks if one.arithmetic == arithmetic and _spills(one)]
         if section is None or not mine:
             continue
         shares = [
@@ -282,6 +284,10 @@ def _speedups(points: Sequence[Measured]) -> tuple[float, ...]:
     counts = sorted(known)
     between = np.interp(range(1, most + 1), counts, [known[count] for count in counts])
     return tuple(_rounded(float(value)) for value in between)
+
+
+def _spills(network: Measured) -> bool:
+    return sum(map(activation_bytes, network.works)) > SPILLED_BYTES
 
 
 def _is_dense(network: Measured) -> bool:
