@@ -39,6 +39,7 @@ class FileBuilder:
         self.operators: list[Any] = []
         self.codes: list[tuple[str, str, int]] = []
         self.buffers: list[AlignedBuffer] = [AlignedBuffer()]
+        self._places: dict[bytes, int] = {}
 
     def tensor(
         self,
@@ -62,12 +63,18 @@ class FileBuilder:
         if scales is not None:
             record.quantization = quantization(scales, zero_points, axis)
         if data is not None:
-            record.buffer = len(self.buffers)
-            self.buffers.append(AlignedBuffer(np.frombuffer(np.ascontiguousarray(data).tobytes(), np.uint8)))
+            record.buffer = self._buffer(np.ascontiguousarray(data).tobytes())
         self.tensors.append(record)
         self.shapes.append(tuple(shape))
         self.dtypes.append(dtype)
         return len(self.tensors) - 1
+
+    def _buffer(self, content: bytes) -> int:
+        """The index of a buffer with this content; equal ones are stored once."""
+        if content not in self._places:
+            self._places[content] = len(self.buffers)
+            self.buffers.append(AlignedBuffer(np.frombuffer(content, np.uint8)))
+        return self._places[content]
 
     def input(
         self,

@@ -30,3 +30,17 @@ def test_a_wrong_option_is_refused():
     x = graph.input((1, 4))
     with pytest.raises(AttributeError, match="SoftmaxOptionsT has no field alpha"):
         graph.op("SOFTMAX", [x], [x], alpha=1.0)
+
+
+def test_equal_constants_are_stored_once_and_are_tensors_each():
+    graph = GraphBuilder(seed=1)
+    x = graph.input((1, 32))
+    weights = graph.rng.integers(-127, 128, (32, 32)).astype(np.int8)
+    for _ in range(4):
+        x = graph.fully_connected(x, 32, weights=weights)
+    content = graph.build([x])
+    assert content.count(weights.tobytes()) == 1
+    main = parse_tflite(content).main
+    kernels = [main.tensors[operator.inputs[1]] for operator in main.operators]
+    assert len({kernel.index for kernel in kernels}) == 4
+    assert all(np.array_equal(kernel.data, weights) for kernel in kernels)

@@ -243,8 +243,11 @@ def _convert(graph: GraphBuilder, x: int) -> int:
 
 
 def _repeat(layer: Layer, count: int) -> Layer:
+    """A layer again and again with the same weights: once in the file, while runtimes pack each anew."""
+
     def layers(graph: GraphBuilder, x: int) -> int:
         for _ in range(count):
+            graph.rng = np.random.default_rng(1)
             x = layer(graph, x)
         return x
 
