@@ -97,10 +97,15 @@ def random_data(model: TfliteModel, count: int, seed: int = 0) -> EvalData:
     tensors = model.main.input_tensors
     rows = [[_random(model, tensor, rng) for tensor in tensors] for _ in range(count)]
     columns = [
-        np.concatenate([dequantize(tensor, row[i]) if is_quantized(tensor) else row[i] for row in rows])
+        # A scalar input has no batch to join along.
+        np.concatenate([np.atleast_1d(_real(tensor, row[i])) for row in rows])
         for i, tensor in enumerate(tensors)
     ]
     return EvalData(tuple(columns), names=tuple(plain_name(tensor) for tensor in tensors))
+
+
+def _real(tensor: Tensor, values: Array) -> Array:
+    return dequantize(tensor, values) if is_quantized(tensor) else values
 
 
 def _random(model: TfliteModel, tensor: Tensor, rng: np.random.Generator) -> Array:

@@ -5,6 +5,7 @@ from edgesqueeze.compare import EvalData
 from edgesqueeze.errors import DataError, UnsupportedModelError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.runners import litert
 from edgesqueeze.samples import data_samples, in_graph_order, random_data, real_inputs
 from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense, tiny_two_heads
 
@@ -64,3 +65,16 @@ def test_a_fixed_batch_is_refused():
     model = parse_tflite(graph.build([graph.unary("ABS", x)]))
     with pytest.raises(UnsupportedModelError, match="4 samples at once"):
         data_samples(model, EvalData((np.zeros((4, 2)),)))
+
+
+def test_a_scalar_input():
+    graph = GraphBuilder(seed=1)
+    x = graph.input((1, 4), "float32")
+    scale = graph.input((), "float32", name="scale")
+    y = graph.tensor((1, 4), "float32")
+    graph.op("MUL", [x, scale], [y], fusedActivationFunction="NONE")
+    model = parse_tflite(graph.build([y]))
+    samples = data_samples(model, random_data(model, 3, 0))
+    assert [[value.shape for value in sample] for sample in samples] == [[(1, 4), ()]] * 3
+    for (values, factor), (output,) in zip(samples, litert.run(model, samples), strict=True):
+        assert np.array_equal(output, values * factor)
