@@ -223,12 +223,14 @@ def test_rotten_agent_is_sent_again(device):
 
 
 _CLIENT = """
-import sys
+import signal, sys
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.ssh.host import parse_host
 from edgesqueeze.ssh.measure import Settings, measure_all
 from edgesqueeze.testing.tflite_builder import tiny_cnn
 
+# A job in the background is started with Ctrl-C switched off.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 hosts = [parse_host("board", config) for config in sys.argv[1:]]
 settings = Settings(threads=(1,), sustain_seconds=60.0)
 measure_all(parse_tflite(tiny_cnn(), "cnn"), hosts, settings)
