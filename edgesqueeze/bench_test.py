@@ -24,6 +24,7 @@ def test_every_target_has_a_prediction(model, target):
     assert sum(layer.share for layer in result.layers) == pytest.approx(1, abs=0.01)
     assert sum(layer.latency_ms.estimate for layer in result.layers) <= latency.estimate * 1.01
     assert result.memory.flash_model_bytes == len(model.content)
+    assert (result.memory.flash_code_bytes is None) != target.is_mcu
 
 
 def test_a_phone_is_predicted_by_default(model):

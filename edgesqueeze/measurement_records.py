@@ -95,12 +95,14 @@ class MeasuredMemory(_Record):
     """Memory of a measured model.
 
     Attributes:
-        model_bytes: the .tflite's size.
-        peak_rss_bytes: of the run with the fewest threads; see ``ThreadRun``.
+        flash_code_bytes: None: the runtime is a library of the system's.
+        flash_model_bytes: the .tflite's size.
+        ram_bytes: peak of the run with the fewest threads, ``peak_rss_bytes`` of ``ThreadRun``.
     """
 
-    model_bytes: int
-    peak_rss_bytes: int | None
+    flash_code_bytes: int | None = None
+    flash_model_bytes: int
+    ram_bytes: int | None
 
 
 class Measurement(_Record):

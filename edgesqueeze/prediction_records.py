@@ -38,15 +38,19 @@ class LayerPrediction(_Record):
 
 
 class PredictedMemory(_Record):
-    """Memory of the model, as far as the .tflite itself says it.
+    """Memory of the model, as far as the .tflite itself says it. What is not predicted is None.
 
     Attributes:
+        flash_code_bytes: an estimate of TensorFlow Lite Micro's code on the core, as ``fit`` has it.
         flash_model_bytes: the file.
+        ram_bytes: None: arenas are found by running the model; see ``inspect --target``.
         weights_bytes: its constants.
         activations_bytes: the largest sum of an operator's inputs and outputs: no runtime needs less.
     """
 
+    flash_code_bytes: int | None = None
     flash_model_bytes: int
+    ram_bytes: int | None = None
     weights_bytes: int
     activations_bytes: int
 

@@ -53,7 +53,7 @@ def measured(host, **changes):
         latency_ms=Range(estimate=4.0, low=3.6, high=4.4),
         threads=(run(1, 4.0), run(2, 2.0)),
         outputs=RIGHT,
-        memory=MeasuredMemory(model_bytes=1000, peak_rss_bytes=50 * 2**20),
+        memory=MeasuredMemory(flash_model_bytes=1000, ram_bytes=50 * 2**20),
         findings=(
             Finding(code="governor", subject="clock", message="the governor is ondemand", severity="note"),
         ),

@@ -105,12 +105,13 @@ def _row(layer: LayerPrediction) -> dict[str, str]:
 
 def _lines(result: Prediction) -> list[str]:
     memory = result.memory
+    code = f", the runtime's code about {memory.flash_code_bytes:,}" if memory.flash_code_bytes else ""
     return [
         f"latency  {span(result.latency_ms)} ms; {result.confidence:.0%} of measured latencies are expected "
         "between the bounds",
         f"MACs     {result.macs:,}",
         f"memory   file {memory.flash_model_bytes:,} bytes, weights {memory.weights_bytes:,}, activations at "
-        f"least {memory.activations_bytes:,}",
+        f"least {memory.activations_bytes:,}{code}",
         f"runtime  {result.runtime}: {result.runtime_version}",
         *(f"basis    {sentence}" for sentence in result.basis),
     ]

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 from edgesqueeze.bench_records import Range
+from edgesqueeze.code_size import estimate_code_size
 from edgesqueeze.errors import TargetError, UnsupportedModelError, UsageError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.latency import litert, tflm
@@ -129,12 +130,18 @@ def _record(model: TfliteModel, target: Target, works: Sequence[Work], estimate:
             for work, bounds in zip(works, estimate.layers, strict=True)
         ),
         memory=PredictedMemory(
+            flash_code_bytes=_code_bytes(works, target),
             flash_model_bytes=len(model.content),
             weights_bytes=sum(tensor.stored_bytes for tensor in model.main.tensors),
             activations_bytes=max(map(activation_bytes, works), default=0),
         ),
         basis=estimate.basis,
     )
+
+
+def _code_bytes(works: Sequence[Work], target: Target) -> int | None:
+    size = estimate_code_size(target.cpu.core, {work.opcode for work in works}) if target.is_mcu else None
+    return size.code_bytes if size else None
 
 
 def _range(bounds: Bounds) -> Range:

@@ -187,7 +187,7 @@ def _measure(model: TfliteModel, session: Session, settings: Settings) -> Measur
         outputs=outputs,
         sustained=sustained,
         sustained_threads=results[-1].threads if sustained else None,
-        memory=MeasuredMemory(model_bytes=len(model.content), peak_rss_bytes=first.peak_rss_bytes),
+        memory=MeasuredMemory(flash_model_bytes=len(model.content), ram_bytes=first.peak_rss_bytes),
         runtime_notes=good[0].notes,
         findings=findings_of(session.device, after, runs, results, sustained, settings.min_runs),
         overhead_seconds=round(session.ready_seconds + time.monotonic() - started - busy, 3),

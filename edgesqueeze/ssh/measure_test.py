@@ -43,8 +43,8 @@ def test_this_computer():
     assert (found.latency_ms.low, found.latency_ms.estimate) == (run.min_ms, run.median_ms)
     assert found.latency_ms.high == run.p90_ms
     assert run.speedup == 1
-    assert found.memory.model_bytes == len(model.content)
-    assert found.memory.peak_rss_bytes > 1e6
+    assert found.memory.flash_model_bytes == len(model.content)
+    assert found.memory.ram_bytes > 1e6
     assert 0 < found.overhead_seconds < 10
     assert found.layers == ()
     assert "no-layers" in {finding.code for finding in found.findings}
