@@ -20,13 +20,13 @@ from edgesqueeze.testing.measuring import (
     brief_job,
     host_of,
     long_job,
-    own_clients,
     rests,
     runners,
-    shorten_waits,
     until,
 )
 from edgesqueeze.testing.tflite_builder import tiny_cnn
+
+pytestmark = pytest.mark.usefixtures("no_client_stays")
 
 MODEL = parse_tflite(tiny_cnn(), "cnn")
 BRIEF = Settings(threads=(1, 2), min_runs=10, min_seconds=0.05, max_seconds=0.5)
@@ -34,23 +34,6 @@ BRIEF = Settings(threads=(1, 2), min_runs=10, min_seconds=0.05, max_seconds=0.5)
 LOST = re.compile("the connection to board was lost|board stopped answering")
 # No model, but as large as one: it is never run.
 LARGE = os.urandom(3_000_000)
-
-
-@pytest.fixture
-def device(tmp_path):
-    with loopback_device(tmp_path / "device") as device:
-        yield device
-
-
-@pytest.fixture
-def hasty(monkeypatch):
-    shorten_waits(monkeypatch)
-
-
-@pytest.fixture(autouse=True)
-def _no_client_stays():
-    yield
-    assert own_clients() == []
 
 
 # --- runtimes that misbehave ----------------------------------------------------------------------------

@@ -13,24 +13,13 @@ from edgesqueeze.latency.microbenchmarks import benchmarks
 from edgesqueeze.ssh import measure
 from edgesqueeze.target import load_target
 from edgesqueeze.testing.loopback_sshd import ALIAS, loopback_device
-from edgesqueeze.testing.measuring import own_clients, rests
+from edgesqueeze.testing.measuring import rests
 from edgesqueeze.testing.tflite_builder import tiny_cnn
-from edgesqueeze.testing.virtual_pi import CLOCK_MHZ, MODEL, virtual_pi
+from edgesqueeze.testing.virtual_pi import CLOCK_MHZ, MODEL
+
+pytestmark = pytest.mark.usefixtures("no_client_stays")
 
 SCHEMAS = Path(__file__).resolve().parents[1] / "edgesqueeze" / "schemas"
-
-
-@pytest.fixture(scope="module")
-def board(tmp_path_factory):
-    with loopback_device(tmp_path_factory.mktemp("board") / "device") as device:
-        yield device
-
-
-@pytest.fixture(scope="module")
-def pi(tmp_path_factory):
-    folder = virtual_pi().folder
-    with loopback_device(tmp_path_factory.mktemp("pi") / "device", python=None, path=[folder]) as device:
-        yield device
 
 
 @pytest.fixture
@@ -44,8 +33,6 @@ def model(tmp_path):
 def _brief(monkeypatch):
     brief = {"min_runs": 10, "min_seconds": 0.05, "max_seconds": 0.5}
     monkeypatch.setattr(measure.Settings, "__init__", _with(measure.Settings.__init__, brief))
-    yield
-    assert own_clients() == []
 
 
 def _with(init, defaults):

@@ -15,31 +15,16 @@ from edgesqueeze.ssh.measure import Settings, measure
 from edgesqueeze.ssh.session import open_session
 from edgesqueeze.testing.faulty_runtime import faulty_runtime
 from edgesqueeze.testing.loopback_sshd import loopback_device
-from edgesqueeze.testing.measuring import brief_job, host_of, own_clients, rests, shorten_waits
+from edgesqueeze.testing.measuring import brief_job, host_of, rests
 from edgesqueeze.testing.tflite_builder import tiny_cnn
 from edgesqueeze.testing.virtual_pi import virtual_pi
+
+pytestmark = pytest.mark.usefixtures("no_client_stays")
 
 MODEL = parse_tflite(tiny_cnn(), "cnn")
 BRIEF = Settings(threads=(1, 2), min_runs=10, min_seconds=0.05, max_seconds=0.5)
 # No model, but as large as one: it is never run.
 LARGE = os.urandom(3_000_000)
-
-
-@pytest.fixture
-def device(tmp_path):
-    with loopback_device(tmp_path / "device") as device:
-        yield device
-
-
-@pytest.fixture
-def hasty(monkeypatch):
-    shorten_waits(monkeypatch)
-
-
-@pytest.fixture(autouse=True)
-def _no_client_stays():
-    yield
-    assert own_clients() == []
 
 
 # --- doors that stay shut -------------------------------------------------------------------------------

@@ -12,10 +12,10 @@ from edgesqueeze.ssh.host import parse_host
 from edgesqueeze.ssh.measure import Settings, measure, measure_all
 from edgesqueeze.ssh.session import forget, open_session
 from edgesqueeze.testing.loopback_sshd import ALIAS, loopback_device
-from edgesqueeze.testing.measuring import brief_job, host_of, own_clients, rests
+from edgesqueeze.testing.measuring import brief_job, host_of, rests
 from edgesqueeze.testing.mltk_models import mltk_model
 from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
-from edgesqueeze.testing.virtual_pi import CLOCK_MHZ, CORES, MODEL, TEMPERATURE_C, virtual_pi
+from edgesqueeze.testing.virtual_pi import CLOCK_MHZ, CORES, MODEL, TEMPERATURE_C
 
 MODELS = {
     "cnn": tiny_cnn(),
@@ -25,6 +25,8 @@ MODELS = {
     "residual": tiny_residual(),
     "two-heads": tiny_two_heads(),
 }
+pytestmark = pytest.mark.usefixtures("no_client_stays")
+
 KEYWORDS = "keyword_spotting"
 BRIEF = Settings(min_runs=10, min_seconds=0.05, max_seconds=0.5)
 
@@ -32,27 +34,6 @@ BRIEF = Settings(min_runs=10, min_seconds=0.05, max_seconds=0.5)
 def inputs_of(content):
     model = parse_tflite(content, "model")
     return model, data_samples(model, random_data(model, 1, seed=3))[0]
-
-
-@pytest.fixture(scope="module")
-def board(tmp_path_factory):
-    """This machine, behind SSH."""
-    with loopback_device(tmp_path_factory.mktemp("board") / "device") as device:
-        yield device
-
-
-@pytest.fixture(scope="module")
-def pi(tmp_path_factory):
-    """An aarch64 machine, behind SSH."""
-    folder = virtual_pi().folder
-    with loopback_device(tmp_path_factory.mktemp("pi") / "device", python=None, path=[folder]) as device:
-        yield device
-
-
-@pytest.fixture(autouse=True)
-def _no_client_stays():
-    yield
-    assert own_clients() == []
 
 
 # --- outputs and figures --------------------------------------------------------------------------------

@@ -94,7 +94,8 @@ def measure(
     """
     progress("making the microbenchmarks")
     made = [benchmark for arithmetic in ARITHMETICS for benchmark in benchmarks(arithmetic)]
-    jobs = [(one, threads) for one in made for threads in _threads(one, session.device.usable_cores)]
+    cores = session.device.usable_cores
+    jobs = [(one, _job(one, threads)) for one in made for threads in _threads(one, cores)]
     times: dict[tuple[str, str, int], list[float]] = defaultdict(list)
     failed: list[JobResult] = []
     runtime = ("", "")
@@ -102,13 +103,13 @@ def measure(
     for number in itertools.count(1):
         progress(f"round {number}: {len(jobs)} microbenchmarks")
         random.Random(seed + number).shuffle(jobs)
-        results = session.run([_job(one, threads) for one, threads in jobs])
-        for (one, threads), result in zip(jobs, results, strict=True):
+        results = session.run([job for _, job in jobs])
+        for (one, job), result in zip(jobs, results, strict=True):
             if result.error:
                 failed.append(result)
             else:
                 runtime = (result.runtime, result.runtime_version)
-                times[one.arithmetic, one.name, threads].append(_median_ms(result))
+                times[one.arithmetic, one.name, job.threads].append(_median_ms(result))
         late = (time.monotonic() - begin) * (number + 1) / number > SECONDS
         if number >= rounds and (late or number >= MOST_ROUNDS or _settled(times.values())):
             break

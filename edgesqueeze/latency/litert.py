@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from edgesqueeze.errors import TargetError, UsageError
 from edgesqueeze.latency.cost import OperatorTime, operator_times, speedup
-from edgesqueeze.latency.records import Bounds, Estimate
+from edgesqueeze.latency.records import Bounds, Estimate, bounds_around
 from edgesqueeze.latency.work import Work
 from edgesqueeze.target_latency import Interval, OperatorLatency
 from edgesqueeze.target_records import Target
@@ -89,12 +89,7 @@ def _layer(time: OperatorTime, error: float, factor: float, interval: Interval) 
 
 
 def _bounds(estimate: float, interval: Interval, more: float) -> Bounds:
-    """Bounds from an interval and an independent error, the logarithm of a factor."""
-    return Bounds(
-        estimate * math.exp(-math.hypot(math.log(interval.low), more)),
-        estimate,
-        estimate * math.exp(math.hypot(math.log(interval.high), more)),
-    )
+    return bounds_around(estimate, math.log(interval.low), math.log(interval.high), more)
 
 
 def _scaling(latency: OperatorLatency, threads: int) -> Iterable[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,6 +22,13 @@ class Bounds(NamedTuple):
     low: float
     estimate: float
     high: float
+
+
+def bounds_around(estimate: float, low: float, high: float, more: float) -> Bounds:
+    """Bounds from an interval and an independent error, all but the estimate as logarithms of factors."""
+    return Bounds(
+        estimate * math.exp(-math.hypot(low, more)), estimate, estimate * math.exp(math.hypot(high, more))
+    )
 
 
 @dataclass(frozen=True)

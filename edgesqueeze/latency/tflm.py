@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from edgesqueeze.errors import TargetError
-from edgesqueeze.latency.records import Bounds, Estimate
+from edgesqueeze.latency.records import Bounds, Estimate, bounds_around
 from edgesqueeze.latency.tflm_model import Layer, counted_core, cycles, inference, layer_of, shipped_model
 from edgesqueeze.latency.work import Work
 from edgesqueeze.target_latency import InstructionLatency, Interval
@@ -99,18 +99,13 @@ def _total(parts: Sequence[_Part], total: float, default: Interval, milliseconds
         high += share * math.log(part.interval.high)
         guessed += share * part.layer.error if part.layer.why else 0.0
     low, high = low + rest * math.log(default.low), high + rest * math.log(default.high)
-    return _bounds(total * milliseconds, low, high, guessed)
+    return bounds_around(total * milliseconds, low, high, guessed)
 
 
 def _layer(part: _Part, milliseconds: float) -> Bounds:
     own = math.hypot(LAYER_ERROR, part.layer.error)
-    return _bounds(part.cycles * milliseconds, math.log(part.interval.low), math.log(part.interval.high), own)
-
-
-def _bounds(estimate: float, low: float, high: float, more: float) -> Bounds:
-    """Bounds from logarithms of an interval and an independent error."""
-    return Bounds(
-        estimate * math.exp(-math.hypot(low, more)), estimate, estimate * math.exp(math.hypot(high, more))
+    return bounds_around(
+        part.cycles * milliseconds, math.log(part.interval.low), math.log(part.interval.high), own
     )
 
 

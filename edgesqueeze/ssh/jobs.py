@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy.typing as npt
+
+from edgesqueeze.measurement_records import SustainedSecond
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,24 +59,6 @@ class Job:
         return self.limit_seconds + self.max_seconds + self.sustain_seconds
 
 
-class Second(NamedTuple):
-    """One second of a sustained run.
-
-    Attributes:
-        t_seconds: since the start.
-        median_ms: of the inferences of that second.
-        temperature_c: of the processor; None where it cannot be read.
-        clock_mhz: of the fastest core; None where it cannot be read.
-        throttled: whether the firmware holds the clock down; None where it does not say.
-    """
-
-    t_seconds: float
-    median_ms: float
-    temperature_c: float | None
-    clock_mhz: float | None
-    throttled: bool | None
-
-
 @dataclass(frozen=True, eq=False)
 class JobResult:
     """What became of a job.
@@ -107,5 +91,5 @@ class JobResult:
     runtime: str = ""
     runtime_version: str = ""
     notes: tuple[str, ...] = ()
-    sustained: tuple[Second, ...] = ()
+    sustained: tuple[SustainedSecond, ...] = ()
     error: str = ""

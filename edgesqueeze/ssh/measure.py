@@ -14,7 +14,7 @@ import numpy.typing as npt
 from edgesqueeze.bench_records import Range
 from edgesqueeze.errors import DeviceError, EdgeSqueezeError, UnsupportedModelError, UsageError
 from edgesqueeze.graph import TfliteModel
-from edgesqueeze.measurement_records import Failure, MeasuredMemory, Measurement, SustainedSecond, ThreadRun
+from edgesqueeze.measurement_records import Failure, MeasuredMemory, Measurement, ThreadRun
 from edgesqueeze.samples import data_samples, random_data
 from edgesqueeze.ssh.channel import end_channels
 from edgesqueeze.ssh.check import check_outputs
@@ -171,7 +171,7 @@ def _measure(model: TfliteModel, session: Session, settings: Settings) -> Measur
         {result.threads: result.outputs for result in good if result.outputs is not None},
         lambda pieces, samples, threads: _run_plainly(session, pieces, samples, threads),
     )
-    sustained = tuple(SustainedSecond.model_validate(second._asdict()) for second in results[-1].sustained)
+    sustained = results[-1].sustained
     after = session.look()
     first = runs[0]
     busy = sum(result.busy_seconds for result in results)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgesqueeze.measurement_records import SustainedSecond
 from edgesqueeze.ssh.faults import clean
-from edgesqueeze.ssh.jobs import Job, JobResult, Second
+from edgesqueeze.ssh.jobs import Job, JobResult
 
 MOST_MS = 1e9
 """Eleven days: what takes longer was not measured."""
@@ -63,14 +64,14 @@ def _unpacked(text: str) -> npt.NDArray[Any]:
     return np.asarray(value)
 
 
-def _second(row: Sequence[Any]) -> Second:
+def _second(row: Sequence[Any]) -> SustainedSecond:
     t, median, temperature, clock, throttled = row
-    return Second(
-        round(float(t), 3),
-        _ms(median),
-        _finite(temperature),
-        _finite(clock),
-        None if throttled is None else bool(throttled),
+    return SustainedSecond(
+        t_seconds=round(float(t), 3),
+        median_ms=_ms(median),
+        temperature_c=_finite(temperature),
+        clock_mhz=_finite(clock),
+        throttled=None if throttled is None else bool(throttled),
     )
 
 
