@@ -18,7 +18,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from edgesqueeze.compare import fidelity
+from edgesqueeze.base.findings import Finding
+from edgesqueeze.base.output import staged
+from edgesqueeze.checks.agreement import fidelity
+from edgesqueeze.checks.verify import trouble_on
 from edgesqueeze.emit.native.for_target import NATIVE_METHOD, emit_for
 from edgesqueeze.emit.tflm import emit_tflm
 from edgesqueeze.errors import (
@@ -28,30 +31,27 @@ from edgesqueeze.errors import (
     RequirementError,
     UnsupportedModelError,
 )
-from edgesqueeze.findings import Finding
-from edgesqueeze.fit import check_fit, raise_if_unfit
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.stats import sizes, weight_stats
-from edgesqueeze.needs import needs_of
-from edgesqueeze.output import staged
 from edgesqueeze.recipe import Recipe
-from edgesqueeze.report import ModelInfo, Report, SizeReport, Stage, accuracy_of, chance_level
+from edgesqueeze.report.report import ModelInfo, Report, SizeReport, Stage, accuracy_of, chance_level
+from edgesqueeze.runners.memory import measured_arena
 from edgesqueeze.squeeze import set_seed
-from edgesqueeze.squeeze.check_data import readable_samples
-from edgesqueeze.squeeze.cluster import bare_model, clusterable, settle
-from edgesqueeze.squeeze.convert import convert
-from edgesqueeze.squeeze.data import Data, load_data
+from edgesqueeze.squeeze.data.check import readable_samples
+from edgesqueeze.squeeze.data.load import Data, load_data
 from edgesqueeze.squeeze.evaluate import chooses_classes, evaluate
-from edgesqueeze.squeeze.finetune import Training, finetune, steps_per_epoch
-from edgesqueeze.squeeze.fold import fold
-from edgesqueeze.squeeze.load import LoadedModel, adopt_model, load_model
-from edgesqueeze.squeeze.promises import check_promises
-from edgesqueeze.squeeze.prune import finish_pruning, prunable
-from edgesqueeze.squeeze.save import save_model
-from edgesqueeze.squeeze.selection import select
-from edgesqueeze.target import Target, load_target
-from edgesqueeze.target_fit import measured_arena
-from edgesqueeze.verify import trouble_on
+from edgesqueeze.squeeze.opening.load import LoadedModel, adopt_model, load_model
+from edgesqueeze.squeeze.opening.save import save_model
+from edgesqueeze.squeeze.passes.cluster import bare_model, clusterable, settle
+from edgesqueeze.squeeze.passes.convert import convert
+from edgesqueeze.squeeze.passes.finetune import Training, finetune, steps_per_epoch
+from edgesqueeze.squeeze.passes.fold import fold
+from edgesqueeze.squeeze.passes.promises import check_promises
+from edgesqueeze.squeeze.passes.prune import finish_pruning, prunable
+from edgesqueeze.squeeze.passes.selection import select
+from edgesqueeze.target.fit import check_fit, raise_if_unfit
+from edgesqueeze.target.load import Target, load_target
+from edgesqueeze.target.needs import needs_of
 
 PACKAGES = (
     "edgesqueeze",

@@ -6,6 +6,7 @@ import pytest
 import tf_keras
 
 from edgesqueeze import pipeline
+from edgesqueeze.base.output import STAGE_PREFIX
 from edgesqueeze.errors import (
     AccuracyError,
     DataError,
@@ -15,12 +16,11 @@ from edgesqueeze.errors import (
     TargetError,
     UsageError,
 )
-from edgesqueeze.output import STAGE_PREFIX
 from edgesqueeze.pipeline import compress, fill_preferences, raise_if_not_ok
 from edgesqueeze.recipe import Recipe, parse_recipe
 from edgesqueeze.runners import litert
-from edgesqueeze.target import load_target, parse_target, shipped_folder
-from edgesqueeze.testing.tiny_keras import (
+from edgesqueeze.target.load import load_target, parse_target, shipped_folder
+from runtime_tests.support.tiny_keras import (
     assert_sparse,
     conv2d,
     dense,

@@ -50,8 +50,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from edgesqueeze.base.suggest import nearest
 from edgesqueeze.errors import RecipeError
-from edgesqueeze.suggest import nearest
 
 # TOML came to the standard library with Python 3.11.
 tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")

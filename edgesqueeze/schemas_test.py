@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgesqueeze.cli import cli, main
-from edgesqueeze.testing.tflite_builder import tiny_cnn
+from runtime_tests.support.tflite_builder import tiny_cnn
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "edgesqueeze" / "schemas"
@@ -120,7 +120,7 @@ def test_a_missing_field_is_noticed():
 
 @pytest.mark.slow
 def test_compress(tmp_path):
-    from edgesqueeze.testing import tiny_keras
+    from runtime_tests.support import tiny_keras
 
     tiny_keras.randomize(tiny_keras.conv2d()).save(tmp_path / "tiny.keras")
     np.savez(tmp_path / "data.npz", x=tiny_keras.images(), y=np.arange(48) % tiny_keras.CLASSES)

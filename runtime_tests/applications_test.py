@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from edgesqueeze.squeeze import compare
-from edgesqueeze.squeeze.load import adopt_model
-from edgesqueeze.squeeze.save import unbridge
+from edgesqueeze.squeeze.opening import sameness as compare
+from edgesqueeze.squeeze.opening.load import adopt_model
+from edgesqueeze.squeeze.opening.save import unbridge
 
 # Family and the smallest input that it takes.
 FAMILIES = {

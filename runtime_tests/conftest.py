@@ -1,10 +1,10 @@
-"""Devices behind SSH that several files of tests share; `edgesqueeze.testing` makes them."""
+"""Devices behind SSH that several files of tests share; `runtime_tests.support` makes them."""
 
 import pytest
 
-from edgesqueeze.testing.loopback_sshd import loopback_device
-from edgesqueeze.testing.measuring import own_clients, shorten_waits
-from edgesqueeze.testing.virtual_pi import virtual_pi
+from runtime_tests.support.loopback_sshd import loopback_device
+from runtime_tests.support.measuring import own_clients, shorten_waits
+from runtime_tests.support.virtual_pi import virtual_pi
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,11 @@ from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import tflm
 from edgesqueeze.runners.firmware_build import build_firmware
 from edgesqueeze.runners.qemu import run_firmware
-from edgesqueeze.testing.mltk_models import MODELS
-from edgesqueeze.testing.native_figures import PROCESSORS, measure, peer, tensor_bytes
-from edgesqueeze.testing.random_layers import random_convolutions, random_inputs
-from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_residual, tiny_two_heads
-from edgesqueeze.testing.tools import require_tool
+from runtime_tests.support.mltk_models import MODELS
+from runtime_tests.support.native_figures import PROCESSORS, measure, peer, tensor_bytes
+from runtime_tests.support.random_layers import random_convolutions, random_inputs
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_residual, tiny_two_heads
+from runtime_tests.support.tools import require_tool
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-pedantic", "-ffreestanding", "-c")
 ARCHITECTURES = {

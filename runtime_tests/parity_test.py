@@ -9,11 +9,11 @@ import os
 
 import pytest
 
+from edgesqueeze.checks.parity import choose_reference, compare_runtimes
 from edgesqueeze.graph import parse_tflite
-from edgesqueeze.parity import choose_reference, compare_runtimes
 from edgesqueeze.runners.registry import RUNNERS
-from edgesqueeze.samples import data_samples, random_data
-from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
+from edgesqueeze.runners.samples import data_samples, random_data
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
 
 MODELS = {
     "cnn": tiny_cnn(),

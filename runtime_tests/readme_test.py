@@ -15,8 +15,8 @@ import edgesqueeze
 from edgesqueeze import recipe
 from edgesqueeze.cli import cli, main
 from edgesqueeze.runners.registry import RUNNERS
-from edgesqueeze.testing.tflite_builder import tiny_cnn
-from edgesqueeze.testing.tools import require_tool
+from runtime_tests.support.tflite_builder import tiny_cnn
+from runtime_tests.support.tools import require_tool
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -182,7 +182,7 @@ def test_the_main_commands_run(tmp_path, monkeypatch):
     pytest.importorskip("tflite_micro", reason="tflite-micro has no wheel for this platform")
     for name, package in (("arm-none-eabi-gcc", "gcc-arm-none-eabi"), ("qemu-system-arm", "qemu-system-arm")):
         require_tool(name, package)
-    from edgesqueeze.testing import tiny_keras
+    from runtime_tests.support import tiny_keras
 
     monkeypatch.chdir(tmp_path)
     tiny_keras.randomize(tiny_keras.conv2d()).save("model.keras")

@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from edgesqueeze.devices.measure import Settings, measure, measure_all
+from edgesqueeze.devices.session import open_session
 from edgesqueeze.errors import DeviceError
 from edgesqueeze.graph import parse_tflite
-from edgesqueeze.ssh.measure import Settings, measure, measure_all
-from edgesqueeze.ssh.session import open_session
-from edgesqueeze.testing.faulty_runtime import faulty_runtime
-from edgesqueeze.testing.loopback_sshd import loopback_device
-from edgesqueeze.testing.measuring import (
+from runtime_tests.support.faulty_runtime import faulty_runtime
+from runtime_tests.support.loopback_sshd import loopback_device
+from runtime_tests.support.measuring import (
     brief_job,
     host_of,
     long_job,
@@ -24,7 +24,7 @@ from edgesqueeze.testing.measuring import (
     runners,
     until,
 )
-from edgesqueeze.testing.tflite_builder import tiny_cnn
+from runtime_tests.support.tflite_builder import tiny_cnn
 
 pytestmark = pytest.mark.usefixtures("no_client_stays")
 
@@ -208,9 +208,9 @@ def test_rotten_agent_is_sent_again(device):
 _CLIENT = """
 import signal, sys
 from edgesqueeze.graph import parse_tflite
-from edgesqueeze.ssh.host import parse_host
-from edgesqueeze.ssh.measure import Settings, measure_all
-from edgesqueeze.testing.tflite_builder import tiny_cnn
+from edgesqueeze.devices.ssh_host import parse_host
+from edgesqueeze.devices.measure import Settings, measure_all
+from runtime_tests.support.tflite_builder import tiny_cnn
 
 # A job in the background is started with Ctrl-C switched off.
 signal.signal(signal.SIGINT, signal.default_int_handler)

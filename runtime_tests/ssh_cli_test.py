@@ -8,14 +8,14 @@ import pytest
 from click.testing import CliRunner
 
 from edgesqueeze.cli import cli
-from edgesqueeze.latency import calibrate
+from edgesqueeze.devices import measure
 from edgesqueeze.latency.microbenchmarks import benchmarks
-from edgesqueeze.ssh import measure
-from edgesqueeze.target import load_target
-from edgesqueeze.testing.loopback_sshd import ALIAS, loopback_device
-from edgesqueeze.testing.measuring import rests
-from edgesqueeze.testing.tflite_builder import tiny_cnn
-from edgesqueeze.testing.virtual_pi import CLOCK_MHZ, MODEL
+from edgesqueeze.target.load import load_target
+from edgesqueeze.timing import microbench_run as calibrate
+from runtime_tests.support.loopback_sshd import ALIAS, loopback_device
+from runtime_tests.support.measuring import rests
+from runtime_tests.support.tflite_builder import tiny_cnn
+from runtime_tests.support.virtual_pi import CLOCK_MHZ, MODEL
 
 pytestmark = pytest.mark.usefixtures("no_client_stays")
 

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from edgesqueeze.devices.measure import Settings, measure
+from edgesqueeze.devices.session import open_session
+from edgesqueeze.devices.ssh_host import Host, parse_host
 from edgesqueeze.errors import ConnectError, DeviceError, EdgeSqueezeError, UsageError
 from edgesqueeze.graph import parse_tflite
-from edgesqueeze.ssh.host import Host, parse_host
-from edgesqueeze.ssh.measure import Settings, measure
-from edgesqueeze.ssh.session import open_session
-from edgesqueeze.testing.faulty_runtime import faulty_runtime
-from edgesqueeze.testing.loopback_sshd import loopback_device
-from edgesqueeze.testing.measuring import brief_job, host_of, rests
-from edgesqueeze.testing.tflite_builder import tiny_cnn
-from edgesqueeze.testing.virtual_pi import virtual_pi
+from runtime_tests.support.faulty_runtime import faulty_runtime
+from runtime_tests.support.loopback_sshd import loopback_device
+from runtime_tests.support.measuring import brief_job, host_of, rests
+from runtime_tests.support.tflite_builder import tiny_cnn
+from runtime_tests.support.virtual_pi import virtual_pi
 
 pytestmark = pytest.mark.usefixtures("no_client_stays")
 

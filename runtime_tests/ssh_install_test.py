@@ -7,12 +7,12 @@ import venv
 
 import pytest
 
+from edgesqueeze.devices.session import forget, open_session
 from edgesqueeze.errors import DeviceError
 from edgesqueeze.runners.build_cache import cached
-from edgesqueeze.ssh.session import forget, open_session
-from edgesqueeze.testing.loopback_sshd import loopback_device
-from edgesqueeze.testing.measuring import brief_job, host_of, rests
-from edgesqueeze.testing.virtual_pi import virtual_pi
+from runtime_tests.support.loopback_sshd import loopback_device
+from runtime_tests.support.measuring import brief_job, host_of, rests
+from runtime_tests.support.virtual_pi import virtual_pi
 
 
 @pytest.fixture(scope="module")

@@ -5,17 +5,17 @@ import os
 import numpy as np
 import pytest
 
+from edgesqueeze.devices.measure import Settings, measure, measure_all
+from edgesqueeze.devices.session import forget, open_session
+from edgesqueeze.devices.ssh_host import parse_host
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.runners import litert
-from edgesqueeze.samples import data_samples, random_data
-from edgesqueeze.ssh.host import parse_host
-from edgesqueeze.ssh.measure import Settings, measure, measure_all
-from edgesqueeze.ssh.session import forget, open_session
-from edgesqueeze.testing.loopback_sshd import ALIAS, loopback_device
-from edgesqueeze.testing.measuring import brief_job, host_of, rests
-from edgesqueeze.testing.mltk_models import mltk_model
-from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
-from edgesqueeze.testing.virtual_pi import CLOCK_MHZ, CORES, MODEL, TEMPERATURE_C
+from edgesqueeze.runners.samples import data_samples, random_data
+from runtime_tests.support.loopback_sshd import ALIAS, loopback_device
+from runtime_tests.support.measuring import brief_job, host_of, rests
+from runtime_tests.support.mltk_models import mltk_model
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
+from runtime_tests.support.virtual_pi import CLOCK_MHZ, CORES, MODEL, TEMPERATURE_C
 
 MODELS = {
     "cnn": tiny_cnn(),

@@ -11,8 +11,8 @@ from edgesqueeze.graph.read import parse_tflite
 from edgesqueeze.latency.residuals import summary
 from edgesqueeze.latency.tflm_model import DATA, inference, layer_of, shipped_model
 from edgesqueeze.latency.work import work_of
-from edgesqueeze.target import list_targets, load_target
-from edgesqueeze.testing.mltk_models import MODELS
+from edgesqueeze.target.load import list_targets, load_target
+from runtime_tests.support.mltk_models import MODELS
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts" / "benchmarks"
 BOARDS = {

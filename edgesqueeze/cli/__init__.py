@@ -90,7 +90,7 @@ class Commands(click.Group):
         """Find the command; a misspelt one gets a suggestion."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
-            from edgesqueeze.suggest import nearest
+            from edgesqueeze.base.suggest import nearest
 
             ctx.fail(f"there is no command {name!r}{nearest(name, COMMANDS)}")
         return super().resolve_command(ctx, args)
@@ -115,7 +115,7 @@ class Commands(click.Group):
 def _print_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
     if not value or ctx.resilient_parsing:
         return
-    from edgesqueeze.doctor import own_version
+    from edgesqueeze.cli.doctor_facts import own_version
 
     click.echo(f"edgesqueeze {own_version()}")
     ctx.exit()

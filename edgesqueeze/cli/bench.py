@@ -14,12 +14,12 @@ import click
 from edgesqueeze.errors import UsageError
 
 if TYPE_CHECKING:
-    from edgesqueeze.bench_records import Level
+    from edgesqueeze.devices.records import Failure, Measurement
+    from edgesqueeze.devices.ssh_host import Host
     from edgesqueeze.graph import TfliteModel
-    from edgesqueeze.measurement_records import Failure, Measurement
-    from edgesqueeze.prediction_records import Prediction
-    from edgesqueeze.ssh.host import Host
-    from edgesqueeze.target import Target
+    from edgesqueeze.latency.prediction import Prediction
+    from edgesqueeze.target.load import Target
+    from edgesqueeze.timing.emulation_records import Level
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def bench(model: Path, target_name: str | None, **options: object) -> None:
     Exits with 1 if the model does not fit the target, or a device fails or computes something else.
     """
     from edgesqueeze.graph import read_tflite
-    from edgesqueeze.target import load_target
+    from edgesqueeze.target.load import load_target
 
     wish = _Wish(**options)  # type: ignore[arg-type]
     measured = bool(wish.hosts or wish.local)
@@ -124,13 +124,13 @@ def _check(wish: _Wish, target_name: str | None, measured: bool) -> None:
 
 def _foretell(model: TfliteModel, target: Target, wish: _Wish) -> None:
     """Emulate or predict, whatever the target and the runtime ask for."""
-    from edgesqueeze.bench import bench as run_bench
-    from edgesqueeze.bench_records import Bench
+    from edgesqueeze.timing.bench import bench as run_bench
+    from edgesqueeze.timing.emulation_records import Bench
 
     threads = wish.threads[0] if wish.threads else 1
     result = run_bench(model, target, runtime=wish.runtime or "", opt=wish.opt, threads=threads)
     if wish.plot:
-        from edgesqueeze.plot import write_chart
+        from edgesqueeze.report.chart import write_chart
 
         write_chart(result, wish.plot)
     if wish.as_json:
@@ -149,11 +149,11 @@ def _foretell(model: TfliteModel, target: Target, wish: _Wish) -> None:
 
 
 def _measure(model: TfliteModel, target: Target | None, wish: _Wish) -> None:
+    from edgesqueeze.devices.measure import Settings, measure, measure_all
+    from edgesqueeze.devices.records import Boards, Measurement
+    from edgesqueeze.devices.session import LOCAL
+    from edgesqueeze.devices.ssh_host import parse_host
     from edgesqueeze.errors import ConnectError
-    from edgesqueeze.measurement_records import Boards, Measurement
-    from edgesqueeze.ssh.host import parse_host
-    from edgesqueeze.ssh.measure import Settings, measure, measure_all
-    from edgesqueeze.ssh.session import LOCAL
 
     hosts: list[Host | str] = [parse_host(text, wish.ssh_config) for text in wish.hosts]
     hosts += [LOCAL] if wish.local else []
@@ -209,9 +209,9 @@ def _prediction(
 
 
 def _forget(hosts: Sequence[Host | str]) -> None:
+    from edgesqueeze.devices.session import forget
+    from edgesqueeze.devices.ssh_host import Host
     from edgesqueeze.errors import EdgeSqueezeError
-    from edgesqueeze.ssh.host import Host
-    from edgesqueeze.ssh.session import forget
 
     for host in hosts:
         if isinstance(host, Host):

@@ -6,9 +6,9 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from edgesqueeze.bench_records import Bench, Emulation, LayerBench, MemoryBench, Range
 from edgesqueeze.cli.bench import bench
-from edgesqueeze.testing.tflite_builder import tiny_dense
+from edgesqueeze.timing.emulation_records import Bench, Emulation, LayerBench, MemoryBench, Range
+from runtime_tests.support.tflite_builder import tiny_dense
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "bench.schema.json"
 
@@ -92,7 +92,7 @@ def asked(monkeypatch):
         return RECORD
 
     # The package may have put the function in the place of the module of the same name.
-    monkeypatch.setattr(import_module("edgesqueeze.bench"), "bench", fake)
+    monkeypatch.setattr(import_module("edgesqueeze.timing.bench"), "bench", fake)
     return calls
 
 
@@ -124,7 +124,7 @@ def test_a_person_sees_layers_and_totals(tmp_path, asked):
 def test_the_portable_c_alone(tmp_path, asked, monkeypatch):
     emulation = RECORD.emulation.model_copy(update={"reference": "c"})
     alone = RECORD.model_copy(update={"emulation": emulation})
-    monkeypatch.setattr(import_module("edgesqueeze.bench"), "bench", lambda *_, **__: alone)
+    monkeypatch.setattr(import_module("edgesqueeze.timing.bench"), "bench", lambda *_, **__: alone)
     assert "outputs  equal to those of the portable C on 3 random inputs" in invoke(tmp_path)
 
 
@@ -132,7 +132,7 @@ def test_the_portable_c_alone(tmp_path, asked, monkeypatch):
 def test_no_number_is_broken(tmp_path, monkeypatch, columns):
     names = {"opcode": "DEPTHWISE_CONV_2D", "summary": "10x4: 100x100x16->50x50x128"}
     wide = RECORD.model_copy(update={"layers": (RECORD.layers[0].model_copy(update=names),)})
-    monkeypatch.setattr(import_module("edgesqueeze.bench"), "bench", lambda *_, **__: wide)
+    monkeypatch.setattr(import_module("edgesqueeze.timing.bench"), "bench", lambda *_, **__: wide)
     text = invoke(tmp_path, columns=columns)
     rows = text[: text.index("latency")].splitlines()[1:]
     words = {word for row in rows for word in row.split()}

@@ -11,7 +11,7 @@ import click
 from edgesqueeze.errors import UsageError
 
 if TYPE_CHECKING:
-    from edgesqueeze.ssh.session import Session
+    from edgesqueeze.devices.session import Session
 
 
 @click.command("calibrate")
@@ -36,8 +36,8 @@ def calibrate(
 
     Takes one to three minutes, in which nothing else should run there.
     """
-    from edgesqueeze.calibration import calibrate as run_calibration
-    from edgesqueeze.calibration import check_name
+    from edgesqueeze.timing.calibrate import calibrate as run_calibration
+    from edgesqueeze.timing.calibrate import check_name
 
     if name:
         check_name(name)
@@ -55,8 +55,8 @@ def calibrate(
 def _session(
     host: str | None, local: bool, ssh_config: Path | None, install: bool
 ) -> AbstractContextManager[Session]:
-    from edgesqueeze.ssh.host import parse_host
-    from edgesqueeze.ssh.session import open_local, open_session
+    from edgesqueeze.devices.session import open_local, open_session
+    from edgesqueeze.devices.ssh_host import parse_host
 
     if (host is None) == (not local):
         raise UsageError(

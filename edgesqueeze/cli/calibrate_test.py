@@ -6,8 +6,8 @@ from click.testing import CliRunner
 
 from edgesqueeze.cli.calibrate import calibrate
 from edgesqueeze.errors import UsageError
-from edgesqueeze.target import load_target
-from edgesqueeze.testing.devices import BOARD, COSTS
+from edgesqueeze.target.load import load_target
+from runtime_tests.support.devices import BOARD, COSTS
 
 
 class Session:
@@ -23,11 +23,11 @@ def opened(monkeypatch):
         calls.append(arguments)
         yield Session()
 
-    module = import_module("edgesqueeze.ssh.session")
+    module = import_module("edgesqueeze.devices.session")
     monkeypatch.setattr(module, "open_local", session)
     monkeypatch.setattr(module, "open_session", session)
     monkeypatch.setattr(
-        import_module("edgesqueeze.calibration"), "measure_latency", lambda session, progress: COSTS
+        import_module("edgesqueeze.timing.calibrate"), "measure_latency", lambda session, progress: COSTS
     )
     return calls
 

@@ -10,9 +10,9 @@ from typing import Any, get_args
 
 import click
 
-from edgesqueeze.custom_objects import import_objects
+from edgesqueeze.base.custom_objects import import_objects
 from edgesqueeze.recipe import IoType, QuantizeMode, load_recipe
-from edgesqueeze.target import load_target
+from edgesqueeze.target.load import load_target
 
 
 @click.command("compress")

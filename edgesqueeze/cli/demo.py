@@ -14,7 +14,7 @@ import click
 from edgesqueeze.cli.compress import progress_bar
 
 if TYPE_CHECKING:
-    from edgesqueeze.demo import Digits, Paths
+    from edgesqueeze.cli.demo_job import Digits, Paths
 
 # The defaults of edgesqueeze/demo.py, repeated here so that --help answers at once; a test compares them.
 OUT = Path("edgesqueeze-demo")
@@ -46,7 +46,7 @@ def command(out: Path, epochs: int, as_json: bool) -> None:
     takes about a minute on two cores. Exits with 1 if the model does not fit its target or the runtimes
     disagree.
     """
-    from edgesqueeze import demo
+    from edgesqueeze.cli import demo_job as demo
     from edgesqueeze.cli.summary import print_report
     from edgesqueeze.cli.verify import print_verification
 

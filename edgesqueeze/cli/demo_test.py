@@ -6,9 +6,9 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from edgesqueeze import demo
 from edgesqueeze.cli import cli
 from edgesqueeze.cli import demo as module
+from edgesqueeze.cli import demo_job as demo
 from edgesqueeze.errors import MissingToolError
 
 
@@ -32,7 +32,7 @@ def test_the_whole_demo(tmp_path, monkeypatch):
     done = CliRunner().invoke(cli, ["demo", "--out", "it", "--epochs", "8", "--json"], catch_exceptions=False)
     assert done.exit_code == 0
     document = json.loads(done.stdout)
-    schema = Path(demo.__file__).with_name("schemas") / "demo.schema.json"
+    schema = Path(demo.__file__).parents[1] / "schemas" / "demo.schema.json"
     jsonschema.validate(document, json.loads(schema.read_text()))
     assert document["ok"]
     report = document["report"]

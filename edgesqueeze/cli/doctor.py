@@ -10,7 +10,7 @@ import click
 from edgesqueeze.cli import tables
 
 if TYPE_CHECKING:
-    from edgesqueeze.doctor import Diagnosis
+    from edgesqueeze.cli.doctor_facts import Diagnosis
 
 COLOURS = {"ok": "green", "missing": "yellow", "too old": "red", "too new": "yellow"}
 
@@ -22,7 +22,7 @@ def command(as_json: bool) -> None:
 
     Exits with 1 only if something is missing that every command depends on.
     """
-    from edgesqueeze.doctor import diagnose
+    from edgesqueeze.cli.doctor_facts import diagnose
 
     diagnosis = diagnose()
     if as_json:

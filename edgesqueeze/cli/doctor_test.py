@@ -3,7 +3,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from edgesqueeze import doctor
+from edgesqueeze.cli import doctor_facts as doctor
 from edgesqueeze.cli.doctor import command
 
 

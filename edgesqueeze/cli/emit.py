@@ -9,7 +9,7 @@ from typing import Literal
 import click
 from pydantic import BaseModel, ConfigDict
 
-from edgesqueeze.emit.arena import Arena
+from edgesqueeze.base.output import write_files
 from edgesqueeze.emit.native.for_target import check_fit, emit_for
 from edgesqueeze.emit.native.kernels import portable_of
 from edgesqueeze.emit.native.records import NativeSource
@@ -17,8 +17,8 @@ from edgesqueeze.emit.native.write import write_native
 from edgesqueeze.emit.tflm import TflmSource, emit_tflm
 from edgesqueeze.errors import UsageError
 from edgesqueeze.graph import read_tflite
-from edgesqueeze.output import write_files
-from edgesqueeze.target import Target, load_target
+from edgesqueeze.runners.arena import Arena
+from edgesqueeze.target.load import Target, load_target
 
 KERNEL_SETS = {"reference": "portable C", "dsp": "the DSP extension", "mve": "MVE (Helium)"}
 

@@ -5,11 +5,11 @@ from click.testing import CliRunner
 
 from edgesqueeze.cli.emit import emit
 from edgesqueeze.emit import tflm
-from edgesqueeze.emit.arena import Arena
 from edgesqueeze.errors import EdgeSqueezeError, FitError, TfliteError, UsageError
 from edgesqueeze.graph.builder import GraphBuilder
-from edgesqueeze.target import list_targets
-from edgesqueeze.testing.tflite_builder import tiny_cnn
+from edgesqueeze.runners.arena import Arena
+from edgesqueeze.target.load import list_targets
+from runtime_tests.support.tflite_builder import tiny_cnn
 
 ARENA = Arena(
     bytes=2960, measured_bytes=2448, scratch_bytes=256, margin_bytes=256, measured_on="here", method="so"

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from edgesqueeze.bench_records import Bench, LayerBench, Range
+    from edgesqueeze.timing.emulation_records import Bench, LayerBench, Range
 
 
 def print_emulation(result: Bench) -> None:

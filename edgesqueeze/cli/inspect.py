@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from edgesqueeze.fit import Fit, ResourceFit
-    from edgesqueeze.inspection import Inspection, OperatorInfo
+    from edgesqueeze.report.inspection import Inspection, OperatorInfo
+    from edgesqueeze.target.fit import Fit, ResourceFit
 
 LEGEND = "bytes: weights and biases; values: different weights; chan.: most of them in one output channel"
 VERDICTS = {"fits": "green", "tight": "yellow", "does-not-fit": "red", "not-checked": "dim"}
@@ -44,13 +44,13 @@ def command(model: Path, target_name: str | None, as_json: bool) -> None:
     Exits with 1 if a target is named and the model does not fit it.
     """
     from edgesqueeze.graph import read_tflite
-    from edgesqueeze.inspection import inspect_model
+    from edgesqueeze.report.inspection import inspect_model
 
     content = read_tflite(model)
     fit = None
     if target_name is not None:
-        from edgesqueeze.target import load_target
-        from edgesqueeze.target_fit import fit_to
+        from edgesqueeze.runners.memory import fit_to
+        from edgesqueeze.target.load import load_target
 
         fit = fit_to(content, load_target(target_name))
     inspection = inspect_model(content, fit)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from edgesqueeze import target_fit
 from edgesqueeze.cli.inspect import command
 from edgesqueeze.errors import TargetError, TfliteError
 from edgesqueeze.graph.builder import GraphBuilder
-from edgesqueeze.target import list_targets
-from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_residual, tiny_two_heads
+from edgesqueeze.runners import memory as target_fit
+from edgesqueeze.target.load import list_targets
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_residual, tiny_two_heads
 
 MCU = next(target.name for target in list_targets() if target.runtime.name == "tflm")
 

@@ -13,7 +13,7 @@ import pytest
 from edgesqueeze import cli as module
 from edgesqueeze.cli import COMMANDS, Entry, cli, main
 from edgesqueeze.errors import EdgeSqueezeError, FitError, TargetError
-from edgesqueeze.testing.tflite_builder import tiny_dense
+from runtime_tests.support.tflite_builder import tiny_dense
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}

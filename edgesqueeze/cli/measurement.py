@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from edgesqueeze.measurement_records import Failure, Measurement
-    from edgesqueeze.prediction_records import Prediction
+    from edgesqueeze.devices.records import Failure, Measurement
+    from edgesqueeze.latency.prediction import Prediction
 
 
 NARROWEST = 80
@@ -25,7 +25,7 @@ def print_measurements(
     from rich.markup import escape
 
     from edgesqueeze.cli.tables import console, print_findings
-    from edgesqueeze.ssh.look import condition, describe
+    from edgesqueeze.devices.look import condition, describe
 
     screen = console()
     # The terminal's own line breaks lose nothing; a table that is squeezed loses digits.
@@ -86,7 +86,7 @@ def _print_sustained(screen: Console, one: Measurement) -> None:
 
     from edgesqueeze.cli.prediction import milliseconds
     from edgesqueeze.cli.tables import table
-    from edgesqueeze.ssh.notes import drift
+    from edgesqueeze.devices.notes import drift
 
     seconds = one.sustained
     if not seconds:

@@ -5,12 +5,10 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from edgesqueeze.bench_records import Range
+from edgesqueeze.base.findings import Finding
 from edgesqueeze.cli.bench import bench
 from edgesqueeze.cli.bench_test import SCHEMA
-from edgesqueeze.errors import ConnectError
-from edgesqueeze.findings import Finding
-from edgesqueeze.measurement_records import (
+from edgesqueeze.devices.records import (
     Failure,
     MeasuredMemory,
     Measurement,
@@ -18,8 +16,10 @@ from edgesqueeze.measurement_records import (
     SustainedSecond,
     ThreadRun,
 )
-from edgesqueeze.testing.devices import BOARD
-from edgesqueeze.testing.tflite_builder import tiny_cnn
+from edgesqueeze.errors import ConnectError
+from edgesqueeze.timing.emulation_records import Range
+from runtime_tests.support.devices import BOARD
+from runtime_tests.support.tflite_builder import tiny_cnn
 
 RIGHT = OutputCheck(
     ok=True, compared=True, exact=True, reference="litert", reason="the very outputs of LiteRT"
@@ -71,7 +71,7 @@ UNKNOWN = Failure(host="zero", error="ConnectError", message="there is no host z
 def boards(monkeypatch):
     """What the boards answer, and what they were asked."""
     answers, asked = [], []
-    module = import_module("edgesqueeze.ssh.measure")
+    module = import_module("edgesqueeze.devices.measure")
 
     def one(model, device, settings):
         asked.append((device, settings))
@@ -198,7 +198,7 @@ def test_json_of_one_and_of_several(tmp_path, boards):
 
 def test_a_board_that_was_not_reached_is_not_tidied(tmp_path, boards, monkeypatch):
     forgotten = []
-    module = import_module("edgesqueeze.ssh.session")
+    module = import_module("edgesqueeze.devices.session")
     monkeypatch.setattr(module, "forget", lambda host: forgotten.append(host.destination))
     boards[0].extend([measured("pi"), UNKNOWN, LOST])
     invoke(tmp_path, "--ssh", "pi", "--ssh", "zero", "--ssh", "other", "--forget")
@@ -212,7 +212,7 @@ def test_forgetting_never_hides_the_measurement(tmp_path, boards, monkeypatch):
     def fail(host):
         raise ConnectError("gone")
 
-    monkeypatch.setattr(import_module("edgesqueeze.ssh.session"), "forget", fail)
+    monkeypatch.setattr(import_module("edgesqueeze.devices.session"), "forget", fail)
     boards[0].append(measured("pi"))
     result = invoke(tmp_path, "--ssh", "pi", "--forget")
     assert result.exit_code == 0

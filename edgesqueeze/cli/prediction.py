@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from edgesqueeze.bench_records import Range
-    from edgesqueeze.prediction_records import LayerPrediction, Prediction
+    from edgesqueeze.latency.prediction import LayerPrediction, Prediction
+    from edgesqueeze.timing.emulation_records import Range
 
 NARROW = ("weights", "MACs", "shapes", "bounds")
 """Columns that a narrow terminal goes without, in this order: a cut figure would be a wrong one."""
@@ -22,8 +22,8 @@ def print_prediction(result: Prediction) -> None:
     """Print the layers, the latency with its bounds, and what it rests on."""
     from rich.markup import escape
 
+    from edgesqueeze.base.plain import plain
     from edgesqueeze.cli.tables import console
-    from edgesqueeze.plain import plain
 
     screen = console()
     threads = "1 thread" if result.threads == 1 else f"{result.threads} threads"
@@ -87,8 +87,8 @@ def _row(layer: LayerPrediction) -> dict[str, str]:
     """An operator's cells by column."""
     from rich.markup import escape
 
+    from edgesqueeze.base.plain import plain
     from edgesqueeze.cli.tables import count, percent
-    from edgesqueeze.plain import plain
 
     time = layer.latency_ms
     return {

@@ -8,7 +8,7 @@ from edgesqueeze.cli.bench import bench
 from edgesqueeze.cli.bench_test import SCHEMA
 from edgesqueeze.cli.prediction import SHOWN_LAYERS, milliseconds
 from edgesqueeze.graph.builder import GraphBuilder
-from edgesqueeze.testing.tflite_builder import tiny_cnn
+from runtime_tests.support.tflite_builder import tiny_cnn
 
 
 def invoke(tmp_path, *words, content=None, columns="110"):

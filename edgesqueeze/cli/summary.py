@@ -10,9 +10,9 @@ from edgesqueeze.cli.tables import console, print_findings, table
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edgesqueeze.findings import Finding, Severity
-    from edgesqueeze.fit import ResourceFit
-    from edgesqueeze.report import Report
+    from edgesqueeze.base.findings import Finding, Severity
+    from edgesqueeze.report.report import Report
+    from edgesqueeze.target.fit import ResourceFit
 
 # More findings of one kind than this are counted instead of listed.
 LISTED = 6
@@ -127,7 +127,7 @@ def shown_findings(findings: Iterable[Finding], where: str = "report.json") -> I
     Those that say the same about the same thing, or the same about several, become one line; of the rest,
     at most so many of a kind are listed; ``where`` says where the others are.
     """
-    from edgesqueeze.findings import Finding
+    from edgesqueeze.base.findings import Finding
 
     merged: dict[tuple[str, str], list[Finding]] = {}
     for one in findings:

@@ -1,5 +1,5 @@
+from edgesqueeze.base.findings import Finding
 from edgesqueeze.cli.summary import LISTED, short_names, shown_findings
-from edgesqueeze.findings import Finding
 
 
 def test_short_names_are_the_layers():

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from edgesqueeze.findings import Finding
+    from edgesqueeze.base.findings import Finding
 
 # Tables stay readable in logs and pipes, where rich would assume 80 columns.
 PIPE_WIDTH = 100

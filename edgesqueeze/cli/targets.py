@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from edgesqueeze import target as targets_module
+from edgesqueeze.base.findings import Finding
 from edgesqueeze.cli.tables import console, table
-from edgesqueeze.findings import Finding
-from edgesqueeze.target import Cpu, Target
-from edgesqueeze.target_latency import ArithmeticLatency, InstructionLatency, Interval, OperatorLatency
+from edgesqueeze.target import load as targets_module
+from edgesqueeze.target.latency import ArithmeticLatency, InstructionLatency, Interval, OperatorLatency
+from edgesqueeze.target.load import Cpu, Target
 
 
 class TargetList(BaseModel):

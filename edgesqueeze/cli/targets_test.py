@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from edgesqueeze import target as module
 from edgesqueeze.cli.targets import targets
 from edgesqueeze.errors import TargetError
-from edgesqueeze.target import Target, list_targets
+from edgesqueeze.target import load as module
+from edgesqueeze.target.load import Target, list_targets
 
 
 def run(*arguments: str) -> Result:
@@ -82,5 +82,5 @@ def test_list_imports_nothing_heavy() -> None:
         "import sys; from edgesqueeze.cli.targets import targets; targets(standalone_mode=False); "
         "heavy = {'tensorflow', 'keras', 'numpy', 'ai_edge_litert'} & set(sys.modules); assert not heavy"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(module.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(module.__file__).parents[2])}
     subprocess.run([sys.executable, "-c", code, "list"], check=True, capture_output=True, env=environment)

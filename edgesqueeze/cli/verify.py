@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from edgesqueeze.compare import EvalData, OutputFidelity
+    from edgesqueeze.checks.agreement import EvalData, OutputFidelity
+    from edgesqueeze.checks.records import LayerDifference, RuntimeParity
+    from edgesqueeze.checks.verify import Verification
     from edgesqueeze.graph import TfliteModel
-    from edgesqueeze.parity_records import LayerDifference, RuntimeParity
-    from edgesqueeze.verify import Verification
 
 VERDICTS = {"rounding": "[yellow]rounding", "identical": "[green]identical", "broken": "[red]broken"}
 
@@ -67,8 +67,8 @@ def verify(
 
     Exits with 1 if a runtime computes something else than the reference and rounding does not explain it.
     """
+    from edgesqueeze.checks.verify import verify as run_verify
     from edgesqueeze.graph import read_tflite
-    from edgesqueeze.verify import verify as run_verify
 
     tflite = read_tflite(model)
     result = run_verify(
@@ -92,10 +92,10 @@ def _load(data: str, path: Path, model: TfliteModel, limit: int) -> EvalData:
     """Samples from an .npz; from anything else that ``compress`` takes, by way of TensorFlow."""
     import tempfile
 
-    from edgesqueeze.compare import EvalData
-    from edgesqueeze.npz import load_npz
-    from edgesqueeze.samples import plain_name
-    from edgesqueeze.worker import call_worker
+    from edgesqueeze.base.npz import load_npz
+    from edgesqueeze.base.worker import call_worker
+    from edgesqueeze.checks.agreement import EvalData
+    from edgesqueeze.runners.samples import plain_name
 
     names = tuple(plain_name(tensor) for tensor in model.main.input_tensors)
     outputs = [plain_name(tensor) for tensor in model.main.output_tensors]
@@ -104,7 +104,7 @@ def _load(data: str, path: Path, model: TfliteModel, limit: int) -> EvalData:
         if stored.suffix not in (".npz", ".npy"):
             stored = Path(folder) / "data.npz"
             arguments = [data, str(path), str(stored), str(limit)]
-            call_worker("edgesqueeze.squeeze.data_worker", arguments, f"{data} is no .npz file")
+            call_worker("edgesqueeze.squeeze.data.worker", arguments, f"{data} is no .npz file")
         loaded = load_npz(stored, names, outputs)
     split = loaded.test or loaded.train
     return EvalData(split.inputs, split.labels, names)

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from edgesqueeze import parity
+from edgesqueeze.checks import parity
 from edgesqueeze.cli.verify import verify
 from edgesqueeze.errors import DataError
 from edgesqueeze.runners import litert
 from edgesqueeze.runners.registry import RUNNERS, Runner
-from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_float_outputs_are_relative(tmp_path):
 
 def test_broken_parity_exits_with_1(model, monkeypatch):
     wrong = Runner("litert", "Wrong", lambda: None, _wrong)
-    monkeypatch.setattr("edgesqueeze.verify.require_runner", lambda name: wrong)
+    monkeypatch.setattr("edgesqueeze.checks.verify.require_runner", lambda name: wrong)
     monkeypatch.setattr(parity, "RUNNERS", {"litert-reference": RUNNERS["litert-reference"]})
     done = _run(model, "--runtime", "litert")
     assert done.exit_code == 1

@@ -3,7 +3,7 @@ import pytest
 from edgesqueeze.emit.scratch import cmsis_nn_extra
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
-from edgesqueeze.testing.tflite_builder import tiny_dense
+from runtime_tests.support.tflite_builder import tiny_dense
 
 
 def single(build, shape, dtype="int8"):

@@ -17,7 +17,6 @@ from typing import Any
 
 import jinja2
 
-from edgesqueeze.emit.arena import Arena, find_arena
 from edgesqueeze.emit.names import c_name, check_c_name, module_name
 from edgesqueeze.emit.tflm_values import (
     IoTensor,
@@ -29,6 +28,7 @@ from edgesqueeze.emit.tflm_values import (
     resolver_methods,
 )
 from edgesqueeze.graph import TfliteModel
+from edgesqueeze.runners.arena import Arena, find_arena
 
 WIDTH = 80
 

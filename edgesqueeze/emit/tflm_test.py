@@ -8,13 +8,13 @@ import pytest
 
 from edgesqueeze.emit import tflm as emit_module
 from edgesqueeze.emit import tflm_values
-from edgesqueeze.emit.arena import Arena
 from edgesqueeze.emit.tflm import emit_tflm
 from edgesqueeze.errors import UnsupportedModelError, UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
-from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
-from edgesqueeze.testing.tools import require_tool
+from edgesqueeze.runners.arena import Arena
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
+from runtime_tests.support.tools import require_tool
 
 STUB = Path(__file__).parent / "testdata" / "tflm_stub"
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-fno-exceptions", "-fno-rtti", f"-I{STUB}"]

@@ -13,7 +13,7 @@ from edgesqueeze.emit.names import camel_case
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import Tensor, TfliteModel
 from edgesqueeze.runners.tflm import check_operators
-from edgesqueeze.runtimes import TFLM_CUSTOM_METHODS, TFLM_RESOLVER_METHODS
+from edgesqueeze.target.runtimes import TFLM_CUSTOM_METHODS, TFLM_RESOLVER_METHODS
 
 HEX_PER_LINE = 12
 LONGEST_NAME = 40

@@ -6,7 +6,7 @@ from edgesqueeze.errors import UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.expose import computed_tensors, with_outputs
-from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_two_heads
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_two_heads
 
 
 def outputs(content, value):

@@ -5,7 +5,7 @@ from edgesqueeze.errors import TfliteError
 from edgesqueeze.graph import NO_TENSOR, parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.macs import operator_macs, total_macs
-from edgesqueeze.testing.tflite_builder import tiny_cnn
+from runtime_tests.support.tflite_builder import tiny_cnn
 
 
 def macs_of(graph, output):

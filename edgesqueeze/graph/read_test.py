@@ -13,7 +13,7 @@ from edgesqueeze.graph import NO_TENSOR, parse_tflite, read_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.macs import total_macs
 from edgesqueeze.graph.stats import sizes, weight_stats
-from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
 
 MODELS = (tiny_cnn(), tiny_dense(), tiny_residual(), tiny_two_heads(), tiny_cnn(io="float32"))
 NASTY_WORDS = (b"\xff\xff\xff\xff", b"\0\0\0\x80", b"\xff\xff\xff\x7f", b"\0\0\0\0", b"\0\0\0\x10")

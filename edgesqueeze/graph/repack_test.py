@@ -7,8 +7,8 @@ from ai_edge_litert import schema_py_generated as schema
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.repack import share_vectors
 from edgesqueeze.runners import litert
-from edgesqueeze.samples import data_samples, random_data
-from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
+from edgesqueeze.runners.samples import data_samples, random_data
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
 
 MODELS = {"cnn": tiny_cnn, "dense": tiny_dense, "residual": tiny_residual, "heads": tiny_two_heads}
 

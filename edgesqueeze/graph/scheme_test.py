@@ -4,7 +4,7 @@ import pytest
 from edgesqueeze.graph import NO_TENSOR, parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.scheme import float_operators, scheme_of
-from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from edgesqueeze.errors import TfliteError
 from edgesqueeze.graph import NO_TENSOR, parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.stats import metadata_bytes, sizes, weight_stats
-from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense
 
 
 def stats_of(graph, *outputs):

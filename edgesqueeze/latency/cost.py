@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from edgesqueeze.latency.work import Work
-from edgesqueeze.target_latency import ArithmeticLatency, OperatorCost, OperatorLatency
+from edgesqueeze.target.latency import ArithmeticLatency, OperatorCost, OperatorLatency
 
 FREE_OPCODES = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
 """They keep their data where they are, or copy them at once."""

@@ -7,7 +7,7 @@ from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.latency.cost import counts_of, key_of, operator_times, speedup
 from edgesqueeze.latency.microbenchmarks import benchmarks
 from edgesqueeze.latency.work import work_of
-from edgesqueeze.target_latency import ArithmeticLatency, Interval, MemoryCost, OperatorCost, OperatorLatency
+from edgesqueeze.target.latency import ArithmeticLatency, Interval, MemoryCost, OperatorCost, OperatorLatency
 
 CONV = OperatorCost(mac_ps=10, output_ps=100, call_ns=1)
 

@@ -12,8 +12,8 @@ from edgesqueeze.latency.flash import flash_of
 from edgesqueeze.latency.instructions import Instruction
 from edgesqueeze.latency.timings import TIMINGS
 from edgesqueeze.runners.qemu import Block, Counts
-from edgesqueeze.target import list_targets, load_target
-from edgesqueeze.target_records import CORES
+from edgesqueeze.target.load import list_targets, load_target
+from edgesqueeze.target.records import CORES
 
 # A loop of four instructions: LDR LDR MUL BNE.
 LOOP = {

@@ -22,7 +22,7 @@ from edgesqueeze.latency.nnls import nnls
 from edgesqueeze.latency.records import CONFIDENCE
 from edgesqueeze.latency.residuals import interval_of
 from edgesqueeze.latency.work import Work
-from edgesqueeze.target_latency import ArithmeticLatency, Interval, MemoryCost, OperatorCost, OperatorLatency
+from edgesqueeze.target.latency import ArithmeticLatency, Interval, MemoryCost, OperatorCost, OperatorLatency
 
 Floats = npt.NDArray[np.float64]
 

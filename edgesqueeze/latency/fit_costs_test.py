@@ -11,9 +11,9 @@ from edgesqueeze.latency.cost import speedup
 from edgesqueeze.latency.fit_costs import Measured, fit_costs, predicted_ms
 from edgesqueeze.latency.microbenchmarks import benchmarks
 from edgesqueeze.latency.work import work_of
-from edgesqueeze.target_latency import OperatorLatency
-from edgesqueeze.testing.devices import COSTS
-from edgesqueeze.testing.tflite_builder import tiny_cnn
+from edgesqueeze.target.latency import OperatorLatency
+from runtime_tests.support.devices import COSTS
+from runtime_tests.support.tflite_builder import tiny_cnn
 
 
 def times(device, noise=0.0, arithmetics=("float32", "int8")):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from edgesqueeze.latency.timings import Cycles
 from edgesqueeze.runners.qemu import FlashCaches
-from edgesqueeze.target_records import Cpu, Memory
+from edgesqueeze.target.records import Cpu, Memory
 
 UNKNOWN = Cycles(0, 4, 16)
 """Cycles for a line of 16 bytes where neither the profile nor ``SERIAL`` says: memory inside the chip, which

@@ -3,7 +3,7 @@ import pytest
 from edgesqueeze.latency.flash import flash_of
 from edgesqueeze.latency.timings import Cycles
 from edgesqueeze.runners.qemu import FlashCaches
-from edgesqueeze.target import list_targets, load_target
+from edgesqueeze.target.load import list_targets, load_target
 
 
 def flash(name):

@@ -14,8 +14,8 @@ from edgesqueeze.errors import TargetError, UsageError
 from edgesqueeze.latency.cost import OperatorTime, operator_times, speedup
 from edgesqueeze.latency.records import Bounds, Estimate, bounds_around
 from edgesqueeze.latency.work import Work
-from edgesqueeze.target_latency import Interval, OperatorLatency
-from edgesqueeze.target_records import Target
+from edgesqueeze.target.latency import Interval, OperatorLatency
+from edgesqueeze.target.records import Target
 
 LAYER_RATIO = 2.5
 """Errors of one operator over those of a total, as logarithms. In fits to whole models, what is left open of

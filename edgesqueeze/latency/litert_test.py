@@ -8,10 +8,10 @@ from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.latency.cost import INT16_FACTOR
 from edgesqueeze.latency.litert import LAYER_ERROR, NAMED, UNKNOWN_ERROR, predict
 from edgesqueeze.latency.work import Work, work_of
-from edgesqueeze.target import load_target
-from edgesqueeze.target_latency import ArithmeticLatency, Interval, OperatorCost, OperatorLatency
-from edgesqueeze.target_records import Target
-from edgesqueeze.testing.tflite_builder import tiny_cnn
+from edgesqueeze.target.latency import ArithmeticLatency, Interval, OperatorCost, OperatorLatency
+from edgesqueeze.target.load import load_target
+from edgesqueeze.target.records import Target
+from runtime_tests.support.tflite_builder import tiny_cnn
 
 CALL = OperatorCost(call_ns=1e6)
 

@@ -6,7 +6,7 @@ from edgesqueeze.latency.cost import key_of
 from edgesqueeze.latency.microbenchmarks import ARITHMETICS, MOST_MACS, benchmarks
 from edgesqueeze.latency.work import work_of
 from edgesqueeze.runners import litert
-from edgesqueeze.samples import data_samples, random_data
+from edgesqueeze.runners.samples import data_samples, random_data
 
 KINDS = {"conv", "conv_1x1", "gemv", "depthwise", "ADD", "MUL", "HARD_SWISH", "LOGISTIC", "SOFTMAX", "MEAN"}
 

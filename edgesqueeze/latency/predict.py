@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from edgesqueeze.bench_records import Range
-from edgesqueeze.code_size import estimate_code_size
 from edgesqueeze.errors import TargetError, UnsupportedModelError, UsageError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.latency import litert, tflm
 from edgesqueeze.latency.cost import activation_bytes
+from edgesqueeze.latency.prediction import LayerPrediction, PredictedMemory, Prediction
 from edgesqueeze.latency.records import CONFIDENCE, Bounds, Estimate
 from edgesqueeze.latency.work import Work, work_of
-from edgesqueeze.prediction_records import LayerPrediction, PredictedMemory, Prediction
-from edgesqueeze.target import Target
+from edgesqueeze.target.code_size import estimate_code_size
+from edgesqueeze.target.load import Target
+from edgesqueeze.timing.emulation_records import Range
 
 CONTROL_FLOW = frozenset({"WHILE", "IF", "CALL", "STABLEHLO_WHILE", "STABLEHLO_CASE", "STABLEHLO_COMPOSITE"})
 """Operators that run another graph of the model, some as often as their inputs say."""

@@ -4,7 +4,7 @@ from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.latency.predict import predict
-from edgesqueeze.target import load_target
+from edgesqueeze.target.load import load_target
 
 
 def model(opcode, **options):

@@ -15,8 +15,8 @@ from edgesqueeze.errors import TargetError
 from edgesqueeze.latency.records import Bounds, Estimate, bounds_around
 from edgesqueeze.latency.tflm_model import Layer, counted_core, cycles, inference, layer_of, shipped_model
 from edgesqueeze.latency.work import Work
-from edgesqueeze.target_latency import InstructionLatency, Interval
-from edgesqueeze.target_records import Target
+from edgesqueeze.target.latency import InstructionLatency, Interval
+from edgesqueeze.target.records import Target
 
 LAYER_ERROR = math.log(1.15)
 """Half width of bounds on one operator beyond those of the whole inference, as a logarithm: errors of

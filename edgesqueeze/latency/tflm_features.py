@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from edgesqueeze.latency.kinds import Kind
 from edgesqueeze.latency.work import Work
-from edgesqueeze.target_latency import Rate
+from edgesqueeze.target.latency import Rate
 
 RATES: tuple[Rate, ...] = ("products", "weights", "other")
 """Instructions that take about equally long each: products of convolutions; products of fully connected

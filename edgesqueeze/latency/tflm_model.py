@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from edgesqueeze.latency.tflm_features import RATES, features_of, float_features_of, rate_of
 from edgesqueeze.latency.work import Work
-from edgesqueeze.target_latency import Rate
-from edgesqueeze.target_records import Cpu
+from edgesqueeze.target.latency import Rate
+from edgesqueeze.target.records import Cpu
 
 DATA = Path(__file__).with_name("data") / "tflm.json"
 

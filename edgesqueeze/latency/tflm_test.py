@@ -14,8 +14,8 @@ from edgesqueeze.graph.read import parse_tflite
 from edgesqueeze.latency.tflm import predict
 from edgesqueeze.latency.tflm_model import counted_core, inference, layer_of, shipped_model
 from edgesqueeze.latency.work import Work, work_of
-from edgesqueeze.target import list_targets, load_target
-from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense, tiny_residual
+from edgesqueeze.target.load import list_targets, load_target
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_residual
 
 BOARD = "nucleo-l4r5zi"
 MICROCONTROLLERS = [target.name for target in list_targets() if target.is_mcu]
@@ -237,7 +237,7 @@ def test_start_up_is_short():
     """Half a second with the interpreter's start; twice that on a busy machine."""
     code = (
         "import sys; from edgesqueeze.latency.tflm import predict; "
-        "from edgesqueeze.target import load_target; predict([], load_target('pico')); "
+        "from edgesqueeze.target.load import load_target; predict([], load_target('pico')); "
         "assert not {'tensorflow', 'scipy'} & set(sys.modules)"
     )
     began = time.perf_counter()

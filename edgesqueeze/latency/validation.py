@@ -21,7 +21,7 @@ from typing import Any
 from edgesqueeze.latency.cycles import MODEL_ERROR, LayerCount, estimate_cycles
 from edgesqueeze.latency.flash import Flash, flash_of
 from edgesqueeze.latency.timings import TIMINGS, Cycles
-from edgesqueeze.target_records import Cpu
+from edgesqueeze.target.records import Cpu
 
 DATA = Path(__file__).with_name("data") / "validation.json"
 CHECKED_CORE = "cortex-m4"

@@ -5,7 +5,7 @@ import pytest
 from edgesqueeze.latency.flash import flash_of
 from edgesqueeze.latency.timings import TIMINGS
 from edgesqueeze.latency.validation import basis, checks, ratios
-from edgesqueeze.target import load_target
+from edgesqueeze.target.load import load_target
 
 
 @pytest.mark.parametrize("check", checks(), ids=lambda one: one.model)

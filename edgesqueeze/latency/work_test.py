@@ -3,7 +3,7 @@ from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.macs import total_macs
 from edgesqueeze.latency.microbenchmarks import benchmarks
 from edgesqueeze.latency.work import work_of
-from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_two_heads
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_two_heads
 
 
 def works(build, dtype="int8", shape=(1, 8, 8, 4)):

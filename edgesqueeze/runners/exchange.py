@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgesqueeze.base.worker import environment
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import TfliteModel
-from edgesqueeze.worker import environment
 
 
 def run_elsewhere(

@@ -6,8 +6,8 @@ import pytest
 from edgesqueeze.errors import MissingToolError, RequirementError
 from edgesqueeze.runners import build_cache
 from edgesqueeze.runners.host_c import available, host_program, packed, unpacked
-from edgesqueeze.testing.native_stub import stub_source
-from edgesqueeze.testing.tools import require_tool
+from runtime_tests.support.native_stub import stub_source
+from runtime_tests.support.tools import require_tool
 
 SAMPLES = [[np.array([[i, i + 1, 2, -3]], np.int8)] for i in range(3)]
 

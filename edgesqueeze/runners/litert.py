@@ -14,9 +14,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from edgesqueeze.base.quiet import quiet
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import TfliteModel
-from edgesqueeze.quiet import quiet
 from edgesqueeze.runners.exchange import run_elsewhere
 
 Kernels = Literal["xnnpack", "builtin", "reference"]

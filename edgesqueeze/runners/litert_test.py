@@ -9,8 +9,8 @@ from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import litert
 from edgesqueeze.runners.exchange import run_elsewhere
-from edgesqueeze.samples import data_samples, random_data
-from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_two_heads
+from edgesqueeze.runners.samples import data_samples, random_data
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_two_heads
 
 RUNS = [litert.run, litert.run_builtin, litert.run_reference]
 
@@ -53,7 +53,7 @@ def test_the_terminal_stays_quiet():
         "import numpy as np\n"
         "from edgesqueeze.graph import parse_tflite\n"
         "from edgesqueeze.runners import litert\n"
-        "from edgesqueeze.testing.tflite_builder import tiny_cnn\n"
+        "from runtime_tests.support.tflite_builder import tiny_cnn\n"
         "litert.run(parse_tflite(tiny_cnn()), [[np.zeros((1, 8, 8, 1), np.int8)]])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from edgesqueeze.target_records import Cpu
+from edgesqueeze.target.records import Cpu
 
 KIB, MIB = 1 << 10, 1 << 20
 

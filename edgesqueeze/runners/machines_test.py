@@ -1,8 +1,8 @@
 import pytest
 
 from edgesqueeze.runners.machines import MACHINES, Processor, processor_of
-from edgesqueeze.target import list_targets
-from edgesqueeze.target_records import CORES
+from edgesqueeze.target.load import list_targets
+from edgesqueeze.target.records import CORES
 
 
 def test_every_microcontroller_core_has_a_board():

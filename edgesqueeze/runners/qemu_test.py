@@ -13,8 +13,8 @@ from edgesqueeze.runners.firmware_build import build_firmware
 from edgesqueeze.runners.host_c import host_program
 from edgesqueeze.runners.machines import Processor
 from edgesqueeze.runners.qemu import FlashCaches, run_firmware
-from edgesqueeze.testing.native_stub import stub_source
-from edgesqueeze.testing.tools import require_tool
+from runtime_tests.support.native_stub import stub_source
+from runtime_tests.support.tools import require_tool
 
 SAMPLES = [[np.array([[i, i + 1, 2, -3]], np.int8)] for i in range(3)]
 M4 = Processor("cortex-m4", "single", dsp=True, mve="none")

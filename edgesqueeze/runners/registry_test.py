@@ -5,9 +5,9 @@ from edgesqueeze.errors import MissingToolError, UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.runners import build_cache, registry, tflite_runtime
 from edgesqueeze.runners.registry import RUNNERS, find_runner, require_runner
-from edgesqueeze.samples import data_samples, random_data
-from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_two_heads
-from edgesqueeze.testing.tools import require_tool
+from edgesqueeze.runners.samples import data_samples, random_data
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_two_heads
+from runtime_tests.support.tools import require_tool
 
 
 def test_names_are_the_keys():

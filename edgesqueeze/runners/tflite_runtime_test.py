@@ -7,7 +7,7 @@ import pytest
 from edgesqueeze.errors import MissingToolError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.runners import tflite_runtime
-from edgesqueeze.testing.tflite_builder import tiny_cnn
+from runtime_tests.support.tflite_builder import tiny_cnn
 
 
 @pytest.fixture

@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edgesqueeze.affine import numpy_dtype
+from edgesqueeze.base.worker import environment
 from edgesqueeze.errors import DataError, MissingToolError, RequirementError, UnsupportedModelError
 from edgesqueeze.graph import Tensor, TfliteModel
-from edgesqueeze.runtimes import TFLM_CUSTOM_METHODS, TFLM_RESOLVER_METHODS
-from edgesqueeze.worker import environment
+from edgesqueeze.graph.affine import numpy_dtype
+from edgesqueeze.target.runtimes import TFLM_CUSTOM_METHODS, TFLM_RESOLVER_METHODS
 
 Arrays = list[npt.NDArray[Any]]
 

@@ -6,8 +6,8 @@ import importlib.util
 import logging
 import os
 
+from edgesqueeze.base.quiet import quiet
 from edgesqueeze.errors import MissingToolError
-from edgesqueeze.quiet import quiet
 
 # TensorFlow's greetings on stderr say nothing that a user of this program can act on.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

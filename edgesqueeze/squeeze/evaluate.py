@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgesqueeze.compare import EvalData, task_of
+from edgesqueeze.checks.agreement import EvalData, task_of
+from edgesqueeze.checks.original import output_places, real_outputs
 from edgesqueeze.graph import TfliteModel
-from edgesqueeze.original import output_places, real_outputs
 from edgesqueeze.runners import litert
-from edgesqueeze.samples import data_samples
-from edgesqueeze.squeeze.load import LoadedModel, predict
-from edgesqueeze.squeeze.source import Source
+from edgesqueeze.runners.samples import data_samples
+from edgesqueeze.squeeze.data.source import Source
+from edgesqueeze.squeeze.opening.load import LoadedModel, predict
 
 Array = npt.NDArray[Any]
 BATCH = 64

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgesqueeze.testing.tools import require_tool
+from runtime_tests.support.tools import require_tool
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

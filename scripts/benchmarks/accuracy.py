@@ -12,8 +12,8 @@ import accuracy_litert
 import accuracy_tflm
 from common import ROOT, out, start, table, verdict
 
+from edgesqueeze.base.output import write_files
 from edgesqueeze.latency.residuals import Residual, summary
-from edgesqueeze.output import write_files
 
 README = ROOT / "targets" / "README.md"
 COVERAGE = (0.85, 0.95)

@@ -11,9 +11,9 @@ import accuracy
 import accuracy_litert
 import accuracy_tflm
 
-from edgesqueeze import target_latency
 from edgesqueeze.latency.residuals import summary
-from edgesqueeze.target import load_target
+from edgesqueeze.target import latency as target_latency
+from edgesqueeze.target.load import load_target
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from tflm_targets import (
 
 from edgesqueeze.latency.residuals import Factors, Residual
 from edgesqueeze.latency.tflm_model import cycles
-from edgesqueeze.target_latency import Rate
+from edgesqueeze.target.latency import Rate
 
 CORES = {
     "cortex-m0plus": "Cortex-M0+",

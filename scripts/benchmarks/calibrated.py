@@ -14,11 +14,11 @@ from pathlib import Path
 from checked_models import checked_models
 from common import out, start, table, verdict
 
+from edgesqueeze.devices.jobs import Job
+from edgesqueeze.devices.session import Session, open_local
 from edgesqueeze.graph import read_tflite
 from edgesqueeze.latency.predict import predict
-from edgesqueeze.ssh.jobs import Job
-from edgesqueeze.ssh.session import Session, open_local
-from edgesqueeze.target import load_target
+from edgesqueeze.target.load import load_target
 
 MEDIAN, WITHIN, SHARE = 0.10, 0.20, 0.90
 SECONDS = 180.0

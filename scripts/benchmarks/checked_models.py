@@ -13,8 +13,8 @@ from typing import Any
 
 from common import CACHE
 
-from edgesqueeze.output import write_files
-from edgesqueeze.testing.mltk_models import mltk_model
+from edgesqueeze.base.output import write_files
+from runtime_tests.support.mltk_models import mltk_model
 
 FOLDER = CACHE / "checked"
 APPLICATIONS = ("MobileNet", "MobileNetV2", "MobileNetV3Small", "EfficientNetB0", "ResNet50")

@@ -67,7 +67,7 @@ def squeeze(path: Path, data: Fashion, epochs: int) -> dict[str, float]:
 
 def original(path: Path) -> Any:
     """The network in tf_keras, which ``compress`` trains in as well; not part of either side's time."""
-    from edgesqueeze.squeeze.load import load_model
+    from edgesqueeze.squeeze.opening.load import load_model
 
     return load_model(path).model
 
@@ -89,7 +89,7 @@ def plain(model: Any, data: Fashion, epochs: int) -> dict[str, float]:
 def _convert(model: Any, data: Fashion) -> bytes:
     import tensorflow as tf
 
-    from edgesqueeze.quiet import quiet
+    from edgesqueeze.base.quiet import quiet
 
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -55,10 +55,10 @@ class Outcome:
 def squeeze(path: Path, data: Fashion, options: Mapping[str, Any], epochs: int, name: str) -> Outcome:
     """Compress the network with images only, and judge the .tflite with labels."""
     import edgesqueeze
-    from edgesqueeze.compare import EvalData
+    from edgesqueeze.checks.agreement import EvalData
     from edgesqueeze.recipe import parse_recipe
     from edgesqueeze.runners import litert
-    from edgesqueeze.samples import data_samples
+    from edgesqueeze.runners.samples import data_samples
 
     recipe = parse_recipe({**options, "finetune": {"epochs": epochs}})
     begin = time.perf_counter()
@@ -87,8 +87,8 @@ def squeeze(path: Path, data: Fashion, options: Mapping[str, Any], epochs: int, 
 
 
 def _kernels(result: Any) -> dict[str, tuple[float, int] | None]:
-    from edgesqueeze.squeeze.kernels import kernel_layers, kernel_of, tflite_layout
-    from edgesqueeze.squeeze.promises import find_kernel
+    from edgesqueeze.squeeze.layers.kernels import kernel_layers, kernel_of, tflite_layout
+    from edgesqueeze.squeeze.passes.promises import find_kernel
 
     stats = {one.name: one for one in result.report.weights}
     found: dict[str, tuple[float, int] | None] = {}

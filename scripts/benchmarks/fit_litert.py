@@ -18,8 +18,8 @@ from litert_model import fit
 from litert_priors import SPREADS
 from litert_targets import TARGETS, latency_of, toml_of
 
-from edgesqueeze.output import write_files
-from edgesqueeze.target import shipped_folder
+from edgesqueeze.base.output import write_files
+from edgesqueeze.target.load import shipped_folder
 
 SECTION = re.compile(r"^\[latency\]$.*?(?=^\[\[sources\]\]$)", re.DOTALL | re.MULTILINE)
 

@@ -15,7 +15,7 @@ from litert_targets import TARGETS, latency_of, strengths, toml_of
 
 from edgesqueeze.latency.cost import operator_times, speedup
 from edgesqueeze.latency.residuals import summary
-from edgesqueeze.target import list_targets, load_target
+from edgesqueeze.target.load import list_targets, load_target
 
 
 @pytest.mark.parametrize("name", TARGETS)

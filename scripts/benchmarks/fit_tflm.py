@@ -15,8 +15,8 @@ from tflm_counts import CORES, family_errors, fit_core, interpreter
 from tflm_published import fit_float, fit_rates
 from tflm_targets import TARGETS, VERSION, Figures, figures
 
+from edgesqueeze.base.output import write_files
 from edgesqueeze.latency.tflm_model import DATA
-from edgesqueeze.output import write_files
 
 DIGITS = 9
 NOTE = (

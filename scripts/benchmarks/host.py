@@ -12,12 +12,12 @@ from pathlib import Path
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from common import start, table, verdict
 
+from edgesqueeze.base.output import write_files
 from edgesqueeze.emit.native.emit import emit_native
 from edgesqueeze.emit.native.records import Io, NativeSource
 from edgesqueeze.graph import TfliteModel, read_tflite
-from edgesqueeze.output import write_files
-from edgesqueeze.testing.mltk_models import MODELS, mltk_model
-from edgesqueeze.testing.native_figures import sample
+from runtime_tests.support.mltk_models import MODELS, mltk_model
+from runtime_tests.support.native_figures import sample
 
 ROUNDS = 7
 SECONDS = 0.3

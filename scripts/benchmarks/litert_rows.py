@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.latency.cost import operator_times
 from edgesqueeze.latency.work import Work, work_of
-from edgesqueeze.target_latency import (
+from edgesqueeze.target.latency import (
     ArithmeticLatency,
     Interval,
     MemoryCost,

@@ -13,9 +13,9 @@ from litert_priors import CORES, XNNPACK
 from litert_rows import Arithmetic, amounts, rows, section
 
 from edgesqueeze.latency.records import CONFIDENCE
-from edgesqueeze.target import load_target
-from edgesqueeze.target_latency import Interval, OperatorCost, OperatorLatency
-from edgesqueeze.target_records import Cpu, Target
+from edgesqueeze.target.latency import Interval, OperatorCost, OperatorLatency
+from edgesqueeze.target.load import load_target
+from edgesqueeze.target.records import Cpu, Target
 
 RUNTIME = "XNNPACK end2end_bench"
 VERSION = "2022-02-08"

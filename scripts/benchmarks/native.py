@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from common import out, start, table, verdict
 
-from edgesqueeze.testing.mltk_models import MODELS
-from edgesqueeze.testing.native_figures import Figures, Peer, measure, peer, tensor_bytes
+from runtime_tests.support.mltk_models import MODELS
+from runtime_tests.support.native_figures import Figures, Peer, measure, peer, tensor_bytes
 
 CORES = ("m4", "m55", "m3", "m7")
 TITLES = {"m3": "Cortex-M3", "m4": "Cortex-M4", "m7": "Cortex-M7", "m55": "Cortex-M55"}

@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 from common import start, table, verdict
 from published import litert_graphs
 
-from edgesqueeze.output import write_files
-from edgesqueeze.ssh.measure import WARMUP_RUNS, WARMUP_SECONDS
-from edgesqueeze.testing.loopback_sshd import ALIAS, Device, loopback_device
-from edgesqueeze.testing.mltk_models import mltk_model
+from edgesqueeze.base.output import write_files
+from edgesqueeze.devices.measure import WARMUP_RUNS, WARMUP_SECONDS
+from runtime_tests.support.loopback_sshd import ALIAS, Device, loopback_device
+from runtime_tests.support.mltk_models import mltk_model
 
 ROUNDS = 9
 OVERHEAD_SECONDS = 3.0

@@ -49,7 +49,7 @@ def main() -> int:
         f"""Commands that need no TensorFlow, each in a process of its own. Must be reached: a median of
         {RUNS} runs below {LIMIT} s of wall time.""",
     )
-    from edgesqueeze.testing.tflite_builder import tiny_cnn
+    from runtime_tests.support.tflite_builder import tiny_cnn
 
     with tempfile.TemporaryDirectory(prefix="edgesqueeze-bench-") as folder:
         model = Path(folder) / "tiny.tflite"

@@ -16,7 +16,7 @@ from edgesqueeze.latency.nnls import nnls
 from edgesqueeze.latency.tflm_features import features_of
 from edgesqueeze.latency.tflm_model import UNCOUNTED
 from edgesqueeze.latency.work import Work, work_of
-from edgesqueeze.testing.mltk_models import MODELS, mltk_model
+from runtime_tests.support.mltk_models import MODELS, mltk_model
 
 LAYERS = Path(__file__).parent / "peers" / "peer_layers.csv"
 CORES = ("m3", "m4", "m7", "m55")

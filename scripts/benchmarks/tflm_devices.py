@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tflm_published import BOARD, board_cpu, predicted, rows
 
 from edgesqueeze.latency.tflm_features import RATES
-from edgesqueeze.target_latency import Rate
+from edgesqueeze.target.latency import Rate
 
 DENSE = "anomaly_detection"
 SAME_CODE = ("cortex-m4", "cortex-m33")

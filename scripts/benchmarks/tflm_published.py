@@ -19,8 +19,8 @@ from edgesqueeze.latency.nnls import nnls
 from edgesqueeze.latency.tflm_features import RATES, Rate, float_features_of
 from edgesqueeze.latency.tflm_model import Model, counted_core, cycles, inference, layer_of
 from edgesqueeze.latency.work import Work, work_of
-from edgesqueeze.target import load_target
-from edgesqueeze.target_records import Cpu
+from edgesqueeze.target.load import load_target
+from edgesqueeze.target.records import Cpu
 
 PUBLISHED = Path(__file__).parent / "published" / "cortex_m.csv"
 BOARD = "nucleo-l4r5zi"

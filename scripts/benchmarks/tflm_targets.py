@@ -26,9 +26,9 @@ from edgesqueeze.latency.records import CONFIDENCE
 from edgesqueeze.latency.residuals import Factors, interval_of
 from edgesqueeze.latency.tflm_features import RATES
 from edgesqueeze.latency.tflm_model import layer_of
-from edgesqueeze.target import load_target
-from edgesqueeze.target_latency import Rate
-from edgesqueeze.target_records import Cpu
+from edgesqueeze.target.latency import Rate
+from edgesqueeze.target.load import load_target
+from edgesqueeze.target.records import Cpu
 
 VERSION = "tflite-micro 90b983c2 with CMSIS-NN 99f736a6, built for speed (-O3)"
 UNMEASURED = Factors(0.5, 2.0)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from edgesqueeze.emit.native import channels as channel_records
 from edgesqueeze.emit.native.channels import Channels
-from edgesqueeze.emit.native.lower_pairs import fused_range
+from edgesqueeze.emit.native.lower.pairs import fused_range
 from edgesqueeze.emit.native.numerics import quantization_of
 from edgesqueeze.emit.native.operands import constant, require_int8
 from edgesqueeze.emit.native.records import Operation, UnsupportedOperationError

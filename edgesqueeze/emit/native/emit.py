@@ -7,7 +7,7 @@ from types import MappingProxyType
 from edgesqueeze.emit.names import c_name, check_c_name
 from edgesqueeze.emit.native.borders import is_entry, is_exit
 from edgesqueeze.emit.native.kernels import kernel_set_of
-from edgesqueeze.emit.native.lower import Lowered, lower
+from edgesqueeze.emit.native.lower.table import Lowered, lower
 from edgesqueeze.emit.native.plan import plan
 from edgesqueeze.emit.native.records import Io, LayerSummary, NativeSource
 from edgesqueeze.emit.native.render import Build, render

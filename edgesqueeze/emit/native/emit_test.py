@@ -13,9 +13,9 @@ from edgesqueeze.errors import EdgeSqueezeError, UnsupportedModelError, UsageErr
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import host_c, tflm
-from edgesqueeze.testing.random_layers import random_convolutions
-from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
-from edgesqueeze.testing.tools import require_tool
+from runtime_tests.support.random_layers import random_convolutions
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
+from runtime_tests.support.tools import require_tool
 
 MODELS = {
     "cnn": tiny_cnn(),

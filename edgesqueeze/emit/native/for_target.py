@@ -7,7 +7,7 @@ from edgesqueeze.emit.native.records import NativeSource
 from edgesqueeze.errors import FitError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.runners.machines import processor_of
-from edgesqueeze.target_records import Target
+from edgesqueeze.target.records import Target
 
 NATIVE_METHOD = "planned when the C was generated"
 """How the arena of native C was found."""

@@ -7,8 +7,8 @@ from edgesqueeze.emit.native.emit import emit_native
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import host_c, tflm
-from edgesqueeze.testing.random_layers import random_inputs
-from edgesqueeze.testing.tools import require_tool
+from runtime_tests.support.random_layers import random_inputs
+from runtime_tests.support.tools import require_tool
 
 SHAPE = (1, 4, 6, 8)
 STEPS = 14

@@ -8,7 +8,9 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from edgesqueeze.emit.native import pack_dsp, pack_mve, pack_reference
+from edgesqueeze.emit.native.pack import dsp as pack_dsp
+from edgesqueeze.emit.native.pack import mve as pack_mve
+from edgesqueeze.emit.native.pack import reference as pack_reference
 
 FOLDER = Path(__file__).parent.parent.parent / "kernels"
 

@@ -5,13 +5,13 @@ from itertools import combinations
 import pytest
 
 from edgesqueeze.emit.native.kernels import ALIGNMENT
-from edgesqueeze.emit.native.lower import lower
+from edgesqueeze.emit.native.lower.table import lower
 from edgesqueeze.emit.native.place import EXACT, Buffer, best_offsets, together_in_use
 from edgesqueeze.emit.native.plan import Plan, plan
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
-from edgesqueeze.testing.random_layers import random_convolutions
-from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
+from runtime_tests.support.random_layers import random_convolutions
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
 
 
 def inception():

@@ -6,7 +6,7 @@ from edgesqueeze.emit.native.emit import emit_native
 from edgesqueeze.emit.native.write import write_native
 from edgesqueeze.errors import OutputError
 from edgesqueeze.graph import parse_tflite
-from edgesqueeze.testing.tflite_builder import tiny_cnn, tiny_dense
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense
 
 
 def test_a_later_run_replaces_an_earlier_one(tmp_path):

@@ -1,0 +1,1 @@
+"""Helpers that everything uses: output that appears whole, records, findings, worker processes, archives."""

@@ -1,0 +1,73 @@
+"""Work that needs TensorFlow, in a process of its own, so that the caller need not import it.
+
+A worker is a module that is run with ``python -m``. An error that EdgeSqueeze raises on purpose goes to its
+stdout as one JSON object, its exit status is the error's, and ``call_worker`` raises the same error again.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from edgesqueeze import errors
+from edgesqueeze.errors import EdgeSqueezeError, MissingToolError, UsageError
+
+PACKAGE_ROOT = str(Path(__file__).parents[2])
+
+
+def call_worker(module: str, arguments: Sequence[str], about: str) -> None:
+    """Run a worker and wait for it.
+
+    Args:
+        module: its dotted name.
+        arguments: its command line.
+        about: what needs TensorFlow, for messages: ``model.keras is a Keras model``.
+
+    Raises:
+        MissingToolError: TensorFlow is not installed.
+        EdgeSqueezeError: what the worker raised.
+    """
+    if importlib.util.find_spec("tensorflow") is None:
+        raise MissingToolError(
+            f"{about}, and TensorFlow is not installed",
+            expected="the packages that compress needs",
+            hint="pip install 'edgesqueeze[compress]', or give a .tflite and an .npz, which need none",
+        )
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
+    if done.returncode:
+        raise _told(about, done)
+
+
+def environment() -> dict[str, str]:
+    """This process's environment, in which EdgeSqueeze is found even when it runs from its source tree."""
+    search_path = os.pathsep.join(filter(None, [PACKAGE_ROOT, os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PYTHONPATH": search_path}
+
+
+def run_as_worker(work: Callable[[], None]) -> int:
+    """Do the work; on an error tell it to the caller. Returns the exit status."""
+    try:
+        work()
+    except EdgeSqueezeError as error:
+        told = {name: getattr(error, name) for name in ("problem", "expected", "got", "hint")}
+        print(json.dumps({"error": type(error).__name__, **told}))
+        return error.exit_code
+    return 0
+
+
+def _told(about: str, done: subprocess.CompletedProcess[str]) -> EdgeSqueezeError:
+    lines = done.stdout.strip().splitlines()
+    try:
+        told = json.loads(lines[-1]) if lines else {}
+        kind = getattr(errors, told.pop("error"))
+        error: EdgeSqueezeError = kind(told.pop("problem"), **told)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        return UsageError(f"{about}, and TensorFlow failed on it", got=last)
+    return error

@@ -1,0 +1,92 @@
+"""Outputs of the model that a .tflite is compared with: another .tflite, or a Keras model.
+
+A Keras model runs in a process of its own: this one never imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesqueeze.base.worker import call_worker
+from edgesqueeze.checks.agreement import EvalData
+from edgesqueeze.checks.parity import choose_reference
+from edgesqueeze.errors import ModelFileError
+from edgesqueeze.graph import TfliteModel, read_tflite
+from edgesqueeze.graph.affine import dequantize
+from edgesqueeze.runners.registry import Outputs
+from edgesqueeze.runners.samples import data_samples
+
+Array = npt.NDArray[Any]
+
+
+def original_outputs(path: Path, data: EvalData, custom_objects: Sequence[str] = ()) -> list[Array]:
+    """Run the original on the data.
+
+    Args:
+        path: a .tflite, or whatever Keras file ``compress`` takes.
+        data: inputs as the original takes them.
+        custom_objects: ``MODULE:NAME`` of classes that a Keras model needs.
+
+    Returns:
+        Per output, real numbers ``[n, ...]``.
+
+    Raises:
+        MissingToolError: a Keras model, and TensorFlow is not installed.
+        ModelFileError: the file is missing, or cannot be read as a model.
+        DataError: the data do not fit.
+    """
+    if not path.exists():
+        raise ModelFileError(f"there is no file {path}", hint="check the path")
+    if path.suffix == ".tflite":
+        model = read_tflite(path)
+        return real_outputs(model, choose_reference(model, data_samples(model, data)).outputs)
+    return _keras_outputs(path, data, custom_objects)
+
+
+def real_outputs(model: TfliteModel, outputs: Outputs) -> list[Array]:
+    """What a runner gave, per output as real numbers ``[n, ...]``."""
+    return [
+        np.concatenate([dequantize(tensor, np.asarray(row[i]).reshape(tensor.shape)) for row in outputs])
+        for i, tensor in enumerate(model.main.output_tensors)
+    ]
+
+
+def in_output_order(model: TfliteModel, original: Sequence[Array]) -> list[Array]:
+    """The original's outputs in the order of the .tflite's; see ``output_places``."""
+    return [original[place] for place in output_places(model, original)]
+
+
+def output_places(model: TfliteModel, original: Sequence[Array]) -> list[int]:
+    """Which of the original's outputs each output of the .tflite is: the converter may change their order.
+
+    The converter names outputs ``...:0``, ``...:1`` and so on after their position in the original. Where
+    the names do not tell, the order is taken to be the same.
+    """
+    tensors = model.main.output_tensors
+    found = [re.search(r":(\d+)$", tensor.name) for tensor in tensors]
+    places = [int(match[1]) for match in found if match]
+    if len(tensors) == len(original) and sorted(places) == list(range(len(original))):
+        sizes = [original[place][0].size for place in places]
+        if sizes == [tensor.elements for tensor in tensors]:
+            return places
+    return list(range(len(original)))
+
+
+def _keras_outputs(path: Path, data: EvalData, custom_objects: Sequence[str]) -> list[Array]:
+    names = data.names or tuple(f"input_{i}" for i in range(len(data.inputs)))
+    with tempfile.TemporaryDirectory(prefix="edgesqueeze-") as name:
+        folder = Path(name)
+        inputs, outputs = folder / "in.npz", folder / "out.npz"
+        columns = dict(zip(names, data.inputs, strict=True))
+        np.savez(inputs, **columns)  # type: ignore[arg-type]
+        arguments = [str(path), str(inputs), str(outputs), *custom_objects]
+        call_worker("edgesqueeze.squeeze.opening.predict_worker", arguments, f"{path.name} is a Keras model")
+        with np.load(outputs, allow_pickle=False) as stored:
+            return [stored[f"output_{i}"] for i in range(len(stored.files))]

@@ -1,0 +1,108 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgesqueeze.base import worker
+from edgesqueeze.checks import original
+from edgesqueeze.checks.agreement import EvalData
+from edgesqueeze.checks.original import in_output_order, original_outputs, real_outputs
+from edgesqueeze.errors import DataError, MissingToolError, ModelFileError, UsageError
+from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.runners import litert
+from edgesqueeze.runners.samples import data_samples, random_data
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_two_heads
+
+
+def test_a_tflite_is_run_directly(tmp_path):
+    path = tmp_path / "original.tflite"
+    path.write_bytes(tiny_two_heads())
+    model = parse_tflite(tiny_two_heads())
+    data = random_data(model, 5)
+    scores, value = original_outputs(path, data)
+    assert scores.shape == (5, 4)
+    assert value.shape == (5, 1)
+    expected = real_outputs(model, litert.run_reference(model, data_samples(model, data)))
+    np.testing.assert_array_equal(scores, expected[0])
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(ModelFileError, match="no file"):
+        original_outputs(tmp_path / "gone.keras", EvalData(()))
+
+
+def test_a_keras_model_without_tensorflow(tmp_path, monkeypatch):
+    path = tmp_path / "model.keras"
+    path.write_bytes(b"")
+    monkeypatch.setattr(worker.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingToolError, match="TensorFlow is not installed") as caught:
+        original_outputs(path, EvalData((np.zeros((1, 2)),)))
+    assert "edgesqueeze[compress]" in str(caught.value)
+
+
+def _worker(monkeypatch, answer):
+    """Let ``answer(command)`` stand for the process that runs Keras."""
+
+    def run(command, **options):
+        stdout, stderr, status = answer(command)
+        return subprocess.CompletedProcess(command, status, stdout, stderr)
+
+    monkeypatch.setattr(worker.subprocess, "run", run)
+    monkeypatch.setattr(worker.importlib.util, "find_spec", lambda name: True)
+
+
+def test_a_keras_model_runs_in_a_process_of_its_own(tmp_path, monkeypatch):
+    path = tmp_path / "model.keras"
+    path.write_bytes(b"")
+
+    def answer(command):
+        assert command[1:4] == ["-m", "edgesqueeze.squeeze.opening.predict_worker", str(path)]
+        assert command[6:] == ["my.layers:Scale"]
+        with np.load(command[4], allow_pickle=False) as stored:
+            np.savez(command[5], output_0=stored["x"] * 2)
+        return "", "", 0
+
+    _worker(monkeypatch, answer)
+    data = EvalData((np.arange(3.0),), names=("x",))
+    (output,) = original_outputs(path, data, ["my.layers:Scale"])
+    np.testing.assert_array_equal(output, [0, 2, 4])
+
+
+def test_its_errors_come_through(tmp_path, monkeypatch):
+    path = tmp_path / "model.keras"
+    path.write_bytes(b"")
+    data = EvalData((np.zeros(1),), names=("x",))
+    told = json.dumps({"error": "DataError", "problem": "wrong", "expected": "a", "got": "b", "hint": "c"})
+    _worker(monkeypatch, lambda command: (f"noise\n{told}\n", "", 2))
+    with pytest.raises(DataError, match="wrong") as caught:
+        original_outputs(path, data)
+    assert caught.value.hint == "c"
+    _worker(monkeypatch, lambda command: ("", "Traceback\nKilled", -9))
+    with pytest.raises(UsageError, match="Killed"):
+        original_outputs(path, data)
+
+
+def test_outputs_are_ordered_by_the_names_that_the_converter_gives():
+    graph = GraphBuilder()
+    x = graph.input((1, 6))
+    second = graph.fully_connected(x, 2, name="StatefulPartitionedCall:1")
+    first = graph.fully_connected(x, 3, name="StatefulPartitionedCall:0")
+    model = parse_tflite(graph.build([second, first]))
+    a, b = np.zeros((4, 3)), np.zeros((4, 2))
+    assert in_output_order(model, [a, b])[0] is b
+    # Names that contradict the sizes are not followed.
+    assert in_output_order(model, [b, a])[0] is b
+    single = parse_tflite(tiny_cnn())
+    assert in_output_order(single, [a])[0] is a
+
+
+def test_nothing_here_imports_tensorflow():
+    code = (
+        "import sys, edgesqueeze.checks.verify, edgesqueeze.cli.verify; sys.exit('tensorflow' in sys.modules)"
+    )
+    root = Path(original.__file__).parents[2]
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0

@@ -1,0 +1,224 @@
+"""The same .tflite on several runtimes: how far their outputs are apart, since which layer, and whether
+that is rounding or a fault.
+
+Integer kernels may round differently, and do: XNNPACK is one step (LSB) off TFLM in many convolutions, and
+a deep network carries such steps on until its softmax turns them into dozens. A limit on the outputs would
+either call this a fault or miss real ones. So when outputs differ, every operator is run alone on the
+values that the reference computed. If each is within ``tolerance_lsb``, the difference is ``rounding``
+that the network carried on. An operator that is further off is a fault, and parity is ``broken``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesqueeze.checks.agreement import agreement, difference_of, task_of
+from edgesqueeze.checks.records import LayerDifference, Parity, RuntimeParity, Status
+from edgesqueeze.checks.replay import CANNOT_RUN, differing_layers
+from edgesqueeze.errors import EdgeSqueezeError, UnsupportedModelError
+from edgesqueeze.graph import Graph, TfliteModel
+from edgesqueeze.graph.affine import dequantize, quantized_twin
+from edgesqueeze.runners.registry import RUNNERS, Outputs, Runner, Samples
+
+Array = npt.NDArray[Any]
+
+TOLERANCE_LSB = 2.0
+"""What one operator alone may be off: one rounding differs by 1, operators of several steps by more."""
+CARRIED_MEAN_LSB = 16.0
+"""Rounding that a network carries on stays below this on average; measured are 4 at most."""
+UNEXPLAINED_LSB = 10.0
+UNEXPLAINED_RELATIVE = 1e-3
+"""Limits on the outputs themselves where operators cannot be run alone, or none differs alone."""
+REPLAYED_SAMPLES = 4
+"""How many samples, those that differ most, are looked at layer by layer."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """The runtime that the others are compared with, and why not an earlier one of the table."""
+
+    runner: Runner
+    outputs: Outputs
+    passed_over: tuple[RuntimeParity, ...]
+
+
+class Figures(NamedTuple):
+    """The figures of ``RuntimeParity``, by the same names."""
+
+    max_lsb: float | None
+    mean_lsb: float | None
+    max_relative: float | None
+    differing_share: float
+    top1_agreement: float | None
+
+
+def choose_reference(model: TfliteModel, samples: Samples, candidates: Sequence[Runner] = ()) -> Reference:
+    """Run on the first candidate that can: TFLM, and for models outside its operators LiteRT's reference.
+
+    Raises:
+        UnsupportedModelError: no runtime can run the model.
+    """
+    passed_over: list[RuntimeParity] = []
+    for runner in candidates or tuple(RUNNERS.values()):
+        row, outputs = _try(runner, model, samples)
+        if outputs is not None:
+            return Reference(runner, outputs, tuple(passed_over))
+        passed_over.append(row)
+    raise UnsupportedModelError(
+        f"no runtime on this machine can run {model.name}",
+        got="; ".join(f"{row.title}: {row.reason}" for row in passed_over),
+        hint="edgesqueeze inspect lists the model's operators",
+    )
+
+
+def compare_runtimes(
+    model: TfliteModel,
+    samples: Samples,
+    runners: Sequence[Runner],
+    *,
+    required: bool = False,
+    tolerance_lsb: float = TOLERANCE_LSB,
+    reference: Reference | None = None,
+) -> Parity:
+    """Run the model on every runtime and compare with the reference.
+
+    Args:
+        model: the .tflite.
+        samples: one entry per inference, at least one.
+        runners: runtimes to compare; the reference is added to them.
+        required: whether the runtimes were asked for by name: then one that cannot run the model is a
+            failure, not a remark.
+        tolerance_lsb: what one operator alone may be off, in steps of an 8-bit output.
+        reference: of the same samples; found if not given.
+
+    Raises:
+        UnsupportedModelError: no runtime can run the model.
+    """
+    reference = reference or choose_reference(model, samples)
+    rows = [RuntimeParity(runtime=reference.runner.name, title=reference.runner.title, status="reference")]
+    known = {row.runtime: row for row in reference.passed_over}
+    for runner in runners:
+        if runner.name == reference.runner.name:
+            continue
+        row, outputs = (known[runner.name], None) if runner.name in known else _try(runner, model, samples)
+        if outputs is not None:
+            row = _compare(model, samples, reference, runner, outputs, tolerance_lsb)
+        elif required:
+            row = row.model_copy(update={"ok": False})
+        rows.append(row)
+    return Parity(
+        reference=reference.runner.name,
+        samples=len(samples),
+        tolerance_lsb=tolerance_lsb,
+        ok=all(row.ok for row in rows),
+        runtimes=tuple(rows),
+    )
+
+
+def said_by(error: EdgeSqueezeError) -> str:
+    """An error in one line."""
+    return f"{error.problem}: {error.got}" if error.got else error.problem
+
+
+def _try(runner: Runner, model: TfliteModel, samples: Samples) -> tuple[RuntimeParity, Outputs | None]:
+    reason = runner.available()
+    status: Status = "unavailable"
+    if reason is None:
+        try:
+            outputs = runner.run(model, samples)
+        except CANNOT_RUN as error:
+            reason, status = said_by(error), "unsupported"
+        else:
+            return RuntimeParity(runtime=runner.name, title=runner.title, status="identical"), outputs
+    return RuntimeParity(runtime=runner.name, title=runner.title, status=status, reason=reason), None
+
+
+def _compare(
+    model: TfliteModel,
+    samples: Samples,
+    reference: Reference,
+    runner: Runner,
+    outputs: Outputs,
+    tolerance: float,
+) -> RuntimeParity:
+    figures, per_sample = _figures(model.main, reference.outputs, outputs)
+    if not per_sample.any():
+        return RuntimeParity(runtime=runner.name, title=runner.title, status="identical", **figures._asdict())
+    worst = np.argsort(-per_sample, kind="stable")[:REPLAYED_SAMPLES]
+    layers = differing_layers(
+        model, [samples[i] for i in sorted(worst)], reference.runner.run, runner.run, tolerance
+    )
+    status, reason = _judge(figures, layers, runner, tolerance)
+    # An operator outside the tolerance is what the user must see, whatever its step size.
+    ranked = sorted(layers or (), key=lambda layer: (layer.within_tolerance, -_size(layer)))
+    return RuntimeParity(
+        runtime=runner.name,
+        title=runner.title,
+        status=status,
+        ok=status != "broken",
+        reason=reason,
+        first_divergence=layers[0] if layers else None,
+        worst_layer=ranked[0] if ranked else None,
+        **figures._asdict(),
+    )
+
+
+def _judge(
+    figures: Figures, layers: list[LayerDifference] | None, runner: Runner, tolerance: float
+) -> tuple[Status, str]:
+    if runner.exact:
+        return "broken", "it must give the reference's very bits"
+    if layers and not all(layer.within_tolerance for layer in layers):
+        return "broken", "an operator alone is off by more than rounding"
+    if layers:
+        if (figures.mean_lsb or 0) > CARRIED_MEAN_LSB:
+            return "broken", "every operator alone is close, but the outputs are far apart"
+        return "rounding", "every operator alone is within rounding"
+    lsb, relative = figures.max_lsb or 0, figures.max_relative or 0
+    limit = tolerance if layers is not None else max(UNEXPLAINED_LSB, tolerance)
+    why = "no operator differs alone" if layers is not None else "its operators could not be run alone"
+    if lsb <= limit and relative <= UNEXPLAINED_RELATIVE:
+        return "rounding", "float rounding" if figures.max_lsb is None else why
+    return "broken", f"the outputs differ, and {why}"
+
+
+def _figures(graph: Graph, expected: Outputs, actual: Outputs) -> tuple[Figures, npt.NDArray[np.float64]]:
+    """The figures of a row, and for each sample by how much it differs (in no particular unit)."""
+    lsb: list[Array] = []
+    relative: list[Array] = []
+    per_sample = np.zeros(len(expected))
+    for i, tensor in enumerate(graph.output_tensors):
+        want = np.stack([np.asarray(row[i]).reshape(-1) for row in expected])
+        have = np.stack([np.asarray(row[i]).reshape(-1) for row in actual])
+        difference, is_lsb = difference_of(quantized_twin(graph, tensor), want, have)
+        (lsb if is_lsb else relative).append(difference)
+        per_sample += difference.max(axis=1)
+    every = np.concatenate([part.ravel() for part in (*lsb, *relative)])
+    steps = np.concatenate([part.ravel() for part in lsb]) if lsb else None
+    figures = Figures(
+        max_lsb=None if steps is None else float(steps.max()),
+        mean_lsb=None if steps is None else float(steps.mean()),
+        max_relative=max(float(part.max()) for part in relative) if relative else None,
+        differing_share=float(np.mean(every > 0)),
+        top1_agreement=_top1(graph, expected, actual),
+    )
+    return figures, per_sample
+
+
+def _top1(graph: Graph, expected: Outputs, actual: Outputs) -> float | None:
+    for i, tensor in enumerate(graph.output_tensors):
+        want = np.concatenate([dequantize(tensor, np.asarray(row[i])) for row in expected])
+        have = np.concatenate([dequantize(tensor, np.asarray(row[i])) for row in actual])
+        task = task_of(want, None, [t.shape[1:] for t in graph.input_tensors])
+        if task != "values":
+            return agreement(want, have, task)
+    return None
+
+
+def _size(layer: LayerDifference) -> float:
+    return layer.max_lsb if layer.max_lsb is not None else (layer.max_relative or 0.0)

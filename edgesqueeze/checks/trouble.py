@@ -1,0 +1,190 @@
+"""Signs of trouble in a .tflite that runs on real data: each is looked for, and named.
+
+They are what a conversion that went wrong looks like from outside: an output that no longer depends on
+the input, activations that are stuck or cut off, data in another unit than the model was calibrated with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesqueeze.base.findings import Finding
+from edgesqueeze.checks.agreement import classes_of, per_output, task_of
+from edgesqueeze.graph import Graph, Tensor, TfliteModel
+from edgesqueeze.graph.affine import is_quantized, quantized_twin, real_range
+
+Array = npt.NDArray[Any]
+
+MIN_SAMPLES = 8
+"""With fewer samples, nothing is said: a handful may well agree by chance."""
+COLLAPSED_SHARE = 0.95
+"""An output that chooses one class on so many of the samples has collapsed ..."""
+SPREAD_SHARE = 0.8
+"""... if the original, or the labels, give no class more than this."""
+SATURATED_SHARE = 0.05
+"""Share of an activation's values at one end of its range. Calibration on min and max leaves about none
+there, except where a ReLU or ReLU6 puts that end."""
+DEAD_CHANNELS_SHARE = 0.5
+"""Share of channels that never change. A few are normal after ReLU."""
+CLIPPED_SHARE = 0.1
+"""Share of input values outside of what the input's scale can express."""
+USED_SHARE = 1 / 16
+"""Share of the input's range that the data span: below it, at most 16 of 256 levels are used."""
+
+# Their outputs reach both ends of the range by design.
+BOUNDED = ("SOFTMAX", "LOG_SOFTMAX", "LOGISTIC", "TANH", "HARD_SWISH", "RELU_N1_TO_1", "L2_NORMALIZATION")
+# They only move or regroup values; what is wrong with those is said where they are computed.
+MOVERS = frozenset(
+    {"QUANTIZE", "DEQUANTIZE", "RESHAPE", "EXPAND_DIMS", "SQUEEZE", "TRANSPOSE", "PAD", "PADV2", "MIRROR_PAD"}
+    | {"CONCATENATION", "PACK", "UNPACK", "SPLIT", "SPLIT_V", "SLICE", "STRIDED_SLICE", "GATHER"}
+    | {"MAX_POOL_2D"}
+)
+# Ends of the range that an activation function puts there: ReLU6, and sigmoid or hard sigmoid.
+NATURAL_TOPS = (6.0, 1.0)
+
+
+def find_trouble(
+    model: TfliteModel,
+    inputs: Sequence[Array],
+    outputs: Sequence[Array],
+    activations: Mapping[int, Array],
+    original: Sequence[Array] | None = None,
+    labels: Array | Sequence[Array | None] | None = None,
+) -> tuple[Finding, ...]:
+    """Look for signs of trouble on real data.
+
+    Args:
+        model: what was run.
+        inputs: per graph input, the data as real numbers ``[n, ...]``.
+        outputs: per graph output, real numbers ``[n, ...]``.
+        activations: by tensor index, raw values ``[m, *shape]`` of computed tensors, on some of the samples.
+        original: the float original's outputs on the same samples, if at hand.
+        labels: as for ``compare.fidelity``; they tell how the classes are spread when there is no original.
+    """
+    graph = model.main
+    if len(outputs[0]) < MIN_SAMPLES:
+        return ()
+    found: list[Finding] = []
+    for tensor, values in zip(graph.input_tensors, inputs, strict=True):
+        found += _input_scale(graph, tensor, values)
+    truths = per_output(labels)
+    for i, (tensor, values) in enumerate(zip(graph.output_tensors, outputs, strict=True)):
+        reference = None if original is None else original[i]
+        found += _output(graph, tensor, values, reference, truths[i] if i < len(truths) else None)
+    makers = {index: operator.opcode for operator in graph.operators for index in operator.outputs}
+    for index, values in activations.items():
+        tensor = graph.tensors[index]
+        if makers.get(index) in MOVERS or len(values) < MIN_SAMPLES:
+            continue
+        if index not in graph.outputs:
+            found += _dead(tensor, values)
+        if is_quantized(tensor) and makers.get(index) not in BOUNDED:
+            found += _saturated(tensor, values)
+    return tuple(found)
+
+
+def _input_scale(graph: Graph, tensor: Tensor, values: Array) -> Iterator[Finding]:
+    tensor = quantized_twin(graph, tensor)
+    if not is_quantized(tensor) or not values.size:
+        return
+    low, high = real_range(tensor)
+    seen = (
+        f"the data run from {values.min():.4g} to {values.max():.4g}, the input takes {low:.4g} to {high:.4g}"
+    )
+    half_step = (high - low) / 510
+    clipped = float(np.mean((values < low - half_step) | (values > high + half_step)))
+    if clipped >= CLIPPED_SHARE:
+        yield _warning(
+            "input-clipped",
+            tensor.name,
+            f"{seen}: {clipped:.0%} of the values are cut off. Were the data scaled as in training?",
+        )
+    used = float(values.max() - values.min()) / (high - low)
+    if 0 < used < USED_SHARE:
+        yield _warning(
+            "input-range-unused",
+            tensor.name,
+            f"{seen}: they use {used:.1%} of the levels. Were the data scaled as in training?",
+        )
+
+
+def _output(
+    graph: Graph, tensor: Tensor, values: Array, original: Array | None, labels: Array | None
+) -> Iterator[Finding]:
+    if bool(np.all(values == values[:1])):
+        yield Finding(
+            code="constant-output",
+            subject=tensor.name,
+            message=f"it is the same on all {len(values)} samples",
+            severity="error",
+        )
+        return
+    shapes = [source.shape[1:] for source in graph.input_tensors]
+    task = task_of(values if original is None else original, labels, shapes)
+    if task == "values":
+        return
+    share = _largest_share(classes_of(values, task))
+    if share < COLLAPSED_SHARE:
+        return
+    expected = None
+    if original is not None:
+        expected = _largest_share(classes_of(original, task))
+    elif labels is not None:
+        expected = _largest_share(labels.argmax(axis=-1) if labels.shape == values.shape else labels)
+    if expected is not None and expected <= SPREAD_SHARE:
+        source = "the labels" if original is None else "the original"
+        yield _warning(
+            "collapsed-output",
+            tensor.name,
+            f"one class is chosen on {share:.0%} of the samples; {source} give none more than {expected:.0%}",
+        )
+
+
+def _largest_share(classes: Array) -> float:
+    _, counts = np.unique(classes, return_counts=True)
+    return float(counts.max() / counts.sum())
+
+
+def _dead(tensor: Tensor, values: Array) -> Iterator[Finding]:
+    if bool(np.all(values == values[:1])):
+        yield _warning(
+            "dead-activation", tensor.name, f"its values are the same on all {len(values)} samples"
+        )
+        return
+    channels = values.shape[-1]
+    if values.ndim < 2 or channels < 2:
+        return
+    rows = values.reshape(-1, channels)
+    dead = int(np.sum(rows.min(axis=0) == rows.max(axis=0)))
+    if dead / channels >= DEAD_CHANNELS_SHARE:
+        yield _warning(
+            "dead-channels",
+            tensor.name,
+            f"{dead} of {channels} channels never change on {len(values)} samples",
+        )
+
+
+def _saturated(tensor: Tensor, values: Array) -> Iterator[Finding]:
+    limits = np.iinfo(tensor.dtype)
+    low, high = real_range(tensor)
+    step = (high - low) / (int(limits.max) - int(limits.min))
+    for end, bound, real, natural in (
+        ("lowest", int(limits.min), low, abs(low) <= step),
+        ("highest", int(limits.max), high, any(abs(high - top) <= step for top in NATURAL_TOPS)),
+    ):
+        share = float(np.mean(values == bound))
+        if share >= SATURATED_SHARE and not natural:
+            yield _warning(
+                "saturated-activation",
+                tensor.name,
+                f"{share:.0%} of its values sit at the {end} value it can hold "
+                f"({real:.4g}): calibrate on data like these",
+            )
+
+
+def _warning(code: str, subject: str, message: str) -> Finding:
+    return Finding(code=code, subject=subject, message=message, severity="warning")

@@ -1,0 +1,208 @@
+"""Does a .tflite do what its original does, everywhere it runs? The whole check, as one record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from edgesqueeze.base.findings import Finding
+from edgesqueeze.checks.agreement import EvalData, Fidelity, fidelity
+from edgesqueeze.checks.original import in_output_order, original_outputs, real_outputs
+from edgesqueeze.checks.parity import TOLERANCE_LSB, Reference, choose_reference, compare_runtimes
+from edgesqueeze.checks.records import Parity
+from edgesqueeze.checks.replay import CANNOT_RUN, data_tensors
+from edgesqueeze.checks.trouble import MIN_SAMPLES, find_trouble
+from edgesqueeze.graph import TfliteModel
+from edgesqueeze.graph.affine import numpy_dtype
+from edgesqueeze.graph.expose import with_outputs
+from edgesqueeze.runners.registry import RUNNERS, Runner, require_runner
+from edgesqueeze.runners.samples import data_samples, random_data, real_inputs
+
+Array = npt.NDArray[Any]
+
+MAX_SAMPLES = 1000
+"""How many samples of the data are used unless told otherwise."""
+PARITY_SAMPLES = 64
+"""How many of them every runtime runs; the reference runs all."""
+ACTIVATION_BYTES = 64 << 20
+"""Activations are looked at on as many samples as fit in this."""
+NO_DATA = "no data given: agreement between runtimes on random inputs says nothing about accuracy"
+
+
+class Verification(BaseModel):
+    """Everything that ``edgesqueeze verify`` finds out.
+
+    Attributes:
+        schema_version: of this record as JSON.
+        model: the .tflite's name.
+        sha256: of the .tflite.
+        data: whether the inputs were given, or random.
+        samples: how many of them were used.
+        ok: whether parity holds on all runtimes.
+        parity: the model on several runtimes.
+        fidelity: the model against its original or the labels, run on ``parity.reference``; None when
+            neither was given.
+        findings: signs of trouble, and what was not looked at.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    model: str
+    sha256: str
+    data: Literal["given", "random"]
+    samples: int
+    ok: bool
+    parity: Parity
+    fidelity: Fidelity | None
+    findings: tuple[Finding, ...]
+
+
+def verify(
+    model: TfliteModel,
+    *,
+    data: EvalData | None = None,
+    against: Path | None = None,
+    runtimes: Sequence[str] = (),
+    custom_objects: Sequence[str] = (),
+    max_samples: int = MAX_SAMPLES,
+    tolerance_lsb: float = TOLERANCE_LSB,
+    seed: int = 0,
+) -> Verification:
+    """Run a .tflite on several runtimes and compare it with its original.
+
+    Args:
+        model: the .tflite.
+        data: real data; random inputs if not given.
+        against: the original: a Keras model or a .tflite.
+        runtimes: names from the table of runners; all that can run here if empty.
+        custom_objects: ``MODULE:NAME`` of classes that a Keras original needs.
+        max_samples: at most so many of the data, spread evenly.
+        tolerance_lsb: see ``parity.compare_runtimes``.
+        seed: of the random inputs.
+
+    Raises:
+        UsageError: an unknown runtime, data that do not fit, a model that cannot be read.
+        MissingToolError: a runtime that was named, or TensorFlow for a Keras original, is not installed.
+        UnsupportedModelError: no runtime can run the model.
+    """
+    runners = [require_runner(name) for name in dict.fromkeys(runtimes)] or _defaults()
+    used = random_data(model, PARITY_SAMPLES, seed) if data is None else data.pick(max_samples)
+    samples = data_samples(model, used)
+    reference = choose_reference(model, samples)
+    parity = _parity(model, samples, runners, reference, required=bool(runtimes), tolerance_lsb=tolerance_lsb)
+    outputs = real_outputs(model, reference.outputs)
+    original = None
+    if against is not None:
+        original = original_outputs(against, used, custom_objects)
+        if against.suffix != ".tflite":
+            original = in_output_order(model, original)
+    compared = None
+    if original is not None or used.labels is not None:
+        shapes = [tensor.shape[1:] for tensor in model.main.input_tensors]
+        compared = fidelity(original, outputs, used.labels, shapes)
+    findings: tuple[Finding, ...] = (_no_data(model),)
+    if data is not None:
+        findings = _findings(model, used, samples, reference, outputs, original)
+    return Verification(
+        model=model.name,
+        sha256=model.sha256,
+        data="random" if data is None else "given",
+        samples=len(samples),
+        ok=parity.ok,
+        parity=parity,
+        fidelity=compared,
+        findings=findings,
+    )
+
+
+def trouble_on(
+    model: TfliteModel, data: EvalData, original: Sequence[Array] | None = None
+) -> tuple[Finding, ...]:
+    """Run the model on real data and look for signs of trouble; see ``trouble.find_trouble``.
+
+    Args:
+        model: the .tflite.
+        data: real data.
+        original: the original's outputs on them, per output ``[n, ...]``, if at hand.
+    """
+    samples = data_samples(model, data)
+    reference = choose_reference(model, samples)
+    return _findings(model, data, samples, reference, real_outputs(model, reference.outputs), original)
+
+
+def _defaults() -> list[Runner]:
+    return [runner for runner in RUNNERS.values() if runner.by_default]
+
+
+def _parity(
+    model: TfliteModel,
+    samples: Sequence[Sequence[Array]],
+    runners: Sequence[Runner],
+    reference: Reference,
+    *,
+    required: bool,
+    tolerance_lsb: float,
+) -> Parity:
+    rows = _spread(len(samples), PARITY_SAMPLES)
+    # A model with state gives other outputs when samples are left out, so the reference runs again.
+    whole = len(rows) == len(samples)
+    return compare_runtimes(
+        model,
+        [samples[i] for i in rows],
+        runners,
+        required=required,
+        tolerance_lsb=tolerance_lsb,
+        reference=reference if whole else None,
+    )
+
+
+def _findings(
+    model: TfliteModel,
+    data: EvalData,
+    samples: Sequence[Sequence[Array]],
+    reference: Reference,
+    outputs: Sequence[Array],
+    original: Sequence[Array] | None,
+) -> tuple[Finding, ...]:
+    activations, missing = _activations(model, samples, reference.runner)
+    found = find_trouble(model, real_inputs(model, data), outputs, activations, original, data.labels)
+    return (*found, *missing)
+
+
+def _activations(
+    model: TfliteModel, samples: Sequence[Sequence[Array]], runner: Runner
+) -> tuple[dict[int, Array], tuple[Finding, ...]]:
+    """Raw values of all computed tensors, on some samples; or a finding that says why there are none."""
+    graph = model.main
+    tensors = data_tensors(graph)
+    size = sum(
+        graph.tensors[index].elements * numpy_dtype(graph.tensors[index]).itemsize for index in tensors
+    )
+    limit = max(MIN_SAMPLES, min(PARITY_SAMPLES, ACTIVATION_BYTES // max(size, 1)))
+    rows = _spread(len(samples), limit)
+    try:
+        values = runner.run(with_outputs(model, tensors), [samples[i] for i in rows])
+    except CANNOT_RUN as error:
+        return {}, (
+            Finding(
+                code="activations-not-seen",
+                subject=model.name,
+                message=f"{runner.title} does not show intermediate values of this model: {error.problem}",
+            ),
+        )
+    return {index: np.concatenate([row[i] for row in values]) for i, index in enumerate(tensors)}, ()
+
+
+def _spread(count: int, limit: int) -> list[int]:
+    rows: list[int] = np.unique(np.linspace(0, count - 1, min(limit, count)).round().astype(int)).tolist()
+    return rows
+
+
+def _no_data(model: TfliteModel) -> Finding:
+    return Finding(code="no-data", subject=model.name, message=NO_DATA, severity="note")

@@ -1,0 +1,88 @@
+import json
+
+import numpy as np
+import pytest
+
+from edgesqueeze.checks.agreement import EvalData
+from edgesqueeze.checks.verify import NO_DATA, Verification, verify
+from edgesqueeze.errors import UsageError
+from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
+from runtime_tests.support.tflite_builder import tiny_cnn
+
+LITERT = ("litert-reference",)
+
+
+def _images(count=20):
+    return np.random.default_rng(1).uniform(-2.4, 2.4, (count, 8, 8, 1))
+
+
+def test_without_data_it_says_what_that_means():
+    result = verify(parse_tflite(tiny_cnn()), runtimes=LITERT)
+    assert result.ok
+    assert result.data == "random"
+    assert result.fidelity is None
+    assert [finding.message for finding in result.findings] == [NO_DATA]
+
+
+def test_labels_give_accuracy_and_the_original_agreement(tmp_path):
+    path = tmp_path / "float.tflite"
+    path.write_bytes(tiny_cnn(seed=1))
+    model = parse_tflite(tiny_cnn())
+    labels = np.arange(20) % 4
+    result = verify(model, data=EvalData((_images(),), labels), against=path, runtimes=LITERT)
+    (output,) = result.fidelity.outputs
+    assert result.data == "given"
+    assert result.fidelity.samples == 20
+    assert 0 <= output.accuracy.compressed <= 1
+    assert 0 <= output.accuracy.original <= 1
+    # Another model's weights: it must not pass for the same one.
+    assert output.normalized_error > 0.1
+
+
+def test_a_model_agrees_with_itself(tmp_path):
+    path = tmp_path / "same.tflite"
+    path.write_bytes(tiny_cnn())
+    result = verify(parse_tflite(tiny_cnn()), against=path, runtimes=LITERT)
+    (output,) = result.fidelity.outputs
+    assert (output.top1_agreement, output.normalized_error, output.max_error) == (1, 0, 0)
+
+
+def test_more_data_than_parity_needs():
+    result = verify(
+        parse_tflite(tiny_cnn()), data=EvalData((_images(200),)), runtimes=LITERT, max_samples=150
+    )
+    assert result.samples == 150
+    assert result.parity.samples == 64
+
+
+def test_trouble_is_told():
+    pixels = EvalData((np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1)),))
+    result = verify(parse_tflite(tiny_cnn()), data=pixels, runtimes=LITERT)
+    assert "input-clipped" in {finding.code for finding in result.findings}
+
+
+def test_a_model_that_tflm_does_not_have_goes_by_litert():
+    graph = GraphBuilder()
+    x = graph.input((1, 5), "float32")
+    y = graph.tensor((1, 5), "float32")
+    graph.op("GELU", [x], [y])
+    result = verify(parse_tflite(graph.build([y])))
+    assert result.parity.reference == "litert-reference"
+    rows = {row.runtime: row for row in result.parity.runtimes}
+    assert rows["tflm"].status in ("unsupported", "unavailable")
+    assert rows["litert"].status in ("identical", "rounding")
+    assert result.ok
+
+
+def test_an_unknown_runtime():
+    with pytest.raises(UsageError, match="no runtime"):
+        verify(parse_tflite(tiny_cnn()), runtimes=("cloud",))
+
+
+def test_the_json_holds_what_the_report_promises():
+    result = verify(parse_tflite(tiny_cnn()), runtimes=LITERT)
+    document = json.loads(result.model_dump_json())
+    assert document["schema_version"] == 1
+    assert document["parity"]["reference"] == result.parity.reference
+    assert Verification.model_validate_json(result.model_dump_json()) == result

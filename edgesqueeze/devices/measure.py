@@ -1,0 +1,280 @@
+"""How long a model takes on real devices: one record for each."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesqueeze.devices.channel import end_channels
+from edgesqueeze.devices.check import check_outputs
+from edgesqueeze.devices.jobs import Job, JobResult
+from edgesqueeze.devices.notes import findings_of
+from edgesqueeze.devices.records import Failure, MeasuredMemory, Measurement, ThreadRun
+from edgesqueeze.devices.session import LOCAL, Session, open_local, open_session
+from edgesqueeze.devices.ssh_host import Host
+from edgesqueeze.errors import DeviceError, EdgeSqueezeError, UnsupportedModelError, UsageError
+from edgesqueeze.graph import TfliteModel
+from edgesqueeze.runners.samples import data_samples, random_data
+from edgesqueeze.timing.emulation_records import Range
+
+Array = npt.NDArray[Any]
+
+WARMUP_RUNS = 5
+WARMUP_SECONDS = 0.5
+INTERRUPT_SECONDS = 15.0
+MOST_SECONDS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to measure.
+
+    Attributes:
+        threads: numbers of threads; None: 1 to 4, then powers of two, as far as the device has cores.
+        seed: of the random input.
+        min_runs: measured inferences, at least ...
+        min_seconds: ... and for so long, at least.
+        max_seconds: measuring ends here even so, though not before ten inferences.
+        sustain_seconds: then keep running with the most threads, to see whether the device slows down.
+        install: put a runtime into a folder of its own on a device that has none.
+    """
+
+    threads: tuple[int, ...] | None = None
+    seed: int = 0
+    min_runs: int = 50
+    min_seconds: float = 1.0
+    max_seconds: float = 5.0
+    sustain_seconds: float = 0.0
+    install: bool = False
+
+    def __post_init__(self) -> None:
+        counts = self.threads if self.threads is not None else (1,)
+        if not counts or min(counts) < 1 or max(counts) > 1024:
+            raise UsageError("numbers of threads must be from 1 to 1024", got=str(list(counts)))
+        times = (self.min_seconds, self.max_seconds, self.sustain_seconds)
+        if self.min_runs < 1 or not all(0 <= seconds < MOST_SECONDS for seconds in times):
+            raise UsageError(f"at least one run, and times from 0 to {MOST_SECONDS:,} s, are needed")
+
+
+def measure(
+    model: TfliteModel, device: Session | Host | str, settings: Settings | None = None
+) -> Measurement:
+    """Run a model on a device, and say how long it takes and whether its outputs are right.
+
+    Args:
+        model: any .tflite that LiteRT runs, of batch 1.
+        device: a session, a board, or ``local``: this computer.
+        settings: how to measure.
+
+    Raises:
+        UsageError: a host that cannot be reached (``ConnectError``), or more threads than cores.
+        UnsupportedModelError: a model that takes several samples at once.
+        DeviceError: no runtime there, or it cannot run the model, or the device failed.
+    """
+    settings = settings or Settings()
+    if isinstance(device, Session):
+        return _measure(model, device, settings)
+    if isinstance(device, Host):
+        with open_session(device, settings.install) as session:
+            return _measure(model, session, settings)
+    if device != LOCAL:
+        raise UsageError("that is no device", expected=f"a Session, a Host, or {LOCAL!r}", got=repr(device))
+    with open_local() as session:
+        return _measure(model, session, settings)
+
+
+def measure_all(
+    model: TfliteModel, hosts: Sequence[Host | str], settings: Settings | None = None
+) -> tuple[Measurement | Failure, ...]:
+    """The same on several devices side by side; one that fails does not hide the others.
+
+    Args:
+        model: see ``measure``.
+        hosts: boards, or ``local``.
+        settings: how to measure.
+
+    Returns:
+        For each host, in order, a measurement or why there is none.
+    """
+    found: dict[int, Measurement | Failure | BaseException] = {}
+
+    def work(place: int) -> None:
+        try:
+            found[place] = _measure_or_fail(model, hosts[place], settings)
+        except BaseException as error:
+            found[place] = error
+
+    threads = [threading.Thread(target=work, args=(place,)) for place in range(len(hosts))]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            thread.join()
+    except BaseException:
+        _interrupt(threads)
+        raise
+    results = [found[place] for place in range(len(hosts))]
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return tuple(result for result in results if isinstance(result, Measurement | Failure))
+
+
+def thread_counts(cores: int) -> tuple[int, ...]:
+    """1 to 4, then powers of two and the number itself."""
+    counts = {count for count in (1, 2, 3, 4) if count <= cores}
+    counts |= {1 << i for i in range(2, cores.bit_length()) if 1 << i <= cores}
+    return tuple(sorted(counts | {cores}))
+
+
+def _measure_or_fail(
+    model: TfliteModel, host: Host | str, settings: Settings | None
+) -> Measurement | Failure:
+    try:
+        return measure(model, host, settings)
+    except EdgeSqueezeError as error:
+        return Failure(
+            host=host.destination if isinstance(host, Host) else host,
+            error=type(error).__name__,
+            message=str(error),
+            exit_code=error.exit_code,
+        )
+
+
+def _interrupt(threads: Sequence[threading.Thread]) -> None:
+    """End what the threads talk with: each then fails, cleans up and ends."""
+    until = time.monotonic() + INTERRUPT_SECONDS
+    while any(thread.is_alive() for thread in threads) and time.monotonic() < until:
+        end_channels({thread.ident for thread in threads})
+        for thread in threads:
+            thread.join(0.1)
+
+
+def _measure(model: TfliteModel, session: Session, settings: Settings) -> Measurement:
+    started = time.monotonic()
+    sample = data_samples(model, random_data(model, 1, settings.seed))[0]
+    jobs = _jobs(model, sample, _threads(session, settings), settings)
+    results = session.run(jobs)
+    if results[0].error:
+        raise _cannot_run(model, session, results[0])
+    good = [result for result in results if not result.error]
+    runs = tuple(_statistics(result, good[0]) for result in good)
+    outputs = check_outputs(
+        model,
+        sample,
+        {result.threads: result.outputs for result in good if result.outputs is not None},
+        lambda pieces, samples, threads: _run_plainly(session, pieces, samples, threads),
+    )
+    sustained = results[-1].sustained
+    after = session.look()
+    first = runs[0]
+    busy = sum(result.busy_seconds for result in results)
+    return Measurement(
+        model=model.name,
+        sha256=model.sha256,
+        host=session.name,
+        runtime=good[0].runtime,
+        runtime_version=good[0].runtime_version,
+        device=session.device,
+        latency_ms=Range(estimate=first.median_ms, low=first.min_ms, high=first.p90_ms),
+        threads=runs,
+        outputs=outputs,
+        sustained=sustained,
+        sustained_threads=results[-1].threads if sustained else None,
+        memory=MeasuredMemory(flash_model_bytes=len(model.content), ram_bytes=first.peak_rss_bytes),
+        runtime_notes=good[0].notes,
+        findings=findings_of(session.device, after, runs, results, sustained, settings.min_runs),
+        overhead_seconds=round(session.ready_seconds + time.monotonic() - started - busy, 3),
+    )
+
+
+def _threads(session: Session, settings: Settings) -> tuple[int, ...]:
+    cores = session.device.usable_cores
+    if settings.threads is None:
+        return thread_counts(cores)
+    if max(settings.threads) > cores:
+        raise UsageError(
+            f"{session.name} has fewer cores than threads were asked for",
+            expected=f"1 to {cores} threads",
+            got=str(max(settings.threads)),
+        )
+    return tuple(sorted(set(settings.threads)))
+
+
+def _jobs(model: TfliteModel, sample: list[Array], threads: Sequence[int], settings: Settings) -> list[Job]:
+    return [
+        Job(
+            name=model.name,
+            content=model.content,
+            inputs=sample,
+            threads=count,
+            warmup_runs=WARMUP_RUNS,
+            warmup_seconds=WARMUP_SECONDS,
+            min_runs=settings.min_runs,
+            min_seconds=settings.min_seconds,
+            max_seconds=settings.max_seconds,
+            sustain_seconds=settings.sustain_seconds if count == threads[-1] else 0.0,
+            want_outputs=True,
+            fresh_process=True,
+        )
+        for count in threads
+    ]
+
+
+def _run_plainly(
+    session: Session, model: TfliteModel, samples: Sequence[Sequence[Array]], threads: int
+) -> list[list[Array]]:
+    """Outputs alone, without timing."""
+    rows = []
+    for sample in samples:
+        job = Job(
+            name=model.name,
+            content=model.content,
+            inputs=list(sample),
+            threads=threads,
+            warmup_runs=0,
+            min_runs=1,
+            min_seconds=0.0,
+            max_seconds=0.0,
+            want_outputs=True,
+            fresh_process=True,
+        )
+        (result,) = session.run([job])
+        if result.error or result.outputs is None:
+            raise UnsupportedModelError(f"{session.name} cannot run {model.name}: {result.error}")
+        rows.append(list(result.outputs))
+    return rows
+
+
+def _cannot_run(model: TfliteModel, session: Session, result: JobResult) -> DeviceError:
+    device = session.device
+    name, version = next(iter(device.runtimes.items()))
+    return DeviceError(
+        f"{session.name} cannot run {model.name}: {result.error}",
+        got=f"{name} {version}, {device.architecture}, Python {device.python_version}",
+        hint="see with `edgesqueeze verify` whether this computer's runtimes can; if so, the device may "
+        "need a newer runtime",
+    )
+
+
+def _statistics(result: JobResult, first: JobResult) -> ThreadRun:
+    times = np.array(result.times_ms)
+    median, p90, p99 = (float(value) for value in np.percentile(times, (50, 90, 99)))
+    return ThreadRun(
+        threads=result.threads,
+        runs=len(times),
+        load_ms=result.load_ms,
+        median_ms=median,
+        mean_ms=float(times.mean()),
+        min_ms=float(times.min()),
+        p90_ms=p90,
+        p99_ms=p99,
+        peak_rss_bytes=result.peak_rss_bytes,
+        speedup=float(np.median(first.times_ms)) / median if median else 1.0,
+    )

@@ -1,0 +1,1 @@
+"""How each operator becomes calls of C kernels: one file a family, all rows in `table.py`."""

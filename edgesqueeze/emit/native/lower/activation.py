@@ -1,0 +1,213 @@
+"""Operators of one input as kernel calls: activation functions, requantization, softmax.
+
+A function of one int8 is a table of 256 results, computed here in the arithmetic of TFLite's kernel. Where it
+only clamps, no table is needed, and where it changes nothing, not even a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesqueeze.emit.native.lower.fixed_point import input_scaling, logistic, tanh
+from edgesqueeze.emit.native.lower.hard_swish import hard_swish
+from edgesqueeze.emit.native.lower.pairs import HEADER, clamp_call, lookup_call, require_scales
+from edgesqueeze.emit.native.numerics import (
+    INT8_MAX,
+    INT8_MIN,
+    activation_range,
+    multiply_by_quantized_multiplier,
+    quantization_of,
+    quantize_multiplier,
+    round_half_away,
+    rounding_divide_by_pot,
+)
+from edgesqueeze.emit.native.operands import computed, require_same_elements, require_shape
+from edgesqueeze.emit.native.records import (
+    Call,
+    Lowering,
+    Operation,
+    Placement,
+    Struct,
+    UnsupportedOperationError,
+)
+from edgesqueeze.graph import Tensor
+
+Integers = npt.NDArray[np.int64]
+Table = Callable[[Operation, Integers], Integers]
+"""An operator's results for int8 inputs, before they are clamped to int8."""
+
+INT8_VALUES = np.arange(INT8_MIN, INT8_MAX + 1)
+
+SOFTMAX_INTEGER_BITS = 5
+SOFTMAX_SCALE = 1 / 256
+SOFTMAX_DEPTH = 4095
+"""Values in a row whose exponentials can be summed up in 32 bits."""
+
+
+def lower_relu(operation: Operation) -> tuple[Call | Placement, ...]:
+    """RELU; between tensors of one quantization it is a clamp."""
+    source, output = _tensors(operation)
+    low, high = activation_range("RELU", output)
+    if quantization_of(source) == quantization_of(output):
+        return _clamp(operation, low, high)
+    return lookup_call(computed(source), output, np.clip(_requantized(operation, INT8_VALUES), low, high))
+
+
+def lower_relu6(operation: Operation) -> tuple[Call | Placement, ...]:
+    """RELU6; TFLM clamps the integers by the input's quantization and does not look at the output's."""
+    source, _ = _tensors(operation)
+    return _clamp(operation, *activation_range("RELU6", source))
+
+
+def lower_quantize(operation: Operation) -> tuple[Call | Placement, ...]:
+    """QUANTIZE from int8 to int8; without a call where the quantization stays the same."""
+    source, output = _tensors(operation)
+    if quantization_of(source) == quantization_of(output):
+        return _clamp(operation, INT8_MIN, INT8_MAX)
+    return lookup_call(computed(source), output, _requantized(operation, INT8_VALUES))
+
+
+def lower_softmax(operation: Operation) -> tuple[Call | Placement, ...]:
+    """SOFTMAX over the last dimension."""
+    source, output = _tensors(operation)
+    require_shape(output, source.shape)
+    if quantization_of(output) != (SOFTMAX_SCALE, INT8_MIN):
+        raise UnsupportedOperationError(
+            "the output of SOFTMAX has another scale than 1/256 and zero point -128"
+        )
+    depth = source.shape[-1] if source.shape else 1
+    if depth > SOFTMAX_DEPTH:
+        raise UnsupportedOperationError(f"SOFTMAX over {depth} values; at most {SOFTMAX_DEPTH}")
+    scale, _ = quantization_of(source)
+    # TFLite caps the factor, and refuses those of one or less.
+    real = min(float(operation.option("beta")) * scale, 2.0**SOFTMAX_INTEGER_BITS * (1 - 2.0**-31))
+    multiplier, left, radius = input_scaling(real, SOFTMAX_INTEGER_BITS)
+    if left < 1:
+        raise UnsupportedOperationError("the input's scale is too small for SOFTMAX")
+    members = {
+        "rows": source.elements // depth,
+        "depth": depth,
+        "multiplier": multiplier,
+        "minimum": -min(radius, INT8_MAX - INT8_MIN),
+        "left": left,
+    }
+    parameters = Struct("es_softmax", members)
+    call = Call("es_softmax_s8", HEADER, parameters, (computed(source),), (output.index,), overlap={0: 0})
+    return (call,)
+
+
+def _tensors(operation: Operation) -> tuple[Tensor, Tensor]:
+    """Input and output: int8 with a scale each, and as many elements."""
+    source, output = operation.input(0), operation.output()
+    require_scales(source, output)
+    require_same_elements(source, output)
+    return source, output
+
+
+def _lower_table(table: Table) -> Lowering:
+    def lower(operation: Operation) -> tuple[Call | Placement, ...]:
+        source, output = _tensors(operation)
+        return lookup_call(computed(source), output, table(operation, INT8_VALUES))
+
+    return lower
+
+
+def _clamp(operation: Operation, low: int, high: int) -> tuple[Call | Placement, ...]:
+    source, output = operation.input(0), operation.output()
+    if (low, high) == (INT8_MIN, INT8_MAX):
+        return (Placement(output.index, computed(source), 0),)
+    return clamp_call(computed(source), output, low, high)
+
+
+def _requantized(operation: Operation, x: Integers) -> Integers:
+    (scale_in, zero_in), (scale_out, zero_out) = map(
+        quantization_of, (operation.input(0), operation.output())
+    )
+    return (
+        multiply_by_quantized_multiplier(x - zero_in, *quantize_multiplier(scale_in / scale_out)) + zero_out
+    )
+
+
+def _logistic(operation: Operation, x: Integers) -> Integers:
+    if quantization_of(operation.output())[1] != INT8_MIN:
+        raise UnsupportedOperationError("the output of LOGISTIC has another zero point than -128")
+    scaled, saturated = _in_q4(operation, x)
+    result = rounding_divide_by_pot(logistic(scaled, 4), 23) + INT8_MIN
+    return np.where(saturated == 0, result, np.where(saturated > 0, INT8_MAX, INT8_MIN))
+
+
+def _tanh(operation: Operation, x: Integers) -> Integers:
+    scaled, saturated = _in_q4(operation, x)
+    result = rounding_divide_by_pot(tanh(scaled, 4), 24)
+    return np.where(saturated == 0, result, np.where(saturated > 0, INT8_MAX, INT8_MIN))
+
+
+def _in_q4(operation: Operation, x: Integers) -> tuple[Integers, Integers]:
+    """Inputs in Q4, and whether they lie below (-1) or above (1) what the form holds."""
+    scale, zero_point = quantization_of(operation.input(0))
+    multiplier, shift, radius = input_scaling(scale, 4)
+    if shift < 0:
+        raise UnsupportedOperationError("the input's scale is too small")
+    distance = x - zero_point
+    saturated = np.where(distance <= -radius, -1, np.where(distance >= radius, 1, 0))
+    inside = np.where(saturated == 0, distance, 0)
+    return multiply_by_quantized_multiplier(inside, multiplier, shift), saturated
+
+
+def _leaky_relu(operation: Operation, x: Integers) -> Integers:
+    (scale_in, zero_in), (scale_out, zero_out) = map(
+        quantization_of, (operation.input(0), operation.output())
+    )
+    positive = quantize_multiplier(scale_in / scale_out)
+    real = scale_in * float(operation.option("alpha")) / scale_out
+    distance = x - zero_in
+    below = multiply_by_quantized_multiplier(distance, *quantize_multiplier(abs(real)))
+    below = below if real >= 0 else -below
+    return np.where(distance >= 0, multiply_by_quantized_multiplier(distance, *positive), below) + zero_out
+
+
+def _hard_swish(operation: Operation, x: Integers) -> Integers:
+    source, output = operation.input(0), operation.output()
+    return hard_swish(x, quantization_of(source), quantization_of(output))
+
+
+def _abs(operation: Operation, x: Integers) -> Integers:
+    (scale_in, zero_in), (scale_out, zero_out) = map(
+        quantization_of, (operation.input(0), operation.output())
+    )
+    distance: Integers = abs(x - zero_in)
+    if scale_in == scale_out:
+        return distance + zero_out
+    return multiply_by_quantized_multiplier(distance, *quantize_multiplier(scale_in / scale_out)) + zero_out
+
+
+def _elu(operation: Operation, x: Integers) -> Integers:
+    """TFLM's table, which it computes in float32."""
+    (scale_in, zero_in), (scale_out, zero_out) = map(
+        quantization_of, (operation.input(0), operation.output())
+    )
+    real = (np.float32(scale_in) * (x - zero_in).astype(np.float32)).astype(np.float32)
+    exponential = np.exp(np.minimum(real, 0).astype(np.float64)).astype(np.float32)
+    result = np.where(real < 0, exponential - np.float32(1), real).astype(np.float32)
+    inverse = np.float32(1) / np.float32(scale_out)
+    return np.array([round_half_away(float(value * inverse)) + zero_out for value in result], np.int64)
+
+
+LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
+    {
+        "ABS": _lower_table(_abs),
+        "ELU": _lower_table(_elu),
+        "HARD_SWISH": _lower_table(_hard_swish),
+        "LEAKY_RELU": _lower_table(_leaky_relu),
+        "LOGISTIC": _lower_table(_logistic),
+        "QUANTIZE": lower_quantize,
+        "RELU": lower_relu,
+        "RELU6": lower_relu6,
+        "SOFTMAX": lower_softmax,
+        "TANH": _lower_table(_tanh),
+    }
+)

@@ -1,0 +1,1 @@
+"""How each kernel set wants its weights: one file a set."""

@@ -1,0 +1,144 @@
+"""How the MVE kernels (``kernels/mve``: Cortex-M55, M85) want their weights, and how much scratch memory.
+
+Every ``..._scratch`` function computes the same number of bytes as the C function ``es_..._scratch_bytes``
+beside the kernel.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesqueeze.emit.native.conv_shape import ConvShape
+from edgesqueeze.emit.native.numerics import round_up
+from edgesqueeze.emit.native.pack import reference as pack_reference
+from edgesqueeze.emit.native.records import Blob
+
+CONV2D_GROUP = 4
+"""Output pixels that ``es_conv2d_s8`` computes before it writes them."""
+
+CONV2D_1X1_GROUP = 4
+"""Output pixels that ``es_conv2d_1x1_s8`` computes before it writes them."""
+
+_VECTOR = 16  # bytes: int8 weights of one multiplication
+_CONV_CHANNELS = 4  # output channels that the convolutions compute together
+_CHANNEL_BYTES = 16  # sizeof(es_channel)
+_UNPACKED_CHANNELS = 16  # es_channel records that the other kernels unpack at a time
+_PLACES_BYTES = 256
+_STRIP_COLUMN_BYTES = 4
+_SMALL_IMAGE = 640  # inputs of a channel that the 3x3 depthwise kernel copies to strips at once
+
+Weights = npt.NDArray[np.int8]
+
+
+def conv2d(weights: Weights) -> Blob:
+    """Weights for ``es_conv2d_s8``.
+
+    Args:
+        weights: int8 ``[out, kernel height, kernel width, in]``.
+
+    Returns:
+        Weights of an output channel are ordered column by column. Pairs of output channels: first the 1 to 16
+        weights of either channel that leave a multiple of 16, then alternately 16 weights of either. Channels
+        beyond a multiple of four follow one after the other. No padding.
+    """
+    rows = weights.transpose(0, 2, 1, 3).reshape(weights.shape[0], -1)
+    blocked = rows.shape[0] - rows.shape[0] % _CONV_CHANNELS
+    taps = rows.shape[1]
+    tail = (taps - 1) % _VECTOR + 1
+    pairs = rows[:blocked].reshape(blocked // 2, 2, taps)
+    first = pairs[:, :, :tail].reshape(blocked // 2, 2 * tail)
+    steps = pairs[:, :, tail:].reshape(blocked // 2, 2, (taps - tail) // _VECTOR, _VECTOR)
+    rest = steps.transpose(0, 2, 1, 3).reshape(blocked // 2, 2 * (taps - tail))
+    packed = np.concatenate([first, rest], axis=1)
+    return Blob(
+        np.concatenate([packed.reshape(-1), rows[blocked:].reshape(-1)]),
+        f"weights, pairs of output channels by {_VECTOR} inputs",
+        alignment=_VECTOR,
+    )
+
+
+def conv2d_scratch(shape: ConvShape) -> int:
+    """Scratch memory of ``es_conv2d_s8`` in bytes.
+
+    Unpacked channels, inputs of several output pixels, and with few input channels the order of their copy.
+    """
+    pixels = 16 if shape.taps <= 64 else 8 if shape.taps <= 160 else 4
+    places = _PLACES_BYTES if shape.in_channels < _VECTOR else 0
+    return _channels_and_staging(shape) + round_up(pixels * shape.taps, _VECTOR) + places
+
+
+def conv2d_1x1(weights: Weights) -> Blob:
+    """Weights for ``es_conv2d_1x1_s8``: int8 ``[out, 1, 1, in]``, packed as for ``es_conv2d_s8``."""
+    return conv2d(weights)
+
+
+def conv2d_1x1_scratch(shape: ConvShape) -> int:
+    """Scratch memory of ``es_conv2d_1x1_s8`` in bytes: unpacked channels, inputs of several pixels."""
+    channels = shape.in_channels
+    pixels = 16 if channels <= 32 else 8 if channels <= 64 else 4
+    return _channels_and_staging(shape) + round_up(pixels * channels, _VECTOR)
+
+
+def depthwise(weights: Weights) -> Blob:
+    """Weights for ``es_depthwise_conv2d_s8``: as in the portable kernel set, which the MVE set uses here."""
+    return pack_reference.depthwise(weights)
+
+
+def depthwise_scratch(shape: ConvShape) -> int:
+    """Scratch memory of ``es_depthwise_conv2d_s8`` in bytes."""
+    return pack_reference.depthwise_scratch(shape)
+
+
+def depthwise_3x3(weights: Weights) -> Blob:
+    """Weights for ``es_depthwise_conv2d_3x3_s8``.
+
+    Args:
+        weights: int8 ``[3, 3, channels]``.
+
+    Returns:
+        Channel after channel, each row by row. No padding.
+    """
+    channels = weights.shape[2]
+    return Blob(
+        np.ascontiguousarray(weights.reshape(-1, channels).T).reshape(-1), "weights, channel by channel"
+    )
+
+
+def depthwise_3x3_scratch(shape: ConvShape) -> int:
+    """Scratch memory of ``es_depthwise_conv2d_3x3_s8`` in bytes.
+
+    Sixteen unpacked channels, and strips of one channel: four input rows, or, if the image is small, those of
+    the whole image and the places of all inputs in them.
+    """
+    down = shape.out_height > shape.out_width and 7 * shape.in_width * shape.in_channels < 1 << 16
+    along, across = (shape.out_height, shape.out_width) if down else (shape.out_width, shape.out_height)
+    inputs = shape.in_height * shape.in_width
+    small = inputs <= _SMALL_IMAGE and 7 * shape.in_channels < 1 << 16
+    strips = ((across + 1) // 2 if shape.stride_height == 1 else across) + 2 if small else 1
+    columns = round_up(along, 2) + 2 if shape.stride_height == 1 else 2 * round_up(along, 4) + 2
+    places = 4 * round_up(inputs, 8) if small else 0
+    return _CHANNEL_BYTES * _UNPACKED_CHANNELS + _STRIP_COLUMN_BYTES * strips * columns + places
+
+
+def fully_connected(weights: Weights) -> Blob:
+    """Weights for ``es_fully_connected_s8``: int8 ``[out, in]``, output after output. No padding."""
+    return Blob(weights.reshape(-1), "weights, output by output", alignment=_VECTOR)
+
+
+def fully_connected_scratch(in_features: int, out_features: int, shared: bool) -> int:
+    """Scratch memory of ``es_fully_connected_s8`` in bytes: sixteen unpacked channels.
+
+    Args:
+        in_features: inputs.
+        out_features: outputs.
+        shared: whether all outputs share a multiplier and a shift.
+    """
+    del in_features, out_features, shared
+    return _CHANNEL_BYTES * _UNPACKED_CHANNELS
+
+
+def _channels_and_staging(shape: ConvShape) -> int:
+    """All unpacked channels; four pixels of outputs where those cannot be stored by fours."""
+    staging = CONV2D_GROUP * shape.out_channels if shape.out_channels % _CONV_CHANNELS else 0
+    return _CHANNEL_BYTES * shape.out_channels + staging

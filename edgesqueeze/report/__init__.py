@@ -1,0 +1,1 @@
+"""What was done and found, as records and pictures."""

@@ -1,0 +1,252 @@
+"""What is in a .tflite, and whether it fits a target: the record behind ``edgesqueeze inspect``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from edgesqueeze.base.findings import Finding, Severity
+from edgesqueeze.graph.macs import operator_macs
+from edgesqueeze.graph.records import Graph, Operator, Tensor, TfliteModel
+from edgesqueeze.graph.scheme import Scheme, float_operators, scheme_of
+from edgesqueeze.graph.stats import Sizes, WeightStats, sizes, weight_stats
+from edgesqueeze.target.fit import Fit
+
+# Quantization metadata are worth a word from this share of the file on.
+LARGE_METADATA = 0.1
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TensorInfo(_Record):
+    """An input or output of the model.
+
+    Attributes:
+        name: as in the file.
+        shape: with -1 for a dimension that is open until the model is loaded, as the batch mostly is.
+        dtype: NumPy name of the element type.
+        scale: real size of one integer step; None for a float tensor.
+        zero_point: the integer that stands for zero; None for a float tensor.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float | None
+    zero_point: int | None
+
+
+class OperatorInfo(_Record):
+    """One operator.
+
+    Attributes:
+        subgraph: position of its graph; 0 is the one that runs.
+        index: its position in the graph: the order of execution.
+        kind: builtin name, or a custom operator's own.
+        output_shape: of its first output, an open dimension as 1; empty if it has none.
+        output_dtype: of its first output.
+        macs: multiply-accumulates of one inference.
+        weights_bytes: its weights, biases and other real-valued constants; what a second operator shares
+            counts for the first.
+        sparsity: share of zero weights, biases left out; None without weights.
+        distinct_values: different weights in its largest-counting tensor; None without weights.
+        distinct_values_per_channel_max: the same for one output channel.
+    """
+
+    subgraph: int
+    index: int
+    kind: str
+    output_shape: tuple[int, ...]
+    output_dtype: str
+    macs: int
+    weights_bytes: int
+    sparsity: float | None
+    distinct_values: int | None
+    distinct_values_per_channel_max: int | None
+
+
+class Totals(_Record):
+    """Sums over the whole model.
+
+    Attributes:
+        operators: how many operators there are.
+        macs: multiply-accumulates of one inference; each subgraph counts as run once.
+        weights: elements of all weights, biases left out.
+        sparsity: share of them that stands for zero; None without weights.
+    """
+
+    operators: int
+    macs: int
+    weights: int
+    sparsity: float | None
+
+
+class Inspection(_Record):
+    """Everything that ``edgesqueeze inspect`` tells.
+
+    Attributes:
+        schema_version: of this record as JSON.
+        model: the file's stem.
+        sha256: of the file.
+        description: the file's own description.
+        quantization: how the operators with weights are quantized.
+        sizes, totals: of the whole file.
+        subgraphs: how many graphs it has; only operators of the first always run.
+        inputs, outputs: of the first graph.
+        operators: of all graphs, in order.
+        weights: every constant of real numbers.
+        float_operators: indices, in the first graph, of float operators of an otherwise integer model.
+        fit: whether it fits a target; None if none was named.
+        findings: what is worth a look.
+    """
+
+    schema_version: Literal[1] = 1
+    model: str
+    sha256: str
+    description: str
+    quantization: Scheme
+    sizes: Sizes
+    totals: Totals
+    subgraphs: int
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    operators: tuple[OperatorInfo, ...]
+    weights: tuple[WeightStats, ...]
+    float_operators: tuple[int, ...]
+    fit: Fit | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """False only if a target was named and the model does not fit it."""
+        return self.fit is None or self.fit.ok
+
+
+def inspect_model(model: TfliteModel, fit: Fit | None = None) -> Inspection:
+    """Look at a model.
+
+    Args:
+        model: as ``graph.read`` gives it.
+        fit: how it fits a target (``target_fit.fit_to``), to go into the record.
+
+    Raises:
+        TfliteError: an operator or constant that contradicts the schema.
+    """
+    weights = weight_stats(model)
+    operators = tuple(
+        _operator(number, graph, operator, weights)
+        for number, graph in enumerate(model.graphs)
+        for operator in graph.operators
+    )
+    scheme = scheme_of(model)
+    all_sizes = sizes(model)
+    floats = float_operators(model)
+    return Inspection(
+        model=model.name,
+        sha256=model.sha256,
+        description=model.description,
+        quantization=scheme,
+        sizes=all_sizes,
+        totals=_totals(operators, weights),
+        subgraphs=len(model.graphs),
+        inputs=tuple(_tensor(tensor) for tensor in model.main.input_tensors),
+        outputs=tuple(_tensor(tensor) for tensor in model.main.output_tensors),
+        operators=operators,
+        weights=weights,
+        float_operators=floats,
+        fit=fit,
+        findings=tuple(_findings(model, all_sizes, floats)),
+    )
+
+
+def _tensor(tensor: Tensor) -> TensorInfo:
+    quantization = tensor.quantization
+    single = quantization is not None and not quantization.per_channel
+    return TensorInfo(
+        name=tensor.name,
+        shape=tensor.signature,
+        dtype=tensor.dtype,
+        scale=quantization.scale if quantization is not None and single else None,
+        zero_point=quantization.zero_point if quantization is not None and single else None,
+    )
+
+
+def _operator(
+    subgraph: int, graph: Graph, operator: Operator, weights: Iterable[WeightStats]
+) -> OperatorInfo:
+    own = [one for one in weights if (one.subgraph, one.operator) == (subgraph, operator.index)]
+    kernels = [one for one in own if one.role == "weights"]
+    output = graph.tensors[operator.outputs[0]] if operator.outputs else None
+    return OperatorInfo(
+        subgraph=subgraph,
+        index=operator.index,
+        kind=operator.kind,
+        output_shape=output.shape if output else (),
+        output_dtype=output.dtype if output else "",
+        macs=operator_macs(graph, operator),
+        weights_bytes=sum(one.bytes for one in own),
+        sparsity=_sparsity(kernels),
+        distinct_values=max((one.distinct_values for one in kernels), default=None),
+        distinct_values_per_channel_max=max(
+            (one.distinct_values_per_channel_max for one in kernels), default=None
+        ),
+    )
+
+
+def _totals(operators: tuple[OperatorInfo, ...], weights: tuple[WeightStats, ...]) -> Totals:
+    kernels = [one for one in weights if one.role == "weights"]
+    return Totals(
+        operators=len(operators),
+        macs=sum(operator.macs for operator in operators),
+        weights=sum(one.elements for one in kernels),
+        sparsity=_sparsity(kernels),
+    )
+
+
+def _sparsity(weights: list[WeightStats]) -> float | None:
+    elements = sum(one.elements for one in weights)
+    return sum(one.sparsity * one.elements for one in weights) / elements if elements else None
+
+
+def _findings(model: TfliteModel, all_sizes: Sizes, floats: tuple[int, ...]) -> Iterable[Finding]:
+    if floats:
+        kinds = ", ".join(sorted({model.main.operators[index].kind for index in floats}))
+        numbers = ", ".join(map(str, floats[:8])) + (", ..." if len(floats) > 8 else "")
+        message = f"{len(floats)} of them (operators {numbers}) run in float32 in an otherwise integer model"
+        yield _finding("float-operators", kinds, message, "warning")
+    custom = sorted({operator.kind for operator in model.operators if operator.opcode == "CUSTOM"})
+    if custom:
+        message = "custom operators: a runtime must have them registered; their work is not counted in MACs"
+        yield _finding("custom-operators", ", ".join(custom), message, "warning")
+    share = all_sizes.metadata_bytes / all_sizes.tflite_bytes
+    if share >= LARGE_METADATA:
+        message = (
+            f"scales and zero points take {all_sizes.metadata_bytes:,} of {all_sizes.tflite_bytes:,} bytes "
+            f"({share:.0%}); per-tensor quantization, where accuracy allows it, saves most of that"
+        )
+        yield _finding("large-metadata", "quantization", message, "note")
+    yield from _shape_findings(model)
+
+
+def _shape_findings(model: TfliteModel) -> Iterable[Finding]:
+    for tensor in model.main.input_tensors:
+        # An open batch is how most models are exported, and runs as one sample everywhere.
+        if -1 in tensor.signature[1:]:
+            message = "a dimension is open: the figures are for 1 there, and so is what TFLite Micro runs"
+            yield _finding("open-dimension", tensor.name, message, "note")
+        elif tensor.shape and tensor.shape[0] > 1 and len(tensor.shape) > 1:
+            message = f"the first dimension is {tensor.shape[0]}: MACs are for all of them"
+            yield _finding("batch", tensor.name, message, "note")
+    if len(model.graphs) > 1:
+        message = (
+            f"{len(model.graphs)} subgraphs; one that runs repeatedly, or not at all, counts once in MACs"
+        )
+        yield _finding("subgraphs", model.name, message, "note")
+
+
+def _finding(code: str, subject: str, message: str, severity: Severity) -> Finding:
+    return Finding(code=code, subject=subject, message=message, severity=severity)

@@ -1,0 +1,123 @@
+"""Inputs for the runners: real data as the .tflite takes them, or random ones."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesqueeze.checks.agreement import EvalData
+from edgesqueeze.errors import DataError, UnsupportedModelError
+from edgesqueeze.graph import Tensor, TfliteModel
+from edgesqueeze.graph.affine import (
+    dequantize,
+    is_quantized,
+    numpy_dtype,
+    quantize_input,
+    quantized_twin,
+    real_input,
+    real_range,
+)
+
+Array = npt.NDArray[Any]
+
+
+def data_samples(model: TfliteModel, data: EvalData) -> list[list[Array]]:
+    """Real data as one entry per inference, quantized where the model takes integers.
+
+    Raises:
+        DataError: the number of inputs, or a shape, differs from the model's.
+        UnsupportedModelError: the model takes batches of several samples only.
+    """
+    tensors = model.main.input_tensors
+    for tensor in tensors:
+        if tensor.shape and tensor.shape[0] != 1:
+            raise UnsupportedModelError(
+                f"input {tensor.name!r} of {model.name} takes {tensor.shape[0]} samples at once",
+                expected="a batch of 1, fixed or dynamic",
+                hint="export the model with a batch size of 1",
+            )
+    columns = [quantize_input(t, v) for t, v in zip(tensors, in_graph_order(model, data), strict=True)]
+    if len({len(column) for column in columns}) != 1 or not len(columns[0]):
+        raise DataError(
+            "the inputs do not hold the same number of samples, or none",
+            expected="the same first dimension, at least 1",
+            got=", ".join(str(len(column)) for column in columns),
+        )
+    return [
+        [column[i].reshape(tensor.shape) for tensor, column in zip(tensors, columns, strict=True)]
+        for i in range(len(columns[0]))
+    ]
+
+
+def real_inputs(model: TfliteModel, data: EvalData) -> list[Array]:
+    """The data per graph input, as real numbers ``[n, ...]``."""
+    ordered = in_graph_order(model, data)
+    return [real_input(t, v) for t, v in zip(model.main.input_tensors, ordered, strict=True)]
+
+
+def in_graph_order(model: TfliteModel, data: EvalData) -> list[Array]:
+    """The data's arrays in the order of the graph's inputs: by name where names are known, else as given.
+
+    Raises:
+        DataError: there are more or fewer arrays than inputs.
+    """
+    tensors = model.main.input_tensors
+    if len(data.inputs) != len(tensors):
+        raise DataError(
+            f"{model.name} takes {len(tensors)} inputs, and the data hold {len(data.inputs)}",
+            expected=", ".join(tensor.name for tensor in tensors),
+            got=", ".join(data.names) or "arrays without names",
+        )
+    by_name = {safe_name(name): values for name, values in zip(data.names, data.inputs, strict=False)}
+    wanted = [safe_name(plain_name(tensor)) for tensor in tensors]
+    if len(tensors) > 1 and all(name in by_name for name in wanted):
+        return [by_name[name] for name in wanted]
+    return list(data.inputs)
+
+
+def plain_name(tensor: Tensor) -> str:
+    """An input's name without what the converter adds: ``serving_default_x:0`` is ``x``."""
+    return re.sub(r"^serving_default_|:\d+$", "", tensor.name)
+
+
+def safe_name(name: str) -> str:
+    """An input's name with nothing in it that TensorFlow forbids in a signature."""
+    safe = re.sub(r"[^A-Za-z0-9_.]", "_", name)
+    return safe if safe[:1].isalpha() else f"input_{safe}"
+
+
+def random_data(model: TfliteModel, count: int, seed: int = 0) -> EvalData:
+    """Random inputs, as real numbers: integers over their whole range; floats over the range that the
+    model quantizes, or standard normal where it does not.
+    """
+    rng = np.random.default_rng(seed)
+    tensors = model.main.input_tensors
+    rows = [[_random(model, tensor, rng) for tensor in tensors] for _ in range(count)]
+    columns = [
+        # A scalar input has no batch to join along.
+        np.concatenate([np.atleast_1d(_real(tensor, row[i])) for row in rows])
+        for i, tensor in enumerate(tensors)
+    ]
+    return EvalData(tuple(columns), names=tuple(plain_name(tensor) for tensor in tensors))
+
+
+def _real(tensor: Tensor, values: Array) -> Array:
+    return dequantize(tensor, values) if is_quantized(tensor) else values
+
+
+def _random(model: TfliteModel, tensor: Tensor, rng: np.random.Generator) -> Array:
+    dtype = numpy_dtype(tensor)
+    if dtype == np.bool_:
+        return rng.integers(0, 2, tensor.shape).astype(dtype)
+    if np.issubdtype(dtype, np.integer):
+        # Plain integers are indices more often than not (tokens, lengths): small ones are safe.
+        limits = (np.iinfo(dtype).min, np.iinfo(dtype).max) if tensor.quantization else (0, 1)
+        return rng.integers(limits[0], limits[1], tensor.shape, dtype=dtype, endpoint=True)
+    twin = quantized_twin(model.main, tensor)
+    if twin is not tensor and twin.quantization is not None:
+        low, high = real_range(twin)
+        return rng.uniform(low, high, tensor.shape).astype(dtype)
+    return rng.standard_normal(tensor.shape).astype(dtype)

@@ -1,0 +1,324 @@
+"""Training, calibration and test data from what people have, checked at the door.
+
+An ``.npz`` file, a folder of images by class, or ``module:callable`` that returns arrays or a
+``tf.data.Dataset``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from edgesqueeze.base.findings import Finding
+from edgesqueeze.base.npz import NpzData, Split, load_npz
+from edgesqueeze.errors import DataError
+from edgesqueeze.recipe import DataOptions
+from edgesqueeze.squeeze.data.check import check_images, check_labels, check_split, check_stream
+from edgesqueeze.squeeze.data.source import InputSpec, Source, array_source, dataset_source, image_source
+
+Array = npt.NDArray[Any]
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp"}
+HELD_OUT_SHARE = 0.2
+MAX_HELD_OUT = 10_000
+TEST_FOLDERS = ("test", "val", "validation", "valid")
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Samples to train and calibrate on, and others to judge the result by.
+
+    Attributes:
+        description: what they are, for the report.
+        train: for training and calibration.
+        test: for fidelity and accuracy.
+        class_names: names of the classes where the source has them.
+        findings: what was noticed or decided.
+    """
+
+    description: str
+    train: Source
+    test: Source
+    class_names: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def input_specs(model: Any) -> tuple[InputSpec, ...]:
+    """The inputs of a tf_keras model, in order."""
+    return tuple(
+        InputSpec(name, tuple(int(size) for size in tensor.shape[1:]), tf.as_dtype(tensor.dtype).name)
+        for name, tensor in zip(model.input_names, model.inputs, strict=True)
+    )
+
+
+def load_data(source: Any, model: Any, options: DataOptions, seed: int) -> Data:
+    """Open data for a model.
+
+    Args:
+        source: path of an .npz file or of a folder of images by class, ``module:callable``, or directly
+            what such a callable may return (see ``from_object``).
+        model: a tf_keras model.
+        options: scale and offset.
+        seed: of the split, where one must be made.
+
+    Raises:
+        DataError: nothing of a known kind, or data that do not fit the model: wrong shape or dtype, NaN,
+            constant, empty, labels that do not match the output.
+    """
+    specs = input_specs(model)
+    if not isinstance(source, str | Path):
+        return from_object(source, model, options, seed, "data given as an object")
+    path = Path(source)
+    if path.is_dir():
+        return _from_folder(path, model, specs, options, seed)
+    if path.suffix in (".npz", ".npy") or path.is_file():
+        loaded = load_npz(path, [spec.name for spec in specs], model.output_names)
+        return _from_splits(loaded, model, specs, options, seed, path.name)
+    if ":" in str(source):
+        return from_object(_call(str(source)), model, options, seed, str(source))
+    raise DataError(
+        f"there are no data at {source}",
+        expected="an .npz file, a folder with one subfolder of images per class, or module:callable",
+        hint="check the path",
+    )
+
+
+def from_object(value: Any, model: Any, options: DataOptions, seed: int, name: str) -> Data:
+    """Data from a Python object.
+
+    Args:
+        value: ``x``; ``(x, y)``; ``((x_train, y_train), (x_test, y_test))``; ``x`` may be a dictionary of
+            arrays by input name; or a ``tf.data.Dataset`` of samples or batches, of ``x`` or ``(x, y)``;
+            or a pair of two such data sets, for training and for testing.
+        model: a tf_keras model.
+        options: scale and offset.
+        seed: of the split.
+        name: what to call it in messages.
+
+    Raises:
+        DataError: see ``load_data``.
+    """
+    specs = input_specs(model)
+    if isinstance(value, tf.data.Dataset):
+        return _from_datasets(value, None, model, specs, options, name)
+    if isinstance(value, tuple | list) and len(value) == 2:
+        first, second = value
+        if isinstance(first, tf.data.Dataset):
+            return _from_datasets(first, second, model, specs, options, name)
+        if isinstance(first, tuple | list) and isinstance(second, tuple | list):
+            loaded = NpzData(
+                _as_split(*first, specs=specs, name=name), _as_split(*second, specs=specs, name=name)
+            )
+            return _from_splits(loaded, model, specs, options, seed, name)
+        loaded = NpzData(_as_split(first, second, specs=specs, name=name), None)
+        return _from_splits(loaded, model, specs, options, seed, name)
+    loaded = NpzData(_as_split(value, specs=specs, name=name), None)
+    return _from_splits(loaded, model, specs, options, seed, name)
+
+
+def _call(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    # As `python -m` does: the user's own module lies in the folder where the command is run.
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        function = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise DataError(
+            f"cannot import {name}: {error}", expected="module:callable, importable from here"
+        ) from error
+    return function() if callable(function) else function
+
+
+def _as_split(x: Any, y: Any = None, *, specs: Sequence[InputSpec], name: str) -> Split:
+    if isinstance(x, dict):
+        _check_names(x, specs, name)
+        columns = tuple(np.asarray(x[spec.name]) for spec in specs)
+    else:
+        columns = tuple(np.asarray(part) for part in (x if len(specs) > 1 else (x,)))
+    if len(columns) != len(specs):
+        raise DataError(
+            f"{name} has {len(columns)} inputs", expected=f"{len(specs)}, or a dictionary by input name"
+        )
+    labels = (
+        None if y is None else tuple(np.asarray(one) for one in (y if isinstance(y, tuple | list) else (y,)))
+    )
+    if any(array.ndim == 0 or len(array) == 0 for array in columns):
+        raise DataError(f"{name} is empty", expected="at least one sample")
+    return Split(columns, labels)
+
+
+def _check_names(given: Mapping[str, Any], specs: Sequence[InputSpec], name: str) -> None:
+    missing = [spec.name for spec in specs if spec.name not in given]
+    if missing:
+        raise DataError(
+            f"{name} lacks data for the input {missing[0]!r}",
+            expected=", ".join(spec.name for spec in specs),
+            got=", ".join(map(str, given)),
+        )
+
+
+def _from_splits(
+    loaded: NpzData, model: Any, specs: Sequence[InputSpec], options: DataOptions, seed: int, name: str
+) -> Data:
+    findings = []
+    splits = [split for split in (loaded.train, loaded.test) if split is not None]
+    labels = []
+    for split in splits:
+        findings += check_split(split, specs, name)
+        known, ignored = check_labels(split, model, name)
+        labels.append(known)
+        findings += ignored
+    train_rows: npt.NDArray[np.int64] = np.arange(loaded.train.count)
+    if loaded.test is not None:
+        test = loaded.test
+        test_rows: npt.NDArray[np.int64] = np.arange(loaded.test.count)
+    else:
+        test = loaded.train
+        train_rows, test_rows = _hold_out(loaded.train.count, seed)
+        findings.append(_held_out(name, len(test_rows)))
+    return Data(
+        name,
+        array_source(loaded.train.inputs, labels[0], train_rows, specs, options),
+        array_source(test.inputs, labels[-1], test_rows, specs, options),
+        findings=tuple(findings),
+    )
+
+
+def _hold_out(count: int, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows for training and rows held out, both in their original order."""
+    held = min(MAX_HELD_OUT, max(1, round(count * HELD_OUT_SHARE)))
+    if count == 1:
+        return np.arange(1), np.arange(1)
+    mixed = np.random.default_rng(seed).permutation(count)
+    return np.sort(mixed[held:]), np.sort(mixed[:held])
+
+
+def _held_out(name: str, count: int) -> Finding:
+    return Finding(
+        code="held-out",
+        subject=name,
+        message=f"no test data in it: {count} samples were held out from training to judge the result by",
+    )
+
+
+def _from_folder(path: Path, model: Any, specs: Sequence[InputSpec], options: DataOptions, seed: int) -> Data:
+    if len(specs) != 1 or len(specs[0].shape) != 3 or specs[0].shape[2] not in (1, 3, 4):
+        shapes = ", ".join(f"{spec.name} {list(spec.shape)}" for spec in specs)
+        raise DataError(
+            "the model does not take one image",
+            expected="one input of shape [height, width, 1, 3 or 4] for a folder of images",
+            got=shapes,
+            hint="give an .npz file or module:callable instead",
+        )
+    train_folder = path / "train" if (path / "train").is_dir() else path
+    test_folder = next((path / name for name in TEST_FOLDERS if (path / name).is_dir()), None)
+    if train_folder == path:
+        test_folder = None
+    names = sorted(entry.name for entry in train_folder.iterdir() if entry.is_dir())
+    files, classes = _images(train_folder, names)
+    findings = []
+    if test_folder is None:
+        train_rows, test_rows = _hold_out(len(files), seed)
+        test_files, test_classes = files, classes
+        findings.append(_held_out(path.name, len(test_rows)))
+    else:
+        test_files, test_classes = _images(test_folder, names)
+        train_rows, test_rows = np.arange(len(files)), np.arange(len(test_files))
+    train = _chosen(files, classes, train_rows, specs[0], options)
+    test = _chosen(test_files, test_classes, test_rows, specs[0], options)
+    if len(names) > model.outputs[0].shape[-1] > 1:
+        raise DataError(
+            f"{path.name} has more classes than the model",
+            expected=f"at most {model.outputs[0].shape[-1]} subfolders",
+            got=f"{len(names)}: {', '.join(names[:8])}",
+        )
+    check_images([*files, *(test_files if test_folder else ())])
+    findings += check_stream(train, specs, model, path.name)
+    return Data(f"images in {path.name}", train, test, tuple(names), tuple(findings))
+
+
+def _chosen(
+    files: list[Path], classes: list[int], rows: npt.NDArray[np.int64], spec: InputSpec, options: DataOptions
+) -> Source:
+    return image_source([files[row] for row in rows], [classes[row] for row in rows], spec, options)
+
+
+def _images(folder: Path, names: Sequence[str]) -> tuple[list[Path], list[int]]:
+    files, classes = [], []
+    for number, name in enumerate(names):
+        found = sorted(file for file in (folder / name).rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
+        files += found
+        classes += [number] * len(found)
+    if not files:
+        raise DataError(
+            f"there are no images in {folder}",
+            expected="one subfolder per class with JPEG, PNG, GIF or BMP files",
+            got=f"{len(names)} subfolders" if names else "no subfolders",
+        )
+    return files, classes
+
+
+def _from_datasets(
+    train: Any, test: Any, model: Any, specs: Sequence[InputSpec], options: DataOptions, name: str
+) -> Data:
+    sources = [_dataset(one, model, specs, options, name) for one in (train, test) if one is not None]
+    findings = check_stream(sources[0], specs, model, name)
+    if test is None:
+        findings.append(
+            Finding(
+                code="judged-on-training-data",
+                subject=name,
+                message="one data set was given: the result is judged on samples that it was trained on",
+                severity="warning",
+            )
+        )
+    return Data(name, sources[0], sources[-1], findings=tuple(findings))
+
+
+def _dataset(dataset: Any, model: Any, specs: Sequence[InputSpec], options: DataOptions, name: str) -> Source:
+    """A user's data set as single samples of ``(inputs, labels)`` tuples."""
+    spec = dataset.element_spec
+    labelled = isinstance(spec, tuple) and len(spec) == 2
+    inputs = spec[0] if labelled else spec
+    if isinstance(inputs, dict):
+        _check_names(inputs, specs, name)
+    first = tf.nest.flatten(inputs)[0]
+    if first.shape.rank is not None and first.shape.rank == len(specs[0].shape) + 1:
+        dataset = dataset.unbatch()
+
+    def arrange(*parts: Any) -> Any:
+        x = parts[0]
+        inputs = tuple(x[one.name] for one in specs) if isinstance(x, dict) else tuple(tf.nest.flatten(x))
+        return inputs, tuple(tf.nest.flatten(parts[1])) if labelled else ()
+
+    arranged = dataset.map(arrange)
+    sizes = [int(np.prod(one.shape, dtype=np.int64)) for one in specs]
+    given = arranged.element_spec[0]
+    if len(given) != len(specs) or any(
+        part.shape.num_elements() not in (None, size) for part, size in zip(given, sizes, strict=True)
+    ):
+        raise DataError(
+            f"{name} does not give what the model takes",
+            expected=", ".join(f"{one.name} {list(one.shape)}" for one in specs),
+            got=", ".join(str(list(part.shape)) for part in given),
+        )
+    count = int(arranged.cardinality())
+    if count == tf.data.INFINITE_CARDINALITY:
+        raise DataError(
+            f"{name} never ends", expected="one pass over the samples", hint="leave out .repeat()"
+        )
+    if count < 0:
+        count = sum(1 for _ in arranged)
+    if not count:
+        raise DataError(f"{name} is empty", expected="at least one sample")
+    return dataset_source(
+        arranged, count, labelled and len(model.outputs) == len(arranged.element_spec[1]), specs, options
+    )

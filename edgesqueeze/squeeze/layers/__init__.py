@@ -1,0 +1,1 @@
+"""What a kernel is: walking, rewriting and quantizing the layers of a tf_keras model."""

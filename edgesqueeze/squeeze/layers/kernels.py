@@ -1,0 +1,79 @@
+"""Which weight of a layer is its kernel, and along which axis TFLite gives it scales."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tf_keras
+
+from edgesqueeze.squeeze.layers.grid import FloatArray
+
+
+@dataclass(frozen=True)
+class KernelSpec:
+    """Where a layer class keeps its kernel.
+
+    Attributes:
+        attribute: name of the layer's kernel variable.
+        channel_axes: axes of the kernel that have a scale of their own in TFLite.
+    """
+
+    attribute: str
+    channel_axes: tuple[int, ...]
+
+
+# The one table of layer classes that can be pruned and clustered. SeparableConv2D is not here because
+# folding splits it in two (see fold.py).
+KERNELS: Mapping[type, KernelSpec] = {
+    tf_keras.layers.Conv1D: KernelSpec("kernel", (2,)),
+    tf_keras.layers.Conv2D: KernelSpec("kernel", (3,)),
+    tf_keras.layers.Conv2DTranspose: KernelSpec("kernel", (2,)),
+    tf_keras.layers.Dense: KernelSpec("kernel", (1,)),
+    tf_keras.layers.DepthwiseConv2D: KernelSpec("depthwise_kernel", (2, 3)),
+}
+
+
+def kernel_spec(layer: Any) -> KernelSpec | None:
+    """The kernel of a layer that can be pruned and clustered, or None for any other layer."""
+    # The exact class: a subclass may compute something else with its kernel.
+    return KERNELS.get(type(layer))
+
+
+def kernel_of(layer: Any) -> FloatArray:
+    """The kernel's value, float32."""
+    spec = KERNELS[type(layer)]
+    return np.asarray(getattr(layer, spec.attribute).numpy(), np.float32)
+
+
+def set_kernel(layer: Any, value: FloatArray) -> None:
+    """Give a layer a new kernel."""
+    getattr(layer, KERNELS[type(layer)].attribute).assign(value)
+
+
+def channel_shape(layer: Any) -> tuple[int, ...]:
+    """Shape of the per-channel scale of a layer's kernel: the kernel's, with 1 on shared axes."""
+    spec = KERNELS[type(layer)]
+    shape = getattr(layer, spec.attribute).shape
+    return tuple(size if axis in spec.channel_axes else 1 for axis, size in enumerate(shape))
+
+
+def kernel_layers(model: Any) -> Iterator[Any]:
+    """The layers of a flat tf_keras model that have a kernel in the table, in the model's order."""
+    yield from (layer for layer in model.layers if kernel_spec(layer) is not None)
+
+
+def tflite_layout(layer: Any, kernel: FloatArray) -> FloatArray:
+    """A kernel as TFLite stores it: output channels first, depthwise as ``[1, h, w, channels]``."""
+    if isinstance(layer, tf_keras.layers.Dense):
+        return kernel.T
+    if isinstance(layer, tf_keras.layers.DepthwiseConv2D):
+        height, width, channels, multiplier = kernel.shape
+        return np.reshape(kernel, (1, height, width, channels * multiplier))
+    if isinstance(layer, tf_keras.layers.Conv1D):
+        return np.transpose(kernel, (2, 0, 1))[:, np.newaxis]
+    if isinstance(layer, tf_keras.layers.Conv2DTranspose):
+        return np.transpose(kernel, (2, 0, 1, 3))
+    return np.transpose(kernel, (3, 0, 1, 2))

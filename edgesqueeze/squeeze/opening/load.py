@@ -1,0 +1,257 @@
+"""Open any Keras model as one flat tf_keras model, checked against the original."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from edgesqueeze.base.findings import Finding
+from edgesqueeze.errors import DataError, EdgeSqueezeError, ModelFileError, UnsupportedModelError, UsageError
+from edgesqueeze.squeeze.opening import sameness as compare
+from edgesqueeze.squeeze.opening.archive import Archive, digest, read_archive
+from edgesqueeze.squeeze.opening.bridge import bridge, functional
+from edgesqueeze.squeeze.opening.bridge_layers import REDUCED_PRECISION
+from edgesqueeze.squeeze.opening.flatten import flatten, refuse_subclassed
+from edgesqueeze.squeeze.opening.safety import check_config
+
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model, as it came and as EdgeSqueeze works on it.
+
+    Attributes:
+        model: flat tf_keras Functional model.
+        original: the Keras 3 or tf_keras model itself, never changed.
+        family: the library of the original, in which a compressed model is given back.
+        source: where it came from, in words.
+        path: its file or folder, None for a model given as an object.
+        sha256: of the file, or of the folder's files; empty for a model given as an object.
+        findings: what was dropped or kept in an unusual way.
+        bridge_error: largest difference between outputs of the two on random inputs, relative to the output's
+            largest value.
+    """
+
+    model: Any
+    original: Any
+    family: Literal["keras3", "tf_keras"]
+    source: str
+    path: Path | None
+    sha256: str
+    findings: tuple[Finding, ...]
+    bridge_error: float
+
+
+def load_model(
+    path: Path, *, custom_objects: Mapping[str, Any] | None = None, unsafe: bool = False
+) -> LoadedModel:
+    """Open a model file and rebuild it as one flat tf_keras model.
+
+    Args:
+        path: a ``.keras`` or ``.h5`` file of Keras 3 or tf_keras, or a SavedModel folder of tf_keras.
+        custom_objects: the user's own classes and functions by name.
+        unsafe: open the file even if that runs code stored in it (Lambda layers).
+
+    Raises:
+        ModelFileError: the file is missing, damaged, or of another kind.
+        UnsafeModelError: it has stored code, and ``unsafe`` is False.
+        CustomLayerError: it needs a class that was not given.
+        UnsupportedModelError: it has something that EdgeSqueeze cannot handle.
+        UsageError: a weight is NaN or infinite.
+        BridgeError: the rebuilt model computes something else.
+    """
+    path = Path(path)
+    archive = read_archive(path)
+    given = dict(custom_objects or {})
+    check_config(archive, given, unsafe)
+    original = _open(archive, given, unsafe)
+    return _adopt(original, source=archive.source, path=path, sha256=digest(path))
+
+
+def adopt_model(model: Any) -> LoadedModel:
+    """Rebuild a model object of either library as one flat tf_keras model.
+
+    Args:
+        model: a Keras 3 or tf_keras model; it is not changed.
+
+    Raises:
+        UsageError: it is neither, or a weight is NaN or infinite.
+        UnsupportedModelError: it has something that EdgeSqueeze cannot handle.
+        BridgeError: the rebuilt model computes something else.
+    """
+    if not isinstance(model, (keras.Model, tf_keras.Model)):
+        raise UsageError(
+            "The model is not a Keras model.",
+            expected="a keras.Model, a tf_keras.Model or the path of a model file",
+            got=f"{type(model).__module__}.{type(model).__name__}",
+        )
+    library = "Keras 3" if isinstance(model, keras.Model) else "tf_keras"
+    return _adopt(model, source=f"{library} model object", path=None, sha256="")
+
+
+def predict(loaded: LoadedModel, inputs: Mapping[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+    """Outputs of the original model.
+
+    Args:
+        loaded: the model.
+        inputs: an array for each input, by the input's name in ``loaded.model``; batch first.
+
+    Returns:
+        An array for each output, in the order of ``loaded.model.outputs``.
+
+    Raises:
+        DataError: an input is missing or unknown, or the arrays differ in length.
+    """
+    names = [symbol._keras_history.layer.name for symbol in loaded.model.inputs]
+    if set(names) != set(inputs):
+        raise DataError(
+            "The data do not fit the model's inputs.",
+            expected=", ".join(names),
+            got=", ".join(sorted(inputs)) or "nothing",
+        )
+    lengths = {len(inputs[name]) for name in names}
+    if len(lengths) != 1 or 0 in lengths:
+        raise DataError(
+            "The inputs differ in length.", expected="one length, at least 1", got=str(sorted(lengths))
+        )
+    fixed = loaded.model.inputs[0].shape[0]
+    size = fixed or BATCH
+    batches = [
+        compare.evaluate(loaded.original, [inputs[name][start : start + size] for name in names])
+        for start in range(0, lengths.pop(), size)
+    ]
+    return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+
+
+def _open(archive: Archive, custom_objects: dict[str, Any], unsafe: bool) -> Any:
+    path = str(archive.path)
+    try:
+        if archive.family == "keras3":
+            return keras.saving.load_model(path, custom_objects, compile=False, safe_mode=not unsafe)
+        return tf_keras.models.load_model(path, custom_objects, compile=False, safe_mode=not unsafe)
+    except EdgeSqueezeError:
+        raise
+    except Exception as error:  # Keras raises all kinds for one and the same fault
+        library = "Keras 3" if archive.family == "keras3" else "tf_keras"
+        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelFileError(
+            f"{library} cannot open '{path}': {first_line}",
+            expected=f"a model that {library} itself opens",
+            hint="Open it with the version of Keras that wrote it and save it again.",
+        ) from error
+
+
+def _adopt(original: Any, *, source: str, path: Path | None, sha256: str) -> LoadedModel:
+    is_keras3 = isinstance(original, keras.Model)
+    graph = functional(original) if is_keras3 else original
+    if not is_keras3:
+        refuse_subclassed(original)
+    _check_inputs(graph)
+    _check_weights(original)
+    findings: list[Finding] = list(_precision_findings(original))
+    trace: tuple[tuple[str, Any, Any], ...] = ()
+    if is_keras3:
+        bridged = bridge(original)
+        model, trace = bridged.model, bridged.trace
+        findings += bridged.findings
+    else:
+        model = flatten(original, findings)
+    values = compare.sample_inputs(model)
+
+    def first_difference(tolerance: float) -> str:
+        if not trace:
+            return ""
+        return compare.first_that_differs(graph._inputs, model.inputs, trace, values, tolerance)
+
+    error = compare.require_same(
+        original,
+        model,
+        values,
+        tolerance=compare.LOOSE_TOLERANCE if _is_reduced(original) else compare.TOLERANCE,
+        first_difference=first_difference,
+    )
+    return LoadedModel(
+        model=model,
+        original=original,
+        family="keras3" if is_keras3 else "tf_keras",
+        source=source,
+        path=path,
+        sha256=sha256,
+        findings=tuple(findings),
+        bridge_error=error,
+    )
+
+
+def _check_inputs(model: Any) -> None:
+    for symbol in model.inputs:
+        history = symbol._keras_history
+        name = (history.operation if hasattr(history, "operation") else history.layer).name
+        batch, *rest = symbol.shape
+        dtype = tf.as_dtype(symbol.dtype)
+        if dtype == tf.string:
+            raise UnsupportedModelError(
+                f"Input '{name}' takes text.",
+                expected="numbers",
+                hint="Do the text preprocessing outside the model and save the model without it.",
+            )
+        if getattr(symbol, "sparse", False) is True or type(symbol).__name__ in (
+            "RaggedKerasTensor",
+            "SparseKerasTensor",
+        ):
+            raise UnsupportedModelError(f"Input '{name}' is sparse or ragged.", expected="a dense input")
+        if None in rest:
+            raise UnsupportedModelError(
+                f"Input '{name}' has a size that is not fixed: {tuple(symbol.shape)}.",
+                expected="fixed sizes everywhere but in the batch",
+                hint="Build the model again with a full shape, such as keras.Input(shape=(96, 96, 3)), copy "
+                "the weights with set_weights, and save it.",
+            )
+        if batch not in (None, 1):
+            raise UnsupportedModelError(
+                f"Input '{name}' has a fixed batch of {batch}.",
+                expected="a batch of None or 1",
+                hint="Build the model without batch_size, copy the weights with set_weights, and save it.",
+            )
+
+
+def _check_weights(model: Any) -> None:
+    for weight in model.weights:
+        values = np.asarray(weight.numpy() if hasattr(weight, "numpy") else weight)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            bad = int(np.size(values) - np.isfinite(values).sum())
+            raise UsageError(
+                f"Weight '{getattr(weight, 'path', weight.name)}' has NaN or infinite values.",
+                expected="finite weights",
+                got=f"{bad} of {values.size} values are not finite",
+                hint="The training diverged: take an earlier checkpoint.",
+            )
+
+
+def _layers(model: Any) -> Iterable[Any]:
+    return model._flatten_layers()  # type: ignore[no-any-return]
+
+
+def _is_reduced(model: Any) -> bool:
+    return any(_policy(layer) in REDUCED_PRECISION for layer in _layers(model))
+
+
+def _policy(layer: Any) -> str:
+    policy = getattr(layer, "dtype_policy", "")
+    return str(getattr(policy, "name", policy))
+
+
+def _precision_findings(model: Any) -> Iterable[Finding]:
+    if _is_reduced(model):
+        yield Finding(
+            code="reduced-precision-to-float32",
+            subject=model.name,
+            message="The model computes in reduced precision; the rebuilt one computes in float32.",
+        )

@@ -1,0 +1,183 @@
+"""Weight clustering of a folded model, with TFMOT, such that it survives per-channel quantization.
+
+TFMOT shares a kernel's centroids over the whole kernel (Han, Mao and Dally, 2016, arXiv:1510.00149). What
+int8 conversion then does to each channel would multiply the distinct values, so it is done first: each
+channel is divided by its largest magnitude, TFMOT clusters the quotient, and the centroids are moved to the
+integers that the converter will choose (see grid.py). The channel's scale goes on being trained, and so does
+the bias, after the integers are settled: neither changes an integer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_model_optimization as tfmot
+from tensorflow_model_optimization.python.core.clustering.keras import cluster_wrapper
+from tensorflow_model_optimization.python.core.clustering.keras.experimental import cluster as experimental
+
+from edgesqueeze.base.findings import Finding
+from edgesqueeze.recipe import Cluster, QuantizeMode
+from edgesqueeze.squeeze.layers.grid import (
+    FloatArray,
+    channel_maximum,
+    levels_from_centroids,
+    lift_survivors,
+    lloyd,
+    nearest,
+    project,
+    rebuild,
+)
+from edgesqueeze.squeeze.layers.kernels import channel_shape, kernel_of, kernel_spec
+from edgesqueeze.squeeze.layers.rewrite import rewrite
+from edgesqueeze.squeeze.passes.scaled import ScaledKernel, scaled
+
+_Init = tfmot.clustering.keras.CentroidInitialization
+INITS = {
+    "kmeans++": _Init.KMEANS_PLUS_PLUS,
+    "linear": _Init.LINEAR,
+    "random": _Init.RANDOM,
+    "density": _Init.DENSITY_BASED,
+}
+
+DYNAMIC_MINIMUM = 1024
+"""Kernels with fewer elements stay float in dynamic-range quantization (TFLite converter)."""
+
+
+def on_integer_grid(mode: QuantizeMode, kernel: FloatArray) -> bool:
+    """Whether conversion in this mode gives a kernel integers with one scale per channel."""
+    return mode in ("int8", "int16x8") or (mode == "dynamic" and kernel.size >= DYNAMIC_MINIMUM)
+
+
+def clusterable(
+    model: Any, recipe: Cluster, mode: QuantizeMode, names: frozenset[str], sparse: frozenset[str]
+) -> tuple[Any, tuple[Finding, ...]]:
+    """A copy of the model that clusters the named layers while it is trained.
+
+    Args:
+        model: a folded, flat tf_keras model, pruned or not; it is not changed.
+        recipe: number of clusters and their initialization.
+        mode: the quantization that will follow.
+        names: layers to cluster.
+        sparse: those of them whose zeros are kept.
+
+    Returns:
+        The model to train, and findings about kernels that have few values already.
+    """
+    findings = []
+
+    def wrap(layer: Any) -> Any:
+        if kernel_spec(layer) is None:
+            return None
+        kernel = kernel_of(layer)
+        if layer.name not in names:
+            return scaled(layer, mask=(kernel != 0).astype(np.float32) if layer.name in sparse else None)
+        integers = on_integer_grid(mode, kernel)
+        shape = channel_shape(layer)
+        scale = channel_maximum(kernel, shape) if integers else np.ones(shape, np.float32)
+        if np.unique(kernel / scale).size <= recipe.clusters:
+            message = f"its {kernel.size} weights have at most {recipe.clusters} values already"
+            findings.append(Finding(code="cluster-trivial", subject=layer.name, message=message))
+            return scaled(layer, scale, train_kernel=False, train_scale=integers)
+        keep_zeros = layer.name in sparse
+        wrapper = experimental.cluster_weights(
+            scaled(layer, scale, train_scale=integers),
+            number_of_clusters=recipe.clusters,
+            cluster_centroids_init=INITS[recipe.init],
+            preserve_sparsity=keep_zeros,
+            name=layer.name,
+        )
+        wrapper.build(layer._build_input_shape)
+        if keep_zeros:
+            # TFMOT would also count the survivors that are nearest to the zero centroid as zeros.
+            wrapper.sparsity_masks["kernel"] = tf.constant(kernel != 0, tf.float32)
+        _refine(wrapper, keep_zeros)
+        return wrapper
+
+    return rewrite(model, wrap), tuple(findings)
+
+
+def _refine(wrapper: Any, keep_zeros: bool) -> None:
+    """Improve TFMOT's initial centroids: it seeds k-means, but does not iterate it."""
+    variable = wrapper.cluster_centroids["kernel"]
+    kernel = wrapper.layer.kernel.numpy()
+    start = variable.numpy()
+    if not keep_zeros:
+        variable.assign(lloyd(kernel, start))
+        return
+    values = kernel[kernel != 0]
+    refined = np.zeros_like(start)
+    zero = int(np.argmin(np.abs(start)))
+    others = np.arange(start.size) != zero
+    # TFMOT remembers the position of the zero centroid, so it stays where it is.
+    refined[others] = np.concatenate(
+        [
+            lloyd(values[values < 0], start[others & (start < 0)]),
+            lloyd(values[values > 0], start[others & (start >= 0)]),
+        ]
+    )
+    variable.assign(refined)
+
+
+def settle(model: Any, mode: QuantizeMode, sparse: frozenset[str]) -> Any:
+    """Fix every clustered kernel to the values that it will have in the file.
+
+    Args:
+        model: what ``clusterable`` gave, trained or not.
+        mode: the quantization that will follow.
+        sparse: layers whose zeros are kept.
+
+    Returns:
+        A model in which the clustered layers are ``ScaledKernel`` layers whose kernels are settled and
+        whose scales and biases can still be trained. ``bare_model`` makes it plain.
+    """
+
+    def fix(layer: Any) -> Any:
+        if isinstance(layer, ScaledKernel):
+            return layer
+        if not isinstance(layer, cluster_wrapper.ClusterWeights):
+            return None
+        inner: ScaledKernel = layer.layer
+        keep_zeros = inner.name in sparse
+        kernel, centroids = _clustered(layer, keep_zeros, mode)
+        if not on_integer_grid(mode, kernel):
+            return scaled(inner.bare(kernel), train_kernel=False, train_scale=False)
+        shape = channel_shape(inner.inner)
+        levels, scale = project(kernel, levels_from_centroids(centroids), shape, keep_zeros=keep_zeros)
+        whole = scale * inner.scale()
+        return scaled(inner.bare(rebuild(levels, whole)), whole, train_kernel=False)
+
+    return rewrite(model, fix)
+
+
+def _clustered(wrapper: Any, keep_zeros: bool, mode: QuantizeMode) -> tuple[FloatArray, FloatArray]:
+    """A wrapper's kernel with every weight at its nearest centroid, and the centroids, ascending."""
+    centroids = wrapper.cluster_centroids["kernel"].numpy()
+    weights = wrapper.original_clusterable_weights["kernel"].numpy()
+    if mode == "float16":
+        # The file rounds to half precision; two centroids that round alike become one.
+        centroids = centroids.astype(np.float16).astype(np.float32)
+    if not keep_zeros:
+        values = np.sort(centroids)
+        return values[nearest(weights, values)], values
+    # The last training step may have moved the zero centroid, and masked weights with it.
+    others = np.sort(np.delete(centroids, int(wrapper.zero_idx["kernel"])))
+    mask = wrapper.sparsity_masks["kernel"].numpy()
+    return np.where(mask == 0, 0, others[nearest(weights, others)]).astype(np.float32), np.sort(
+        np.append(others, 0)
+    )
+
+
+def bare_model(model: Any) -> Any:
+    """A model with its ``ScaledKernel`` layers made plain again."""
+
+    def plain(layer: Any) -> Any:
+        if not isinstance(layer, ScaledKernel):
+            return None
+        kernel = layer.value()
+        if layer.mask is not None:
+            kernel = lift_survivors(kernel, channel_shape(layer.inner))
+        return layer.bare(kernel)
+
+    return rewrite(model, plain)

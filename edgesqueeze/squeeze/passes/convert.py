@@ -1,0 +1,176 @@
+"""Quantize a tf_keras model and convert it to a .tflite."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from edgesqueeze.base.findings import Finding
+from edgesqueeze.base.quiet import quiet
+from edgesqueeze.errors import DataError, FloatOperatorError, UnsupportedModelError
+from edgesqueeze.graph import TfliteModel, parse_tflite
+from edgesqueeze.graph.repack import share_vectors
+from edgesqueeze.recipe import IoType, QuantizeMode
+from edgesqueeze.runners.samples import safe_name
+from edgesqueeze.squeeze.data.source import Source
+
+MIN_CALIBRATION = 10
+"""Fewer samples do not show the range of an activation: each range is the extremes over all samples."""
+
+FLOAT_TYPES = ("float16", "float32", "float64", "bfloat16")
+BORDER_OPERATORS = ("QUANTIZE", "DEQUANTIZE")
+
+
+def convert(
+    model: Any, mode: QuantizeMode, io: IoType, calibration: Source, samples: int, seed: int
+) -> tuple[TfliteModel, tuple[Finding, ...]]:
+    """Convert a model, with batch 1 and fixed shapes.
+
+    Args:
+        model: a flat tf_keras model of plain layers.
+        mode: ``int8`` (full integer, int8 activations), ``int16x8`` (int16 activations, int8 weights),
+            ``float16`` weights, ``dynamic`` (int8 weights, float activations), or ``none``.
+        io: type of the inputs and outputs for the integer modes.
+        calibration: samples that show the range of every activation.
+        samples: how many of them to use.
+        seed: which of them.
+
+    Returns:
+        The model, and findings about the calibration.
+
+    Raises:
+        DataError: too few samples to calibrate on.
+        FloatOperatorError: full-integer was asked for, and an operator remains float.
+        UnsupportedModelError: the converter cannot convert the model.
+    """
+    findings: tuple[Finding, ...] = ()
+    with _without_notes():
+        concrete = _batch_one(model)
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if mode != "none":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if mode == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if mode in ("int8", "int16x8"):
+        findings = _check_calibration(calibration, samples)
+        names = [safe_name(name) for name in model.input_names]
+        converter.representative_dataset = lambda: _calibration(calibration, samples, seed, names)
+        converter.target_spec.supported_ops = [_integer_operators(mode)]
+        dtype = {"int8": tf.int8, "uint8": tf.uint8, "float32": tf.float32}[io]
+        if mode == "int16x8" and io == "int8":
+            dtype = tf.int16
+        converter.inference_input_type = dtype
+        converter.inference_output_type = dtype
+    converted = parse_tflite(share_vectors(_run(converter, mode)), name=model.name)
+    if mode in ("int8", "int16x8"):
+        _check_integer(converted)
+    return converted, findings
+
+
+def _batch_one(model: Any) -> Any:
+    """The model as a function of fixed shapes; a dynamic batch would leave SHAPE and PACK in the graph."""
+    specs = [
+        tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype, name=safe_name(name))
+        for tensor, name in zip(model.inputs, model.input_names, strict=True)
+    ]
+
+    @tf.function(input_signature=specs)  # type: ignore[untyped-decorator]
+    def run(*inputs: Any) -> Any:
+        outputs = model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)
+        return tf.nest.flatten(outputs)
+
+    return run.get_concrete_function()
+
+
+def _integer_operators(mode: QuantizeMode) -> Any:
+    if mode == "int8":
+        return tf.lite.OpsSet.TFLITE_BUILTINS_INT8
+    return tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+
+
+def _check_calibration(source: Source, samples: int) -> tuple[Finding, ...]:
+    if source.count < MIN_CALIBRATION:
+        raise DataError(
+            f"{source.count} samples are too few to calibrate on",
+            expected=f"at least {MIN_CALIBRATION}, better 100 to 500: the integer range of every activation "
+            "is taken from the extremes that these samples show",
+            got=str(source.count),
+        )
+    if source.count < samples:
+        return (
+            Finding(
+                code="calibration-small",
+                subject="quantize",
+                message=f"{source.count} of the {samples} calibration samples that were asked for are there",
+                severity="warning",
+            ),
+        )
+    return ()
+
+
+def _calibration(source: Source, samples: int, seed: int, names: Sequence[str]) -> Iterator[Any]:
+    for inputs, _ in source.stream(1, seed).take(samples).as_numpy_iterator():
+        arrays = [np.asarray(array) for array in inputs]
+        # By name: the converter sorts several inputs as it likes.
+        yield dict(zip(names, arrays, strict=True)) if len(arrays) > 1 else arrays
+
+
+def _run(converter: Any, mode: QuantizeMode) -> bytes:
+    try:
+        with _without_notes():
+            return bytes(converter.convert())
+    except tf.errors.OpError:
+        raise  # a sample that cannot be read; see check_data.readable_samples
+    except Exception as error:  # The converter raises whatever its passes raise.
+        text = str(error)
+        names = sorted(
+            {first or second for first, second in re.findall(r"\btf\.([A-Z]\w+)|\bop: '(\w+)'", text)}
+        )
+        reason = text.strip().splitlines()[0][:300] if text.strip() else type(error).__name__
+        raise UnsupportedModelError(
+            f"TensorFlow's converter cannot convert the model ({mode}): {reason}",
+            expected="operators that TFLite has",
+            got=", ".join(names),
+            hint="replace the layer that makes them, or try --quantize float16 or none",
+        ) from error
+
+
+def _check_integer(model: TfliteModel) -> None:
+    graph = model.main
+    left = []
+    for operator in graph.operators:
+        computed = [graph.tensor(index) for index in (*operator.inputs, *operator.outputs)]
+        floats = [tensor for tensor in computed if tensor is not None and tensor.dtype in FLOAT_TYPES]
+        if floats and not _at_the_border(operator.opcode, floats, (*graph.inputs, *graph.outputs)):
+            left.append(f"{operator.kind} ({floats[-1].name})")
+    if left:
+        raise FloatOperatorError(
+            f"{len(left)} operators remain float in the quantized model",
+            expected="integer operators only, as full-integer quantization was asked for",
+            got="; ".join(left[:8]) + ("; ..." if len(left) > 8 else ""),
+            hint="replace the layers that make them, or use --quantize dynamic or float16",
+        )
+
+
+def _at_the_border(opcode: str, floats: Sequence[Any], borders: Sequence[int]) -> bool:
+    return opcode in BORDER_OPERATORS and all(tensor.index in borders for tensor in floats)
+
+
+@contextlib.contextmanager
+def _without_notes() -> Iterator[None]:
+    """Keep the converter's notes, from Python and from native code, off the terminal."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with quiet():
+            yield
+    finally:
+        logger.setLevel(level)

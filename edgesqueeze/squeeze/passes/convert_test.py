@@ -1,0 +1,199 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tf_keras
+
+from edgesqueeze.checks.agreement import EvalData
+from edgesqueeze.checks.original import in_output_order, real_outputs
+from edgesqueeze.errors import DataError, FloatOperatorError, UnsupportedModelError
+from edgesqueeze.runners import litert
+from edgesqueeze.runners.samples import data_samples
+from edgesqueeze.squeeze.passes.convert import MIN_CALIBRATION, convert
+from runtime_tests.support.tiny_keras import conv2d, images, randomize, source_of
+
+layers = tf_keras.layers
+
+
+def _convert(model, mode="int8", io="int8", count=32, samples=24):
+    data = [
+        np.random.default_rng(0).normal(size=(count, *one.shape[1:])).astype("f4") for one in model.inputs
+    ]
+    return convert(model, mode, io, source_of(model, *data), samples, 0)
+
+
+def _chain(*steps, shape=(8, 8, 3)):
+    image = tf_keras.Input(shape, name="image")
+    x = image
+    for step in steps:
+        x = step(x)
+    return randomize(tf_keras.Model(image, x, name="tiny"))
+
+
+def _outputs(tflite, names, *inputs):
+    return real_outputs(tflite, litert.run(tflite, data_samples(tflite, EvalData(inputs, None, names))))
+
+
+@pytest.mark.parametrize(
+    ("mode", "io", "found"),
+    [
+        ("int8", "int8", "int8"),
+        ("int8", "uint8", "uint8"),
+        ("int8", "float32", "float32"),
+        ("int16x8", "int8", "int16"),
+        ("int16x8", "float32", "float32"),
+        ("float16", "int8", "float32"),
+        ("dynamic", "int8", "float32"),
+        ("none", "int8", "float32"),
+    ],
+)
+def test_types_of_inputs_and_outputs(mode, io, found):
+    model = _chain(layers.Flatten(), layers.Dense(4))
+    tflite, findings = _convert(model, mode, io)
+    assert [tensor.dtype for tensor in tflite.main.input_tensors] == [found]
+    assert [tensor.dtype for tensor in tflite.main.output_tensors] == [found]
+    assert not findings
+    data = images(5)
+    want = np.asarray(model(data))
+    (have,) = _outputs(tflite, ("image",), data)
+    assert np.abs(want - have).max() < 0.05 * np.abs(want).max()
+
+
+@pytest.mark.parametrize("mode", ["int8", "float16"])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (layers.Flatten(), layers.Dense(4)),
+        (layers.Conv2D(4, 3), layers.Reshape((9, 16)), layers.Permute((2, 1)), layers.Dense(2)),
+        (
+            layers.GlobalAveragePooling2D(),
+            layers.Reshape((1, 1, 3)),
+            layers.UpSampling2D(4),
+            layers.Conv2D(2, 1),
+        ),
+    ],
+    ids=["flatten", "reshape", "upsample"],
+)
+def test_the_batch_is_one_and_no_shape_is_computed(mode, steps):
+    tflite, _ = _convert(_chain(*[type(step).from_config(step.get_config()) for step in steps]), mode)
+    assert tflite.main.input_tensors[0].shape[0] == 1
+    assert -1 not in tflite.main.input_tensors[0].signature
+    kinds = {operator.opcode for operator in tflite.operators}
+    assert not kinds & {"SHAPE", "PACK", "STRIDED_SLICE"}
+    assert all(-1 not in tensor.signature for tensor in tflite.main.tensors)
+
+
+@pytest.mark.parametrize(
+    ("mode", "one", "other"), [("int8", "left", "right"), ("none", "z-1", "a/b:c"), ("int8", "_x", "2")]
+)
+def test_two_inputs_and_two_outputs(mode, one, other):
+    a, b = tf_keras.Input((4,), name=one), tf_keras.Input((6,), name=other)
+    x = layers.Concatenate()([layers.Dense(5)(b), a])
+    model = randomize(tf_keras.Model([b, a], [layers.Dense(2, name="z")(x), layers.Dense(3, name="y")(x)]))
+    tflite, _ = _convert(model, mode, "float32")
+    rng = np.random.default_rng(0)
+    data = [rng.normal(size=(5, 6)).astype("f4"), rng.normal(size=(5, 4)).astype("f4")]
+    want = in_output_order(tflite, [np.asarray(one) for one in model(data)])
+    have = _outputs(tflite, (other, one), *data)
+    assert sorted(one.shape for one in have) == [(5, 2), (5, 3)]
+    for right, found in zip(want, have, strict=True):
+        assert np.abs(right - found).mean() < 0.05 * np.abs(right).max()
+
+
+def test_inputs_of_the_same_shape_keep_their_own_ranges():
+    small, large = tf_keras.Input((4,), name="z"), tf_keras.Input((4,), name="a")
+    model = tf_keras.Model(
+        [small, large], layers.Concatenate()([layers.Dense(2)(small), layers.Dense(2)(large)])
+    )
+    rng = np.random.default_rng(0)
+    data = [rng.uniform(-1, 1, (20, 4)), rng.uniform(-100, 100, (20, 4))]
+    tflite, _ = convert(model, "int8", "int8", source_of(model, *data), 20, 0)
+    scales = {tensor.name: tensor.quantization.scale for tensor in tflite.main.input_tensors}
+    found = {name.removeprefix("serving_default_")[0]: scale for name, scale in scales.items()}
+    assert found["z"] == pytest.approx(2 / 255, rel=0.1)
+    assert found["a"] == pytest.approx(200 / 255, rel=0.1)
+
+
+@pytest.mark.parametrize("mode", ["int8", "int16x8"])
+def test_full_integer_that_is_not_possible_names_the_operator(mode):
+    model = _chain(layers.Reshape((8, 8, 3, 1)), layers.Conv3D(2, 3), layers.Flatten(), layers.Dense(2))
+    with pytest.raises((FloatOperatorError, UnsupportedModelError)) as caught:
+        _convert(model, mode)
+    assert "CONV_3D" in caught.value.got
+    assert caught.value.hint
+
+
+def test_a_float_operator_that_remains_is_named_with_its_tensor():
+    model = _chain(layers.Reshape((8, 8, 3, 1)), layers.Conv3D(2, 3), layers.Flatten(), layers.Dense(2))
+    with pytest.raises(FloatOperatorError, match="remain float") as caught:
+        _convert(model)
+    assert "CONV_3D (" in caught.value.got
+    assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize("mode", ["float16", "dynamic", "none"])
+def test_modes_that_allow_float_take_such_a_model(mode):
+    model = _chain(layers.Reshape((8, 8, 3, 1)), layers.Conv3D(2, 3), layers.Flatten(), layers.Dense(2))
+    tflite, _ = _convert(model, mode)
+    assert "CONV_3D" in {operator.opcode for operator in tflite.operators}
+
+
+def test_full_integer_models_compute_in_integers():
+    tflite, _ = _convert(randomize(conv2d()))
+    assert not {tensor.dtype for tensor in tflite.main.tensors} & {"float32", "float16"}
+
+
+@pytest.mark.parametrize("mode", ["int8", "int16x8"])
+def test_too_few_samples_to_calibrate_on_are_an_error(mode):
+    model = _chain(layers.Flatten(), layers.Dense(4))
+    with pytest.raises(DataError, match="9 samples are too few to calibrate on"):
+        _convert(model, mode, count=MIN_CALIBRATION - 1)
+
+
+def test_fewer_samples_than_asked_for_are_a_finding():
+    model = _chain(layers.Flatten(), layers.Dense(4))
+    _, findings = _convert(model, count=12, samples=200)
+    assert [(one.code, one.severity) for one in findings] == [("calibration-small", "warning")]
+    assert "12 of the 200" in findings[0].message
+
+
+@pytest.mark.parametrize("mode", ["float16", "dynamic", "none"])
+def test_modes_without_calibration_need_no_samples(mode):
+    _, findings = _convert(_chain(layers.Flatten(), layers.Dense(4)), mode, count=1)
+    assert not findings
+
+
+def test_an_operator_that_tflite_lacks_is_named():
+    import tensorflow as tf
+
+    model = _chain(layers.Lambda(lambda x: tf.linalg.det(x[:, :3, :3, 0])[:, None]), layers.Dense(1))
+    with pytest.raises(UnsupportedModelError, match="cannot convert the model") as caught:
+        _convert(model, "none")
+    assert "MatrixDeterminant" in caught.value.got
+
+
+TRAINED = """
+import hashlib
+from edgesqueeze.pipeline import compress
+from edgesqueeze.recipe import parse_recipe
+from runtime_tests.support.tiny_keras import conv2d, images, randomize
+recipe = parse_recipe({"prune": {"sparsity": 0.6}, "cluster": {"clusters": 6}, "seed": 5,
+    "finetune": {"epochs": 2, "batch_size": 6}, "quantize": {"calibration_samples": 12}})
+model = randomize(conv2d())
+for _ in range(TIMES):
+    result = compress(model, target="rpi4", data=images(), recipe=recipe)
+    assert sum(stage.steps for stage in result.report.stages) == 14
+    print(hashlib.sha256(result.tflite.content).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_the_same_recipe_gives_the_same_bytes_in_one_process_and_in_another():
+    hashes = []
+    for times in (2, 1):
+        code = TRAINED.replace("TIMES", str(times))
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        hashes += run.stdout.split()
+    assert len(hashes) == 3
+    assert len(set(hashes)) == 1

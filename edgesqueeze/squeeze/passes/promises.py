@@ -1,0 +1,119 @@
+"""Is what was asked of each kernel there in the .tflite? Looked up in the file, not in the float model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tf_keras
+
+from edgesqueeze.base.findings import Finding
+from edgesqueeze.graph import Tensor, TfliteModel
+from edgesqueeze.recipe import Recipe
+from edgesqueeze.squeeze.layers.grid import FloatArray, channel_maximum
+from edgesqueeze.squeeze.layers.kernels import kernel_layers, kernel_of, tflite_layout
+
+SPARSITY_TOLERANCE = 0.01
+
+SAME_KERNEL = 0.006
+"""How far weights may be off, where the channel's largest is 1: half a step of 127 and float16's rounding."""
+
+
+def check_promises(
+    model: Any, tflite: TfliteModel, recipe: Recipe, pruned: frozenset[str], clustered: frozenset[str]
+) -> Iterator[Finding]:
+    """Findings for kernels that arrived otherwise than asked for, with the reason where it is known.
+
+    Args:
+        model: the compressed tf_keras model of plain layers.
+        tflite: what it was converted to.
+        recipe: what was asked for.
+        pruned: layers that were pruned.
+        clustered: layers that were clustered.
+    """
+    for layer in kernel_layers(model):
+        if layer.name not in pruned | clustered:
+            continue
+        depthwise = isinstance(layer, tf_keras.layers.DepthwiseConv2D)
+        tensor = find_kernel(tflite, tflite_layout(layer, kernel_of(layer)), 3 if depthwise else 0)
+        if tensor is None:
+            message = "its kernel was not found in the .tflite, so what arrived of it is not known"
+            yield Finding(code="kernel-not-found", subject=layer.name, message=message, severity="warning")
+            continue
+        if recipe.prune and layer.name in pruned:
+            yield from _sparsity(layer.name, tensor, recipe.prune.sparsity)
+        if recipe.cluster and layer.name in clustered:
+            yield from _clusters(layer.name, tensor, recipe.cluster.clusters)
+
+
+def _sparsity(name: str, tensor: Tensor, wanted: float) -> Iterator[Finding]:
+    assert tensor.data is not None
+    found = float(np.mean(_real(tensor) == 0))
+    # One weight of a small kernel can be more than a point.
+    tolerance = max(SPARSITY_TOLERANCE, 0.5 / tensor.data.size + 1e-9)
+    if found - wanted > tolerance:
+        message = (
+            f"{found:.1%} of its weights are zero, {wanted:.1%} was asked for: "
+            "the others are too small beside the largest for an 8-bit integer, before any pruning"
+        )
+        yield Finding(code="sparser-than-asked", subject=name, message=message)
+    elif wanted - found > tolerance:
+        message = f"its sparsity in the .tflite is {found:.1%}, {wanted:.1%} was asked for"
+        yield Finding(code="sparsity-missed", subject=name, message=message, severity="warning")
+    elif abs(found - wanted) > SPARSITY_TOLERANCE:
+        message = (
+            f"its sparsity is {found:.1%}: the nearest to {wanted:.1%} that {tensor.data.size} weights allow"
+        )
+        yield Finding(code="sparsity-granularity", subject=name, message=message)
+
+
+def _clusters(name: str, tensor: Tensor, wanted: int) -> Iterator[Finding]:
+    found = int(np.unique(tensor.data).size) if tensor.data is not None else 0
+    if found > wanted:
+        message = f"its kernel has {found} distinct values in the .tflite, {wanted} were asked for"
+        yield Finding(code="clusters-missed", subject=name, message=message, severity="warning")
+
+
+def find_kernel(tflite: TfliteModel, kernel: FloatArray, axis: int = 0) -> Tensor | None:
+    """The constant tensor that holds a kernel, found by its values: names change in conversion.
+
+    Channels are compared by their shape, not their size: the converter multiplies a scaling of the input
+    into the kernel after it.
+
+    Args:
+        tflite: the converted model.
+        kernel: the kernel in TFLite's layout.
+        axis: its output channels: 3 for a depthwise kernel, else 0.
+    """
+    wanted = tuple(size for size in kernel.shape if size != 1)
+    sought = _per_channel(kernel, axis)
+    for graph in tflite.graphs:
+        for tensor in graph.tensors:
+            if tensor.data is None or tuple(size for size in tensor.shape if size != 1) != wanted:
+                continue
+            values = _real(tensor).reshape(kernel.shape)
+            if np.allclose(_per_channel(values, axis), sought, rtol=0, atol=SAME_KERNEL):
+                return tensor
+    return None
+
+
+def _per_channel(kernel: FloatArray, axis: int) -> FloatArray:
+    """A kernel with each channel's largest magnitude at 1."""
+    shape = [1] * kernel.ndim
+    shape[axis] = kernel.shape[axis]
+    return kernel / channel_maximum(kernel, tuple(shape))
+
+
+def _real(tensor: Tensor) -> npt.NDArray[np.float32]:
+    """A constant as real numbers."""
+    assert tensor.data is not None
+    values = tensor.data.astype(np.float32)
+    found = tensor.quantization
+    if found is None or not np.issubdtype(tensor.data.dtype, np.integer):
+        return values
+    shape = [1] * values.ndim
+    if found.per_channel:
+        shape[found.axis] = found.scales.size
+    return (values - found.zero_points.reshape(shape).astype(np.float32)) * found.scales.reshape(shape)

@@ -1,0 +1,135 @@
+"""Magnitude pruning of a folded model, with TFMOT (Zhu and Gupta, 2017, arXiv:1710.01878)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow_model_optimization as tfmot
+from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
+
+from edgesqueeze.base.findings import Finding
+from edgesqueeze.recipe import Prune
+from edgesqueeze.squeeze.layers.grid import lift_survivors
+from edgesqueeze.squeeze.layers.kernels import channel_shape, kernel_of, kernel_spec
+from edgesqueeze.squeeze.layers.rewrite import rewrite
+from edgesqueeze.squeeze.passes.scaled import ScaledKernel, scaled
+
+RAMP_SHARE = 0.6
+"""Share of the pruning steps over which the sparsity grows; the rest recovers at full sparsity."""
+
+MASK_UPDATES = 50
+"""How often the masks are chosen anew while the sparsity grows."""
+
+
+def prunable(model: Any, recipe: Prune, names: frozenset[str], steps: int) -> tuple[Any, tuple[Finding, ...]]:
+    """A copy of the model that prunes the named layers while it is trained.
+
+    Args:
+        model: a folded, flat tf_keras model; it is not changed.
+        recipe: sparsity, schedule and structure.
+        names: layers to prune.
+        steps: training steps that it will be given; 0 if none.
+
+    Returns:
+        The model to train, and findings about layers whose structure had to differ.
+    """
+    findings = []
+
+    def wrap(layer: Any) -> Any:
+        if layer.name not in names:
+            return scaled(layer) if kernel_spec(layer) else None
+        structure = _structure(layer, recipe)
+        if structure != recipe.structure:
+            findings.append(
+                Finding(
+                    code="prune-structure",
+                    subject=layer.name,
+                    message=f"pruned {structure}: {recipe.structure} applies to {_applies_to(recipe)}",
+                    severity="warning",
+                )
+            )
+        wrapper = tfmot.sparsity.keras.prune_low_magnitude(
+            scaled(layer),
+            pruning_schedule=_schedule(recipe, steps),
+            block_size=recipe.block if structure == "block" else (1, 1),
+            block_pooling_type="AVG",
+            sparsity_m_by_n=(2, 4) if structure == "2:4" else None,
+        )
+        # TFMOT names wrappers itself; a model's output keeps its name only if the layer that makes it does.
+        wrapper._name = layer.name
+        return wrapper
+
+    student = rewrite(model, wrap)
+    for layer in student.layers:
+        if isinstance(layer, pruning_wrapper.PruneLowMagnitude):
+            # What TFMOT's UpdatePruningStep callback does at first; the wrapper counts on by itself.
+            layer.pruning_step.assign(0)
+    return student, tuple(findings)
+
+
+def _structure(layer: Any, recipe: Prune) -> str:
+    """The structure that TFMOT can give a layer's kernel."""
+    shape = kernel_of(layer).shape
+    rank = len(shape)
+    if recipe.structure == "block":
+        # TFMOT cannot choose among the blocks of a single row or column of them.
+        blocks = [-(-size // side) for size, side in zip(shape, recipe.block, strict=False)]
+        return "block" if rank == 2 and min(blocks) > 1 else "unstructured"
+    if recipe.structure == "2:4" and (rank not in (2, 4) or "Depthwise" in type(layer).__name__):
+        return "unstructured"
+    return recipe.structure
+
+
+def _applies_to(recipe: Prune) -> str:
+    return (
+        "Dense kernels of several blocks both ways"
+        if recipe.structure == "block"
+        else "Conv2D, Conv2DTranspose and Dense"
+    )
+
+
+def _schedule(recipe: Prune, steps: int) -> Any:
+    if recipe.schedule == "constant" or steps < 10:
+        return tfmot.sparsity.keras.ConstantSparsity(recipe.sparsity, begin_step=0, frequency=1)
+    frequency = max(1, int(steps * RAMP_SHARE / MASK_UPDATES))
+    updates = max(1, int(steps * RAMP_SHARE) // frequency)
+    return tfmot.sparsity.keras.PolynomialDecay(
+        initial_sparsity=0.0,
+        final_sparsity=recipe.sparsity,
+        begin_step=0,
+        end_step=updates * frequency,
+        frequency=frequency,
+    )
+
+
+def finish_pruning(model: Any) -> Any:
+    """The plain model with the masks at their final sparsity, whatever the training reached.
+
+    Args:
+        model: what ``prunable`` gave, trained or not.
+
+    Returns:
+        A flat tf_keras model of plain layers. Each pruned kernel holds exact zeros, and nothing besides
+        them that int8 quantization would round to zero.
+    """
+
+    def unwrap(layer: Any) -> Any:
+        if isinstance(layer, ScaledKernel):
+            return layer.bare(layer.value())
+        if not isinstance(layer, pruning_wrapper.PruneLowMagnitude):
+            return None
+        _enforce(layer)
+        inner = layer.layer
+        return inner.bare(lift_survivors(inner.value(), channel_shape(inner.inner)))
+
+    return rewrite(model, unwrap)
+
+
+def _enforce(wrapper: Any) -> None:
+    """Bring one layer's mask to the final sparsity with TFMOT's own update."""
+    schedule = wrapper.pruning_schedule
+    # 2:4 masks are chosen at step 1 only.
+    final = 1 if wrapper.sparsity_m_by_n else max(int(getattr(schedule, "end_step", 1)), 1)
+    wrapper.pruning_step.assign(final)
+    wrapper.pruning_obj.conditional_mask_update()
+    wrapper.pruning_obj.weight_mask_op()

@@ -1,0 +1,106 @@
+"""Which layers a pass works on, and why the others are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from edgesqueeze.base.findings import Finding
+from edgesqueeze.base.suggest import nearest
+from edgesqueeze.errors import RecipeError
+from edgesqueeze.recipe import FirstAndLast
+from edgesqueeze.squeeze.layers.kernels import kernel_layers, kernel_of, kernel_spec
+
+SMALL_SHARE = 0.05
+"""A first or last layer with less than this share of the kernel weights is left alone by default.
+
+The first layer sees raw input and the last one decides: both are the most sensitive, and when they are
+small, as the first convolution nearly always is, there is next to nothing to win. The TFMOT guides for
+pruning and clustering advise the same. A large last layer (a third of MobileNet) is worth it.
+"""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The layers that a pass works on, by name, and what was left out for which reason."""
+
+    names: frozenset[str]
+    skipped: tuple[Finding, ...]
+
+
+def select(
+    model: Any,
+    task: str,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    first_and_last: FirstAndLast,
+) -> Selection:
+    """Choose layers of a flat tf_keras model by name or class pattern.
+
+    Args:
+        model: a folded, flat tf_keras model.
+        task: ``prune`` or ``cluster``; names the findings.
+        include: patterns (``*``, ``?``) of layer names or class names.
+        exclude: the same, for what is left out though included.
+        first_and_last: ``include``, ``exclude``, or ``auto``: left out when small (``SMALL_SHARE``).
+
+    Raises:
+        RecipeError: a pattern that matches no layer.
+    """
+    _check_patterns(model, (*include, *exclude))
+    layers = list(kernel_layers(model))
+    total = sum(kernel_of(layer).size for layer in layers)
+    ends = {layer.name for layer in (layers[0], layers[-1])} if layers else set()
+    names, skipped = set(), []
+    for layer in layers:
+        share = kernel_of(layer).size / total
+        reason = ""
+        if not _matches(layer, include):
+            reason = "no include pattern matches it"
+        elif _matches(layer, exclude):
+            reason = "an exclude pattern matches it"
+        elif layer.name in ends and len(layers) > 1:
+            reason = _end_reason(first_and_last, share, "first" if layer is layers[0] else "last")
+        if reason:
+            skipped.append(_skip(task, layer, reason))
+        else:
+            names.add(layer.name)
+    skipped += [
+        _skip(task, layer, f"{type(layer).__name__} kernels are not supported by this pass")
+        for layer in model.layers
+        if kernel_spec(layer) is None and any(weight.shape.rank >= 2 for weight in layer.trainable_weights)
+    ]
+    return Selection(frozenset(names), tuple(skipped))
+
+
+def _end_reason(first_and_last: FirstAndLast, share: float, end: str) -> str:
+    if first_and_last == "exclude":
+        return f"it is the {end} layer, and first_and_last is 'exclude'"
+    if first_and_last == "auto" and share < SMALL_SHARE:
+        return (
+            f"it is the {end} layer and holds {share:.1%} of the weights: sensitive, and little to win "
+            "(first_and_last = 'include' takes it in)"
+        )
+    return ""
+
+
+def _skip(task: str, layer: Any, reason: str) -> Finding:
+    return Finding(code=f"{task}-skipped", subject=layer.name, message=reason)
+
+
+def _matches(layer: Any, patterns: Sequence[str]) -> bool:
+    names = (layer.name, type(layer).__name__)
+    return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+
+
+def _check_patterns(model: Any, patterns: Sequence[str]) -> None:
+    known = sorted({name for layer in model.layers for name in (layer.name, type(layer).__name__)})
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in known):
+            raise RecipeError(
+                f"no layer of the model matches {pattern!r}{nearest(pattern, known)}",
+                expected="a layer name or class of the model, with * and ?",
+                hint="layers after folding: " + ", ".join(layer.name for layer in model.layers[:20]),
+            )

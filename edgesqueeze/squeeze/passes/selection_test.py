@@ -1,0 +1,86 @@
+import pytest
+import tf_keras
+
+from edgesqueeze.errors import RecipeError
+from edgesqueeze.squeeze.passes.selection import SMALL_SHARE, select
+from runtime_tests.support.tiny_keras import conv2d
+
+layers = tf_keras.layers
+
+
+def _funnel(last):
+    """A small first layer, a large one, and a last one of a chosen size."""
+    image = tf_keras.Input((8,), name="image")
+    x = layers.Dense(4, name="first")(image)
+    x = layers.Dense(400, name="large")(x)
+    return tf_keras.Model(image, layers.Dense(last, name="last")(x))
+
+
+@pytest.mark.parametrize(
+    ("rule", "last", "names"),
+    [
+        ("auto", 4, {"large", "last"}),
+        ("auto", 100, {"large", "last"}),
+        ("include", 4, {"first", "large", "last"}),
+        ("exclude", 100, {"large"}),
+    ],
+)
+def test_first_and_last_layers(rule, last, names):
+    chosen = select(_funnel(last), "prune", ["*"], [], rule)
+    assert chosen.names == names
+    skipped = {one.subject: one for one in chosen.skipped}
+    assert set(skipped) == {"first", "large", "last"} - names
+    for name, finding in skipped.items():
+        assert finding.code == "prune-skipped"
+        assert f"the {name} layer" in finding.message
+
+
+def test_auto_leaves_out_ends_below_the_share_and_says_how_large_they_are():
+    model = _funnel(1)
+    shares = {layer.name: layer.kernel.shape.num_elements() / 2032 for layer in model.layers[1:]}
+    assert shares["first"] < SMALL_SHARE < shares["last"]
+    (finding,) = select(model, "cluster", ["*"], [], "auto").skipped
+    assert (finding.code, finding.subject) == ("cluster-skipped", "first")
+    assert "1.6%" in finding.message
+
+
+def test_a_single_layer_is_never_left_out_for_being_first_and_last():
+    image = tf_keras.Input((8,), name="image")
+    model = tf_keras.Model(image, layers.Dense(4, name="only")(image))
+    assert select(model, "prune", ["*"], [], "exclude").names == {"only"}
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "names"),
+    [
+        (["Conv2D"], [], {"first", "middle"}),
+        (["*"], ["Dense", "fi?st"], {"middle"}),
+        (["l*"], [], {"last"}),
+        (["*"], ["*"], set()),
+    ],
+)
+def test_patterns_match_names_and_classes(include, exclude, names):
+    chosen = select(conv2d(), "prune", include, exclude, "include")
+    assert chosen.names == names
+    assert {one.subject for one in chosen.skipped} == {"first", "middle", "last"} - names
+
+
+@pytest.mark.parametrize(("include", "exclude"), [(["Conv2d"], []), (["*"], ["frist"])])
+def test_a_pattern_without_a_layer_is_an_error(include, exclude):
+    with pytest.raises(RecipeError, match=r"did you mean '(Conv2D|first)'"):
+        select(conv2d(), "prune", include, exclude, "auto")
+
+
+def test_a_layer_with_a_kernel_that_no_pass_supports_is_named():
+    image = tf_keras.Input((6, 4), name="image")
+    model = tf_keras.Model(image, layers.Dense(3, name="last")(layers.LSTM(5, name="memory")(image)))
+    chosen = select(model, "prune", ["*"], [], "auto")
+    assert chosen.names == {"last"}
+    assert [(one.subject, "LSTM" in one.message) for one in chosen.skipped] == [("memory", True)]
+
+
+def test_a_model_without_kernels_has_nothing_to_choose():
+    image = tf_keras.Input((4,), name="image")
+    chosen = select(tf_keras.Model(image, layers.ReLU()(image)), "prune", ["*"], [], "auto")
+    assert not chosen.names
+    assert not chosen.skipped

@@ -1,0 +1,299 @@
+"""Whether a model fits a target: flash, RAM and operators, with the numbers.
+
+``check_fit`` needs only a small record of the model (``ModelNeeds``), so a report can be checked against
+another target without its model file.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from edgesqueeze.base.findings import Finding
+from edgesqueeze.errors import FitError, TargetError
+from edgesqueeze.target.code_size import estimate_code_size
+from edgesqueeze.target.records import Target
+from edgesqueeze.target.runtimes import OPERATOR_SETS, OperatorSet, refusal
+
+Verdict = Literal["fits", "tight", "does-not-fit", "not-checked"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OperatorNeed(_Record):
+    """One kind of operator in a model.
+
+    Attributes:
+        kind: builtin operator name, or a custom operator's own name.
+        activation: NumPy name of the element type of its first computed input; empty if unknown.
+        weights: element type of its constant weights; empty where there are none.
+        count: how many operators of this kind and these types there are.
+    """
+
+    kind: str
+    activation: str = ""
+    weights: str = ""
+    count: int = Field(default=1, ge=1)
+
+
+class ModelNeeds(_Record):
+    """What a model asks of a target.
+
+    Attributes:
+        model_bytes: size of the .tflite, or of the constants that native C keeps in flash.
+        operators: its operators, by kind and types.
+        inputs: element types of the inputs.
+        outputs: element types of the outputs.
+        arena_bytes: RAM for activations and scratch memory; None if nobody knows.
+        arena_method: how ``arena_bytes`` came about, for the report.
+        code_bytes: size of the code, where it was built; None: it is estimated where that is possible.
+        code_method: how ``code_bytes`` came about.
+    """
+
+    model_bytes: int = Field(ge=0)
+    operators: tuple[OperatorNeed, ...]
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    arena_bytes: int | None = Field(default=None, ge=0)
+    arena_method: str = ""
+    code_bytes: int | None = Field(default=None, ge=0)
+    code_method: str = ""
+
+
+class ResourceFit(_Record):
+    """Flash or RAM: what the model needs of what there is.
+
+    Attributes:
+        verdict: ``fits``; ``tight`` if the estimate fits but its error does not; ``does-not-fit``; or
+            ``not-checked``.
+        ok: false only if it does not fit.
+        needed_bytes: what is needed; None if unknown.
+        high_bytes: what is needed at worst, where a part is estimated; else as ``needed_bytes``.
+        available_bytes: the target's usable bytes; None where it has no such limit.
+        share_percent: needed of available, one decimal.
+        parts: what ``needed_bytes`` is made of.
+        method: how the figures came about.
+    """
+
+    verdict: Verdict
+    ok: bool
+    needed_bytes: int | None
+    high_bytes: int | None
+    available_bytes: int | None
+    share_percent: float | None
+    parts: dict[str, int]
+    method: str
+
+
+class MissingOperator(_Record):
+    """An operator that the runtime does not execute, and why."""
+
+    kind: str
+    reason: str
+
+
+class OperatorFit(_Record):
+    """Whether the runtime has every operator.
+
+    Attributes:
+        verdict: ``fits``, ``does-not-fit`` or ``not-checked``.
+        ok: false only if one is missing.
+        runtime: name of the runtime.
+        needed: kinds of operators in the model.
+        available: how many operators the runtime has; None if there is no table.
+        missing: what it does not execute.
+        method: what was compared.
+    """
+
+    verdict: Verdict
+    ok: bool
+    runtime: str
+    needed: tuple[str, ...]
+    available: int | None
+    missing: tuple[MissingOperator, ...]
+    method: str
+
+
+class Fit(_Record):
+    """Whether a model fits a target.
+
+    Attributes:
+        target: name of the profile.
+        ok: whether nothing is missing.
+        flash, ram, ops: see there.
+        findings: what does not stop the model but is worth knowing.
+    """
+
+    target: str
+    ok: bool
+    flash: ResourceFit
+    ram: ResourceFit
+    ops: OperatorFit
+    findings: tuple[Finding, ...] = ()
+
+
+def check_fit(target: Target, needs: ModelNeeds, runtime: str | None = None) -> Fit:
+    """Compare what a model needs with what a target has.
+
+    Args:
+        target: the profile.
+        needs: the model's needs.
+        runtime: one of the profile's ``runtime.name`` and ``runtime.also``; its ``name`` by default.
+
+    Raises:
+        TargetError: the target does not have that runtime.
+    """
+    runtime = runtime or target.runtime.name
+    offered = (target.runtime.name, *target.runtime.also)
+    if runtime not in offered:
+        raise TargetError(
+            f"target {target.name} does not run {runtime!r}", expected="one of " + ", ".join(offered)
+        )
+    flash = _check_flash(target, needs, runtime)
+    ram = _check_ram(target, needs)
+    ops = _check_operators(target, needs, runtime)
+    return Fit(
+        target=target.name,
+        ok=flash.ok and ram.ok and ops.ok,
+        flash=flash,
+        ram=ram,
+        ops=ops,
+        findings=_findings(target, needs, flash, ram),
+    )
+
+
+def raise_if_unfit(fit: Fit) -> None:
+    """Raise if the model does not fit.
+
+    Raises:
+        FitError: with every number that is wrong.
+    """
+    if fit.ok:
+        return
+    lines = [_over(name, part) for name, part in (("flash", fit.flash), ("RAM", fit.ram)) if not part.ok]
+    hints = ["quantize, prune or shrink the model, or choose a larger target"] if lines else []
+    if not fit.ops.ok:
+        lines += [f"operator {one.kind}: {one.reason}" for one in fit.ops.missing]
+        hints.append("replace the operators, or quantize so that the runtime has them")
+    raise FitError(f"the model does not fit {fit.target}", got="; ".join(lines), hint="; ".join(hints))
+
+
+def _over(name: str, part: ResourceFit) -> str:
+    parts = " + ".join(f"{label} {size:,}" for label, size in part.parts.items())
+    return f"{name}: {part.needed_bytes:,} bytes ({parts}) of {part.available_bytes:,} usable"
+
+
+def _check_flash(target: Target, needs: ModelNeeds, runtime: str) -> ResourceFit:
+    available = target.memory.usable_flash_bytes
+    if available is None:
+        return _judge({"model": needs.model_bytes}, needs.model_bytes, None, "files are loaded from storage")
+    parts = {"model": needs.model_bytes}
+    if needs.code_bytes is not None:
+        parts["runtime"] = needs.code_bytes
+        return _judge(parts, sum(parts.values()), available, needs.code_method or "code as built")
+    kinds = {operator.kind for operator in needs.operators}
+    code = estimate_code_size(target.cpu.core, kinds) if runtime == "tflm" else None
+    if code is None:
+        method = f"model only: the size of {runtime}'s code is known after a build"
+        return _judge(parts, needs.model_bytes, available, method)
+    parts["runtime"] = code.code_bytes
+    return _judge(parts, needs.model_bytes + code.high_bytes, available, f"runtime {code.method}")
+
+
+def _check_ram(target: Target, needs: ModelNeeds) -> ResourceFit:
+    available = target.memory.usable_ram_bytes
+    if needs.arena_bytes is None:
+        return _judge({}, None, available, needs.arena_method or "the arena's size is not known")
+    parts = {"arena": needs.arena_bytes}
+    if not target.is_mcu:
+        parts["model"] = needs.model_bytes
+    method = f"arena {needs.arena_method}" if needs.arena_method else "arena as given"
+    if not target.is_mcu:
+        method += "; the file is loaded or mapped besides; the runtime's own memory is not counted"
+    return _judge(parts, sum(parts.values()), available, method)
+
+
+def _judge(parts: dict[str, int], high: int | None, available: int | None, method: str) -> ResourceFit:
+    needed = sum(parts.values()) if parts else None
+    verdict: Verdict = "not-checked"
+    share = None
+    if needed is not None and high is not None and available is not None:
+        verdict = "does-not-fit" if needed > available else "tight" if high > available else "fits"
+        share = round(100 * needed / available, 1)
+    return ResourceFit(
+        verdict=verdict,
+        ok=verdict != "does-not-fit",
+        needed_bytes=needed,
+        high_bytes=high,
+        available_bytes=available,
+        share_percent=share,
+        parts=parts,
+        method=method,
+    )
+
+
+def _check_operators(target: Target, needs: ModelNeeds, runtime: str) -> OperatorFit:
+    kinds = tuple(sorted({operator.kind for operator in needs.operators}))
+    operators = _operator_set(target, runtime)
+    if operators is None:
+        return OperatorFit(
+            verdict="not-checked",
+            ok=True,
+            runtime=runtime,
+            needed=kinds,
+            available=None,
+            missing=(),
+            method=f"there is no table of {runtime}'s operators; generating or running the model tells",
+        )
+    reasons = {
+        (operator.kind, refusal(operators, operator.kind, operator.activation, operator.weights))
+        for operator in needs.operators
+    }
+    missing = tuple(MissingOperator(kind=kind, reason=why) for kind, why in sorted(reasons) if why)
+    return OperatorFit(
+        verdict="does-not-fit" if missing else "fits",
+        ok=not missing,
+        runtime=runtime,
+        needed=kinds,
+        available=len(operators.builtin) + len(operators.custom),
+        missing=missing,
+        method=f"names and element types against the table of {operators.version}",
+    )
+
+
+def _operator_set(target: Target, runtime: str) -> OperatorSet | None:
+    name = target.runtime.operators if runtime == target.runtime.name else runtime
+    return OPERATOR_SETS.get(name)
+
+
+def _findings(target: Target, needs: ModelNeeds, flash: ResourceFit, ram: ResourceFit) -> tuple[Finding, ...]:
+    found: list[Finding] = []
+    if ram.verdict == "not-checked":
+        # Phones and boards with gigabytes rarely run out; a microcontroller does.
+        severity: Literal["note", "warning"] = "warning" if target.is_mcu else "note"
+        found.append(_finding("ram-not-checked", "RAM", f"not checked: {ram.method}", severity))
+    if flash.verdict == "tight":
+        message = (
+            f"the estimate of {flash.needed_bytes:,} bytes fits in {flash.available_bytes:,}, "
+            f"but with its error it can be {flash.high_bytes:,}; build to be sure"
+        )
+        found.append(_finding("flash-tight", "flash", message, "warning"))
+    floats = [one.kind for one in needs.operators if one.activation == "float32"]
+    floats = [kind for kind in floats if kind not in ("QUANTIZE", "DEQUANTIZE")]
+    if floats and target.cpu.fpu == "none":
+        message = f"{target.cpu.core} has no FPU: float32 operators run in software, many times slower"
+        found.append(_finding("float-without-fpu", ", ".join(sorted(set(floats))), message, "warning"))
+    wanted = target.preferences.io
+    for direction, types in (("inputs", needs.inputs), ("outputs", needs.outputs)):
+        others = sorted({one for one in types if one != wanted})
+        if target.is_mcu and others and others != ["int16"]:
+            message = f"{' and '.join(others)} where {wanted} spares a conversion (--io {wanted})"
+            found.append(_finding("io-type", direction, message, "note"))
+    return tuple(found)
+
+
+def _finding(code: str, subject: str, message: str, severity: Literal["note", "warning"]) -> Finding:
+    return Finding(code=code, subject=subject, message=message, severity=severity)

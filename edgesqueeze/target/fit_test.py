@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgesqueeze.errors import FitError, TargetError
+from edgesqueeze.target.fit import Fit, ModelNeeds, OperatorNeed, check_fit, raise_if_unfit
+from edgesqueeze.target.load import Target, list_targets, load_target
+
+KWS = (
+    OperatorNeed(kind="CONV_2D", activation="int8", weights="int8", count=5),
+    OperatorNeed(kind="DEPTHWISE_CONV_2D", activation="int8", weights="int8", count=4),
+    OperatorNeed(kind="AVERAGE_POOL_2D", activation="int8"),
+    OperatorNeed(kind="FULLY_CONNECTED", activation="int8", weights="int8"),
+    OperatorNeed(kind="SOFTMAX", activation="int8"),
+)
+
+
+@pytest.fixture
+def board() -> Target:
+    return load_target("nucleo-f446re")
+
+
+def needs(**changes: object) -> ModelNeeds:
+    values: dict[str, object] = {
+        "model_bytes": 53_736,
+        "arena_bytes": 22_944,
+        "arena_method": "measured by TFLM on a 64-bit host",
+        "operators": KWS,
+        "inputs": ("int8",),
+        "outputs": ("int8",),
+    }
+    return ModelNeeds.model_validate({**values, **changes})
+
+
+def message(fit: Fit) -> str:
+    with pytest.raises(FitError) as caught:
+        raise_if_unfit(fit)
+    assert caught.value.exit_code == 1
+    return str(caught.value)
+
+
+def test_fits_with_the_numbers(board: Target) -> None:
+    fit = check_fit(board, needs())
+    assert fit.ok
+    assert fit.findings == ()
+    assert fit.ram.needed_bytes == 22_944
+    assert fit.ram.available_bytes == 112 * 1024
+    assert fit.ram.share_percent == 20.0
+    assert "measured by TFLM" in fit.ram.method
+    assert set(fit.flash.parts) == {"model", "runtime"}
+    assert fit.flash.needed_bytes == sum(fit.flash.parts.values())
+    assert "eight models on cortex-m4" in fit.flash.method
+    assert fit.ops.verdict == "fits"
+    raise_if_unfit(fit)
+
+
+def test_ram_too_small(board: Target) -> None:
+    fit = check_fit(board, needs(arena_bytes=120_000))
+    assert (fit.ok, fit.ram.ok, fit.ram.verdict) == (False, False, "does-not-fit")
+    assert fit.flash.ok
+    assert "RAM: 120,000 bytes (arena 120,000) of 114,688 usable" in message(fit)
+
+
+def test_flash_too_small(board: Target) -> None:
+    fit = check_fit(board, needs(model_bytes=500_000))
+    assert (fit.ok, fit.flash.verdict) == (False, "does-not-fit")
+    assert "model 500,000 + runtime" in message(fit)
+
+
+def test_estimate_at_the_edge_is_tight(board: Target) -> None:
+    code = check_fit(board, needs()).flash.parts["runtime"]
+    assert board.memory.usable_flash_bytes is not None
+    fit = check_fit(board, needs(model_bytes=board.memory.usable_flash_bytes - code))
+    assert (fit.ok, fit.flash.verdict) == (True, "tight")
+    assert [finding.code for finding in fit.findings] == ["flash-tight"]
+    assert not check_fit(board, needs(model_bytes=board.memory.usable_flash_bytes - code + 1)).ok
+
+
+def test_built_code_replaces_the_estimate(board: Target) -> None:
+    fit = check_fit(board, needs(code_bytes=10_000, code_method="linked by GCC 12.2"))
+    assert fit.flash.parts == {"model": 53_736, "runtime": 10_000}
+    assert fit.flash.high_bytes == fit.flash.needed_bytes
+    assert fit.flash.method == "linked by GCC 12.2"
+
+
+def test_missing_operator_is_named(board: Target) -> None:
+    fit = check_fit(board, needs(operators=(*KWS, OperatorNeed(kind="GELU", activation="int8"))))
+    assert (fit.ok, fit.ops.ok) == (False, False)
+    assert [one.kind for one in fit.ops.missing] == ["GELU"]
+    assert "operator GELU" in message(fit)
+    assert "RAM" not in message(fit)
+
+
+@pytest.mark.parametrize(
+    ("operator", "why"),
+    [
+        (OperatorNeed(kind="CONV_2D", activation="uint8", weights="uint8"), "no uint8 kernel"),
+        (OperatorNeed(kind="FULLY_CONNECTED", activation="float32", weights="int8"), "no int8 weights"),
+        (OperatorNeed(kind="DEQUANTIZE", activation="float16"), "no float16 kernel"),
+        (OperatorNeed(kind="MyLayer"), "has no operator MyLayer"),
+    ],
+)
+def test_kernels_that_tflm_lacks(board: Target, operator: OperatorNeed, why: str) -> None:
+    fit = check_fit(board, needs(operators=(operator,)))
+    assert why in fit.ops.missing[0].reason
+    ok = check_fit(load_target("rpi4"), needs(operators=(operator,))).ok
+    assert ok == (operator.kind != "MyLayer")
+
+
+def test_uint8_at_the_border_is_fine(board: Target) -> None:
+    operators = (OperatorNeed(kind="QUANTIZE", activation="uint8"), *KWS)
+    fit = check_fit(board, needs(operators=operators, inputs=("uint8",)))
+    assert fit.ok
+    assert [(one.code, one.severity) for one in fit.findings] == [("io-type", "note")]
+
+
+def test_custom_operator_that_tflm_has(board: Target) -> None:
+    assert check_fit(board, needs(operators=(OperatorNeed(kind="TFLM_DECODE"),))).ok
+
+
+def test_unknown_arena_is_not_silent(board: Target) -> None:
+    fit = check_fit(board, needs(arena_bytes=None, arena_method="the TFLM interpreter is not installed"))
+    assert (fit.ok, fit.ram.verdict, fit.ram.needed_bytes) == (True, "not-checked", None)
+    assert "the TFLM interpreter is not installed" in fit.findings[0].message
+
+
+def test_linux_checks_memory_but_not_flash() -> None:
+    target = load_target("rpi-zero2w")
+    fit = check_fit(target, needs(model_bytes=200 << 20, arena_bytes=60 << 20))
+    assert (fit.flash.verdict, fit.flash.ok, fit.flash.available_bytes) == ("not-checked", True, None)
+    assert fit.ram.parts == {"arena": 60 << 20, "model": 200 << 20}
+    assert not fit.ram.ok
+
+
+def test_float_on_a_core_without_fpu() -> None:
+    operators = (OperatorNeed(kind="FULLY_CONNECTED", activation="float32", weights="float32"),)
+    fit = check_fit(load_target("pico"), needs(operators=operators))
+    assert fit.ok
+    assert "float-without-fpu" in [finding.code for finding in fit.findings]
+
+
+def test_native_c(board: Target) -> None:
+    fit = check_fit(board, needs(), runtime="c")
+    assert (fit.ops.verdict, fit.ops.runtime) == ("not-checked", "c")
+    assert fit.flash.parts == {"model": 53_736}
+    assert "after a build" in fit.flash.method
+
+
+def test_runtime_that_the_target_lacks(board: Target) -> None:
+    with pytest.raises(TargetError, match="does not run 'litert'"):
+        check_fit(board, needs(), runtime="litert")
+
+
+@pytest.mark.parametrize("target", list_targets(), ids=lambda target: target.name)
+def test_small_model_fits_every_target(target: Target) -> None:
+    fit = check_fit(target, needs())
+    assert fit.ok
+    assert Fit.model_validate_json(fit.model_dump_json()) == fit
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    model=st.integers(0, 2**40),
+    arena=st.none() | st.integers(0, 2**40),
+    kinds=st.lists(st.sampled_from(["CONV_2D", "ADD", "GELU", "x"]), max_size=4),
+    name=st.sampled_from(["pico", "nucleo-f446re", "corstone-300", "rpi4", "android-low"]),
+)
+def test_verdicts_agree(model: int, arena: int | None, kinds: list[str], name: str) -> None:
+    operators = tuple(OperatorNeed(kind=kind) for kind in kinds)
+    fit = check_fit(load_target(name), needs(model_bytes=model, arena_bytes=arena, operators=operators))
+    assert fit.ok == (fit.flash.ok and fit.ram.ok and fit.ops.ok)
+    for part in (fit.flash, fit.ram):
+        assert part.ok == (part.verdict != "does-not-fit")
+        if part.verdict in ("fits", "tight"):
+            assert part.needed_bytes is not None and part.available_bytes is not None
+            assert part.needed_bytes <= part.available_bytes
+    if fit.ok:
+        raise_if_unfit(fit)
+    else:
+        assert fit.target in message(fit)

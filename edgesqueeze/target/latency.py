@@ -1,0 +1,179 @@
+"""The ``[latency]`` section of a device profile: the parameters of the latency model for that device."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from edgesqueeze.base.suggest import nearest
+
+Factor = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+Rate = Literal["products", "weights", "other"]
+Cost = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Size = Annotated[int, Field(strict=True, gt=0, le=2**40)]
+Tile = Annotated[int, Field(strict=True, ge=1, le=256)]
+KINDS = (
+    *("conv", "conv_1x1", "gemv", "depthwise", "transpose_conv", "recurrent", "elementwise", "activation"),
+    *("softmax", "pool", "reduce", "convert", "move", "other"),
+)
+"""Kinds of operators that costs can be given for, beside builtin operator names."""
+Words = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Interval(_Section):
+    """Factors on an estimate between which nine of ten measured latencies lie.
+
+    Attributes:
+        low: at most 1.
+        high: at least 1.
+    """
+
+    low: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+    high: Annotated[float, Field(ge=1, le=1000, allow_inf_nan=False)]
+
+
+class CyclesPerInstruction(_Section):
+    """How fast a device executes instructions of TensorFlow Lite Micro, by what they belong to.
+
+    Attributes:
+        products: products of convolutions.
+        weights: fully connected layers, which read every weight once, from flash.
+        other: everything else: copies, depthwise convolutions, requantization, calls.
+    """
+
+    products: Factor
+    weights: Factor
+    other: Factor
+
+    def by_rate(self) -> dict[Rate, float]:
+        """As the latency model takes them."""
+        return {"products": self.products, "weights": self.weights, "other": self.other}
+
+
+class InstructionLatency(_Section):
+    """TensorFlow Lite Micro on a Cortex-M: counted instructions times cycles per instruction.
+
+    Attributes:
+        runtime: ``tflm``.
+        version: which version and build of it.
+        cycles_per_instruction: of its kernels on this device, flash and caches included.
+        interval: 90 % bounds on the latency of an int8 model, as factors on the estimate.
+        dense_interval: the same for int8 models of fully connected layers.
+        float32_interval: the same for float32 models.
+        basis: what these figures rest on.
+    """
+
+    runtime: Literal["tflm"]
+    version: Words
+    cycles_per_instruction: CyclesPerInstruction
+    interval: Interval
+    dense_interval: Interval
+    float32_interval: Interval
+    basis: Words
+
+
+class OperatorCost(_Section):
+    """What one kind of operator takes with one thread. See ``latency/cost.py`` for what is counted.
+
+    Attributes:
+        mac_ps: picoseconds per multiply-accumulate, of whole tiles.
+        patch_ps: per element that is gathered: rows times depth.
+        row_ps: per output position.
+        output_ps: per output element.
+        weight_ps: per byte of weights.
+        call_ns: nanoseconds for each operator.
+        tile_rows: output positions that a kernel computes at once; the last tile takes as long as a whole.
+        tile_columns: the same for output channels; of several, the least that has room for all channels.
+        tile_depth: input channels that a kernel multiplies at once, at each position of the window.
+    """
+
+    mac_ps: Cost = 0.0
+    patch_ps: Cost = 0.0
+    row_ps: Cost = 0.0
+    output_ps: Cost = 0.0
+    weight_ps: Cost = 0.0
+    call_ns: Cost = 0.0
+    tile_rows: Tile = 1
+    tile_columns: Annotated[tuple[Tile, ...], Field(min_length=1, max_length=4)] = (1,)
+    tile_depth: Tile = 1
+
+
+class MemoryCost(_Section):
+    """What weights take that do not stay in a cache from one inference to the next.
+
+    Attributes:
+        weights_bytes: of the whole model, up to which the cost holds; beyond the last, the last holds.
+        byte_ps: picoseconds for each byte, beside what the operators take.
+    """
+
+    weights_bytes: Size
+    byte_ps: Cost
+
+
+class ArithmeticLatency(_Section):
+    """The costs of one arithmetic.
+
+    Attributes:
+        activation_ps: picoseconds for each byte of activations that an operator reads and writes, because
+            the operators before it have used the cache too.
+        operators: by kind (``conv``, ``conv_1x1``, ``gemv``, ``depthwise``, ...) or by builtin operator name,
+            which goes first; ``other`` is for all that are not named.
+    """
+
+    activation_ps: Cost = 0.0
+    operators: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,64}$")], OperatorCost]
+
+    @field_validator("operators")
+    @classmethod
+    def _known(cls, operators: dict[str, OperatorCost]) -> dict[str, OperatorCost]:
+        # Builtin operator names are upper case; those of later runtimes are not known here.
+        for name in operators:
+            if name not in KINDS and not name.isupper():
+                raise ValueError(f"{name!r} is no kind of operator{nearest(name, KINDS)}")
+        return operators
+
+
+class OperatorLatency(_Section):
+    """LiteRT on a processor that runs an operating system: a cost for every operator.
+
+    Attributes:
+        runtime: what runs the model.
+        version: which version and build of it.
+        invoke_us: microseconds of one inference that no operator accounts for.
+        speedup: how many times faster 1, 2, 3, ... threads are than one.
+        memory: costs of weights by the size of the model, ascending.
+        float32: costs where activations are float32.
+        int8: costs where activations are int8.
+        interval: 90 % bounds as factors on the estimate.
+        basis: what these figures rest on.
+    """
+
+    runtime: Literal["litert", "tflite-runtime"]
+    version: Words
+    invoke_us: Cost = 0.0
+    speedup: Annotated[tuple[Factor, ...], Field(min_length=1, max_length=256)] = (1.0,)
+    memory: Annotated[tuple[MemoryCost, ...], Field(max_length=64)] = ()
+    float32: ArithmeticLatency | None = None
+    int8: ArithmeticLatency | None = None
+    interval: Interval
+    basis: Words
+
+    @model_validator(mode="after")
+    def _complete(self) -> OperatorLatency:
+        if self.float32 is None and self.int8 is None:
+            raise ValueError("float32 or int8 must be given, or both")
+        if self.speedup[0] != 1:
+            raise ValueError("speedup must begin with 1: one thread is as fast as one thread")
+        sizes = [step.weights_bytes for step in self.memory]
+        if sizes != sorted(set(sizes)):
+            raise ValueError("memory must be ascending in weights_bytes")
+        return self
+
+
+Latency = Annotated[InstructionLatency | OperatorLatency, Field(discriminator="runtime")]
+"""The section; ``runtime`` says which of the two."""

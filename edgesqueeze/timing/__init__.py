@@ -1,0 +1,1 @@
+"""How long one inference takes: emulated, predicted or measured, as one document."""

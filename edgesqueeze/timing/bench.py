@@ -1,0 +1,47 @@
+"""How long a model takes on a target before there is a device: emulated if it can be, else predicted.
+
+On a device that is there, ``edgesqueeze.devices.measure`` measures it.
+"""
+
+from __future__ import annotations
+
+from edgesqueeze.errors import UsageError
+from edgesqueeze.graph import TfliteModel
+from edgesqueeze.latency.prediction import Prediction
+from edgesqueeze.target.load import Target
+from edgesqueeze.timing.emulation_records import Bench, Level
+
+EMULATED = "c"
+
+
+def bench(
+    model: TfliteModel, target: Target, *, runtime: str = "", opt: Level | None = None, threads: int = 1
+) -> Bench | Prediction:
+    """Emulate a microcontroller with native C, or predict the latency of another runtime or device.
+
+    Args:
+        model: any .tflite.
+        target: a profile.
+        runtime: ``c`` for native C, or what the profile's section ``[latency]`` is for; by default native C
+            on microcontrollers, else the latter.
+        opt: the compiler's optimization level for native C, O3 by default.
+        threads: of the runtime; native C has one.
+
+    Raises:
+        EdgeSqueezeError: see ``emulation.emulate`` and ``latency.predict.predict``.
+        UsageError: an option that does not go with the runtime.
+    """
+    runtime = runtime or (EMULATED if target.is_mcu else "")
+    if runtime != EMULATED:
+        from edgesqueeze.latency.predict import predict
+
+        if opt:
+            raise UsageError(
+                "an optimization level is for native C", got=opt, hint="leave it out, or use the runtime c"
+            )
+        return predict(model, target, runtime=runtime, threads=threads)
+    from edgesqueeze.timing.emulate import emulate
+
+    if threads != 1:
+        raise UsageError("native C runs one thread", got=f"{threads} threads")
+    return emulate(model, target, opt=opt or "O3")

@@ -1,0 +1,239 @@
+"""How long a model takes on a microcontroller and how much memory, before there is a board: emulated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesqueeze.emit.native.records import NativeSource
+from edgesqueeze.errors import (
+    MissingToolError,
+    ParityError,
+    RequirementError,
+    UnsupportedModelError,
+    UsageError,
+)
+from edgesqueeze.graph import TfliteModel
+from edgesqueeze.latency import cycles as cycle_model
+from edgesqueeze.latency.cycles import LayerCount
+from edgesqueeze.latency.flash import Flash, flash_of
+from edgesqueeze.latency.instructions import disassemble
+from edgesqueeze.latency.timings import Cycles
+from edgesqueeze.latency.validation import basis
+from edgesqueeze.runners import host_c, qemu, tflm, toolchain
+from edgesqueeze.runners.elf import ElfSizes, read_sizes
+from edgesqueeze.runners.firmware_build import Firmware, build_firmware, describe_flags
+from edgesqueeze.runners.machines import processor_of
+from edgesqueeze.runners.samples import data_samples, random_data
+from edgesqueeze.target.load import Target
+from edgesqueeze.timing.emulation_records import (
+    Bench,
+    Emulation,
+    LayerBench,
+    Level,
+    MemoryBench,
+    Range,
+    Reference,
+)
+
+Samples = list[list[npt.NDArray[Any]]]
+
+TOOLS = (toolchain.ARM_DISASSEMBLER, toolchain.ARM_COMPILER, toolchain.QEMU, toolchain.HOST_COMPILER)
+TITLES: Mapping[Reference, str] = MappingProxyType({"c": "the portable C", "tflm": "TensorFlow Lite Micro"})
+SAMPLES = 3
+"""Random inputs whose outputs are compared; the first of them is counted."""
+
+
+def emulate(model: TfliteModel, target: Target, *, opt: Level = "O3", seed: int = 0) -> Bench:
+    """Run a model's native C for a target's core in QEMU, and say what it costs.
+
+    Args:
+        model: any .tflite that native C supports.
+        target: a microcontroller.
+        opt: the compiler's optimization level.
+        seed: of the random inputs.
+
+    Raises:
+        UsageError: not a microcontroller.
+        UnsupportedModelError: operators that native C does not have.
+        FitError: the model does not fit the target's flash, or with its stack the RAM.
+        ParityError: the emulated outputs are not those of TensorFlow Lite Micro and of the portable C.
+        RequirementError: the firmware does not compile, fails, or does not end.
+        MissingToolError: a compiler or the emulator is not installed.
+    """
+    # The generator is needed here only; the records are not.
+    from edgesqueeze.emit.native.for_target import check_fit, emit_for
+
+    _check_use(target)
+    processor = processor_of(target.cpu)
+    source = emit_for(model, target)
+    check_fit(target, source)
+    disassembler, *_ = toolchain.require(*TOOLS)
+    firmware = build_firmware(source, processor, opt)
+    sizes = read_sizes(firmware.elf)
+    check_fit(target, source, other_flash=sizes.code + sizes.constants, other_ram=sizes.variables)
+    flash = flash_of(target.cpu, target.memory)
+    run, reference = _run(model, firmware, flash, seed)
+    assert run.counts is not None
+    ram = sizes.variables + run.stack_bytes
+    check_fit(target, source, other_flash=sizes.code + sizes.constants, other_ram=ram)
+    instructions = disassemble(firmware.elf, disassembler)
+    counts = cycle_model.layer_counts(run.counts, instructions, len(source.layers))
+    whole = cycle_model.total(counts)
+    cycles = cycle_model.estimate_cycles(target.cpu.core, flash, whole)
+    return Bench(
+        model=model.name,
+        sha256=model.sha256,
+        target=target.name,
+        core=target.cpu.core,
+        clock_mhz=target.cpu.clock_mhz,
+        opt=opt,
+        latency_ms=_range(Cycles(*(figure / target.cpu.clock_mhz / 1000 for figure in cycles)), 4),
+        instructions=whole.instructions,
+        cycles=_range(cycles),
+        macs=sum(layer.macs for layer in source.layers),
+        layers=_layers(target, flash, source, counts, cycles),
+        memory=_memory(source, sizes, run.stack_bytes),
+        emulation=_emulation(firmware, run, reference),
+        basis=_basis(target, flash, firmware),
+    )
+
+
+def _run(model: TfliteModel, firmware: Firmware, flash: Flash, seed: int) -> tuple[qemu.Run, Reference]:
+    """Run random inputs, and check that the outputs are right; with what says so."""
+    samples = data_samples(model, random_data(model, SAMPLES, seed))
+    run = qemu.run_firmware(firmware, samples, count=flash.caches)
+    # The portable C comes first: where it differs, the fault is in the kernels of this core.
+    _check_parity(model, firmware, run.outputs, samples, "c", host_c.run(model, samples))
+    expected = _tflm_outputs(model, samples)
+    if expected is None:
+        return run, "c"
+    _check_parity(model, firmware, run.outputs, samples, "tflm", expected)
+    return run, "tflm"
+
+
+def _tflm_outputs(model: TfliteModel, samples: Samples) -> Samples | None:
+    """What TensorFlow Lite Micro computes; None if it is not installed, or does not take the model."""
+    try:
+        return tflm.run(model, samples)
+    except (MissingToolError, UnsupportedModelError, RequirementError):
+        return None
+
+
+def _check_use(target: Target) -> None:
+    if not target.is_mcu:
+        raise UsageError(
+            f"{target.name} is not a microcontroller, and only those run native C in an emulator",
+            expected="a target with a Cortex-M core",
+            got=target.cpu.core,
+            hint="leave out --runtime c to have its latency predicted",
+        )
+
+
+def _check_parity(
+    model: TfliteModel,
+    firmware: Firmware,
+    outputs: Samples,
+    samples: Samples,
+    reference: Reference,
+    expected: Samples,
+) -> None:
+    """Compare with a reference on this computer, whose arithmetic is the same to the bit."""
+    differing = [
+        (number, output)
+        for number, (want, have) in enumerate(zip(expected, outputs, strict=True))
+        for output, (one, other) in enumerate(zip(want, have, strict=True))
+        if not np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+    ]
+    if differing:
+        number, output = differing[0]
+        raise ParityError(
+            f"{model.name} computes something else on the emulated {firmware.machine.core}",
+            expected=f"the outputs of {TITLES[reference]}, to the bit",
+            got=f"{len(differing)} of {len(samples)} random inputs differ, the first is number {number}, "
+            f"output {output}{_culprit(model, samples[number], firmware, reference)}",
+            hint="this is a fault in EdgeSqueeze's kernels or in the compiler; please report it",
+        )
+
+
+def _culprit(
+    model: TfliteModel, sample: list[npt.NDArray[Any]], firmware: Firmware, reference: Reference
+) -> str:
+    """The first operator that differs when it is run alone, as far as that can be found out."""
+    from edgesqueeze.checks.replay import CANNOT_RUN, differing_layers
+
+    right = tflm.run if reference == "tflm" else host_c.run
+    try:
+        layers = differing_layers(model, [sample], right, qemu.runner(firmware.processor), 0)
+    except CANNOT_RUN:
+        return ""
+    return f"; operator {layers[0].operator}, {layers[0].kind}, differs alone" if layers else ""
+
+
+def _layers(
+    target: Target, flash: Flash, source: NativeSource, counts: tuple[LayerCount, ...], whole: Cycles
+) -> tuple[LayerBench, ...]:
+    rows = []
+    for layer, count in zip(source.layers, counts, strict=False):
+        cycles = cycle_model.estimate_cycles(target.cpu.core, flash, count)
+        rows.append(
+            LayerBench(
+                index=layer.index,
+                opcode=layer.opcode,
+                name=layer.name,
+                summary=layer.summary,
+                kernels=layer.kernels,
+                macs=layer.macs,
+                instructions=count.instructions,
+                classes={kind: number for kind, number in sorted(count.kinds.items()) if number},
+                cycles=_range(cycles),
+                share=round(cycles.estimate / whole.estimate, 4),
+                weights_bytes=layer.weights_bytes,
+                ram_bytes=layer.ram_bytes,
+            )
+        )
+    return tuple(rows)
+
+
+def _memory(source: NativeSource, sizes: ElfSizes, stack: int) -> MemoryBench:
+    return MemoryBench(
+        flash_code_bytes=sizes.code,
+        flash_model_bytes=sizes.weights + sizes.constants,
+        flash_weights_bytes=sizes.weights,
+        flash_parameters_bytes=sizes.constants,
+        flash_bytes=sizes.code + sizes.weights + sizes.constants,
+        ram_arena_bytes=source.arena_bytes,
+        ram_static_bytes=sizes.variables,
+        ram_stack_bytes=stack,
+        ram_bytes=source.arena_bytes + sizes.variables + stack,
+    )
+
+
+def _emulation(firmware: Firmware, run: qemu.Run, reference: Reference) -> Emulation:
+    return Emulation(
+        machine=firmware.machine.name,
+        core=firmware.machine.core,
+        emulator=run.emulator.version,
+        compiler=firmware.compiler.version,
+        flags=describe_flags(firmware.flags),
+        kernel_set=firmware.source.kernel_set,
+        checked_samples=len(run.outputs),
+        reference=reference,
+    )
+
+
+def _basis(target: Target, flash: Flash, firmware: Firmware) -> tuple[str, ...]:
+    machine = firmware.machine
+    counted = f"instructions: counted exactly in QEMU's {machine.name}"
+    if machine.core != target.cpu.core:
+        counted += f", whose {machine.core} executes the code that was compiled for {target.cpu.core}"
+    return (counted, *basis(target.cpu.core, flash))
+
+
+def _range(cycles: Cycles, digits: int = 0) -> Range:
+    low, estimate, high = (round(figure, digits) for figure in cycles)
+    return Range(estimate=estimate, low=low, high=high)

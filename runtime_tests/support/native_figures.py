@@ -1,0 +1,131 @@
+"""What native C costs on an emulated core, beside what TFLite Micro with CMSIS-NN costs there."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesqueeze.emit.native.emit import emit_native
+from edgesqueeze.graph import TfliteModel, read_tflite
+from edgesqueeze.latency import cycles as cycle_model
+from edgesqueeze.latency.instructions import disassemble
+from edgesqueeze.runners import tflm, toolchain
+from edgesqueeze.runners.elf import read_sizes
+from edgesqueeze.runners.firmware_build import build_firmware
+from edgesqueeze.runners.machines import Processor
+from edgesqueeze.runners.qemu import FlashCaches, run_firmware
+from runtime_tests.support.mltk_models import mltk_model
+
+PEERS = Path(__file__).parents[2] / "scripts" / "benchmarks" / "peers" / "tflm_cmsis_nn.csv"
+PROCESSORS: Mapping[str, Processor] = MappingProxyType(
+    {
+        "m0plus": Processor("cortex-m0plus", "none", dsp=False, mve="none"),
+        "m3": Processor("cortex-m3", "none", dsp=False, mve="none"),
+        "m4": Processor("cortex-m4", "single", dsp=True, mve="none"),
+        "m7": Processor("cortex-m7", "single", dsp=True, mve="none"),
+        "m33": Processor("cortex-m33", "single", dsp=True, mve="none"),
+        "m55": Processor("cortex-m55", "double", dsp=True, mve="float"),
+    }
+)
+"""Short name, as in the peer's table -> processor."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one model costs, built in one way for one core.
+
+    Attributes:
+        instructions: of one inference.
+        code_bytes: flash without the layers' constant data.
+        weights_bytes: the layers' constant data.
+        ram_bytes: the arena.
+        stack_bytes: the deepest stack.
+        exact: whether the outputs are TFLite Micro's, byte for byte.
+    """
+
+    instructions: int
+    code_bytes: int
+    weights_bytes: int
+    ram_bytes: int
+    stack_bytes: int
+    exact: bool
+
+
+@dataclass(frozen=True)
+class Peer:
+    """The same of TFLite Micro.
+
+    Attributes:
+        instructions: at its best setting.
+        code_bytes: optimization level -> flash without the model.
+        arena_bytes: the smallest that it needs.
+    """
+
+    instructions: int
+    code_bytes: Mapping[str, int]
+    arena_bytes: int
+
+
+def measure(name: str, core: str, level: str = "O3") -> Figures:
+    """Build one of the wheel's models for a core, and run it on the peer's input and on two others."""
+    model = read_tflite(mltk_model(name))
+    processor = PROCESSORS[core]
+    source = emit_native(model, core=processor.kernel_core)
+    firmware = build_firmware(source, processor, level)
+    samples = [sample(model, seed) for seed in range(3)]
+    run = run_firmware(firmware, samples, count=FlashCaches())
+    assert run.counts is not None
+    listing = disassemble(firmware.elf, toolchain.find(toolchain.ARM_DISASSEMBLER))
+    counts = cycle_model.layer_counts(run.counts, listing, len(source.layers))
+    sizes = read_sizes(firmware.elf)
+    expected = tflm.run(model, samples)
+    return Figures(
+        instructions=cycle_model.total(counts).instructions,
+        code_bytes=sizes.code + sizes.constants,
+        weights_bytes=sizes.weights,
+        ram_bytes=source.arena_bytes + sizes.variables,
+        stack_bytes=run.stack_bytes,
+        exact=all(
+            np.array_equal(got, want)
+            for row, row_expected in zip(run.outputs, expected, strict=True)
+            for got, want in zip(row, row_expected, strict=True)
+        ),
+    )
+
+
+def sample(model: TfliteModel, seed: int) -> list[npt.NDArray[Any]]:
+    """Random inputs, drawn as the peer's were."""
+    generator = np.random.default_rng(seed)
+    return [
+        generator.standard_normal(tensor.shape).astype(np.float32)
+        if tensor.dtype == "float32"
+        else generator.integers(-128, 128, tensor.shape).astype(np.int8)
+        for tensor in model.main.input_tensors
+    ]
+
+
+def tensor_bytes(name: str) -> int:
+    """The bytes of a model's own constant tensors."""
+    tensors = read_tflite(mltk_model(name)).main.tensors
+    return sum(tensor.data.nbytes for tensor in tensors if tensor.data is not None)
+
+
+def peer(name: str, core: str) -> Peer | None:
+    """The peer's figures for a model, or None for a core on which it was not measured."""
+    with PEERS.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if (row["model"], row["core"]) == (name, core)]
+    if not rows:
+        return None
+    fast = [row for row in rows if row["kernels"] == "cmsis-nn"]
+    return Peer(
+        instructions=min(int(row["instructions"]) for row in rows),
+        code_bytes=MappingProxyType({row["opt"]: int(row["code_bytes"]) for row in fast}),
+        arena_bytes=min(int(row["arena_bytes"]) for row in fast),
+    )

@@ -1,0 +1,185 @@
+"""Tiny Keras models and data for tests: 8x8 inputs, a few channels, every layer class that has a kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tf_keras
+
+from edgesqueeze.base.findings import Finding
+from edgesqueeze.graph import Tensor, TfliteModel
+from edgesqueeze.graph.weights import weight_uses
+from edgesqueeze.recipe import DataOptions, Recipe, parse_recipe
+from edgesqueeze.squeeze.data.load import input_specs
+from edgesqueeze.squeeze.data.source import Source, array_source
+from edgesqueeze.squeeze.passes.cluster import bare_model, clusterable, settle
+from edgesqueeze.squeeze.passes.convert import convert
+from edgesqueeze.squeeze.passes.fold import fold
+from edgesqueeze.squeeze.passes.prune import finish_pruning, prunable
+from edgesqueeze.squeeze.passes.selection import select
+
+Array = npt.NDArray[Any]
+CLASSES = 4
+
+
+def conv2d(library: Any = tf_keras) -> Any:
+    """Two convolutions with batch norm and a dense layer."""
+    layers, image = _image(library)
+    x = _normed(layers, layers.Conv2D(8, 3, use_bias=False, name="first")(image))
+    x = _normed(layers, layers.Conv2D(12, 3, strides=2, padding="same", name="middle")(x))
+    return _classifier(library, image, x)
+
+
+def depthwise(library: Any = tf_keras) -> Any:
+    """A MobileNet block: depthwise and pointwise convolutions with batch norm."""
+    layers, image = _image(library)
+    x = _normed(layers, layers.Conv2D(10, 3, strides=2, name="first")(image))
+    x = _normed(layers, layers.DepthwiseConv2D(3, padding="same", use_bias=False, name="middle")(x))
+    x = _normed(layers, layers.Conv2D(12, 1, use_bias=False, name="point")(x))
+    return _classifier(library, image, x)
+
+
+def separable(library: Any = tf_keras) -> Any:
+    """Separable convolutions with batch norm; each becomes two layers when folded."""
+    layers, image = _image(library)
+    x = _normed(layers, layers.SeparableConv2D(12, 3, use_bias=False, name="first")(image))
+    x = _normed(layers, layers.SeparableConv2D(12, 3, padding="same", name="middle")(x))
+    return _classifier(library, image, x)
+
+
+def dense(library: Any = tf_keras) -> Any:
+    """A perceptron with batch norm."""
+    layers, image = _image(library)
+    x = layers.Flatten()(image)
+    x = _normed(layers, layers.Dense(16, use_bias=False, name="first")(x))
+    x = _normed(layers, layers.Dense(12, name="middle")(x))
+    return library.Model(image, layers.Dense(CLASSES, activation="softmax", name="last")(x), name="tiny")
+
+
+def conv1d(library: Any = tf_keras) -> Any:
+    """Convolutions over a sequence."""
+    layers, image = _image(library)
+    x = layers.Reshape((16, 12))(image)
+    x = _normed(layers, layers.Conv1D(8, 3, padding="same", name="first")(x))
+    x = _normed(layers, layers.Conv1D(12, 3, strides=2, name="middle")(x))
+    x = layers.GlobalAveragePooling1D()(x)
+    return library.Model(image, layers.Dense(CLASSES, activation="softmax", name="last")(x), name="tiny")
+
+
+def transpose(library: Any = tf_keras) -> Any:
+    """A convolution down and a transposed one up."""
+    layers, image = _image(library)
+    x = _normed(layers, layers.Conv2D(8, 3, strides=2, padding="same", name="first")(image))
+    x = _normed(layers, layers.Conv2DTranspose(12, 3, strides=2, padding="same", name="middle")(x))
+    return _classifier(library, image, x)
+
+
+NETS = {net.__name__: net for net in (conv2d, depthwise, separable, dense, conv1d, transpose)}
+
+
+def randomize(model: Any, seed: int = 0) -> Any:
+    """Give a model the weights that a trained one may have, batch norms with uneven channels included."""
+    rng = np.random.default_rng(seed)
+    for layer in model.layers:
+        if type(layer).__name__ == "BatchNormalization":
+            size = layer.get_weights()[0].shape
+            gamma = np.exp(rng.normal(0, 1, size)) * rng.choice([-1, 1], size)
+            values = [gamma] * layer.scale + [rng.normal(0, 1, size)] * layer.center
+            layer.set_weights([*values, rng.normal(0, 1, size), rng.uniform(0.2, 3, size)])
+        elif layer.weights:
+            layer.set_weights(
+                [
+                    rng.normal(0, 1 / np.sqrt(max(value.size / value.shape[-1], 1)), value.shape)
+                    for value in layer.get_weights()
+                ]
+            )
+    return model
+
+
+def images(count: int = 48, seed: int = 0) -> Array:
+    """Random inputs for these models."""
+    return np.random.default_rng(seed).normal(0, 1, (count, 8, 8, 3)).astype(np.float32)
+
+
+def weights_of(model: Any) -> list[Array]:
+    """Copies of a model's weights, of either library."""
+    return [np.array(value) for value in model.get_weights()]
+
+
+def source_of(model: Any, *columns: Array, labels: list[Array] | None = None) -> Source:
+    """Arrays as a stream of samples for a model."""
+    rows = np.arange(len(columns[0]))
+    return array_source(columns, labels, rows, input_specs(model), DataOptions())
+
+
+def squeeze(model: Any, raw: dict[str, Any]) -> tuple[TfliteModel, list[Finding]]:
+    """Fold, prune, cluster and convert without training; ``raw`` is a recipe without ``finetune``.
+
+    Unless it says otherwise, the first and the last layer take part.
+    """
+    for section in ("prune", "cluster"):
+        if section in raw:
+            raw = {**raw, section: {"first_and_last": "include", **raw[section]}}
+    recipe: Recipe = parse_recipe(raw)
+    mode = recipe.quantize.mode or "int8"
+    model, found = fold(model)
+    findings = list(found)
+    pruned: frozenset[str] = frozenset()
+    if recipe.prune:
+        what = recipe.prune
+        chosen = select(model, "prune", what.include, what.exclude, what.first_and_last)
+        pruned = chosen.names
+        student, found = prunable(model, what, pruned, 0)
+        findings += [*chosen.skipped, *found]
+        model = finish_pruning(student)
+    if recipe.cluster:
+        how = recipe.cluster
+        chosen = select(model, "cluster", how.include, how.exclude, how.first_and_last)
+        student, found = clusterable(model, how, mode, chosen.names, pruned)
+        findings += [*chosen.skipped, *found]
+        model = bare_model(settle(student, mode, pruned))
+    data = [np.random.default_rng(1).normal(size=(12, *one.shape[1:])) for one in model.inputs]
+    tflite, found = convert(model, mode, "int8", source_of(model, *data), 12, 0)
+    return tflite, [*findings, *found]
+
+
+def stored_kernels(tflite: TfliteModel) -> list[Tensor]:
+    """The kernels in a .tflite, in the order of the layers."""
+    return [use.tensor for use in weight_uses(tflite.main) if use.role == "weights"]
+
+
+def sparsity(tensor: Tensor) -> float:
+    """Share of a kernel's stored integers that are zero."""
+    assert tensor.data is not None
+    return float(np.mean(tensor.data == 0))
+
+
+def distinct(tensor: Tensor) -> int:
+    """Number of different values in a whole kernel as stored."""
+    assert tensor.data is not None
+    return int(np.unique(tensor.data).size)
+
+
+def assert_sparse(tensor: Tensor, wanted: float) -> None:
+    """Within one point, or as near as the number of weights allows."""
+    assert abs(sparsity(tensor) - wanted) <= max(0.01, 0.5 / tensor.elements + 1e-9), (
+        f"{tensor.name} {tensor.shape}: {sparsity(tensor):.3f}, not {wanted}"
+    )
+
+
+def _image(library: Any) -> tuple[Any, Any]:
+    assert library in (keras, tf_keras)
+    return library.layers, library.Input((8, 8, 3), name="image")
+
+
+def _normed(layers: Any, x: Any) -> Any:
+    return layers.ReLU()(layers.BatchNormalization()(x))
+
+
+def _classifier(library: Any, image: Any, x: Any) -> Any:
+    x = library.layers.GlobalAveragePooling2D()(x)
+    last = library.layers.Dense(CLASSES, activation="softmax", name="last")
+    return library.Model(image, last(x), name="tiny")
