@@ -22,6 +22,7 @@ _PUBLIC = {
     "compress": "edgesqueeze.pipeline",
     "emit_native": "edgesqueeze.emit.native.emit",
     "emit_tflm": "edgesqueeze.emit.tflm",
+    "find_arena": "edgesqueeze.runners.arena",
     "emulate": "edgesqueeze.timing.emulate",
     "list_targets": "edgesqueeze.target.load",
     "load_recipe": "edgesqueeze.recipe",

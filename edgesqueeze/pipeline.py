@@ -35,6 +35,7 @@ from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.stats import sizes, weight_stats
 from edgesqueeze.recipe import Recipe
 from edgesqueeze.report.report import ModelInfo, Report, SizeReport, Stage, accuracy_of, chance_level
+from edgesqueeze.runners.arena import find_arena
 from edgesqueeze.runners.memory import measured_arena
 from edgesqueeze.squeeze import set_seed
 from edgesqueeze.squeeze.data.check import readable_samples
@@ -317,7 +318,7 @@ def _emit(job: _Job, tflite: TfliteModel) -> Mapping[str, Any]:
                 native = emit_for(tflite, job.target)
                 files = {f"{NATIVE_FOLDER}/{name}": text for name, text in native.files.items()}
                 return {"files": files, "known": (native.arena_bytes, NATIVE_METHOD)}
-            source = emit_tflm(tflite, core=job.target.cpu.core)
+            source = emit_tflm(tflite, find_arena(tflite, job.target.cpu.core))
     except (MissingToolError, RequirementError, UnsupportedModelError) as error:
         # What TFLM lacks is the fit's business; the model and the report are still worth having.
         job.log.skip("emit", error.problem)

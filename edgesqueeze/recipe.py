@@ -48,8 +48,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from edgesqueeze.base.records import Record
 from edgesqueeze.base.suggest import nearest
 from edgesqueeze.errors import RecipeError
 
@@ -62,11 +63,7 @@ FirstAndLast = Literal["auto", "include", "exclude"]
 Pattern = Annotated[str, Field(min_length=1)]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Prune(_Record):
+class Prune(Record):
     """Magnitude pruning with TFMOT (Zhu and Gupta, 2017, arXiv:1710.01878)."""
 
     sparsity: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.5
@@ -84,7 +81,7 @@ class Prune(_Record):
         return self
 
 
-class Cluster(_Record):
+class Cluster(Record):
     """Weight clustering with TFMOT (Han, Mao and Dally, 2016, arXiv:1510.00149)."""
 
     clusters: Annotated[int, Field(ge=2, le=255)] = 16
@@ -94,7 +91,7 @@ class Cluster(_Record):
     first_and_last: FirstAndLast = "auto"
 
 
-class Finetune(_Record):
+class Finetune(Record):
     """How the compressed model learns to do its job again."""
 
     epochs: Annotated[int, Field(ge=0, le=10_000)] = 4
@@ -103,7 +100,7 @@ class Finetune(_Record):
     loss: Pattern = "distill"
 
 
-class Quantize(_Record):
+class Quantize(Record):
     """What the .tflite holds. Unset fields take the target's preference."""
 
     mode: QuantizeMode | None = None
@@ -111,7 +108,7 @@ class Quantize(_Record):
     calibration_samples: Annotated[int, Field(ge=1, le=100_000)] = 200
 
 
-class DataOptions(_Record):
+class DataOptions(Record):
     """How raw data become the model's input, ``raw * scale + offset``, and how many judge the result."""
 
     scale: Annotated[float, Field(allow_inf_nan=False)] = 1.0
@@ -125,13 +122,13 @@ class DataOptions(_Record):
         return self
 
 
-class Limits(_Record):
+class Limits(Record):
     """What the result must satisfy; a miss is exit code 1."""
 
     max_accuracy_drop: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
-class Recipe(_Record):
+class Recipe(Record):
     """Everything that ``compress`` does, in one record."""
 
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from edgesqueeze.base.records import Record
 
 Severity = Literal["note", "warning", "error"]
 
 
-class Finding(BaseModel):
+class Finding(Record):
     """One thing that was noticed, skipped or changed, and why.
 
     Attributes:
@@ -18,8 +18,6 @@ class Finding(BaseModel):
         message: one or two sentences for a person.
         severity: ``note`` (as intended, worth knowing), ``warning`` (look at it) or ``error``.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     code: str
     subject: str

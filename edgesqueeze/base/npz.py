@@ -17,14 +17,11 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from edgesqueeze.base.arrays import Array
 from edgesqueeze.errors import DataError
-
-Array = npt.NDArray[Any]
 
 # (inputs, labels) of each split, in the order in which they are looked for.
 TRAIN_KEYS = (("x_train", "y_train"), ("train_images", "train_labels"), ("x", "y"), ("X", "y"))

@@ -3,47 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
 
+from edgesqueeze.base.arrays import Array
+from edgesqueeze.base.records import Record
 from edgesqueeze.errors import DataError
 from edgesqueeze.graph import Tensor
+from edgesqueeze.runners.samples import per_output
 
-Array = npt.NDArray[Any]
 Task = Literal["classes", "binary", "values"]
 
 SUM_TOLERANCE = 0.03
 """How far the classes' probabilities may be from a sum of 1; int8 softmax is off by up to classes/256."""
 
 
-@dataclass(frozen=True, eq=False)
-class EvalData:
-    """What a model is verified on.
-
-    Attributes:
-        inputs: one array ``[n, ...]`` per input of the original model, in its order and its real numbers.
-        labels: class ids ``[n]``, one-hot rows or real targets, in the shape of the first output; or None.
-            For several outputs, a tuple with one array or None for each output of the .tflite.
-        names: the inputs' names where they are known; a .tflite may take them in another order.
-    """
-
-    inputs: tuple[Array, ...]
-    labels: Array | tuple[Array | None, ...] | None = None
-    names: tuple[str, ...] = ()
-
-    def pick(self, limit: int) -> EvalData:
-        """At most ``limit`` samples, spread evenly, since files are often sorted by class."""
-        count = len(self.inputs[0])
-        rows = np.unique(np.linspace(0, count - 1, min(limit, count)).round().astype(int))
-        labels = tuple(None if label is None else label[rows] for label in per_output(self.labels))
-        return EvalData(tuple(values[rows] for values in self.inputs), labels or None, self.names)
-
-
-class Accuracy(BaseModel):
+class Accuracy(Record):
     """How well outputs match the labels.
 
     Attributes:
@@ -53,14 +30,12 @@ class Accuracy(BaseModel):
         compressed: of the .tflite.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     metric: Literal["accuracy", "mean_absolute_error"]
     original: float | None
     compressed: float
 
 
-class OutputFidelity(BaseModel):
+class OutputFidelity(Record):
     """How one output of the .tflite compares with the original's.
 
     Attributes:
@@ -75,8 +50,6 @@ class OutputFidelity(BaseModel):
         accuracy: against the labels; None without labels.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     output: int
     task: Task
     top1_agreement: float | None = None
@@ -85,15 +58,13 @@ class OutputFidelity(BaseModel):
     accuracy: Accuracy | None = None
 
 
-class Fidelity(BaseModel):
+class Fidelity(Record):
     """How a .tflite compares with its float original, and with the labels.
 
     Attributes:
         samples: how many samples the figures rest on.
         outputs: one entry per output.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     samples: int
     outputs: tuple[OutputFidelity, ...]
@@ -125,13 +96,6 @@ def fidelity(
         reference = None if original is None else original[i].reshape(values.shape)
         rows.append(_output_fidelity(i, reference, values, per[i] if i < len(per) else None, input_shapes))
     return Fidelity(samples=samples, outputs=tuple(rows))
-
-
-def per_output(labels: Array | Sequence[Array | None] | None) -> tuple[Array | None, ...]:
-    """Labels as one entry per output; empty when there are none."""
-    if labels is None:
-        return ()
-    return (labels,) if isinstance(labels, np.ndarray) else tuple(labels)
 
 
 def task_of(scores: Array, labels: Array | None = None, input_shapes: Sequence[tuple[int, ...]] = ()) -> Task:

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from edgesqueeze.checks.agreement import EvalData, classes_of, difference_of, fidelity, task_of
+from edgesqueeze.checks.agreement import classes_of, difference_of, fidelity, task_of
 from edgesqueeze.errors import DataError
 from edgesqueeze.graph import Tensor
+from edgesqueeze.runners.samples import EvalData
 
 RNG = np.random.default_rng(0)
 SCORES = RNG.normal(size=(20, 4)).astype(np.float32)

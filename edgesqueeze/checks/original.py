@@ -9,21 +9,17 @@ import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.worker import call_worker
-from edgesqueeze.checks.agreement import EvalData
 from edgesqueeze.checks.parity import choose_reference
 from edgesqueeze.errors import ModelFileError
 from edgesqueeze.graph import TfliteModel, read_tflite
 from edgesqueeze.graph.affine import dequantize
 from edgesqueeze.runners.registry import Outputs
-from edgesqueeze.runners.samples import data_samples
-
-Array = npt.NDArray[Any]
+from edgesqueeze.runners.samples import EvalData, data_samples
 
 
 def original_outputs(path: Path, data: EvalData, custom_objects: Sequence[str] = ()) -> list[Array]:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from edgesqueeze.base.arrays import Array
 from edgesqueeze.checks.agreement import agreement, difference_of, task_of
 from edgesqueeze.checks.records import LayerDifference, Parity, RuntimeParity, Status
 from edgesqueeze.checks.replay import CANNOT_RUN, differing_layers
@@ -24,8 +25,6 @@ from edgesqueeze.errors import EdgeSqueezeError, UnsupportedModelError
 from edgesqueeze.graph import Graph, TfliteModel
 from edgesqueeze.graph.affine import dequantize, quantized_twin
 from edgesqueeze.runners.registry import RUNNERS, Outputs, Runner, Samples
-
-Array = npt.NDArray[Any]
 
 TOLERANCE_LSB = 2.0
 """What one operator alone may be off: one rounding differs by 1, operators of several steps by more."""

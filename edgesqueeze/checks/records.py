@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from edgesqueeze.base.records import Record
 
 Status = Literal["reference", "identical", "rounding", "broken", "unsupported", "unavailable"]
 
 
-class LayerDifference(BaseModel):
+class LayerDifference(Record):
     """What one operator, run alone on the reference's values, is off.
 
     Attributes:
@@ -21,8 +21,6 @@ class LayerDifference(BaseModel):
         within_tolerance: whether rounding explains it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     operator: int
     kind: str
     tensor: str
@@ -31,7 +29,7 @@ class LayerDifference(BaseModel):
     within_tolerance: bool = True
 
 
-class RuntimeParity(BaseModel):
+class RuntimeParity(Record):
     """How one runtime's outputs compare with the reference's.
 
     Attributes:
@@ -51,8 +49,6 @@ class RuntimeParity(BaseModel):
         worst_layer: the operator that alone is off most.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     runtime: str
     title: str
     status: Status
@@ -67,7 +63,7 @@ class RuntimeParity(BaseModel):
     worst_layer: LayerDifference | None = None
 
 
-class Parity(BaseModel):
+class Parity(Record):
     """One model on several runtimes.
 
     Attributes:
@@ -78,8 +74,6 @@ class Parity(BaseModel):
         ok: whether every row is.
         runtimes: the reference first.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
     reference: str

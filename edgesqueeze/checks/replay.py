@@ -16,16 +16,15 @@ from typing import Any
 
 import flatbuffers
 import numpy as np
-import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
+from edgesqueeze.base.arrays import Array
 from edgesqueeze.checks.agreement import difference_of
 from edgesqueeze.checks.records import LayerDifference
 from edgesqueeze.errors import RequirementError, UnsupportedModelError
 from edgesqueeze.graph import NO_TENSOR, Graph, Operator, Tensor, TfliteModel, parse_tflite
 from edgesqueeze.graph.expose import with_outputs
 
-Array = npt.NDArray[Any]
 Run = Callable[[TfliteModel, Sequence[Sequence[Array]]], list[list[Array]]]
 
 INT16_FACTOR = 16

@@ -7,17 +7,15 @@ the input, activations that are stuck or cut off, data in another unit than the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.findings import Finding
-from edgesqueeze.checks.agreement import classes_of, per_output, task_of
+from edgesqueeze.checks.agreement import classes_of, task_of
 from edgesqueeze.graph import Graph, Tensor, TfliteModel
 from edgesqueeze.graph.affine import is_quantized, quantized_twin, real_range
-
-Array = npt.NDArray[Any]
+from edgesqueeze.runners.samples import per_output
 
 MIN_SAMPLES = 8
 """With fewer samples, nothing is said: a handful may well agree by chance."""

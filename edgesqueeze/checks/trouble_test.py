@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from edgesqueeze.checks.agreement import EvalData
 from edgesqueeze.checks.verify import trouble_on
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.runners.samples import EvalData
 from runtime_tests.support.tflite_builder import tiny_cnn, tiny_residual
 
 RNG = np.random.default_rng(5)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
 
+from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.findings import Finding
-from edgesqueeze.checks.agreement import EvalData, Fidelity, fidelity
+from edgesqueeze.base.records import Record
+from edgesqueeze.checks.agreement import Fidelity, fidelity
 from edgesqueeze.checks.original import in_output_order, original_outputs, real_outputs
 from edgesqueeze.checks.parity import TOLERANCE_LSB, Reference, choose_reference, compare_runtimes
 from edgesqueeze.checks.records import Parity
@@ -21,9 +21,7 @@ from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.affine import numpy_dtype
 from edgesqueeze.graph.expose import with_outputs
 from edgesqueeze.runners.registry import RUNNERS, Runner, require_runner
-from edgesqueeze.runners.samples import data_samples, random_data, real_inputs
-
-Array = npt.NDArray[Any]
+from edgesqueeze.runners.samples import EvalData, data_samples, random_data, real_inputs
 
 MAX_SAMPLES = 1000
 """How many samples of the data are used unless told otherwise."""
@@ -34,7 +32,7 @@ ACTIVATION_BYTES = 64 << 20
 NO_DATA = "no data given: agreement between runtimes on random inputs says nothing about accuracy"
 
 
-class Verification(BaseModel):
+class Verification(Record):
     """Everything that ``edgesqueeze verify`` finds out.
 
     Attributes:
@@ -49,8 +47,6 @@ class Verification(BaseModel):
             neither was given.
         findings: signs of trouble, and what was not looked at.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
     model: str

@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 
-from edgesqueeze.checks.agreement import EvalData
 from edgesqueeze.checks.verify import NO_DATA, Verification, verify
 from edgesqueeze.errors import UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.runners.samples import EvalData
 from runtime_tests.support.tflite_builder import tiny_cnn
 
 LITERT = ("litert-reference",)

@@ -6,8 +6,9 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
+from edgesqueeze.base.records import Range
 from edgesqueeze.cli.bench import bench
-from edgesqueeze.timing.emulation_records import Bench, Emulation, LayerBench, MemoryBench, Range
+from edgesqueeze.timing.emulation_records import Bench, Emulation, LayerBench, MemoryBench
 from runtime_tests.support.tflite_builder import tiny_dense
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "bench.schema.json"

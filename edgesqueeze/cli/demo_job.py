@@ -13,20 +13,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
 
+from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.npz import load_npz
 from edgesqueeze.base.output import staged
 from edgesqueeze.base.quiet import quiet
-from edgesqueeze.checks.agreement import EvalData
+from edgesqueeze.base.records import Record
 from edgesqueeze.checks.verify import Verification, verify
 from edgesqueeze.errors import MissingToolError
 from edgesqueeze.graph import read_tflite
 from edgesqueeze.recipe import parse_recipe
 from edgesqueeze.report.report import Report
+from edgesqueeze.runners.samples import EvalData
 
-Array = npt.NDArray[Any]
 Progress = Callable[[str, int, int], None]
 
 OUT = "edgesqueeze-demo"
@@ -50,7 +49,7 @@ NEEDED = {
 INSTALL = "pip install 'edgesqueeze[demo]'"
 
 
-class Demonstration(BaseModel):
+class Demonstration(Record):
     """What ``demo`` did, as ``demo --json`` prints it.
 
     Attributes:
@@ -64,8 +63,6 @@ class Demonstration(BaseModel):
         report: of ``compress``.
         verification: of ``verify``.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
     ok: bool

@@ -11,8 +11,7 @@ from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-
+from edgesqueeze.base.records import Record
 from edgesqueeze.runners import toolchain
 
 Part = Literal["core", "runtime", "compress", "demo", "tool"]
@@ -109,7 +108,7 @@ TOOLS: tuple[tuple[toolchain.Program, str], ...] = (
 """Programs that are not Python packages, and what they are for."""
 
 
-class Component(BaseModel):
+class Component(Record):
     """One thing that may be installed.
 
     Attributes:
@@ -122,8 +121,6 @@ class Component(BaseModel):
         install: the command that installs it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     name: str
     part: Part
     state: State
@@ -133,7 +130,7 @@ class Component(BaseModel):
     install: str
 
 
-class Diagnosis(BaseModel):
+class Diagnosis(Record):
     """All components.
 
     Attributes:
@@ -143,8 +140,6 @@ class Diagnosis(BaseModel):
         platform: operating system and processor.
         components: everything that is used, in order of importance.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
     edgesqueeze: str

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 import click
-from pydantic import BaseModel, ConfigDict
 
 from edgesqueeze.base.output import write_files
+from edgesqueeze.base.records import Record
+from edgesqueeze.emit.arena import Arena
 from edgesqueeze.emit.native.for_target import check_fit, emit_for
 from edgesqueeze.emit.native.kernels import portable_of
 from edgesqueeze.emit.native.records import NativeSource
@@ -17,13 +18,13 @@ from edgesqueeze.emit.native.write import write_native
 from edgesqueeze.emit.tflm import TflmSource, emit_tflm
 from edgesqueeze.errors import UsageError
 from edgesqueeze.graph import read_tflite
-from edgesqueeze.runners.arena import Arena
+from edgesqueeze.runners.arena import find_arena
 from edgesqueeze.target.load import Target, load_target
 
 KERNEL_SETS = {"reference": "portable C", "dsp": "the DSP extension", "mve": "MVE (Helium)"}
 
 
-class NativeEmission(BaseModel):
+class NativeEmission(Record):
     """What is particular to native C.
 
     Attributes:
@@ -33,15 +34,13 @@ class NativeEmission(BaseModel):
         weights_bytes: constant data of the layers in flash.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     kernel_set: Literal["reference", "dsp", "mve"]
     kernels: tuple[str, ...]
     portable: tuple[str, ...]
     weights_bytes: int
 
 
-class Emission(BaseModel):
+class Emission(Record):
     """What ``emit`` wrote.
 
     Attributes:
@@ -56,8 +55,6 @@ class Emission(BaseModel):
         operators: the methods of TFLM's resolver that the firmware links; empty for native C.
         native: what is particular to native C; null for TFLM.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
     model: str
@@ -106,7 +103,8 @@ def emit(
         )
         return
     _check_microcontroller(target)
-    source = emit_tflm(read_tflite(model), core=target.cpu.core, name=name)
+    content = read_tflite(model)
+    source = emit_tflm(content, find_arena(content, target.cpu.core), name=name)
     write_files(out, source.files)
     emission = _tflm_emission(source, target, model, out)
     click.echo(emission.model_dump_json(indent=2) if as_json else _tflm_summary(source, target, model, out))

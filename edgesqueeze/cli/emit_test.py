@@ -3,11 +3,11 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from edgesqueeze.cli import emit as module
 from edgesqueeze.cli.emit import emit
-from edgesqueeze.emit import tflm
+from edgesqueeze.emit.arena import Arena
 from edgesqueeze.errors import EdgeSqueezeError, FitError, TfliteError, UsageError
 from edgesqueeze.graph.builder import GraphBuilder
-from edgesqueeze.runners.arena import Arena
 from edgesqueeze.target.load import list_targets
 from runtime_tests.support.tflite_builder import tiny_cnn
 
@@ -20,7 +20,7 @@ ARENA = Arena(
 def cores(monkeypatch):
     """A fixed arena; the cores that it was asked for."""
     asked = []
-    monkeypatch.setattr(tflm, "find_arena", lambda model, core: asked.append(core) or ARENA)
+    monkeypatch.setattr(module, "find_arena", lambda model, core: asked.append(core) or ARENA)
     return asked
 
 

@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from edgesqueeze.timing.emulation_records import Bench, LayerBench, Range
+    from edgesqueeze.base.records import Range
+from edgesqueeze.timing.emulation_records import Bench, LayerBench
 
 
 def print_emulation(result: Bench) -> None:

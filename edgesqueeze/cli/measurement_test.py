@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgesqueeze.base.findings import Finding
+from edgesqueeze.base.records import Range
 from edgesqueeze.cli.bench import bench
 from edgesqueeze.cli.bench_test import SCHEMA
 from edgesqueeze.devices.records import (
@@ -17,7 +18,6 @@ from edgesqueeze.devices.records import (
     ThreadRun,
 )
 from edgesqueeze.errors import ConnectError
-from edgesqueeze.timing.emulation_records import Range
 from runtime_tests.support.devices import BOARD
 from runtime_tests.support.tflite_builder import tiny_cnn
 

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from edgesqueeze.base.records import Range
     from edgesqueeze.latency.prediction import LayerPrediction, Prediction
-    from edgesqueeze.timing.emulation_records import Range
 
 NARROW = ("weights", "MACs", "shapes", "bounds")
 """Columns that a narrow terminal goes without, in this order: a cut figure would be a wrong one."""

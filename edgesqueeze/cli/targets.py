@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Literal
 
 import click
-from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from edgesqueeze.base.findings import Finding
+from edgesqueeze.base.records import Record
 from edgesqueeze.cli.tables import console, table
 from edgesqueeze.target import load as targets_module
 from edgesqueeze.target.latency import ArithmeticLatency, InstructionLatency, Interval, OperatorLatency
 from edgesqueeze.target.load import Cpu, Target
 
 
-class TargetList(BaseModel):
+class TargetList(Record):
     """All profiles.
 
     Attributes:
@@ -27,21 +27,17 @@ class TargetList(BaseModel):
         targets: the profiles, in the order of the table.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     schema_version: Literal[1] = 1
     targets: tuple[Target, ...]
 
 
-class TargetDocument(BaseModel):
+class TargetDocument(Record):
     """One profile.
 
     Attributes:
         schema_version: of this record as JSON.
         target: the profile.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
     target: Target

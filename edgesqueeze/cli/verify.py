@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from edgesqueeze.checks.agreement import EvalData, OutputFidelity
+    from edgesqueeze.checks.agreement import OutputFidelity
     from edgesqueeze.checks.records import LayerDifference, RuntimeParity
     from edgesqueeze.checks.verify import Verification
     from edgesqueeze.graph import TfliteModel
+    from edgesqueeze.runners.samples import EvalData
 
 VERDICTS = {"rounding": "[yellow]rounding", "identical": "[green]identical", "broken": "[red]broken"}
 
@@ -94,8 +95,7 @@ def _load(data: str, path: Path, model: TfliteModel, limit: int) -> EvalData:
 
     from edgesqueeze.base.npz import load_npz
     from edgesqueeze.base.worker import call_worker
-    from edgesqueeze.checks.agreement import EvalData
-    from edgesqueeze.runners.samples import plain_name
+    from edgesqueeze.runners.samples import EvalData, plain_name
 
     names = tuple(plain_name(tensor) for tensor in model.main.input_tensors)
     outputs = [plain_name(tensor) for tensor in model.main.output_tensors]

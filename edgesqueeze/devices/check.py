@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from edgesqueeze.base.arrays import Array
 from edgesqueeze.checks.agreement import difference_of
 from edgesqueeze.devices.records import OutputCheck
 from edgesqueeze.errors import EdgeSqueezeError
 from edgesqueeze.graph import Graph, TfliteModel
 from edgesqueeze.graph.affine import quantized_twin
 
-Array = npt.NDArray[Any]
 Outputs = Sequence[Array]
 RunOnDevice = Callable[[TfliteModel, Sequence[Sequence[Array]], int], list[list[Array]]]
 

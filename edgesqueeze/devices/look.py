@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
+from edgesqueeze.base.records import Record
 from edgesqueeze.devices.cores import core_name
 from edgesqueeze.devices.faults import clean
 from edgesqueeze.errors import DeviceError
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class _Seen(Record):
+    # What a board says may hold anything.
+    model_config = ConfigDict(allow_inf_nan=False)
 
 
-class CoreKind(_Record):
+class CoreKind(_Seen):
     """Cores of one kind.
 
     Attributes:
@@ -28,7 +30,7 @@ class CoreKind(_Record):
     count: int
 
 
-class Clock(_Record):
+class Clock(_Seen):
     """Cores that share a clock.
 
     Attributes:
@@ -46,7 +48,7 @@ class Clock(_Record):
     limit_mhz: float | None
 
 
-class Cache(_Record):
+class Cache(_Seen):
     """Caches of one kind.
 
     Attributes:
@@ -62,7 +64,7 @@ class Cache(_Record):
     count: int
 
 
-class Throttling(_Record):
+class Throttling(_Seen):
     """What a Raspberry Pi's firmware says about power and temperature (``vcgencmd get_throttled``).
 
     Attributes:
@@ -74,7 +76,7 @@ class Throttling(_Record):
     since_boot: tuple[str, ...]
 
 
-class Device(_Record):
+class Device(_Seen):
     """A computer that runs a .tflite. None, or an empty list, is what could not be read.
 
     Attributes:

@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from edgesqueeze.base.arrays import Array
+from edgesqueeze.base.records import Range
 from edgesqueeze.devices.channel import end_channels
 from edgesqueeze.devices.check import check_outputs
 from edgesqueeze.devices.jobs import Job, JobResult
@@ -21,9 +21,6 @@ from edgesqueeze.devices.ssh_host import Host
 from edgesqueeze.errors import DeviceError, EdgeSqueezeError, UnsupportedModelError, UsageError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.runners.samples import data_samples, random_data
-from edgesqueeze.timing.emulation_records import Range
-
-Array = npt.NDArray[Any]
 
 WARMUP_RUNS = 5
 WARMUP_SECONDS = 0.5

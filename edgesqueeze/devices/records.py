@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from edgesqueeze.base.findings import Finding
+from edgesqueeze.base.records import Range, Record
 from edgesqueeze.checks.records import LayerDifference
 from edgesqueeze.devices.look import Device
-from edgesqueeze.timing.emulation_records import Range
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ThreadRun(_Record):
+class ThreadRun(Record):
     """Inferences with one number of threads, in a process of their own.
 
     Attributes:
@@ -44,7 +38,7 @@ class ThreadRun(_Record):
     speedup: float
 
 
-class OutputCheck(_Record):
+class OutputCheck(Record):
     """Whether the device computed what LiteRT computes on this computer from the same input.
 
     Attributes:
@@ -73,7 +67,7 @@ class OutputCheck(_Record):
     reason: str
 
 
-class SustainedSecond(_Record):
+class SustainedSecond(Record):
     """One second of a sustained run.
 
     Attributes:
@@ -91,7 +85,7 @@ class SustainedSecond(_Record):
     throttled: bool | None
 
 
-class MeasuredMemory(_Record):
+class MeasuredMemory(Record):
     """Memory of a measured model.
 
     Attributes:
@@ -105,7 +99,7 @@ class MeasuredMemory(_Record):
     ram_bytes: int | None
 
 
-class Measurement(_Record):
+class Measurement(Record):
     """How long a model takes on a device, measured there.
 
     Attributes:
@@ -152,7 +146,7 @@ class Measurement(_Record):
     overhead_seconds: float
 
 
-class Failure(_Record):
+class Failure(Record):
     """A device on which nothing could be measured.
 
     Attributes:
@@ -168,7 +162,7 @@ class Failure(_Record):
     exit_code: int
 
 
-class Boards(_Record):
+class Boards(Record):
     """A model measured on several devices.
 
     Attributes:

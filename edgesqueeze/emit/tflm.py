@@ -17,6 +17,7 @@ from typing import Any
 
 import jinja2
 
+from edgesqueeze.emit.arena import Arena
 from edgesqueeze.emit.names import c_name, check_c_name, module_name
 from edgesqueeze.emit.tflm_values import (
     IoTensor,
@@ -28,7 +29,6 @@ from edgesqueeze.emit.tflm_values import (
     resolver_methods,
 )
 from edgesqueeze.graph import TfliteModel
-from edgesqueeze.runners.arena import Arena, find_arena
 
 WIDTH = 80
 
@@ -50,27 +50,24 @@ class TflmSource:
     operators: tuple[str, ...]
 
 
-def emit_tflm(model: TfliteModel, *, core: str | None = None, name: str | None = None) -> TflmSource:
+def emit_tflm(model: TfliteModel, arena: Arena, *, name: str | None = None) -> TflmSource:
     """Generate the header and the source of a model.
 
     Args:
         model: any .tflite that TFLM can run. ``model.name`` appears in comments.
-        core: the Cortex-M core for which the arena is sized (``cortex-m4``); None: enough for any.
+        arena: the memory that the model needs, as ``find_arena`` measures it.
         name: the model's name in C; made from ``model.name`` when it is None.
 
     Raises:
         UsageError: ``name`` is not valid in C.
         UnsupportedModelError: operators that TFLM does not have (all are named), or inputs or outputs of a
             type that C++ does not have.
-        RequirementError: TFLM refuses the model; with TFLM's own message.
-        MissingToolError: the ``tflite-micro`` package is not installed.
     """
     valid = c_name(model.name) if name is None else check_c_name(name)
     methods = resolver_methods(model)
     tensors = io_tensors(model)
-    arena = find_arena(model, core)
     module = module_name(valid)
-    values = _values(model, module, tensors, methods, arena, core)
+    values = _values(model, module, tensors, methods, arena)
     return TflmSource(
         name=valid,
         files=MappingProxyType(
@@ -90,7 +87,6 @@ def _values(
     tensors: tuple[IoTensor, ...],
     methods: tuple[str, ...],
     arena: Arena,
-    core: str | None,
 ) -> dict[str, Any]:
     return {
         "model": {
@@ -108,14 +104,14 @@ def _values(
         "tensors": tensors,
         "methods": methods,
         "arena": arena,
-        "arena_lines": _arena_lines(arena, core),
+        "arena_lines": _arena_lines(arena),
         "parameters": _parameters(tensors, module),
     }
 
 
-def _arena_lines(arena: Arena, core: str | None) -> str:
+def _arena_lines(arena: Arena) -> str:
     """The summands of the arena size as lines of a comment."""
-    kernels = f"kernels on {_core_title(core)}" if core else "kernels on any Cortex-M"
+    kernels = f"kernels on {_core_title(arena.core)}" if arena.core else "kernels on any Cortex-M"
     rows = (
         (arena.measured_bytes, f"measured in {arena.measured_on} with its reference kernels"),
         (arena.scratch_bytes, f"scratch memory for CMSIS-NN's {kernels}"),

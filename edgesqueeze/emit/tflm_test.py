@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgesqueeze.emit import tflm as emit_module
 from edgesqueeze.emit import tflm_values
+from edgesqueeze.emit.arena import Arena
 from edgesqueeze.emit.tflm import emit_tflm
 from edgesqueeze.errors import UnsupportedModelError, UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
-from edgesqueeze.runners.arena import Arena
+from edgesqueeze.runners.arena import find_arena
 from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
 from runtime_tests.support.tools import require_tool
 
@@ -21,12 +21,7 @@ WARNINGS = ["-Wall", "-Wextra", "-Werror", "-fno-exceptions", "-fno-rtti", f"-I{
 ARENA = Arena(
     bytes=2960, measured_bytes=2448, scratch_bytes=256, margin_bytes=256, measured_on="here", method=""
 )
-
-
-@pytest.fixture(autouse=True)
-def measured(monkeypatch):
-    """A fixed arena: what TFLM measures is the business of arena_test."""
-    monkeypatch.setattr(emit_module, "find_arena", lambda model, core: ARENA)
+M4_ARENA = ARENA.model_copy(update={"core": "cortex-m4"})
 
 
 def write(folder, source):
@@ -58,7 +53,7 @@ MODELS = {
 @pytest.mark.parametrize("name", MODELS)
 def test_code_and_its_example_compile_for_arm_without_a_warning(tmp_path, name):
     compiler = require_tool("arm-none-eabi-g++", "gcc-arm-none-eabi libstdc++-arm-none-eabi-newlib")
-    source = emit_tflm(parse_tflite(MODELS[name], name=name), core="cortex-m4")
+    source = emit_tflm(parse_tflite(MODELS[name], name=name), M4_ARENA)
     write(tmp_path, source)
     header = next(text for file, text in source.files.items() if file.endswith(".h"))
     (tmp_path / "example.cc").write_text(example_of(header))
@@ -69,7 +64,7 @@ def test_code_and_its_example_compile_for_arm_without_a_warning(tmp_path, name):
 @pytest.mark.parametrize("standard", ["c++11", "c++20"])
 def test_the_header_needs_nothing_else(tmp_path, standard):
     compiler = require_tool("g++", "g++")
-    write(tmp_path, emit_tflm(parse_tflite(tiny_two_heads(), name="heads")))
+    write(tmp_path, emit_tflm(parse_tflite(tiny_two_heads(), name="heads"), ARENA))
     (tmp_path / "shapes.cc").write_text(
         '#include "heads_model.h"\n#include "heads_model.h"\n'
         'static_assert(heads_model::kInput1Shape[1] == 6, "");\n'
@@ -117,7 +112,7 @@ def test_two_models_in_one_program_give_back_their_bytes_and_operators(tmp_path)
     compiler = require_tool("g++", "g++")
     contents = {"one": tiny_cnn(), "two": tiny_residual()}
     for name, content in contents.items():
-        write(tmp_path, emit_tflm(parse_tflite(content), name=name))
+        write(tmp_path, emit_tflm(parse_tflite(content), ARENA, name=name))
     (tmp_path / "main.cc").write_text(PROGRAM)
     run(compiler, "-std=c++14", *WARNINGS, *tmp_path.glob("*.cc"), "-o", "program", cwd=tmp_path)
 
@@ -133,7 +128,7 @@ def test_two_models_in_one_program_give_back_their_bytes_and_operators(tmp_path)
 
 def test_a_resolver_that_is_too_small_is_noticed(tmp_path):
     compiler = require_tool("g++", "g++")
-    write(tmp_path, emit_tflm(parse_tflite(tiny_cnn()), name="one"))
+    write(tmp_path, emit_tflm(parse_tflite(tiny_cnn()), ARENA, name="one"))
     (tmp_path / "main.cc").write_text(
         '#include "one_model.h"\n#include "tensorflow/lite/micro/micro_mutable_op_resolver.h"\n'
         "int main() {\n  tflite::MicroMutableOpResolver<one_model::kOperatorCount - 1> small;\n"
@@ -145,7 +140,7 @@ def test_a_resolver_that_is_too_small_is_noticed(tmp_path):
 
 def test_the_header_says_what_it_is_made_of():
     model = parse_tflite(tiny_cnn(), name="Türsensor 2")
-    source = emit_tflm(model, core="cortex-m4")
+    source = emit_tflm(model, M4_ARENA)
     assert source.name == "tursensor_2"
     assert list(source.files) == ["tursensor_2_model.h", "tursensor_2_model.cc"]
     header = source.files["tursensor_2_model.h"]
@@ -169,7 +164,7 @@ def test_the_header_says_what_it_is_made_of():
 
 def test_the_same_model_gives_the_same_bytes():
     model = parse_tflite(tiny_cnn(), name="same")
-    assert emit_tflm(model).files == emit_tflm(model).files
+    assert emit_tflm(model, ARENA).files == emit_tflm(model, ARENA).files
 
 
 def test_scales_survive_asfloat_literals():
@@ -187,7 +182,7 @@ def test_odd_model_and_tensor_names_do_no_harm(tmp_path, name):
     graph = GraphBuilder()
     left, right = graph.input((1, 4), name=name), graph.input((1, 4), name=name + "!")
     model = parse_tflite(graph.build([graph.add(left, right, name=name)]), name=name)
-    source = emit_tflm(model)
+    source = emit_tflm(model, ARENA)
     write(tmp_path, source)
     run(
         compiler,
@@ -205,7 +200,7 @@ def test_odd_model_and_tensor_names_do_no_harm(tmp_path, name):
 
 def test_a_name_from_the_user_must_be_valid():
     with pytest.raises(UsageError, match="model_3d would do"):
-        emit_tflm(parse_tflite(tiny_dense()), name="3d")
+        emit_tflm(parse_tflite(tiny_dense()), ARENA, name="3d")
 
 
 def test_operators_that_tflm_lacks_are_named_all_at_once():
@@ -218,7 +213,7 @@ def test_operators_that_tflm_lacks_are_named_all_at_once():
     y = graph.activation((1, 4), "int8")
     graph.op("CUSTOM", [x], [y], custom_name="MyOp")
     with pytest.raises(UnsupportedModelError, match="MyOp, RANK, SEGMENT_SUM"):
-        emit_tflm(parse_tflite(graph.build([y])))
+        emit_tflm(parse_tflite(graph.build([y])), ARENA)
 
 
 def test_custom_operators_of_tflm_are_registered():
@@ -226,14 +221,14 @@ def test_custom_operators_of_tflm_are_registered():
     x = graph.input((1, 4))
     y = graph.activation((1, 4), "int8")
     graph.op("CUSTOM", [x], [y], custom_name="CIRCULAR_BUFFER")
-    assert emit_tflm(parse_tflite(graph.build([y]))).operators == ("AddCircularBuffer",)
+    assert emit_tflm(parse_tflite(graph.build([y])), ARENA).operators == ("AddCircularBuffer",)
 
 
 def test_a_model_without_operators_is_refused():
     graph = GraphBuilder()
     x = graph.input((1, 4))
     with pytest.raises(UnsupportedModelError, match="no operators"):
-        emit_tflm(parse_tflite(graph.build([x])))
+        emit_tflm(parse_tflite(graph.build([x])), ARENA)
 
 
 def test_an_input_type_that_cpp_lacks_is_refused():
@@ -242,14 +237,14 @@ def test_an_input_type_that_cpp_lacks_is_refused():
     y = graph.tensor((1, 4), "float32")
     graph.op("DEQUANTIZE", [x], [y])
     with pytest.raises(UnsupportedModelError, match="float16"):
-        emit_tflm(parse_tflite(graph.build([y])))
+        emit_tflm(parse_tflite(graph.build([y])), ARENA)
 
 
 @pytest.mark.skipif(
     importlib.util.find_spec("tflite_micro") is None, reason="tflite-micro is for x86-64 Linux only"
 )
-def test_with_the_real_interpreter(monkeypatch):
-    monkeypatch.undo()
-    source = emit_tflm(parse_tflite(tiny_cnn()), core="cortex-m4")
+def test_with_the_real_interpreter():
+    model = parse_tflite(tiny_cnn())
+    source = emit_tflm(model, find_arena(model, "cortex-m4"))
     assert f"kArenaBytes = {source.arena.bytes};" in source.files["model.h"]
     assert f"{source.arena.measured_bytes}  measured in TFLite Micro" in source.files["model.h"]

@@ -12,8 +12,7 @@ import numpy as np
 from edgesqueeze.emit.names import camel_case
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import Tensor, TfliteModel
-from edgesqueeze.runners.tflm import check_operators
-from edgesqueeze.target.runtimes import TFLM_CUSTOM_METHODS, TFLM_RESOLVER_METHODS
+from edgesqueeze.target.runtimes import TFLM_CUSTOM_METHODS, TFLM_RESOLVER_METHODS, check_tflm_operators
 
 HEX_PER_LINE = 12
 LONGEST_NAME = 40
@@ -89,7 +88,7 @@ def resolver_methods(model: TfliteModel) -> tuple[str, ...]:
     Raises:
         UnsupportedModelError: operators that TFLM does not have, all of them, or no operator at all.
     """
-    check_operators(model)
+    check_tflm_operators(model)
     methods = {
         TFLM_CUSTOM_METHODS[operator.kind]
         if operator.opcode == "CUSTOM"

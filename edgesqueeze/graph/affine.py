@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgesqueeze.base.arrays import Array
 from edgesqueeze.errors import DataError, UnsupportedModelError
 from edgesqueeze.graph import Graph, Quantization, Tensor
 from edgesqueeze.graph.read import RAW_TYPES
-
-Array = npt.NDArray[Any]
 
 SIGNED = ("int8", "int16")
 

@@ -8,15 +8,13 @@ import zlib
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
-from pydantic import BaseModel, ConfigDict
 
+from edgesqueeze.base.arrays import Array
+from edgesqueeze.base.records import Record
 from edgesqueeze.errors import TfliteError
 from edgesqueeze.graph.records import Quantization, Tensor, TfliteModel
 from edgesqueeze.graph.weights import Role, WeightUse, slots_of, weight_uses
-
-Array = npt.NDArray[Any]
 
 # Vectors of a tensor's quantization by their slot in its vtable: min, max, scale, zero_point.
 METADATA_SLOTS = {4: 4, 6: 4, 8: 4, 10: 8}
@@ -26,11 +24,7 @@ PACKED_BITS = {"int4": 4, "uint4": 4, "int2": 2}
 BIT_FLOATS = {"bfloat16": ("<u2", 0x7FFF), "float8_e4m3fn": ("u1", 0x7F), "float8_e5m2": ("u1", 0x7F)}
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class WeightStats(_Record):
+class WeightStats(Record):
     """One constant tensor of real numbers.
 
     Attributes:
@@ -63,7 +57,7 @@ class WeightStats(_Record):
     kind: str
 
 
-class Sizes(_Record):
+class Sizes(Record):
     """Bytes of a .tflite.
 
     Attributes:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from edgesqueeze.latency.flash import Flash
 from edgesqueeze.latency.instructions import MEMORY_KINDS, VECTOR_UNITS, Instruction, Kind
 from edgesqueeze.latency.timings import TIMINGS, CoreTimings, Cycles
-from edgesqueeze.runners.qemu import Block, Counts
+from edgesqueeze.runners.counts import Block, Counts
 
 ZERO = Cycles(0, 0, 0)
 MODEL_ERROR = 0.1

@@ -11,7 +11,7 @@ from edgesqueeze.latency.cycles import (
 from edgesqueeze.latency.flash import flash_of
 from edgesqueeze.latency.instructions import Instruction
 from edgesqueeze.latency.timings import TIMINGS
-from edgesqueeze.runners.qemu import Block, Counts
+from edgesqueeze.runners.counts import Block, Counts
 from edgesqueeze.target.load import list_targets, load_target
 from edgesqueeze.target.records import CORES
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from edgesqueeze.latency.timings import Cycles
-from edgesqueeze.runners.qemu import FlashCaches
+from edgesqueeze.runners.counts import FlashCaches
 from edgesqueeze.target.records import Cpu, Memory
 
 UNKNOWN = Cycles(0, 4, 16)

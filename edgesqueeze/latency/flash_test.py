@@ -2,7 +2,7 @@ import pytest
 
 from edgesqueeze.latency.flash import flash_of
 from edgesqueeze.latency.timings import Cycles
-from edgesqueeze.runners.qemu import FlashCaches
+from edgesqueeze.runners.counts import FlashCaches
 from edgesqueeze.target.load import list_targets, load_target
 
 

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
-
-from edgesqueeze.errors import RequirementError
-from edgesqueeze.runners.toolchain import Tool
 
 Kind = Literal[
     "alu",
@@ -56,9 +51,6 @@ VECTOR_UNITS: Mapping[Kind | None, str] = MappingProxyType(
 )
 """What executes vector instructions. Those of different units overlap."""
 
-ARCHITECTURE = "armv8.1-m.main"
-"""It has the instructions of all cores; objdump takes MVE for unknown coprocessors unless it is named."""
-DISASSEMBLE_SECONDS = 60
 
 _CONDITION = r"(eq|ne|cs|hs|cc|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le|al)?"
 _SCALAR: tuple[tuple[str, Kind], ...] = (
@@ -118,29 +110,6 @@ class Instruction:
     def end(self) -> int:
         """Address of the instruction behind it."""
         return self.address + self.bytes
-
-
-def disassemble(elf: Path, disassembler: Tool) -> Mapping[int, Instruction]:
-    """The instructions of a linked file by address, without the data between them.
-
-    Args:
-        elf: the file.
-        disassembler: objdump for Arm.
-
-    Raises:
-        RequirementError: the disassembler fails.
-    """
-    done = subprocess.run(
-        [disassembler.path, "--disassemble", "--architecture", ARCHITECTURE, str(elf)],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=DISASSEMBLE_SECONDS,
-        check=False,
-    )
-    if done.returncode:
-        raise RequirementError(f"{disassembler.path} cannot read the firmware", got=done.stderr.strip()[:300])
-    return parse_disassembly(done.stdout)
 
 
 def parse_disassembly(text: str) -> dict[int, Instruction]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
+from edgesqueeze.base.records import Range
 from edgesqueeze.errors import TargetError, UnsupportedModelError, UsageError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.latency import litert, tflm
@@ -14,7 +15,6 @@ from edgesqueeze.latency.records import CONFIDENCE, Bounds, Estimate
 from edgesqueeze.latency.work import Work, work_of
 from edgesqueeze.target.code_size import estimate_code_size
 from edgesqueeze.target.load import Target
-from edgesqueeze.timing.emulation_records import Range
 
 CONTROL_FLOW = frozenset({"WHILE", "IF", "CALL", "STABLEHLO_WHILE", "STABLEHLO_CASE", "STABLEHLO_COMPOSITE"})
 """Operators that run another graph of the model, some as often as their inputs say."""

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from edgesqueeze.timing.emulation_records import Range
+from edgesqueeze.base.records import Range, Record
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class LayerPrediction(_Record):
+class LayerPrediction(Record):
     """One operator of the model.
 
     Attributes:
@@ -37,7 +31,7 @@ class LayerPrediction(_Record):
     share: float
 
 
-class PredictedMemory(_Record):
+class PredictedMemory(Record):
     """Memory of the model, as far as the .tflite itself says it. What is not predicted is None.
 
     Attributes:
@@ -55,7 +49,7 @@ class PredictedMemory(_Record):
     activations_bytes: int
 
 
-class Prediction(_Record):
+class Prediction(Record):
     """How long a model is expected to take on a target.
 
     Attributes:

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import edgesqueeze
 from edgesqueeze.base.output import write_files
 from edgesqueeze.base.plain import plain
+from edgesqueeze.base.records import Range
 from edgesqueeze.errors import OutputError
 from edgesqueeze.latency.prediction import LayerPrediction, Prediction
-from edgesqueeze.timing.emulation_records import Bench, LayerBench, Range
+from edgesqueeze.timing.emulation_records import Bench, LayerBench
 
 MOST_BARS = 50
 """Of more layers the shortest are one bar together."""

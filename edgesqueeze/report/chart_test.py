@@ -2,11 +2,11 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from edgesqueeze.base.records import Range
 from edgesqueeze.cli.bench_test import RECORD
 from edgesqueeze.errors import OutputError
 from edgesqueeze.latency.prediction import LayerPrediction, PredictedMemory, Prediction
 from edgesqueeze.report.chart import MOST_BARS, chart, write_chart
-from edgesqueeze.timing.emulation_records import Range
 
 SVG = "{http://www.w3.org/2000/svg}"
 

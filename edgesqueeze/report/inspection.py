@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from edgesqueeze.base.findings import Finding, Severity
+from edgesqueeze.base.records import Record
 from edgesqueeze.graph.macs import operator_macs
 from edgesqueeze.graph.records import Graph, Operator, Tensor, TfliteModel
 from edgesqueeze.graph.scheme import Scheme, float_operators, scheme_of
@@ -18,11 +17,7 @@ from edgesqueeze.target.fit import Fit
 LARGE_METADATA = 0.1
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TensorInfo(_Record):
+class TensorInfo(Record):
     """An input or output of the model.
 
     Attributes:
@@ -40,7 +35,7 @@ class TensorInfo(_Record):
     zero_point: int | None
 
 
-class OperatorInfo(_Record):
+class OperatorInfo(Record):
     """One operator.
 
     Attributes:
@@ -69,7 +64,7 @@ class OperatorInfo(_Record):
     distinct_values_per_channel_max: int | None
 
 
-class Totals(_Record):
+class Totals(Record):
     """Sums over the whole model.
 
     Attributes:
@@ -85,7 +80,7 @@ class Totals(_Record):
     sparsity: float | None
 
 
-class Inspection(_Record):
+class Inspection(Record):
     """Everything that ``edgesqueeze inspect`` tells.
 
     Attributes:

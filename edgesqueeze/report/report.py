@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
 
 from edgesqueeze.base.findings import Finding
+from edgesqueeze.base.records import Record
 from edgesqueeze.checks.agreement import Fidelity
 from edgesqueeze.graph.stats import WeightStats
 from edgesqueeze.recipe import Recipe
@@ -18,11 +18,7 @@ CHANCE_FACTOR = 1.2
 """An accuracy below so many times that of guessing counts as guessing."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ModelInfo(_Record):
+class ModelInfo(Record):
     """The model that came in.
 
     Attributes:
@@ -41,7 +37,7 @@ class ModelInfo(_Record):
     bridge_error: float
 
 
-class Stage(_Record):
+class Stage(Record):
     """One step of the pipeline.
 
     Attributes:
@@ -59,7 +55,7 @@ class Stage(_Record):
     loss: float | None = None
 
 
-class AccuracyReport(_Record):
+class AccuracyReport(Record):
     """How well both models match the labels.
 
     Attributes:
@@ -77,7 +73,7 @@ class AccuracyReport(_Record):
     samples: int
 
 
-class SizeReport(_Record):
+class SizeReport(Record):
     """Bytes.
 
     Attributes:
@@ -93,7 +89,7 @@ class SizeReport(_Record):
     arena_bytes: int | None
 
 
-class Report(_Record):
+class Report(Record):
     """Everything that ``compress`` did and found.
 
     Attributes:

@@ -14,8 +14,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from pydantic import BaseModel, ConfigDict
-
+from edgesqueeze.emit.arena import Arena
 from edgesqueeze.emit.memory_plan import aligned, planned_bytes
 from edgesqueeze.emit.scratch import Extra, Family, cmsis_nn_extra
 from edgesqueeze.graph import Graph, TfliteModel
@@ -24,28 +23,6 @@ from edgesqueeze.target.records import CORES
 
 SAFETY_BYTES = 256
 """For an arena that does not start at a multiple of 16, and for small changes between TFLM versions."""
-
-
-class Arena(BaseModel):
-    """An arena size and what it is made of, in bytes.
-
-    Attributes:
-        bytes: what to reserve; a multiple of 16, and the sum of the next three.
-        measured_bytes: the smallest arena in which an inference succeeded on the host.
-        scratch_bytes: what CMSIS-NN's kernels add on the core.
-        margin_bytes: for safety.
-        measured_on: the interpreter and the host of the measurement.
-        method: how the figure came about, for a person.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    bytes: int
-    measured_bytes: int
-    scratch_bytes: int
-    margin_bytes: int
-    measured_on: str
-    method: str
 
 
 def find_arena(model: TfliteModel, core: str | None = None) -> Arena:
@@ -70,6 +47,7 @@ def find_arena(model: TfliteModel, core: str | None = None) -> Arena:
         margin_bytes=SAFETY_BYTES,
         measured_on=_host(),
         method=_method(core),
+        core=core,
     )
 
 

@@ -11,7 +11,8 @@ import jinja2
 from edgesqueeze.emit.native.records import NativeSource
 from edgesqueeze.errors import RequirementError
 from edgesqueeze.runners import build, toolchain
-from edgesqueeze.runners.machines import Machine, Processor
+from edgesqueeze.runners.machines import Machine, machine_of
+from edgesqueeze.target.processor import Processor
 
 LEVELS = ("O3", "O2", "Os")
 """Optimization levels of GCC that ``bench`` offers."""
@@ -44,7 +45,7 @@ class Firmware:
     @property
     def machine(self) -> Machine:
         """The board that runs it."""
-        return self.processor.machine
+        return machine_of(self.processor)
 
 
 def build_firmware(source: NativeSource, processor: Processor, level: str = "O3") -> Firmware:
@@ -59,7 +60,7 @@ def build_firmware(source: NativeSource, processor: Processor, level: str = "O3"
         RequirementError: the emulated board has too little memory, or the compiler refuses.
         MissingToolError: the cross compiler or its C library is not installed.
     """
-    machine = processor.machine
+    machine = machine_of(processor)
     _check_memory(source, machine)
     compiler = toolchain.find(toolchain.ARM_COMPILER)
     toolchain.require_arm_library(compiler)

@@ -1,7 +1,8 @@
 import pytest
 
-from edgesqueeze.runners.machines import MACHINES, Processor, processor_of
+from edgesqueeze.runners.machines import MACHINES
 from edgesqueeze.target.load import list_targets
+from edgesqueeze.target.processor import Processor, processor_of
 from edgesqueeze.target.records import CORES
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ import numpy.typing as npt
 from edgesqueeze.errors import MissingToolError, RequirementError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.runners import build, toolchain
+from edgesqueeze.runners.counts import Block, Counts, FlashCaches
 from edgesqueeze.runners.elf import constant_ranges, read_marks
 from edgesqueeze.runners.firmware_build import Firmware, build_firmware
 from edgesqueeze.runners.host_c import Arrays, packed, unpacked
-from edgesqueeze.runners.machines import Processor
 from edgesqueeze.runners.tflm import check_samples
+from edgesqueeze.target.processor import Processor
 
 Samples = Sequence[Sequence[npt.NDArray[Any]]]
 
@@ -34,53 +35,6 @@ DEFAULT_PROCESSOR = Processor("cortex-m4", "single", dsp=True, mve="none")
 PLUGIN_FLAGS = ("-std=c99", "-O2", "-shared", "-fPIC", "-fvisibility=hidden")
 # QEMU 9.0 raised the plugin interface's version and takes no plugin for an older one.
 NEW_INTERFACE = (9, 0)
-
-
-@dataclass(frozen=True)
-class FlashCaches:
-    """Caches beside the flash, which the plugin imitates.
-
-    Attributes:
-        code_bytes: for instructions; a multiple of 64.
-        data_bytes: for constant data; a multiple of 64, or 0 if these share the cache for instructions.
-    """
-
-    code_bytes: int = 1024
-    data_bytes: int = 256
-
-
-@dataclass(frozen=True)
-class Block:
-    """Instructions that ran one after the other, in one layer of the first inference.
-
-    Attributes:
-        layer: index of the layer; -1 for what comes before the first.
-        first: address of the first instruction.
-        last: address of the last one.
-        successor: address of what ran behind it; 0 where the count ends.
-        count: how often that happened.
-    """
-
-    layer: int
-    first: int
-    last: int
-    successor: int
-    count: int
-
-
-@dataclass(frozen=True, eq=False)
-class Counts:
-    """What was executed in one inference.
-
-    Attributes:
-        blocks: all instructions.
-        code_lines: layer -> how many lines of 16 bytes of instructions were not in the cache.
-        data_lines: the same for constant data.
-    """
-
-    blocks: tuple[Block, ...]
-    code_lines: Mapping[int, int]
-    data_lines: Mapping[int, int]
 
 
 @dataclass(frozen=True, eq=False)

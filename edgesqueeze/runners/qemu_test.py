@@ -6,13 +6,14 @@ import pytest
 
 from edgesqueeze.errors import MissingToolError, RequirementError
 from edgesqueeze.latency.cycles import layer_counts
-from edgesqueeze.latency.instructions import disassemble
+from edgesqueeze.latency.instructions import parse_disassembly
 from edgesqueeze.runners import build_cache, firmware_build, toolchain
+from edgesqueeze.runners.counts import FlashCaches
 from edgesqueeze.runners.elf import constant_ranges, read_marks, read_sizes
 from edgesqueeze.runners.firmware_build import build_firmware
 from edgesqueeze.runners.host_c import host_program
-from edgesqueeze.runners.machines import Processor
-from edgesqueeze.runners.qemu import FlashCaches, run_firmware
+from edgesqueeze.runners.qemu import run_firmware
+from edgesqueeze.target.processor import Processor
 from runtime_tests.support.native_stub import stub_source
 from runtime_tests.support.tools import require_tool
 
@@ -80,7 +81,7 @@ def cache(tmp_path_factory):
 def count(firmware, caches=None):
     run = run_firmware(firmware, SAMPLES, count=caches or FlashCaches(), seconds=30)
     disassembler = toolchain.find(toolchain.ARM_DISASSEMBLER)
-    instructions = disassemble(firmware.elf, disassembler)
+    instructions = parse_disassembly(toolchain.disassembly(firmware.elf, disassembler))
     return run, layer_counts(run.counts, instructions, 2)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from edgesqueeze.checks.agreement import EvalData
+from edgesqueeze.base.arrays import Array
 from edgesqueeze.errors import DataError, UnsupportedModelError
 from edgesqueeze.graph import Tensor, TfliteModel
 from edgesqueeze.graph.affine import (
@@ -21,7 +21,28 @@ from edgesqueeze.graph.affine import (
     real_range,
 )
 
-Array = npt.NDArray[Any]
+
+@dataclass(frozen=True, eq=False)
+class EvalData:
+    """What a model is verified on.
+
+    Attributes:
+        inputs: one array ``[n, ...]`` per input of the original model, in its order and its real numbers.
+        labels: class ids ``[n]``, one-hot rows or real targets, in the shape of the first output; or None.
+            For several outputs, a tuple with one array or None for each output of the .tflite.
+        names: the inputs' names where they are known; a .tflite may take them in another order.
+    """
+
+    inputs: tuple[Array, ...]
+    labels: Array | tuple[Array | None, ...] | None = None
+    names: tuple[str, ...] = ()
+
+    def pick(self, limit: int) -> EvalData:
+        """At most ``limit`` samples, spread evenly, since files are often sorted by class."""
+        count = len(self.inputs[0])
+        rows = np.unique(np.linspace(0, count - 1, min(limit, count)).round().astype(int))
+        labels = tuple(None if label is None else label[rows] for label in per_output(self.labels))
+        return EvalData(tuple(values[rows] for values in self.inputs), labels or None, self.names)
 
 
 def data_samples(model: TfliteModel, data: EvalData) -> list[list[Array]]:
@@ -76,6 +97,13 @@ def in_graph_order(model: TfliteModel, data: EvalData) -> list[Array]:
     if len(tensors) > 1 and all(name in by_name for name in wanted):
         return [by_name[name] for name in wanted]
     return list(data.inputs)
+
+
+def per_output(labels: Array | Sequence[Array | None] | None) -> tuple[Array | None, ...]:
+    """Labels as one entry per output; empty when there are none."""
+    if labels is None:
+        return ()
+    return (labels,) if isinstance(labels, np.ndarray) else tuple(labels)
 
 
 def plain_name(tensor: Tensor) -> str:

@@ -1,12 +1,11 @@
 import numpy as np
 import pytest
 
-from edgesqueeze.checks.agreement import EvalData
 from edgesqueeze.errors import DataError, UnsupportedModelError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import litert
-from edgesqueeze.runners.samples import data_samples, in_graph_order, random_data, real_inputs
+from edgesqueeze.runners.samples import EvalData, data_samples, in_graph_order, random_data, real_inputs
 from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_two_heads
 
 

@@ -24,7 +24,7 @@ from edgesqueeze.base.worker import environment
 from edgesqueeze.errors import DataError, MissingToolError, RequirementError, UnsupportedModelError
 from edgesqueeze.graph import Tensor, TfliteModel
 from edgesqueeze.graph.affine import numpy_dtype
-from edgesqueeze.target.runtimes import TFLM_CUSTOM_METHODS, TFLM_RESOLVER_METHODS
+from edgesqueeze.target.runtimes import check_tflm_operators, missing_tflm_operators
 
 Arrays = list[npt.NDArray[Any]]
 
@@ -70,7 +70,7 @@ def run(model: TfliteModel, samples: Sequence[Sequence[npt.NDArray[Any]]]) -> li
         MissingToolError: the ``tflite-micro`` package is not installed.
     """
     check_samples(model, samples)
-    check_operators(model)
+    check_tflm_operators(model)
     if not samples:
         return []
     outputs = len(model.main.outputs)
@@ -90,7 +90,7 @@ def measure_arena(model: TfliteModel) -> ArenaUse:
         RequirementError: TFLM refuses the model or aborts; with TFLM's own message.
         MissingToolError: the ``tflite-micro`` package is not installed.
     """
-    check_operators(model)
+    check_tflm_operators(model)
     zeros = [np.zeros(tensor.shape, numpy_dtype(tensor)) for tensor in model.main.input_tensors]
     with tempfile.TemporaryDirectory(prefix="edgesqueeze-") as name:
         _work("arena", model, [zeros], Path(name))
@@ -116,31 +116,8 @@ def check_samples(model: TfliteModel, samples: Sequence[Sequence[npt.NDArray[Any
                 )
 
 
-def check_operators(model: TfliteModel) -> None:
-    """Raise ``UnsupportedModelError`` that names all operators which TFLM does not have."""
-    missing = sorted(
-        {
-            operator.kind
-            for operator in model.operators
-            if operator.kind
-            not in (TFLM_CUSTOM_METHODS if operator.opcode == "CUSTOM" else TFLM_RESOLVER_METHODS)
-        }
-    )
-    if missing:
-        raise _missing_operators(model, missing)
-
-
 def _dtype_name(array: npt.NDArray[Any]) -> str:
     return array.dtype.name if array.dtype.isnative else f"byte-swapped {array.dtype.name}"
-
-
-def _missing_operators(model: TfliteModel, missing: Sequence[str]) -> UnsupportedModelError:
-    return UnsupportedModelError(
-        f"{model.name} uses operators that TFLite Micro does not have",
-        expected="operators of MicroMutableOpResolver",
-        got=", ".join(missing),
-        hint="replace the layers that become these operators, or run the model in LiteRT",
-    )
 
 
 def _work(task: str, model: TfliteModel, samples: Sequence[Sequence[npt.NDArray[Any]]], folder: Path) -> None:
@@ -182,7 +159,7 @@ def _work(task: str, model: TfliteModel, samples: Sequence[Sequence[npt.NDArray[
 def _failure(model: TfliteModel, log: str, status: int) -> UnsupportedModelError | RequirementError:
     missing = MISSING_OPERATOR.findall(log)
     if missing:
-        return _missing_operators(model, sorted(set(missing)))
+        return missing_tflm_operators(model, sorted(set(missing)))
     lines = [line for line in log.splitlines() if line.strip() and not line.startswith(SEQUELS)]
     ending = f"its process ended with signal {-status}" if status < 0 else "it gave no reason"
     return RequirementError(

@@ -117,7 +117,7 @@ def test_all_operators_that_tflm_lacks_are_named_at_once():
 
 @needs_tflm
 def test_an_operator_missing_from_the_installed_tflm_is_found_in_its_message(monkeypatch):
-    monkeypatch.setattr(tflm, "check_operators", lambda model: None)
+    monkeypatch.setattr(tflm, "check_tflm_operators", lambda model: None)
     model = odd_operators()
     with pytest.raises(UnsupportedModelError, match="SEGMENT_SUM"):
         tflm.run(model, random_samples(model, 1))

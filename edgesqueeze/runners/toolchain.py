@@ -9,9 +9,12 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgesqueeze.errors import MissingToolError
+from edgesqueeze.errors import MissingToolError, RequirementError
 
 ANSWER_SECONDS = 20
+DISASSEMBLE_SECONDS = 60
+DISASSEMBLED_ARCHITECTURE = "armv8.1-m.main"
+"""It has the instructions of all cores; objdump takes MVE for unknown coprocessors unless it is named."""
 
 
 @dataclass(frozen=True)
@@ -159,3 +162,22 @@ def _missing(program: Program, got: str) -> MissingToolError:
         got=got,
         hint=f"{install_command(program)} (Debian, Ubuntu); `edgesqueeze doctor` shows what else is missing",
     )
+
+
+def disassembly(elf: Path, disassembler: Tool) -> str:
+    """What ``objdump --disassemble`` prints about a linked file.
+
+    Raises:
+        RequirementError: the disassembler fails.
+    """
+    done = subprocess.run(
+        [disassembler.path, "--disassemble", "--architecture", DISASSEMBLED_ARCHITECTURE, str(elf)],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=DISASSEMBLE_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        raise RequirementError(f"{disassembler.path} cannot read the firmware", got=done.stderr.strip()[:300])
+    return done.stdout

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from edgesqueeze.checks.agreement import EvalData, task_of
+from edgesqueeze.base.arrays import Array
+from edgesqueeze.checks.agreement import task_of
 from edgesqueeze.checks.original import output_places, real_outputs
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.runners import litert
-from edgesqueeze.runners.samples import data_samples
+from edgesqueeze.runners.samples import EvalData, data_samples
 from edgesqueeze.squeeze.data.source import Source
 from edgesqueeze.squeeze.opening.load import LoadedModel, predict
 
-Array = npt.NDArray[Any]
 BATCH = 64
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from edgesqueeze.base.findings import Finding
+from edgesqueeze.base.records import Record
 from edgesqueeze.errors import FitError, TargetError
 from edgesqueeze.target.code_size import estimate_code_size
 from edgesqueeze.target.records import Target
@@ -19,11 +20,7 @@ from edgesqueeze.target.runtimes import OPERATOR_SETS, OperatorSet, refusal
 Verdict = Literal["fits", "tight", "does-not-fit", "not-checked"]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class OperatorNeed(_Record):
+class OperatorNeed(Record):
     """One kind of operator in a model.
 
     Attributes:
@@ -39,7 +36,7 @@ class OperatorNeed(_Record):
     count: int = Field(default=1, ge=1)
 
 
-class ModelNeeds(_Record):
+class ModelNeeds(Record):
     """What a model asks of a target.
 
     Attributes:
@@ -63,7 +60,7 @@ class ModelNeeds(_Record):
     code_method: str = ""
 
 
-class ResourceFit(_Record):
+class ResourceFit(Record):
     """Flash or RAM: what the model needs of what there is.
 
     Attributes:
@@ -88,14 +85,14 @@ class ResourceFit(_Record):
     method: str
 
 
-class MissingOperator(_Record):
+class MissingOperator(Record):
     """An operator that the runtime does not execute, and why."""
 
     kind: str
     reason: str
 
 
-class OperatorFit(_Record):
+class OperatorFit(Record):
     """Whether the runtime has every operator.
 
     Attributes:
@@ -117,7 +114,7 @@ class OperatorFit(_Record):
     method: str
 
 
-class Fit(_Record):
+class Fit(Record):
     """Whether a model fits a target.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from edgesqueeze.base.records import Record
 from edgesqueeze.base.suggest import nearest
 
 Factor = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
@@ -21,11 +22,7 @@ KINDS = (
 Words = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Interval(_Section):
+class Interval(Record):
     """Factors on an estimate between which nine of ten measured latencies lie.
 
     Attributes:
@@ -37,7 +34,7 @@ class Interval(_Section):
     high: Annotated[float, Field(ge=1, le=1000, allow_inf_nan=False)]
 
 
-class CyclesPerInstruction(_Section):
+class CyclesPerInstruction(Record):
     """How fast a device executes instructions of TensorFlow Lite Micro, by what they belong to.
 
     Attributes:
@@ -55,7 +52,7 @@ class CyclesPerInstruction(_Section):
         return {"products": self.products, "weights": self.weights, "other": self.other}
 
 
-class InstructionLatency(_Section):
+class InstructionLatency(Record):
     """TensorFlow Lite Micro on a Cortex-M: counted instructions times cycles per instruction.
 
     Attributes:
@@ -77,7 +74,7 @@ class InstructionLatency(_Section):
     basis: Words
 
 
-class OperatorCost(_Section):
+class OperatorCost(Record):
     """What one kind of operator takes with one thread. See ``latency/cost.py`` for what is counted.
 
     Attributes:
@@ -103,7 +100,7 @@ class OperatorCost(_Section):
     tile_depth: Tile = 1
 
 
-class MemoryCost(_Section):
+class MemoryCost(Record):
     """What weights take that do not stay in a cache from one inference to the next.
 
     Attributes:
@@ -115,7 +112,7 @@ class MemoryCost(_Section):
     byte_ps: Cost
 
 
-class ArithmeticLatency(_Section):
+class ArithmeticLatency(Record):
     """The costs of one arithmetic.
 
     Attributes:
@@ -138,7 +135,7 @@ class ArithmeticLatency(_Section):
         return operators
 
 
-class OperatorLatency(_Section):
+class OperatorLatency(Record):
     """LiteRT on a processor that runs an operating system: a cost for every operator.
 
     Attributes:

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from edgesqueeze.base.findings import Finding
+from edgesqueeze.base.records import Record
 from edgesqueeze.base.suggest import nearest, nearest_name
 from edgesqueeze.errors import TargetError
 from edgesqueeze.target.latency import (
@@ -47,7 +48,6 @@ from edgesqueeze.target.records import (
     Memory,
     NameText,
     Preferences,
-    Record,
     Runtime,
     Source,
     Target,
@@ -98,8 +98,6 @@ class Scan(NamedTuple):
 
 
 class _Header(Record):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=False)
-
     title: Text
     device_class: DeviceClass = Field(alias="class")
     aliases: tuple[NameText, ...] = ()

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator, model_validator
+from pydantic import BaseModel, Field, StrictBool, field_validator, model_validator
 
+from edgesqueeze.base.records import Record
 from edgesqueeze.base.suggest import nearest
 from edgesqueeze.target.latency import InstructionLatency, Latency, OperatorLatency
 from edgesqueeze.target.runtimes import OPERATOR_SETS, RUNTIMES
@@ -81,12 +82,6 @@ CORES: Mapping[str, Core] = MappingProxyType(
     }
 )
 """Cores that a profile may name."""
-
-
-class Record(BaseModel):
-    """Base of the profile's records: frozen, and unknown fields are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def _known_core(name: str) -> str:
@@ -274,8 +269,6 @@ class Target(Record):
         sources: documents behind the figures.
         assumptions: figures that were chosen.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: NameText
     title: Text

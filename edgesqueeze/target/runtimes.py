@@ -18,10 +18,11 @@ runtime's own answer in ``edgesqueeze verify`` settles it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.target.runtimes_data import (
     LITERT_OPERATORS,
     TFLM_CUSTOM_METHODS,
@@ -29,6 +30,9 @@ from edgesqueeze.target.runtimes_data import (
     TFLM_REFUSED_TYPES,
     TFLM_RESOLVER_METHODS,
 )
+
+if TYPE_CHECKING:
+    from edgesqueeze.graph import TfliteModel
 
 __all__ = [
     "LITERT_OPERATORS",
@@ -38,6 +42,8 @@ __all__ = [
     "TFLM_REFUSED_TYPES",
     "TFLM_RESOLVER_METHODS",
     "OperatorSet",
+    "check_tflm_operators",
+    "missing_tflm_operators",
     "refusal",
 ]
 
@@ -104,3 +110,27 @@ def refusal(operators: OperatorSet, kind: str, activation: str = "", weights: st
     if kind in operators.no_hybrid and activation == "float32" and weights not in ("", "float32"):
         return f"{operators.version} takes no {weights} weights with float32 input in {kind}"
     return ""
+
+
+def check_tflm_operators(model: TfliteModel) -> None:
+    """Raise ``UnsupportedModelError`` that names all operators which TFLM does not have."""
+    missing = sorted(
+        {
+            operator.kind
+            for operator in model.operators
+            if operator.kind
+            not in (TFLM_CUSTOM_METHODS if operator.opcode == "CUSTOM" else TFLM_RESOLVER_METHODS)
+        }
+    )
+    if missing:
+        raise missing_tflm_operators(model, missing)
+
+
+def missing_tflm_operators(model: TfliteModel, missing: Sequence[str]) -> UnsupportedModelError:
+    """The error that names operators which TFLM does not have."""
+    return UnsupportedModelError(
+        f"{model.name} uses operators that TFLite Micro does not have",
+        expected="operators of MicroMutableOpResolver",
+        got=", ".join(missing),
+        hint="replace the layers that become these operators, or run the model in LiteRT",
+    )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgesqueeze.base.records import Range
 from edgesqueeze.emit.native.records import NativeSource
 from edgesqueeze.errors import (
     MissingToolError,
@@ -21,24 +22,16 @@ from edgesqueeze.graph import TfliteModel
 from edgesqueeze.latency import cycles as cycle_model
 from edgesqueeze.latency.cycles import LayerCount
 from edgesqueeze.latency.flash import Flash, flash_of
-from edgesqueeze.latency.instructions import disassemble
+from edgesqueeze.latency.instructions import parse_disassembly
 from edgesqueeze.latency.timings import Cycles
 from edgesqueeze.latency.validation import basis
 from edgesqueeze.runners import host_c, qemu, tflm, toolchain
 from edgesqueeze.runners.elf import ElfSizes, read_sizes
 from edgesqueeze.runners.firmware_build import Firmware, build_firmware, describe_flags
-from edgesqueeze.runners.machines import processor_of
 from edgesqueeze.runners.samples import data_samples, random_data
 from edgesqueeze.target.load import Target
-from edgesqueeze.timing.emulation_records import (
-    Bench,
-    Emulation,
-    LayerBench,
-    Level,
-    MemoryBench,
-    Range,
-    Reference,
-)
+from edgesqueeze.target.processor import processor_of
+from edgesqueeze.timing.emulation_records import Bench, Emulation, LayerBench, Level, MemoryBench, Reference
 
 Samples = list[list[npt.NDArray[Any]]]
 
@@ -81,7 +74,7 @@ def emulate(model: TfliteModel, target: Target, *, opt: Level = "O3", seed: int 
     assert run.counts is not None
     ram = sizes.variables + run.stack_bytes
     check_fit(target, source, other_flash=sizes.code + sizes.constants, other_ram=ram)
-    instructions = disassemble(firmware.elf, disassembler)
+    instructions = parse_disassembly(toolchain.disassembly(firmware.elf, disassembler))
     counts = cycle_model.layer_counts(run.counts, instructions, len(source.layers))
     whole = cycle_model.total(counts)
     cycles = cycle_model.estimate_cycles(target.cpu.core, flash, whole)

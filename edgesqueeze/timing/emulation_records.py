@@ -4,32 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from edgesqueeze.base.records import Range, Record
 
 Level = Literal["O3", "O2", "Os"]
 Reference = Literal["tflm", "c"]
 
 
-class _Record(BaseModel):
-    # Built when first used: predictions start faster without the records of emulation.
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-class Range(_Record):
-    """A figure that is not known exactly.
-
-    Attributes:
-        estimate: the most likely value.
-        low: the lowest that is plausible.
-        high: the highest that is plausible.
-    """
-
-    estimate: float
-    low: float
-    high: float
-
-
-class LayerBench(_Record):
+class LayerBench(Record):
     """One layer of the generated code.
 
     Attributes:
@@ -61,7 +42,7 @@ class LayerBench(_Record):
     ram_bytes: int
 
 
-class MemoryBench(_Record):
+class MemoryBench(Record):
     """Memory that the model takes on the device, with its code, without the application around it.
 
     Attributes:
@@ -87,7 +68,7 @@ class MemoryBench(_Record):
     ram_bytes: int
 
 
-class Emulation(_Record):
+class Emulation(Record):
     """What the firmware was built with and ran on.
 
     Attributes:
@@ -112,7 +93,7 @@ class Emulation(_Record):
     reference: Reference
 
 
-class Bench(_Record):
+class Bench(Record):
     """How long a model takes on a target, and how much memory.
 
     Attributes:

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from edgesqueeze.base.arrays import Array
 from edgesqueeze.emit.native.kernels import files_of
 from edgesqueeze.emit.native.records import Blob, Call, Lowering, Operation, Placement, Struct
 from edgesqueeze.graph import Graph
@@ -29,8 +29,6 @@ GUARD = 64
 GUARD_VALUE = 0x5A
 INTEGERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 NUMBERS = {"float": ctypes.c_float, **{f"{kind}_t": getattr(ctypes, f"c_{kind}") for kind in INTEGERS}}
-
-Array = npt.NDArray[Any]
 
 
 def run_graph(

@@ -15,12 +15,13 @@ import numpy.typing as npt
 from edgesqueeze.emit.native.emit import emit_native
 from edgesqueeze.graph import TfliteModel, read_tflite
 from edgesqueeze.latency import cycles as cycle_model
-from edgesqueeze.latency.instructions import disassemble
+from edgesqueeze.latency.instructions import parse_disassembly
 from edgesqueeze.runners import tflm, toolchain
+from edgesqueeze.runners.counts import FlashCaches
 from edgesqueeze.runners.elf import read_sizes
 from edgesqueeze.runners.firmware_build import build_firmware
-from edgesqueeze.runners.machines import Processor
-from edgesqueeze.runners.qemu import FlashCaches, run_firmware
+from edgesqueeze.runners.qemu import run_firmware
+from edgesqueeze.target.processor import Processor
 from runtime_tests.support.mltk_models import mltk_model
 
 PEERS = Path(__file__).parents[2] / "scripts" / "benchmarks" / "peers" / "tflm_cmsis_nn.csv"
@@ -82,7 +83,9 @@ def measure(name: str, core: str, level: str = "O3") -> Figures:
     samples = [sample(model, seed) for seed in range(3)]
     run = run_firmware(firmware, samples, count=FlashCaches())
     assert run.counts is not None
-    listing = disassemble(firmware.elf, toolchain.find(toolchain.ARM_DISASSEMBLER))
+    listing = parse_disassembly(
+        toolchain.disassembly(firmware.elf, toolchain.find(toolchain.ARM_DISASSEMBLER))
+    )
     counts = cycle_model.layer_counts(run.counts, listing, len(source.layers))
     sizes = read_sizes(firmware.elf)
     expected = tflm.run(model, samples)

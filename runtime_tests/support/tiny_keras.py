@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tf_keras
 
+from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.graph import Tensor, TfliteModel
 from edgesqueeze.graph.weights import weight_uses
@@ -21,7 +21,6 @@ from edgesqueeze.squeeze.passes.fold import fold
 from edgesqueeze.squeeze.passes.prune import finish_pruning, prunable
 from edgesqueeze.squeeze.passes.selection import select
 
-Array = npt.NDArray[Any]
 CLASSES = 4
 
 

@@ -55,10 +55,9 @@ class Outcome:
 def squeeze(path: Path, data: Fashion, options: Mapping[str, Any], epochs: int, name: str) -> Outcome:
     """Compress the network with images only, and judge the .tflite with labels."""
     import edgesqueeze
-    from edgesqueeze.checks.agreement import EvalData
     from edgesqueeze.recipe import parse_recipe
     from edgesqueeze.runners import litert
-    from edgesqueeze.runners.samples import data_samples
+    from edgesqueeze.runners.samples import EvalData, data_samples
 
     recipe = parse_recipe({**options, "finetune": {"epochs": epochs}})
     begin = time.perf_counter()

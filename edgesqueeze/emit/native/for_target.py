@@ -6,7 +6,7 @@ from edgesqueeze.emit.native.emit import emit_native
 from edgesqueeze.emit.native.records import NativeSource
 from edgesqueeze.errors import FitError
 from edgesqueeze.graph import TfliteModel
-from edgesqueeze.runners.machines import processor_of
+from edgesqueeze.target.processor import processor_of
 from edgesqueeze.target.records import Target
 
 NATIVE_METHOD = "planned when the C was generated"

@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
+from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.npz import Split
 from edgesqueeze.errors import DataError
 from edgesqueeze.graph.affine import without_ones
 from edgesqueeze.squeeze.data.source import InputSpec, Source
 
-Array = npt.NDArray[Any]
 Labels = tuple[Array, ...]
 CHUNK = 4096
 """Samples that are looked at together, so that a check does not need the data twice in memory."""

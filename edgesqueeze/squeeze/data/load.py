@@ -24,7 +24,6 @@ from edgesqueeze.recipe import DataOptions
 from edgesqueeze.squeeze.data.check import check_images, check_labels, check_split, check_stream
 from edgesqueeze.squeeze.data.source import InputSpec, Source, array_source, dataset_source, image_source
 
-Array = npt.NDArray[Any]
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp"}
 HELD_OUT_SHARE = 0.2
 MAX_HELD_OUT = 10_000

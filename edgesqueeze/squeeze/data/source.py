@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from edgesqueeze.base.arrays import Array
 from edgesqueeze.recipe import DataOptions
 
-Array = npt.NDArray[Any]
 SHUFFLE_BYTES = 64 << 20
 """What a shuffle buffer of samples may take; sources that can be indexed shuffle indices instead."""
 MAX_PARALLEL = 4

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from edgesqueeze.base.arrays import Array
 from edgesqueeze.errors import BridgeError, UnsupportedModelError
 
 SAMPLES = 2
@@ -22,8 +23,6 @@ LOOSE_TOLERANCE = 5e-2
 NOISE_MARGIN = 10.0
 LAST_DIGIT = 2.0**-22
 MOST_TOLERATED = 1e-2
-
-Array = np.ndarray[Any, Any]
 
 
 def sample_inputs(flat: Any, samples: int = SAMPLES, seed: int = SEED) -> list[Array]:

@@ -8,7 +8,7 @@ from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import qemu, tflm
 from edgesqueeze.runners.host_c import host_program
-from edgesqueeze.runners.machines import Processor
+from edgesqueeze.target.processor import Processor
 from runtime_tests.support.tools import require_tool
 
 SHAPE = (1, 5, 7, 11)

@@ -13,7 +13,7 @@ from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.builder_parts import quantization
 from edgesqueeze.runners import qemu, tflm
-from edgesqueeze.runners.machines import Processor
+from edgesqueeze.target.processor import Processor
 from runtime_tests.support.native_calls import run_graph
 from runtime_tests.support.tools import require_tool
 

@@ -16,7 +16,7 @@ from edgesqueeze.emit.native.pack import dsp as pack_dsp
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import qemu, tflm
-from edgesqueeze.runners.machines import Processor
+from edgesqueeze.target.processor import Processor
 from runtime_tests.support.tools import require_tool
 
 KERNELS = Path(__file__).parents[3] / "kernels"

@@ -14,7 +14,7 @@ from edgesqueeze.emit.native.pack import mve as pack_mve
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import qemu, tflm
-from edgesqueeze.runners.machines import Processor
+from edgesqueeze.target.processor import Processor
 from runtime_tests.support.tools import require_tool
 
 KERNELS = Path(__file__).parents[3] / "kernels"

@@ -1,0 +1,28 @@
+"""What all records share, and the record of a figure that is not known exactly."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Record(BaseModel):
+    """A frozen record that refuses unknown fields.
+
+    Its validator is built when it is first used, so that a command pays only for the records it needs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class Range(Record):
+    """A figure that is not known exactly.
+
+    Attributes:
+        estimate: the most likely value.
+        low: the lowest that is plausible.
+        high: the highest that is plausible.
+    """
+
+    estimate: float
+    low: float
+    high: float

@@ -1,0 +1,27 @@
+"""The record of a TensorFlow Lite Micro arena."""
+
+from __future__ import annotations
+
+from edgesqueeze.base.records import Record
+
+
+class Arena(Record):
+    """An arena size and what it is made of, in bytes.
+
+    Attributes:
+        bytes: what to reserve; a multiple of 16, and the sum of the next three.
+        measured_bytes: the smallest arena in which an inference succeeded on the host.
+        scratch_bytes: what CMSIS-NN's kernels add on the core.
+        margin_bytes: for safety.
+        measured_on: the interpreter and the host of the measurement.
+        method: how the figure came about, for a person.
+        core: name of the core that it was found for, as in target profiles; null: enough for any Cortex-M.
+    """
+
+    bytes: int
+    measured_bytes: int
+    scratch_bytes: int
+    margin_bytes: int
+    measured_on: str
+    method: str
+    core: str | None = None
