@@ -6,37 +6,37 @@ TensorFlow.
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
-# Public name -> module that has it.
+from edgesqueeze.base.lazy import Lazy
+
 _PUBLIC = {
-    "Compressed": "edgesqueeze.pipeline",
-    "EdgeSqueezeError": "edgesqueeze.errors",
-    "Recipe": "edgesqueeze.recipe",
-    "Report": "edgesqueeze.report.report",
-    "Target": "edgesqueeze.target.records",
-    "bench": "edgesqueeze.timing.bench",
-    "calibrate": "edgesqueeze.timing.calibrate",
-    "check_fit": "edgesqueeze.target.fit",
-    "compress": "edgesqueeze.pipeline",
-    "emit_native": "edgesqueeze.emit.native.emit",
-    "emit_tflm": "edgesqueeze.emit.tflm",
-    "find_arena": "edgesqueeze.runners.arena",
-    "emulate": "edgesqueeze.timing.emulate",
-    "list_targets": "edgesqueeze.target.load",
-    "load_recipe": "edgesqueeze.recipe",
-    "load_target": "edgesqueeze.target.load",
-    "measure": "edgesqueeze.devices.measure",
-    "measure_all": "edgesqueeze.devices.measure",
-    "open_local": "edgesqueeze.devices.session",
-    "open_session": "edgesqueeze.devices.session",
-    "parse_host": "edgesqueeze.devices.ssh_host",
-    "parse_recipe": "edgesqueeze.recipe",
-    "predict": "edgesqueeze.latency.predict",
-    "raise_if_not_ok": "edgesqueeze.pipeline",
-    "read_tflite": "edgesqueeze.graph",
-    "verify": "edgesqueeze.checks.verify",
+    "Compressed": Lazy("edgesqueeze.pipeline:Compressed"),
+    "EdgeSqueezeError": Lazy("edgesqueeze.errors:EdgeSqueezeError"),
+    "Recipe": Lazy("edgesqueeze.recipe:Recipe"),
+    "Report": Lazy("edgesqueeze.report.report:Report"),
+    "Target": Lazy("edgesqueeze.target.records:Target"),
+    "bench": Lazy("edgesqueeze.timing.bench:bench"),
+    "calibrate": Lazy("edgesqueeze.timing.calibrate:calibrate"),
+    "check_fit": Lazy("edgesqueeze.target.fit:check_fit"),
+    "compress": Lazy("edgesqueeze.pipeline:compress"),
+    "emit_native": Lazy("edgesqueeze.emit.native.emit:emit_native"),
+    "emit_tflm": Lazy("edgesqueeze.emit.tflm:emit_tflm"),
+    "find_arena": Lazy("edgesqueeze.runners.arena:find_arena"),
+    "emulate": Lazy("edgesqueeze.timing.emulate:emulate"),
+    "list_targets": Lazy("edgesqueeze.target.load:list_targets"),
+    "load_recipe": Lazy("edgesqueeze.recipe:load_recipe"),
+    "load_target": Lazy("edgesqueeze.target.load:load_target"),
+    "measure": Lazy("edgesqueeze.devices.measure:measure"),
+    "measure_all": Lazy("edgesqueeze.devices.measure:measure_all"),
+    "open_local": Lazy("edgesqueeze.devices.session:open_local"),
+    "open_session": Lazy("edgesqueeze.devices.session:open_session"),
+    "parse_host": Lazy("edgesqueeze.devices.ssh_host:parse_host"),
+    "parse_recipe": Lazy("edgesqueeze.recipe:parse_recipe"),
+    "predict": Lazy("edgesqueeze.latency.predict:predict"),
+    "raise_if_not_ok": Lazy("edgesqueeze.pipeline:raise_if_not_ok"),
+    "read_tflite": Lazy("edgesqueeze.graph:read_tflite"),
+    "verify": Lazy("edgesqueeze.checks.verify:verify"),
 }
 
 __all__ = [
@@ -47,7 +47,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'edgesqueeze' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_PUBLIC[name]), name)
+    value = _PUBLIC[name].load()
     globals()[name] = value
     return value
 

@@ -7,7 +7,6 @@ that needs TensorFlow does not slow the others down.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
+
+from edgesqueeze.base.lazy import Lazy
 
 if TYPE_CHECKING:
     from edgesqueeze.errors import EdgeSqueezeError
@@ -29,40 +30,40 @@ BROKEN_PIPE_EXIT = 141
 
 
 class Entry(NamedTuple):
-    """Where a command is.
+    """One command.
 
     Attributes:
-        module: imported when the command is used.
-        attribute: the click command in it.
+        command: the click command, imported when it is used.
         summary: what ``edgesqueeze --help`` says.
     """
 
-    module: str
-    attribute: str
+    command: Lazy
     summary: str
 
 
 COMMANDS: Mapping[str, Entry] = MappingProxyType(
     {
         "compress": Entry(
-            "edgesqueeze.cli.compress", "command", "Make a Keras model small and convert it to a .tflite."
+            Lazy("edgesqueeze.cli.compress:command"), "Make a Keras model small and convert it to a .tflite."
         ),
-        "emit": Entry("edgesqueeze.cli.emit", "emit", "Write a .tflite as firmware sources."),
+        "emit": Entry(Lazy("edgesqueeze.cli.emit:emit"), "Write a .tflite as firmware sources."),
         "inspect": Entry(
-            "edgesqueeze.cli.inspect", "command", "Show what a .tflite is made of, and whether it fits."
+            Lazy("edgesqueeze.cli.inspect:command"), "Show what a .tflite is made of, and whether it fits."
         ),
         "verify": Entry(
-            "edgesqueeze.cli.verify", "verify", "Compare runtimes, and a .tflite with its original."
+            Lazy("edgesqueeze.cli.verify:verify"), "Compare runtimes, and a .tflite with its original."
         ),
         "bench": Entry(
-            "edgesqueeze.cli.bench", "bench", "Tell time on a device: emulated, predicted, or measured."
+            Lazy("edgesqueeze.cli.bench:bench"), "Tell time on a device: emulated, predicted, or measured."
         ),
         "calibrate": Entry(
-            "edgesqueeze.cli.calibrate", "calibrate", "Measure a device once, for better predictions."
+            Lazy("edgesqueeze.cli.calibrate:calibrate"), "Measure a device once, for better predictions."
         ),
-        "targets": Entry("edgesqueeze.cli.targets", "targets", "List, show and check device profiles."),
-        "doctor": Entry("edgesqueeze.cli.doctor", "command", "Show what is installed and what is missing."),
-        "demo": Entry("edgesqueeze.cli.demo", "command", "Train, compress and verify a small model."),
+        "targets": Entry(Lazy("edgesqueeze.cli.targets:targets"), "List, show and check device profiles."),
+        "doctor": Entry(
+            Lazy("edgesqueeze.cli.doctor:command"), "Show what is installed and what is missing."
+        ),
+        "demo": Entry(Lazy("edgesqueeze.cli.demo:command"), "Train, compress and verify a small model."),
     }
 )
 """All commands, in the order of the help text."""
@@ -80,7 +81,7 @@ class Commands(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        command = getattr(importlib.import_module(entry.module), entry.attribute)
+        command = entry.command.load()
         assert isinstance(command, click.Command)
         return command
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -10,9 +9,9 @@ from typing import Any
 
 import numpy.typing as npt
 
+from edgesqueeze.base.lazy import Lazy
 from edgesqueeze.errors import MissingToolError, UsageError
 from edgesqueeze.graph import TfliteModel
-from edgesqueeze.runners import litert, tflite_runtime
 
 Samples = Sequence[Sequence[npt.NDArray[Any]]]
 Outputs = list[list[npt.NDArray[Any]]]
@@ -40,67 +39,59 @@ class Runner:
     by_default: bool = True
 
 
-def _always() -> str | None:
-    return None
+def _always() -> None:
+    """LiteRT is a dependency of this package, so it is there."""
 
 
-def _tflm_available() -> str | None:
-    if importlib.util.find_spec("tflite_micro"):
-        return None
-    return "the tflite-micro package is missing (x86-64 Linux only); pip install tflite-micro"
-
-
-def _run_tflm(model: TfliteModel, samples: Samples) -> Outputs:
-    from edgesqueeze.runners import tflm
-
-    return tflm.run(model, samples)
-
-
-def _host_c_available() -> str | None:
-    from edgesqueeze.runners import host_c
-
-    return host_c.available()
-
-
-def _run_host_c(model: TfliteModel, samples: Samples) -> Outputs:
-    from edgesqueeze.runners import host_c
-
-    return host_c.run(model, samples)
-
-
-def _qemu_available() -> str | None:
-    from edgesqueeze.runners import qemu
-
-    return qemu.available()
-
-
-def _run_qemu(model: TfliteModel, samples: Samples) -> Outputs:
-    from edgesqueeze.runners import qemu
-
-    return qemu.run(model, samples)
-
-
-RUNNERS: Mapping[str, Runner] = MappingProxyType(
-    {
-        runner.name: runner
-        for runner in (
-            Runner("tflm", "TFLite Micro", _tflm_available, _run_tflm),
-            Runner("litert-reference", "LiteRT, reference kernels", _always, litert.run_reference),
-            Runner("litert-builtin", "LiteRT without XNNPACK", _always, litert.run_builtin),
-            Runner("litert", "LiteRT with XNNPACK", _always, litert.run),
-            Runner("tflite-runtime", "tflite-runtime 2.14", tflite_runtime.available, tflite_runtime.run),
-            Runner("c", "native C", _host_c_available, _run_host_c, exact=True),
-            Runner(
-                "qemu",
-                "native C on an emulated Cortex-M4",
-                _qemu_available,
-                _run_qemu,
-                exact=True,
-                by_default=False,
-            ),
-        )
-    }
+_ROWS = (
+    Runner(
+        "tflm",
+        "TFLite Micro",
+        Lazy("edgesqueeze.runners.tflm:available"),
+        Lazy("edgesqueeze.runners.tflm:run"),
+    ),
+    Runner(
+        "litert-reference",
+        "LiteRT, reference kernels",
+        _always,
+        Lazy("edgesqueeze.runners.litert:run_reference"),
+    ),
+    Runner(
+        "litert-builtin",
+        "LiteRT without XNNPACK",
+        _always,
+        Lazy("edgesqueeze.runners.litert:run_builtin"),
+    ),
+    Runner(
+        "litert",
+        "LiteRT with XNNPACK",
+        _always,
+        Lazy("edgesqueeze.runners.litert:run"),
+    ),
+    Runner(
+        "tflite-runtime",
+        "tflite-runtime 2.14",
+        Lazy("edgesqueeze.runners.tflite_runtime:available"),
+        Lazy("edgesqueeze.runners.tflite_runtime:run"),
+    ),
+    Runner(
+        "c",
+        "native C",
+        Lazy("edgesqueeze.runners.host_c:available"),
+        Lazy("edgesqueeze.runners.host_c:run"),
+        exact=True,
+    ),
+    Runner(
+        "qemu",
+        "native C on an emulated Cortex-M4",
+        Lazy("edgesqueeze.runners.qemu:available"),
+        Lazy("edgesqueeze.runners.qemu:run"),
+        exact=True,
+        by_default=False,
+    ),
 )
+
+RUNNERS: Mapping[str, Runner] = MappingProxyType({row.name: row for row in _ROWS})
 """The table, in the order that reports list them. The first that works for a model is the reference."""
 
 

@@ -1,9 +1,13 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
+from edgesqueeze.base.lazy import Lazy
 from edgesqueeze.errors import MissingToolError, UsageError
 from edgesqueeze.graph import parse_tflite
-from edgesqueeze.runners import build_cache, registry, tflite_runtime
+from edgesqueeze.runners import build_cache, tflite_runtime, tflm
 from edgesqueeze.runners.registry import RUNNERS, find_runner, require_runner
 from edgesqueeze.runners.samples import data_samples, random_data
 from runtime_tests.support.tflite_builder import tiny_cnn, tiny_two_heads
@@ -16,6 +20,21 @@ def test_names_are_the_keys():
 
 def test_the_reference_comes_first():
     assert next(iter(RUNNERS)) == "tflm"
+
+
+def test_every_row_names_functions_that_exist():
+    for runner in RUNNERS.values():
+        assert all(callable(one.load()) for one in (runner.available, runner.run) if isinstance(one, Lazy))
+
+
+def test_the_table_imports_no_runtime():
+    code = (
+        "import sys\nfrom edgesqueeze.runners.registry import RUNNERS\n"
+        "assert RUNNERS['litert'].available() is None\n"
+        "print([name for name in sys.modules if name.startswith('edgesqueeze.runners.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['edgesqueeze.runners.registry']"
 
 
 def test_an_unknown_runtime():
@@ -33,7 +52,7 @@ def test_a_runtime_that_is_not_installed(monkeypatch, tmp_path):
         require_runner("c")
     with pytest.raises(MissingToolError, match="qemu-system-arm not found; apt-get install"):
         require_runner("qemu")
-    monkeypatch.setattr(registry.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(tflm.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingToolError, match="pip install tflite-micro"):
         require_runner("tflm")
 

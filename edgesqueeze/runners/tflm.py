@@ -49,6 +49,13 @@ class ArenaUse(NamedTuple):
     tail_bytes: int
 
 
+def available() -> str | None:
+    """None when the tflite-micro package is there, else what to install."""
+    if importlib.util.find_spec("tflite_micro"):
+        return None
+    return "the tflite-micro package is missing (x86-64 Linux only); pip install tflite-micro"
+
+
 def run(model: TfliteModel, samples: Sequence[Sequence[npt.NDArray[Any]]]) -> list[Arrays]:
     """Run inferences in TFLM, one after the other in one interpreter.
 
