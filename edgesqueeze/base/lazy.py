@@ -7,10 +7,10 @@ pays only for the rows it uses.
 from __future__ import annotations
 
 import importlib
-from typing import Any, NamedTuple
+from typing import Any
 
 
-class Lazy(NamedTuple):
+class Lazy:
     """Where something is. A function can be called as it is; anything else comes from ``load``.
 
     ``Lazy("package.module:run")(model)`` imports the module and calls its ``run``. The field of the table's
@@ -20,7 +20,14 @@ class Lazy(NamedTuple):
         path: ``package.module:attribute``.
     """
 
-    path: str
+    # Not a dataclass, whose module takes longer to import than this package.
+    __slots__ = ("path",)
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"Lazy({self.path!r})"
 
     def load(self) -> Any:
         """Import the module and return what is named; a module is imported once, however often it is used.
