@@ -51,8 +51,9 @@ from edgesqueeze.squeeze.passes.promises import check_promises
 from edgesqueeze.squeeze.passes.prune import finish_pruning, prunable
 from edgesqueeze.squeeze.passes.selection import select
 from edgesqueeze.target.fit import check_fit, raise_if_unfit
-from edgesqueeze.target.load import Target, load_target
+from edgesqueeze.target.load import load_target
 from edgesqueeze.target.needs import needs_of
+from edgesqueeze.target.records import Target
 
 PACKAGES = (
     "edgesqueeze",

@@ -42,20 +42,17 @@ A recipe with every key at its default::
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from edgesqueeze.base.records import Record
-from edgesqueeze.base.suggest import nearest
+from edgesqueeze.base.toml import FileKind, check_record, read_toml
 from edgesqueeze.errors import RecipeError
 
-# TOML came to the standard library with Python 3.11.
-tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+FILE = FileKind("recipe", RecipeError, "`python -m pydoc edgesqueeze.recipe` lists all keys")
 
 QuantizeMode = Literal["int8", "int16x8", "float16", "dynamic", "none"]
 IoType = Literal["int8", "uint8", "float32"]
@@ -167,7 +164,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def load_recipe(path: Path | None = None, flags: Mapping[str, Any] | None = None) -> Recipe:
+def load_recipe(path: str | Path | None = None, flags: Mapping[str, Any] | None = None) -> Recipe:
     """Read a recipe and lay flags over it.
 
     Args:
@@ -177,7 +174,7 @@ def load_recipe(path: Path | None = None, flags: Mapping[str, Any] | None = None
     Raises:
         RecipeError: the file cannot be read, a key is unknown, or a value is out of range.
     """
-    raw = _read(path) if path else {}
+    raw = read_toml(path, FILE) if path else {}
     for flag, value in (flags or {}).items():
         if value is not None:
             _set(raw, FLAGS[flag], value)
@@ -190,22 +187,7 @@ def parse_recipe(raw: Mapping[str, Any], origin: str = "the recipe") -> Recipe:
     Raises:
         RecipeError: a key is unknown, or a value is out of range.
     """
-    try:
-        return Recipe.model_validate(raw)
-    except ValidationError as error:
-        raise _explain(error, origin) from None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RecipeError(f"there is no recipe {path}", hint="check the path") from None
-    except OSError as error:
-        raise RecipeError(f"cannot read {path}: {error.strerror}", expected="a TOML file") from None
-    except (ValueError, RecursionError) as error:
-        raise RecipeError(f"{path}: {error}", expected="a TOML file in UTF-8") from None
-    return raw
+    return check_record(raw, Recipe, origin, FILE)
 
 
 def _set(raw: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:
@@ -215,26 +197,3 @@ def _set(raw: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:
             raise RecipeError(f"[{key}] is not a section", expected=f"a [{key}] table", got=repr(section))
         raw = section
     raw[keys[-1]] = value
-
-
-def _explain(error: ValidationError, origin: str) -> RecipeError:
-    """The first of pydantic's errors, in the words of the recipe."""
-    errors = error.errors()
-    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
-    where = [str(part) for part in first["loc"]]
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    if first["type"] == "extra_forbidden":
-        record = SECTIONS.get(where[0], Recipe) if len(where) > 1 else Recipe
-        valid = sorted(record.model_fields)
-        return RecipeError(
-            f"{origin}: unknown key {'.'.join(where)!r}{nearest(where[-1], valid)}{more}",
-            expected="one of " + ", ".join(valid),
-        )
-    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    if first["type"] == "value_error":
-        return RecipeError(f"{origin}: {'.'.join(where) + ': ' if where else ''}{message}{more}")
-    return RecipeError(
-        f"{origin}: {'.'.join(where)} is out of range or of the wrong type{more}",
-        expected=message,
-        got=repr(first["input"])[:100],
-    )

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 import edgesqueeze
 from edgesqueeze import recipe
+from edgesqueeze.base.toml import tomllib
 from edgesqueeze.cli import cli, main
 from edgesqueeze.runners.registry import RUNNERS
 from runtime_tests.support.tflite_builder import tiny_cnn
@@ -100,7 +101,7 @@ def test_defaults_in_the_reference():
 
 def test_recipe_keys_and_defaults():
     (text,) = blocks("toml", section("Recipe"))
-    shown = recipe.tomllib.loads(text)
+    shown = tomllib.loads(text)
     parsed = recipe.parse_recipe(shown)
     assert set(shown) == set(recipe.Recipe.model_fields)
     for name, record in recipe.SECTIONS.items():

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edgesqueeze.devices.ssh_host import Host
     from edgesqueeze.graph import TfliteModel
     from edgesqueeze.latency.prediction import Prediction
-    from edgesqueeze.target.load import Target
+    from edgesqueeze.target.records import Target
     from edgesqueeze.timing.emulation_records import Level
 
 

@@ -19,7 +19,8 @@ from edgesqueeze.emit.tflm import TflmSource, emit_tflm
 from edgesqueeze.errors import UsageError
 from edgesqueeze.graph import read_tflite
 from edgesqueeze.runners.arena import find_arena
-from edgesqueeze.target.load import Target, load_target
+from edgesqueeze.target.load import load_target
+from edgesqueeze.target.records import Target
 
 KERNEL_SETS = {"reference": "portable C", "dsp": "the DSP extension", "mve": "MVE (Helium)"}
 

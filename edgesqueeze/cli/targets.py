@@ -16,7 +16,7 @@ from edgesqueeze.base.records import Record
 from edgesqueeze.cli.tables import console, table
 from edgesqueeze.target import load as targets_module
 from edgesqueeze.target.latency import ArithmeticLatency, InstructionLatency, Interval, OperatorLatency
-from edgesqueeze.target.load import Cpu, Target
+from edgesqueeze.target.records import Cpu, Target
 
 
 class TargetList(Record):

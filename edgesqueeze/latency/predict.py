@@ -14,7 +14,7 @@ from edgesqueeze.latency.prediction import LayerPrediction, PredictedMemory, Pre
 from edgesqueeze.latency.records import CONFIDENCE, Bounds, Estimate
 from edgesqueeze.latency.work import Work, work_of
 from edgesqueeze.target.code_size import estimate_code_size
-from edgesqueeze.target.load import Target
+from edgesqueeze.target.records import Target
 
 CONTROL_FLOW = frozenset({"WHILE", "IF", "CALL", "STABLEHLO_WHILE", "STABLEHLO_CASE", "STABLEHLO_COMPOSITE"})
 """Operators that run another graph of the model, some as often as their inputs say."""

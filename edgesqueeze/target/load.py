@@ -8,81 +8,42 @@ What ``edgesqueeze calibrate`` writes lies between them, in the user's configura
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import platformdirs
-from pydantic import BaseModel, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import Field
 
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.records import Record
-from edgesqueeze.base.suggest import nearest, nearest_name
+from edgesqueeze.base.suggest import nearest_name
+from edgesqueeze.base.toml import FileKind, check_record, parse_toml, read_toml
 from edgesqueeze.errors import TargetError
-from edgesqueeze.target.latency import (
-    ArithmeticLatency,
-    CyclesPerInstruction,
-    InstructionLatency,
-    Interval,
-    Latency,
-    MemoryCost,
-    OperatorCost,
-    OperatorLatency,
-)
 from edgesqueeze.target.records import (
-    CORES,
     FIGURE_SECTIONS,
     MAX_NAME,
-    NAME_PATTERN,
-    SECTION_RECORDS,
+    NAME_RULE,
     Assumption,
-    Cluster,
-    Core,
-    Cpu,
     DeviceClass,
-    Memory,
     NameText,
-    Preferences,
-    Runtime,
+    Sections,
     Source,
     Target,
     Text,
+    is_target_name,
 )
 
-# The standard library has it from 3.11 on; by name, because a type checker sees only one of the two.
-tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-
-__all__ = [
-    "CORES",
-    "ENVIRONMENT_VARIABLE",
-    "Assumption",
-    "Cluster",
-    "Core",
-    "Cpu",
-    "Memory",
-    "Preferences",
-    "Runtime",
-    "Scan",
-    "Source",
-    "Target",
-    "check_file",
-    "list_targets",
-    "load_target",
-    "parse_target",
-    "scan_targets",
-    "target_folders",
-    "uncovered_figures",
-]
-
 ENVIRONMENT_VARIABLE = "EDGESQUEEZE_TARGETS"
-MAX_FILE_BYTES = 256 * 1024
+FILE = FileKind(
+    noun="profile",
+    error=TargetError,
+    hint="see targets/README.md for the keys",
+    none_hint="`edgesqueeze targets list` shows the names of those that are there",
+)
 NOT_FIGURES = {"memory.note"}
-HELP = "see targets/README.md for the fields"
 
 
 class Scan(NamedTuple):
@@ -103,45 +64,8 @@ class _Header(Record):
     aliases: tuple[NameText, ...] = ()
 
 
-class _Profile(Record):
+class _Profile(Sections):
     target: _Header
-    cpu: Cpu
-    memory: Memory
-    runtime: Runtime
-    preferences: Preferences
-    latency: Latency | None = None
-    sources: tuple[Source, ...] = ()
-    assumptions: tuple[Assumption, ...] = ()
-
-
-_OPERATOR_LATENCY: tuple[tuple[str, type[BaseModel]], ...] = (
-    ("", OperatorLatency),
-    (".interval", Interval),
-    (".memory", MemoryCost),
-    (".float32", ArithmeticLatency),
-    (".int8", ArithmeticLatency),
-    (".float32.operators", OperatorCost),
-    (".int8.operators", OperatorCost),
-)
-_RECORDS: Mapping[str, type[BaseModel]] = {
-    "": _Profile,
-    "target": _Header,
-    "cpu.clusters": Cluster,
-    "sources": Source,
-    "assumptions": Assumption,
-    **SECTION_RECORDS,
-    "latency.tflm": InstructionLatency,
-    "latency.tflm.cycles_per_instruction": CyclesPerInstruction,
-    "latency.tflm.interval": Interval,
-    "latency.tflm.dense_interval": Interval,
-    "latency.tflm.float32_interval": Interval,
-    **{
-        f"latency.{runtime}{place}": record
-        for runtime in ("litert", "tflite-runtime")
-        for place, record in _OPERATOR_LATENCY
-    },
-}
-"""By the place in the file, with the runtime behind ``latency``: it decides what the section is."""
 
 
 def target_folders() -> tuple[Path, ...]:
@@ -164,16 +88,17 @@ def shipped_folder() -> Path:
     return packaged if packaged.is_dir() else package.parent / "targets"
 
 
-def load_target(name_or_path: str) -> Target:
+def load_target(name_or_path: str | os.PathLike[str]) -> Target:
     """Load a profile by its name, an alias, or the path of a ``.toml`` file.
 
     Raises:
         TargetError: there is no such profile, or it is malformed.
     """
+    name_or_path = os.fspath(name_or_path)
     if name_or_path.endswith(".toml") or "/" in name_or_path or os.sep in name_or_path:
         return _load_file(Path(name_or_path).expanduser())
     name = re.sub(r"[\s_]+", "-", name_or_path.strip().lower())
-    if len(name) <= MAX_NAME and re.fullmatch(NAME_PATTERN, name):
+    if is_target_name(name):
         for folder in target_folders():
             if (file := folder / f"{name}.toml").is_file():
                 return _load_file(file)
@@ -260,25 +185,24 @@ def parse_target(text: str, name: str, origin: str = "") -> Target:
         TargetError: malformed TOML, an unknown or missing field, a value out of range, or a contradiction.
     """
     origin = origin or name
-    try:
-        raw = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise TargetError(f"{origin}: {error or 'nested too deeply'}", expected="TOML", hint=HELP) from error
-    return _to_target(raw, name, origin)
+    return _checked(parse_toml(text, origin, FILE), name, origin)
 
 
 def _load_file(path: Path) -> Target:
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise TargetError(f"{path} is no profile", expected=f"at most {MAX_FILE_BYTES} bytes")
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise TargetError(f"there is no file {path}", hint="`edgesqueeze targets list` lists names") from None
-    except UnicodeDecodeError as error:
-        raise TargetError(f"{path} is no profile: {error}", expected="UTF-8 text") from error
-    except (OSError, ValueError) as error:
-        raise TargetError(f"cannot read {path}: {error}", expected="a .toml file") from error
-    return parse_target(text, path.stem, str(path))
+    return _checked(read_toml(path, FILE), path.stem, str(path))
+
+
+def _checked(raw: Mapping[str, Any], name: str, origin: str) -> Target:
+    profile = check_record(raw, _Profile, origin, FILE)
+    if not is_target_name(name):
+        raise TargetError(
+            f"{origin}: {name[:MAX_NAME]!r} cannot be the name of a target",
+            expected=f"a file name of {NAME_RULE}, then .toml",
+            hint="rename the file: its name is the target's name",
+        )
+    sections = dict(profile)
+    header = sections.pop("target")
+    return check_record({"name": name, **dict(header), **sections}, Target, origin, FILE)
 
 
 def _load_alias(name: str, asked: str) -> Target:
@@ -293,70 +217,6 @@ def _load_alias(name: str, asked: str) -> Target:
         f"there is no target {asked[:MAX_NAME]!r}",
         expected=f"a name that `edgesqueeze targets list` shows, or the path of a .toml file{broken}",
         hint=f"did you mean {close!r}?" if close else "",
-    )
-
-
-def _to_target(raw: Mapping[str, Any], name: str, origin: str) -> Target:
-    try:
-        profile = _Profile.model_validate(raw)
-        header = profile.target
-        return Target(
-            name=name,
-            title=header.title,
-            device_class=header.device_class,
-            aliases=header.aliases,
-            cpu=profile.cpu,
-            memory=profile.memory,
-            runtime=profile.runtime,
-            preferences=profile.preferences,
-            latency=profile.latency,
-            sources=profile.sources,
-            assumptions=profile.assumptions,
-        )
-    except ValidationError as error:
-        raise _explain(error.errors(), origin) from error
-
-
-def _explain(errors: list[ErrorDetails], origin: str) -> TargetError:
-    """The first of pydantic's errors, in the words of the file."""
-    # A misspelt field is missing too; the misspelling is what to tell.
-    first = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
-    location = [part for part in first["loc"] if isinstance(part, str)]
-    # Behind ``latency`` pydantic puts the runtime, which is no part of the place in the file.
-    path = [str(part) for part in first["loc"]]
-    field = ".".join(path[:1] + path[2:] if path[0:1] == ["latency"] and len(path) > 1 else path)
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    if first["type"] == "extra_forbidden":
-        above = location[:-1]
-        if "operators" in above:
-            above = above[: above.index("operators") + 1]  # behind it comes the operator's name
-        record = _RECORDS.get(".".join(above), _Profile)
-        valid = [info.alias or key for key, info in record.model_fields.items()]
-        return TargetError(
-            f"{origin}: unknown field {field!r}{nearest(location[-1], valid)}{more}",
-            expected="one of " + ", ".join(sorted(valid)),
-            hint=HELP,
-        )
-    if first["type"] == "missing":
-        return TargetError(f"{origin}: the field {field!r} is missing{more}", hint=HELP)
-    if first["type"].startswith("union_tag"):
-        return TargetError(
-            f"{origin}: {field}.runtime does not say what the section is for{more}",
-            expected="one of tflm (microcontrollers), litert, tflite-runtime",
-            hint=HELP,
-        )
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "value_error":
-        place = f"{field}: " if field else ""
-        return TargetError(f"{origin}: {place}{message}{more}", hint=HELP)
-    if field == "name":
-        message = "the file's name is the target's name: lower case, digits and single hyphens"
-    got = repr(first["input"])
-    return TargetError(
-        f"{origin}: {field} is not valid{more}",
-        expected=message.removeprefix("Input should be "),
-        got=got if len(got) <= 100 else got[:97] + "...",
-        hint=HELP,
     )
 
 

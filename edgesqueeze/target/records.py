@@ -1,7 +1,8 @@
-"""The records of a device profile: what a ``targets/*.toml`` may say. ``target.py`` loads them."""
+"""The records of a device profile: what a ``targets/*.toml`` may say. ``load.py`` reads them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Literal, NamedTuple
@@ -15,6 +16,7 @@ from edgesqueeze.target.runtimes import OPERATOR_SETS, RUNTIMES
 
 NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MAX_NAME = 64
+NAME_RULE = f"lower case letters, digits and single hyphens, at most {MAX_NAME}"
 FIGURE_SECTIONS = ("cpu", "memory", "runtime", "preferences", "latency")
 """Sections whose every field needs a source or a stated assumption."""
 
@@ -82,6 +84,11 @@ CORES: Mapping[str, Core] = MappingProxyType(
     }
 )
 """Cores that a profile may name."""
+
+
+def is_target_name(name: str) -> bool:
+    """Whether a target can be called so: ``NAME_RULE``."""
+    return len(name) <= MAX_NAME and re.fullmatch(NAME_PATTERN, name) is not None
 
 
 def _known_core(name: str) -> str:
@@ -250,30 +257,30 @@ class Source(Record):
 
 
 class Assumption(Record):
-    """Figures that no document gives, and why they were chosen."""
+    """Figures that no document gives, and why they were chosen.
+
+    Attributes:
+        fields: dotted paths of the figures (``cpu.clock_mhz``), or a section (``preferences``) for all in it.
+        reason: why they were chosen, in a sentence.
+    """
 
     fields: Annotated[tuple[str, ...], Field(min_length=1)]
     reason: Text
 
 
-class Target(Record):
-    """A device class that a model must fit and run on.
+class Sections(Record):
+    """What a profile says about a device, section by section.
 
     Attributes:
-        name: the profile's file name without ``.toml``.
-        title: what people call the device.
-        device_class: ``mcu``, ``linux`` or ``android`` (``class`` in the file).
-        aliases: other names that find it.
-        cpu, memory, runtime, preferences: see there.
+        cpu: the processor that runs the model.
+        memory: what a model can be stored in and run in.
+        runtime: what executes the model.
+        preferences: what ``compress`` does for this target unless told otherwise.
         latency: parameters of the latency model; absent where nothing is known.
         sources: documents behind the figures.
-        assumptions: figures that were chosen.
+        assumptions: figures that no document gives, and why they were chosen.
     """
 
-    name: NameText
-    title: Text
-    device_class: DeviceClass
-    aliases: tuple[NameText, ...] = ()
     cpu: Cpu
     memory: Memory
     runtime: Runtime
@@ -281,6 +288,25 @@ class Target(Record):
     latency: Latency | None = None
     sources: tuple[Source, ...] = ()
     assumptions: tuple[Assumption, ...] = ()
+
+
+class _Identity(Record):
+    # A base of its own, so that these fields come before the sections.
+    name: NameText
+    title: Text
+    device_class: DeviceClass
+    aliases: tuple[NameText, ...] = ()
+
+
+class Target(Sections, _Identity):
+    """A device class that a model must fit and run on.
+
+    Attributes:
+        name: the profile's file name without ``.toml``.
+        title: what people call the device.
+        device_class: ``mcu``, ``linux`` or ``android`` (``class`` in the file).
+        aliases: other names that find it.
+    """
 
     @model_validator(mode="after")
     def _agrees(self) -> Target:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from edgesqueeze.errors import UsageError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.latency.prediction import Prediction
-from edgesqueeze.target.load import Target
+from edgesqueeze.target.records import Target
 from edgesqueeze.timing.emulation_records import Bench, Level
 
 EMULATED = "c"

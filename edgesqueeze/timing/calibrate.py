@@ -13,8 +13,8 @@ from edgesqueeze.devices.look import Device
 from edgesqueeze.devices.session import Session
 from edgesqueeze.errors import UsageError
 from edgesqueeze.target.latency import OperatorLatency
-from edgesqueeze.target.load import Target, calibrated_folder, parse_target
-from edgesqueeze.target.records import CORES, MAX_NAME, NAME_PATTERN
+from edgesqueeze.target.load import calibrated_folder, parse_target
+from edgesqueeze.target.records import CORES, MAX_NAME, NAME_RULE, Target, is_target_name
 from edgesqueeze.timing.microbench_run import calibrate as measure_latency
 
 GENERIC = {
@@ -77,10 +77,10 @@ def check_name(name: str) -> None:
     Raises:
         UsageError: it cannot.
     """
-    if len(name) > MAX_NAME or not re.fullmatch(NAME_PATTERN, name):
+    if not is_target_name(name):
         raise UsageError(
             f"{name[:MAX_NAME]!r} cannot be the name of a target",
-            expected=f"lower case letters, digits and single hyphens, at most {MAX_NAME}",
+            expected=NAME_RULE,
             hint="for example --name kitchen-pi",
         )
 

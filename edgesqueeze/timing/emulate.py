@@ -29,8 +29,8 @@ from edgesqueeze.runners import host_c, qemu, tflm, toolchain
 from edgesqueeze.runners.elf import ElfSizes, read_sizes
 from edgesqueeze.runners.firmware_build import Firmware, build_firmware, describe_flags
 from edgesqueeze.runners.samples import data_samples, random_data
-from edgesqueeze.target.load import Target
 from edgesqueeze.target.processor import processor_of
+from edgesqueeze.target.records import Target
 from edgesqueeze.timing.emulation_records import Bench, Emulation, LayerBench, Level, MemoryBench, Reference
 
 Samples = list[list[npt.NDArray[Any]]]
