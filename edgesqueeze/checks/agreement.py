@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.records import Record
 from edgesqueeze.errors import DataError
-from edgesqueeze.graph import Tensor
 from edgesqueeze.runners.samples import per_output
 
 Task = Literal["classes", "binary", "values"]
@@ -145,26 +143,6 @@ def normalized_error(original: Array, compressed: Array) -> float | None:
         return None
     difference = compressed.astype(np.float64) - original.astype(np.float64)
     return float(np.sqrt(np.mean(difference**2))) / spread
-
-
-def difference_of(tensor: Tensor, want: Array, have: Array) -> tuple[npt.NDArray[np.float64], bool]:
-    """Absolute differences, and whether they count steps (LSB) or are relative to the largest value.
-
-    Args:
-        tensor: what the values are of; for a float output that was just dequantized, the integer tensor.
-        want: the reference's values.
-        have: the other runtime's.
-    """
-    with np.errstate(invalid="ignore"):
-        difference = np.abs(want.astype(np.float64) - have.astype(np.float64))
-    difference[(want == have) | ((want != want) & (have != have))] = 0
-    difference[np.isnan(difference)] = np.inf
-    if not np.issubdtype(want.dtype, np.floating):
-        return difference, True
-    if tensor.dtype != "float32" and tensor.quantization is not None:
-        return (difference / tensor.quantization.scale).round(3), True
-    largest = float(np.abs(want[np.isfinite(want)]).max(initial=0.0)) or 1.0
-    return difference / largest, False
 
 
 def _output_fidelity(

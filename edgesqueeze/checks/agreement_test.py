@@ -1,18 +1,13 @@
 import numpy as np
 import pytest
 
-from edgesqueeze.checks.agreement import classes_of, difference_of, fidelity, task_of
+from edgesqueeze.checks.agreement import classes_of, fidelity, task_of
 from edgesqueeze.errors import DataError
-from edgesqueeze.graph import Tensor
 from edgesqueeze.runners.samples import EvalData
 
 RNG = np.random.default_rng(0)
 SCORES = RNG.normal(size=(20, 4)).astype(np.float32)
 PROBABILITIES = np.exp(SCORES) / np.exp(SCORES).sum(1, keepdims=True)
-
-
-def _tensor(dtype):
-    return Tensor(0, "y", (1, 4), (1, 4), dtype, None, 0, None)
 
 
 def test_labels_as_ids_and_one_hot_give_the_same():
@@ -116,17 +111,3 @@ def test_pick_spreads_over_all_samples():
     data = EvalData((np.arange(100)[:, None],), np.arange(100)).pick(5)
     np.testing.assert_array_equal(data.labels[0], [0, 25, 50, 74, 99])
     np.testing.assert_array_equal(data.inputs[0][:, 0], data.labels[0])
-
-
-def test_differences_of_integers_count_steps():
-    steps, is_lsb = difference_of(_tensor("int8"), np.int8([-128, 5]), np.int8([127, 5]))
-    assert is_lsb
-    np.testing.assert_array_equal(steps, [255, 0])
-
-
-def test_differences_of_floats_are_relative_and_know_nan():
-    want = np.float32([2.0, np.nan, np.nan, np.inf])
-    have = np.float32([1.0, np.nan, 1.0, np.inf])
-    relative, is_lsb = difference_of(_tensor("float32"), want, have)
-    assert not is_lsb
-    np.testing.assert_array_equal(relative, [0.5, 0, np.inf, 0])

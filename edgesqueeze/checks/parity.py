@@ -12,27 +12,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from edgesqueeze.base.arrays import Array
-from edgesqueeze.checks.agreement import agreement, difference_of, task_of
+from edgesqueeze.checks.agreement import agreement, task_of
+from edgesqueeze.checks.distance import (
+    CARRIED_MEAN_LSB,
+    FLOAT_OUTPUT_TOLERANCE,
+    TOLERANCE_LSB,
+    UNEXPLAINED_LSB,
+    Figures,
+    distance_of,
+)
 from edgesqueeze.checks.records import LayerDifference, Parity, RuntimeParity, Status
 from edgesqueeze.checks.replay import CANNOT_RUN, differing_layers
 from edgesqueeze.errors import EdgeSqueezeError, UnsupportedModelError
 from edgesqueeze.graph import Graph, TfliteModel
-from edgesqueeze.graph.affine import dequantize, quantized_twin
+from edgesqueeze.graph.affine import dequantize
 from edgesqueeze.runners.registry import RUNNERS, Outputs, Runner, Samples
 
-TOLERANCE_LSB = 2.0
-"""What one operator alone may be off: one rounding differs by 1, operators of several steps by more."""
-CARRIED_MEAN_LSB = 16.0
-"""Rounding that a network carries on stays below this on average; measured are 4 at most."""
-UNEXPLAINED_LSB = 10.0
-UNEXPLAINED_RELATIVE = 1e-3
-"""Limits on the outputs themselves where operators cannot be run alone, or none differs alone."""
 REPLAYED_SAMPLES = 4
 """How many samples, those that differ most, are looked at layer by layer."""
 
@@ -44,16 +42,6 @@ class Reference:
     runner: Runner
     outputs: Outputs
     passed_over: tuple[RuntimeParity, ...]
-
-
-class Figures(NamedTuple):
-    """The figures of ``RuntimeParity``, by the same names."""
-
-    max_lsb: float | None
-    mean_lsb: float | None
-    max_relative: float | None
-    differing_share: float
-    top1_agreement: float | None
 
 
 def choose_reference(model: TfliteModel, samples: Samples, candidates: Sequence[Runner] = ()) -> Reference:
@@ -145,9 +133,16 @@ def _compare(
     outputs: Outputs,
     tolerance: float,
 ) -> RuntimeParity:
-    figures, per_sample = _figures(model.main, reference.outputs, outputs)
+    figures, per_sample, _ = distance_of(model.main, reference.outputs, outputs)
+    top1 = _top1(model.main, reference.outputs, outputs)
     if not per_sample.any():
-        return RuntimeParity(runtime=runner.name, title=runner.title, status="identical", **figures._asdict())
+        return RuntimeParity(
+            runtime=runner.name,
+            title=runner.title,
+            status="identical",
+            top1_agreement=top1,
+            **figures._asdict(),
+        )
     worst = np.argsort(-per_sample, kind="stable")[:REPLAYED_SAMPLES]
     layers = differing_layers(
         model, [samples[i] for i in sorted(worst)], reference.runner.run, runner.run, tolerance
@@ -163,6 +158,7 @@ def _compare(
         reason=reason,
         first_divergence=layers[0] if layers else None,
         worst_layer=ranked[0] if ranked else None,
+        top1_agreement=top1,
         **figures._asdict(),
     )
 
@@ -181,32 +177,9 @@ def _judge(
     lsb, relative = figures.max_lsb or 0, figures.max_relative or 0
     limit = tolerance if layers is not None else max(UNEXPLAINED_LSB, tolerance)
     why = "no operator differs alone" if layers is not None else "its operators could not be run alone"
-    if lsb <= limit and relative <= UNEXPLAINED_RELATIVE:
+    if lsb <= limit and relative <= FLOAT_OUTPUT_TOLERANCE:
         return "rounding", "float rounding" if figures.max_lsb is None else why
     return "broken", f"the outputs differ, and {why}"
-
-
-def _figures(graph: Graph, expected: Outputs, actual: Outputs) -> tuple[Figures, npt.NDArray[np.float64]]:
-    """The figures of a row, and for each sample by how much it differs (in no particular unit)."""
-    lsb: list[Array] = []
-    relative: list[Array] = []
-    per_sample = np.zeros(len(expected))
-    for i, tensor in enumerate(graph.output_tensors):
-        want = np.stack([np.asarray(row[i]).reshape(-1) for row in expected])
-        have = np.stack([np.asarray(row[i]).reshape(-1) for row in actual])
-        difference, is_lsb = difference_of(quantized_twin(graph, tensor), want, have)
-        (lsb if is_lsb else relative).append(difference)
-        per_sample += difference.max(axis=1)
-    every = np.concatenate([part.ravel() for part in (*lsb, *relative)])
-    steps = np.concatenate([part.ravel() for part in lsb]) if lsb else None
-    figures = Figures(
-        max_lsb=None if steps is None else float(steps.max()),
-        mean_lsb=None if steps is None else float(steps.mean()),
-        max_relative=max(float(part.max()) for part in relative) if relative else None,
-        differing_share=float(np.mean(every > 0)),
-        top1_agreement=_top1(graph, expected, actual),
-    )
-    return figures, per_sample
 
 
 def _top1(graph: Graph, expected: Outputs, actual: Outputs) -> float | None:

@@ -19,7 +19,13 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgesqueeze.base.arrays import Array
-from edgesqueeze.checks.agreement import difference_of
+from edgesqueeze.checks.distance import (
+    FLOAT_NOISE,
+    FLOAT_TOLERANCE,
+    HYBRID_TOLERANCE,
+    difference_of,
+    lsb_limit,
+)
 from edgesqueeze.checks.records import LayerDifference
 from edgesqueeze.errors import RequirementError, UnsupportedModelError
 from edgesqueeze.graph import NO_TENSOR, Graph, Operator, Tensor, TfliteModel, parse_tflite
@@ -27,14 +33,6 @@ from edgesqueeze.graph.expose import with_outputs
 
 Run = Callable[[TfliteModel, Sequence[Sequence[Array]]], list[list[Array]]]
 
-INT16_FACTOR = 16
-"""A 16-bit tensor's steps are 256 times finer; its operators may be off by so many times more of them."""
-FLOAT_TOLERANCE = 1e-4
-"""The same for float operators, as largest difference over largest value: sums depend on their order."""
-HYBRID_TOLERANCE = 0.05
-"""The same for float operators with int8 weights: each runtime quantizes their input in its own way."""
-FLOAT_NOISE = 1e-6
-"""Below this share of the largest value, float operators count as equal."""
 CANNOT_RUN = (UnsupportedModelError, RequirementError)
 """What runners raise for a model that they cannot run."""
 
@@ -153,7 +151,7 @@ def _layer(
     if most <= (0 if is_lsb else FLOAT_NOISE):
         return None
     if is_lsb:
-        limit = tolerance * (INT16_FACTOR if tensor.dtype == "int16" else 1)
+        limit = lsb_limit(tensor, tolerance)
     else:
         limit = HYBRID_TOLERANCE if _is_hybrid(graph, operator) else FLOAT_TOLERANCE
     return LayerDifference(

@@ -12,8 +12,9 @@ from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.records import Record
 from edgesqueeze.checks.agreement import Fidelity, fidelity
+from edgesqueeze.checks.distance import TOLERANCE_LSB
 from edgesqueeze.checks.original import in_output_order, original_outputs, real_outputs
-from edgesqueeze.checks.parity import TOLERANCE_LSB, Reference, choose_reference, compare_runtimes
+from edgesqueeze.checks.parity import Reference, choose_reference, compare_runtimes
 from edgesqueeze.checks.records import Parity
 from edgesqueeze.checks.replay import CANNOT_RUN, data_tensors
 from edgesqueeze.checks.trouble import MIN_SAMPLES, find_trouble
