@@ -11,7 +11,7 @@ A recipe with every key at its default::
     block = [1, 4]                 # rows and columns, for structure = "block"
     include = ["*"]                # layer names or classes, with * and ?
     exclude = []
-    first_and_last = "auto"        # or "include", "exclude"; see squeeze/selection.py
+    first_and_last = "auto"        # or "include", "exclude"; see squeeze/passes/selection.py
 
     [cluster]                      # leave the section out for no clustering
     clusters = 16                  # distinct values of a whole kernel, zero included

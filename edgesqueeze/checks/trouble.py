@@ -61,7 +61,7 @@ def find_trouble(
         outputs: per graph output, real numbers ``[n, ...]``.
         activations: by tensor index, raw values ``[m, *shape]`` of computed tensors, on some of the samples.
         original: the float original's outputs on the same samples, if at hand.
-        labels: as for ``compare.fidelity``; they tell how the classes are spread when there is no original.
+        labels: as for ``agreement.fidelity``; they tell how the classes are spread when there is no original.
     """
     graph = model.main
     if len(outputs[0]) < MIN_SAMPLES:

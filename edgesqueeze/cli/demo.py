@@ -16,7 +16,7 @@ from edgesqueeze.cli.compress import progress_bar
 if TYPE_CHECKING:
     from edgesqueeze.cli.demo_job import Digits, Paths
 
-# The defaults of edgesqueeze/demo.py, repeated here so that --help answers at once; a test compares them.
+# The defaults of cli/demo_job.py, repeated here so that --help answers at once; a test compares them.
 OUT = Path("edgesqueeze-demo")
 EPOCHS = 40
 

@@ -159,7 +159,7 @@ class Channel:
 
     @property
     def told_status(self) -> int | None:
-        """The exit status that the script of ``start`` has told, if it has come so far."""
+        """The exit status that the script of ``ssh_start`` has told, if it has come so far."""
         return self._status
 
     def fault(self, answer: Answer) -> EdgeSqueezeError:

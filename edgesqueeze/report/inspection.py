@@ -126,7 +126,7 @@ def inspect_model(model: TfliteModel, fit: Fit | None = None) -> Inspection:
 
     Args:
         model: as ``graph.read`` gives it.
-        fit: how it fits a target (``target_fit.fit_to``), to go into the record.
+        fit: how it fits a target (``runners.memory.fit_to``), to go into the record.
 
     Raises:
         TfliteError: an operator or constant that contradicts the schema.

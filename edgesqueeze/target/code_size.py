@@ -106,7 +106,7 @@ def estimate_code_size(core: str, kinds: Collection[str]) -> CodeSize | None:
     """Flash that TensorFlow Lite Micro with CMSIS-NN takes, without the model; None for other cores.
 
     Args:
-        core: as in ``target_records.CORES``.
+        core: as in ``target.records.CORES``.
         kinds: the kinds of operators in the model.
     """
     measured = STAND_INS.get(core, core)

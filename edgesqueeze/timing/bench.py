@@ -28,7 +28,7 @@ def bench(
         threads: of the runtime; native C has one.
 
     Raises:
-        EdgeSqueezeError: see ``emulation.emulate`` and ``latency.predict.predict``.
+        EdgeSqueezeError: see ``timing.emulate.emulate`` and ``latency.predict.predict``.
         UsageError: an option that does not go with the runtime.
     """
     runtime = runtime or (EMULATED if target.is_mcu else "")

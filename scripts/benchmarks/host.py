@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import subprocess
 import sys
@@ -110,6 +111,7 @@ def make_interpreter(model: TfliteModel) -> Interpreter:
 
 def main() -> int:
     """Run the benchmark; the exit status is 1 when a figure is missed."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     start(
         "host",
         f"""The portable C of each model, built by its own Makefile with this computer's compiler, and LiteRT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import json
 import os
@@ -119,6 +120,7 @@ def _with_range(values: Sequence[float], digits: str) -> str:
 
 def main() -> int:
     """Run the benchmark; the exit status is 1 when a figure is missed."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     start(
         "ssh",
         f"""This computer behind an OpenSSH server on 127.0.0.1, which has the agent and the models already.

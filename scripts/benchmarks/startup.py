@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import resource
 import statistics
 import subprocess
@@ -44,6 +45,7 @@ def _children() -> float:
 
 def main() -> int:
     """Run the benchmark; the exit status is 1 when a figure is missed."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     start(
         "startup",
         f"""Commands that need no TensorFlow, each in a process of its own. Must be reached: a median of

@@ -42,7 +42,7 @@ LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
         **lower_transpose_conv.LOWERINGS,
     }
 )
-"""Builtin operator -> its lowering. QUANTIZE and DEQUANTIZE at the graph's border: see ``lower_border``."""
+"""Builtin operator -> its lowering. At the border of a graph: see ``lower/border.py``."""
 
 MALFORMED = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
 """What a lowering runs into when an operator's shapes, options and constants do not go together."""
