@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edgesqueeze.graph import TfliteModel
     from edgesqueeze.latency.prediction import Prediction
     from edgesqueeze.target.records import Target
-    from edgesqueeze.timing.emulation_records import Level
+    from edgesqueeze.timing.emulation import Level
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _check(wish: _Wish, target_name: str | None, measured: bool) -> None:
 def _foretell(model: TfliteModel, target: Target, wish: _Wish) -> None:
     """Emulate or predict, whatever the target and the runtime ask for."""
     from edgesqueeze.timing.bench import bench as run_bench
-    from edgesqueeze.timing.emulation_records import Bench
+    from edgesqueeze.timing.emulation import Emulation
 
     threads = wish.threads[0] if wish.threads else 1
     result = run_bench(model, target, runtime=wish.runtime or "", opt=wish.opt, threads=threads)
@@ -136,7 +136,7 @@ def _foretell(model: TfliteModel, target: Target, wish: _Wish) -> None:
     if wish.as_json:
         click.echo(result.model_dump_json(indent=2))
         return
-    if isinstance(result, Bench):
+    if isinstance(result, Emulation):
         from edgesqueeze.cli.emulation import print_emulation
 
         print_emulation(result)

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from edgesqueeze.base.records import Range
 from edgesqueeze.cli.bench import bench
-from edgesqueeze.timing.emulation_records import Bench, Emulation, LayerBench, MemoryBench
+from edgesqueeze.timing.emulation import EmulatedLayer, EmulatedMemory, Emulation, EmulationSetup
 from runtime_tests.support.tflite_builder import tiny_dense
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "bench.schema.json"
@@ -18,7 +18,7 @@ def span(estimate):
     return Range(estimate=estimate, low=estimate * 0.8, high=estimate * 1.2)
 
 
-RECORD = Bench(
+RECORD = Emulation(
     model="door",
     sha256="0" * 64,
     target="nucleo-l4r5zi",
@@ -30,7 +30,7 @@ RECORD = Bench(
     cycles=span(1_481_400),
     macs=1_000_000,
     layers=(
-        LayerBench(
+        EmulatedLayer(
             index=0,
             opcode="CONV_2D",
             name="conv",
@@ -44,7 +44,7 @@ RECORD = Bench(
             weights_bytes=20_000,
             ram_bytes=1024,
         ),
-        LayerBench(
+        EmulatedLayer(
             index=1,
             opcode="SOFTMAX",
             name="scores",
@@ -59,7 +59,7 @@ RECORD = Bench(
             ram_bytes=16,
         ),
     ),
-    memory=MemoryBench(
+    memory=EmulatedMemory(
         flash_code_bytes=9000,
         flash_model_bytes=20500,
         flash_weights_bytes=20000,
@@ -70,7 +70,7 @@ RECORD = Bench(
         ram_stack_bytes=200,
         ram_bytes=8200,
     ),
-    emulation=Emulation(
+    emulation=EmulationSetup(
         machine="mps2-an386",
         core="cortex-m4",
         emulator="QEMU emulator version 7.2.22",

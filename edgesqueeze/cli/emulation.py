@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from edgesqueeze.base.records import Range
-from edgesqueeze.timing.emulation_records import Bench, LayerBench
+from edgesqueeze.timing.emulation import EmulatedLayer, Emulation
 
 
-def print_emulation(result: Bench) -> None:
+def print_emulation(result: Emulation) -> None:
     """Print the layers, the totals, and what they rest on."""
     from rich.markup import escape
 
@@ -29,7 +29,7 @@ def print_emulation(result: Bench) -> None:
         screen.print(escape(line), soft_wrap=True)
 
 
-def _print_layers(screen: Console, result: Bench) -> None:
+def _print_layers(screen: Console, result: Emulation) -> None:
     """Print the table, on narrow screens with shapes in two lines, on narrower ones without memory."""
     summaries = [layer.summary for layer in result.layers]
     longest = max(map(len, ("shapes", *summaries)))
@@ -50,7 +50,7 @@ def _at_arrows(shapes: str) -> str:
     return shapes.replace("->", "->\n")
 
 
-def _table(result: Bench, memory: bool, room: int) -> Table:
+def _table(result: Emulation, memory: bool, room: int) -> Table:
     """One row for each layer, with or without flash and RAM, with so many characters for shapes."""
     from edgesqueeze.cli.tables import count, table
 
@@ -66,7 +66,7 @@ def _table(result: Bench, memory: bool, room: int) -> Table:
     return rows
 
 
-def _cells(layer: LayerBench, room: int) -> list[str]:
+def _cells(layer: EmulatedLayer, room: int) -> list[str]:
     from rich.markup import escape
 
     from edgesqueeze.cli.tables import count, percent
@@ -85,7 +85,7 @@ def _cells(layer: LayerBench, room: int) -> list[str]:
     ]
 
 
-def _totals(result: Bench) -> list[str]:
+def _totals(result: Emulation) -> list[str]:
     memory, emulation = result.memory, result.emulation
     whose = "those of the portable C"
     if emulation.reference == "tflm":

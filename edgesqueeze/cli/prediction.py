@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from edgesqueeze.base.records import Range
-    from edgesqueeze.latency.prediction import LayerPrediction, Prediction
+    from edgesqueeze.latency.prediction import PredictedLayer, Prediction
 
 NARROW = ("weights", "MACs", "shapes", "bounds")
 """Columns that a narrow terminal goes without, in this order: a cut figure would be a wrong one."""
@@ -83,7 +83,7 @@ def _table(result: Prediction, hidden: Collection[str]) -> Table:
     return rows
 
 
-def _row(layer: LayerPrediction) -> dict[str, str]:
+def _row(layer: PredictedLayer) -> dict[str, str]:
     """An operator's cells by column."""
     from rich.markup import escape
 

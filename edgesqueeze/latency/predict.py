@@ -10,7 +10,7 @@ from edgesqueeze.errors import TargetError, UnsupportedModelError, UsageError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.latency import litert, tflm
 from edgesqueeze.latency.cost import activation_bytes
-from edgesqueeze.latency.prediction import LayerPrediction, PredictedMemory, Prediction
+from edgesqueeze.latency.prediction import PredictedLayer, PredictedMemory, Prediction
 from edgesqueeze.latency.records import CONFIDENCE, Bounds, Estimate
 from edgesqueeze.latency.work import Work, work_of
 from edgesqueeze.target.code_size import estimate_code_size
@@ -117,7 +117,7 @@ def _record(model: TfliteModel, target: Target, works: Sequence[Work], estimate:
         latency_ms=_range(estimate.total),
         macs=sum(work.macs for work in works),
         layers=tuple(
-            LayerPrediction(
+            PredictedLayer(
                 index=work.index,
                 opcode=work.opcode,
                 name=work.name,

@@ -7,7 +7,7 @@ from typing import Literal
 from edgesqueeze.base.records import Range, Record
 
 
-class LayerPrediction(Record):
+class PredictedLayer(Record):
     """One operator of the model.
 
     Attributes:
@@ -84,6 +84,6 @@ class Prediction(Record):
     confidence: float
     latency_ms: Range
     macs: int
-    layers: tuple[LayerPrediction, ...]
+    layers: tuple[PredictedLayer, ...]
     memory: PredictedMemory
     basis: tuple[str, ...]

@@ -13,8 +13,8 @@ from edgesqueeze.base.output import write_files
 from edgesqueeze.base.plain import plain
 from edgesqueeze.base.records import Range
 from edgesqueeze.errors import OutputError
-from edgesqueeze.latency.prediction import LayerPrediction, Prediction
-from edgesqueeze.timing.emulation_records import Bench, LayerBench
+from edgesqueeze.latency.prediction import PredictedLayer, Prediction
+from edgesqueeze.timing.emulation import EmulatedLayer, Emulation
 
 MOST_BARS = 50
 """Of more layers the shortest are one bar together."""
@@ -48,7 +48,7 @@ class _Layer(NamedTuple):
     share: float
 
 
-def write_chart(result: Bench | Prediction, path: Path) -> None:
+def write_chart(result: Emulation | Prediction, path: Path) -> None:
     """Write the chart; a file of that name is replaced.
 
     Args:
@@ -73,7 +73,7 @@ def write_chart(result: Bench | Prediction, path: Path) -> None:
         ) from error
 
 
-def chart(result: Bench | Prediction) -> str:
+def chart(result: Emulation | Prediction) -> str:
     """The chart as SVG: one bar a layer in the order in which they run, with bounds."""
     import jinja2
 
@@ -113,14 +113,14 @@ def edgesqueeze_version() -> str:
     return version(edgesqueeze.__name__)
 
 
-def _layers(result: Bench | Prediction) -> list[_Layer]:
+def _layers(result: Emulation | Prediction) -> list[_Layer]:
     if isinstance(result, Prediction):
         return [_layer(layer, layer.latency_ms) for layer in result.layers]
     per_ms = result.clock_mhz * 1000
     return [_layer(layer, _in_milliseconds(layer.cycles, per_ms)) for layer in result.layers]
 
 
-def _layer(layer: LayerBench | LayerPrediction, time: Range) -> _Layer:
+def _layer(layer: EmulatedLayer | PredictedLayer, time: Range) -> _Layer:
     group = _GROUPS.get(layer.opcode, _OTHER)
     return _Layer(f"{layer.index} {_short(plain(layer.opcode))}", layer.summary, group, time, layer.share)
 
@@ -177,14 +177,14 @@ def _legend(layers: Sequence[_Layer]) -> list[dict[str, Any]]:
     return entries
 
 
-def _title(result: Bench | Prediction) -> str:
+def _title(result: Emulation | Prediction) -> str:
     name = _short(plain(result.model))
     return f"{name} on {result.target}: {_milliseconds(result.latency_ms.estimate)} ms"
 
 
-def _subtitle(result: Bench | Prediction) -> str:
+def _subtitle(result: Emulation | Prediction) -> str:
     span = f"{_milliseconds(result.latency_ms.low)} to {_milliseconds(result.latency_ms.high)} ms"
-    runtime = "native C" if isinstance(result, Bench) else result.runtime_version
+    runtime = "native C" if isinstance(result, Emulation) else result.runtime_version
     text = f"{result.method}, {span}; {result.core}, {result.clock_mhz:g} MHz; {runtime}"
     return text if len(text) <= 140 else text[:137] + "..."
 

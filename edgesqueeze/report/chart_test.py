@@ -5,7 +5,7 @@ import pytest
 from edgesqueeze.base.records import Range
 from edgesqueeze.cli.bench_test import RECORD
 from edgesqueeze.errors import OutputError
-from edgesqueeze.latency.prediction import LayerPrediction, PredictedMemory, Prediction
+from edgesqueeze.latency.prediction import PredictedLayer, PredictedMemory, Prediction
 from edgesqueeze.report.chart import MOST_BARS, chart, write_chart
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -26,7 +26,7 @@ def prediction(times, name="net"):
         latency_ms=Range(estimate=whole, low=whole * 0.8, high=whole * 1.3),
         macs=0,
         layers=tuple(
-            LayerPrediction(
+            PredictedLayer(
                 index=index,
                 opcode="CONV_2D" if index % 2 else "ADD",
                 name="x",

@@ -9,14 +9,14 @@ from edgesqueeze.errors import UsageError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.latency.prediction import Prediction
 from edgesqueeze.target.records import Target
-from edgesqueeze.timing.emulation_records import Bench, Level
+from edgesqueeze.timing.emulation import Emulation, Level
 
 EMULATED = "c"
 
 
 def bench(
     model: TfliteModel, target: Target, *, runtime: str = "", opt: Level | None = None, threads: int = 1
-) -> Bench | Prediction:
+) -> Emulation | Prediction:
     """Emulate a microcontroller with native C, or predict the latency of another runtime or device.
 
     Args:

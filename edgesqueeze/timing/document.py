@@ -6,10 +6,10 @@ from pydantic import RootModel
 
 from edgesqueeze.devices.records import Boards, Measurement
 from edgesqueeze.latency.prediction import Prediction
-from edgesqueeze.timing.emulation_records import Bench
+from edgesqueeze.timing.emulation import Emulation
 
 
-class BenchDocument(RootModel[Bench | Prediction | Measurement | Boards]):
+class BenchDocument(RootModel[Emulation | Prediction | Measurement | Boards]):
     """How long a model takes: emulated, predicted, or measured on a device, or on several.
 
     Attributes:

@@ -31,7 +31,14 @@ from edgesqueeze.runners.firmware_build import Firmware, build_firmware, describ
 from edgesqueeze.runners.samples import data_samples, random_data
 from edgesqueeze.target.processor import processor_of
 from edgesqueeze.target.records import Target
-from edgesqueeze.timing.emulation_records import Bench, Emulation, LayerBench, Level, MemoryBench, Reference
+from edgesqueeze.timing.emulation import (
+    EmulatedLayer,
+    EmulatedMemory,
+    Emulation,
+    EmulationSetup,
+    Level,
+    Reference,
+)
 
 Samples = list[list[npt.NDArray[Any]]]
 
@@ -41,7 +48,7 @@ SAMPLES = 3
 """Random inputs whose outputs are compared; the first of them is counted."""
 
 
-def emulate(model: TfliteModel, target: Target, *, opt: Level = "O3", seed: int = 0) -> Bench:
+def emulate(model: TfliteModel, target: Target, *, opt: Level = "O3", seed: int = 0) -> Emulation:
     """Run a model's native C for a target's core in QEMU, and say what it costs.
 
     Args:
@@ -78,7 +85,7 @@ def emulate(model: TfliteModel, target: Target, *, opt: Level = "O3", seed: int 
     counts = cycle_model.layer_counts(run.counts, instructions, len(source.layers))
     whole = cycle_model.total(counts)
     cycles = cycle_model.estimate_cycles(target.cpu.core, flash, whole)
-    return Bench(
+    return Emulation(
         model=model.name,
         sha256=model.sha256,
         target=target.name,
@@ -169,12 +176,12 @@ def _culprit(
 
 def _layers(
     target: Target, flash: Flash, source: NativeSource, counts: tuple[LayerCount, ...], whole: Cycles
-) -> tuple[LayerBench, ...]:
+) -> tuple[EmulatedLayer, ...]:
     rows = []
     for layer, count in zip(source.layers, counts, strict=False):
         cycles = cycle_model.estimate_cycles(target.cpu.core, flash, count)
         rows.append(
-            LayerBench(
+            EmulatedLayer(
                 index=layer.index,
                 opcode=layer.opcode,
                 name=layer.name,
@@ -192,8 +199,8 @@ def _layers(
     return tuple(rows)
 
 
-def _memory(source: NativeSource, sizes: ElfSizes, stack: int) -> MemoryBench:
-    return MemoryBench(
+def _memory(source: NativeSource, sizes: ElfSizes, stack: int) -> EmulatedMemory:
+    return EmulatedMemory(
         flash_code_bytes=sizes.code,
         flash_model_bytes=sizes.weights + sizes.constants,
         flash_weights_bytes=sizes.weights,
@@ -206,8 +213,8 @@ def _memory(source: NativeSource, sizes: ElfSizes, stack: int) -> MemoryBench:
     )
 
 
-def _emulation(firmware: Firmware, run: qemu.Run, reference: Reference) -> Emulation:
-    return Emulation(
+def _emulation(firmware: Firmware, run: qemu.Run, reference: Reference) -> EmulationSetup:
+    return EmulationSetup(
         machine=firmware.machine.name,
         core=firmware.machine.core,
         emulator=run.emulator.version,

@@ -10,7 +10,7 @@ Level = Literal["O3", "O2", "Os"]
 Reference = Literal["tflm", "c"]
 
 
-class LayerBench(Record):
+class EmulatedLayer(Record):
     """One layer of the generated code.
 
     Attributes:
@@ -42,7 +42,7 @@ class LayerBench(Record):
     ram_bytes: int
 
 
-class MemoryBench(Record):
+class EmulatedMemory(Record):
     """Memory that the model takes on the device, with its code, without the application around it.
 
     Attributes:
@@ -68,7 +68,7 @@ class MemoryBench(Record):
     ram_bytes: int
 
 
-class Emulation(Record):
+class EmulationSetup(Record):
     """What the firmware was built with and ran on.
 
     Attributes:
@@ -93,7 +93,7 @@ class Emulation(Record):
     reference: Reference
 
 
-class Bench(Record):
+class Emulation(Record):
     """How long a model takes on a target, and how much memory.
 
     Attributes:
@@ -129,7 +129,7 @@ class Bench(Record):
     instructions: int
     cycles: Range
     macs: int
-    layers: tuple[LayerBench, ...]
-    memory: MemoryBench
-    emulation: Emulation
+    layers: tuple[EmulatedLayer, ...]
+    memory: EmulatedMemory
+    emulation: EmulationSetup
     basis: tuple[str, ...]
