@@ -1,29 +1,31 @@
-"""The record behind ``edgesqueeze bench --ssh``: a model measured on a real device."""
+"""The document of a model that was measured on a real device, or on several."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from edgesqueeze.base.findings import Finding
-from edgesqueeze.base.records import Range, Record
+from edgesqueeze.base.records import Record
 from edgesqueeze.checks.records import LayerDifference
 from edgesqueeze.devices.look import Device
+from edgesqueeze.latency.document import MemoryHead, TimingHead
 
 
 class ThreadRun(Record):
     """Inferences with one number of threads, in a process of their own.
 
     Attributes:
-        threads: of the runtime.
-        runs: measured inferences.
-        load_ms: reading the model, and the allocation of its tensors.
-        median_ms: of an inference.
-        mean_ms: of an inference.
-        min_ms: of the fastest inference.
-        p90_ms: 90 % of the inferences are not slower.
-        p99_ms: 99 % of the inferences are not slower.
-        peak_rss_bytes: largest resident set of the process, Python and the runtime included.
-        speedup: by how much the median is better than that of the fewest threads.
+        threads: number of threads of the runtime.
+        runs: number of measured inferences.
+        load_ms: time to read the model and allocate its tensors, in milliseconds.
+        median_ms: median time of one inference, in milliseconds.
+        mean_ms: mean time of one inference, in milliseconds.
+        min_ms: time of the fastest inference, in milliseconds.
+        p90_ms: time that 90 % of the inferences do not exceed, in milliseconds.
+        p99_ms: time that 99 % of the inferences do not exceed, in milliseconds.
+        peak_rss_bytes: largest resident set of the process, Python and the runtime included, in bytes; null
+            where it is not known.
+        speedup: median time with the fewest threads over the median time with these.
     """
 
     threads: int
@@ -42,17 +44,17 @@ class OutputCheck(Record):
     """Whether the device computed what LiteRT computes on this computer from the same input.
 
     Attributes:
-        ok: False only if the outputs are wrong.
-        compared: whether they could be compared.
-        exact: whether every output of every number of threads is the very same; None if not compared.
+        ok: false only if the outputs are wrong.
+        compared: whether the outputs could be compared.
+        exact: whether every output of every number of threads is the very same; null if not compared.
         reference: what they were compared with, the nearer of two: ``litert``, with XNNPACK, or
             ``litert-reference``, the portable kernels. Empty if not compared.
-        max_lsb: largest difference in steps of an integer output; None without one.
-        mean_lsb: mean difference in steps; None without an integer output.
-        max_relative: for float outputs, the largest difference over the reference's largest value.
-        differing_share: share of output values that differ, 0 to 1.
-        worst_layer: the operator that alone is off most, where operators had to be run alone.
-        reason: why it is right, wrong or not compared, in one sentence.
+        max_lsb: largest difference in steps of an integer output; null without one.
+        mean_lsb: mean difference in steps of integer outputs; null without one.
+        max_relative: largest difference of float outputs over the reference's largest; null without one.
+        differing_share: share of output values that differ, 0 to 1; null if not compared.
+        worst_layer: operator that alone is off most; null unless operators had to be run alone.
+        reason: why the outputs are right, wrong or not compared, in one sentence.
     """
 
     ok: bool
@@ -71,11 +73,11 @@ class SustainedSecond(Record):
     """One second of a sustained run.
 
     Attributes:
-        t_seconds: since the start.
-        median_ms: of the inferences of that second.
-        temperature_c: of the processor; None where it cannot be read.
-        clock_mhz: of the fastest core; None where it cannot be read.
-        throttled: whether the firmware holds the clock down; None where it does not say.
+        t_seconds: time since the start of the sustained run, in seconds.
+        median_ms: median time of the inferences of that second, in milliseconds.
+        temperature_c: temperature of the processor, in degrees Celsius; null where it cannot be read.
+        clock_mhz: clock of the fastest core, in megahertz; null where it cannot be read.
+        throttled: whether the firmware holds the clock down; null where it does not say.
     """
 
     t_seconds: float
@@ -85,56 +87,48 @@ class SustainedSecond(Record):
     throttled: bool | None
 
 
-class MeasuredMemory(Record):
+class MeasuredMemory(MemoryHead):
     """Memory of a measured model.
 
     Attributes:
-        flash_code_bytes: None: the runtime is a library of the system's.
-        flash_model_bytes: the .tflite's size.
-        ram_bytes: peak of the run with the fewest threads, ``peak_rss_bytes`` of ``ThreadRun``.
+        flash_code_bytes: null: the runtime is a library of the system's.
+        flash_model_bytes: size of the .tflite file, in bytes.
+        ram_bytes: largest resident set of the run with the fewest threads, Python and the runtime included,
+            in bytes; null where it is not known.
     """
 
     flash_code_bytes: int | None = None
-    flash_model_bytes: int
-    ram_bytes: int | None
 
 
-class Measurement(Record):
+class Measurement(TimingHead):
     """How long a model takes on a device, measured there.
 
     Attributes:
-        schema_version: of this record as JSON.
-        model: the .tflite's name.
-        sha256: of the .tflite.
-        host: the device as it was typed; ``local`` for this computer.
-        target: name of the profile, if one was given.
+        target: name of the target profile that was named with the device; empty without one.
         runtime: ``ai-edge-litert``, ``tflite-runtime`` or ``tensorflow``.
-        runtime_version: of it.
         method: ``measured``.
-        device: what it is, as seen before measuring.
-        latency_ms: of one inference with one thread (or the fewest that were asked for): the median, the
-            fastest, and the 90th percentile.
-        threads: the same by number of threads.
-        outputs: whether they are right.
-        sustained: second by second, if it was asked for.
-        sustained_threads: with so many threads; None without a sustained run.
-        memory: see there.
+        latency_ms: time of one inference with one thread (or the fewest that were asked for), in
+            milliseconds: the median, the fastest, and the 90th percentile.
+        host: the device as it was typed; ``local`` for this computer.
+        runtime_version: version of the runtime.
+        device: what the device is, as seen before measuring.
+        threads: statistics of the inferences for each number of threads, ascending.
+        outputs: whether the device computed the right outputs.
+        sustained: figures of each second of a sustained run; empty without one.
+        sustained_threads: number of threads of the sustained run; null without one.
+        memory: memory of the model on the device.
         layers: empty: the runtime does not time layers through its Python interface.
         runtime_notes: what the runtime said while it loaded the model, about delegates for example.
         findings: what a reader of the figures should know: the clock, the temperature, other load.
-        overhead_seconds: connecting, looking, sending, loading and comparing: all but running.
+        overhead_seconds: time for connecting, looking, sending, loading and comparing, in seconds: all but
+            running.
     """
 
-    schema_version: Literal[1] = 1
-    model: str
-    sha256: str
-    host: str
     target: str = ""
-    runtime: str
-    runtime_version: str
     method: Literal["measured"] = "measured"
+    host: str
+    runtime_version: str
     device: Device
-    latency_ms: Range
     threads: tuple[ThreadRun, ...]
     outputs: OutputCheck
     sustained: tuple[SustainedSecond, ...] = ()
@@ -150,8 +144,8 @@ class Failure(Record):
     """A device on which nothing could be measured.
 
     Attributes:
-        host: as it was typed.
-        error: the error's class name.
+        host: the device as it was typed.
+        error: name of the error's class.
         message: what is wrong and what to do.
         exit_code: 1 if the device failed, 2 if it could not be reached or was used wrongly.
     """
@@ -166,10 +160,10 @@ class Boards(Record):
     """A model measured on several devices.
 
     Attributes:
-        schema_version: of this record as JSON.
+        schema_version: version of this document's fields.
         method: ``measured``.
-        boards: those that measured it, in the order in which they were named.
-        failures: those that did not.
+        boards: devices that measured the model, in the order in which they were named.
+        failures: devices that did not, in the order in which they were named.
     """
 
     schema_version: Literal[1] = 1

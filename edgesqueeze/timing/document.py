@@ -1,4 +1,7 @@
-"""All that ``edgesqueeze bench --json`` may print, for its schema."""
+"""All that ``edgesqueeze bench --json`` may print, for its schema.
+
+The documents of one device share the head ``latency.document.TimingHead``.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ from edgesqueeze.timing.emulation import Emulation
 
 
 class BenchDocument(RootModel[Emulation | Prediction | Measurement | Boards]):
-    """How long a model takes: emulated, predicted, or measured on a device, or on several.
+    """How long a model takes: emulated, predicted, or measured on one device or on several.
 
     Attributes:
-        root: which of them, as ``method`` says; several devices have ``boards``.
+        root: the document; ``method`` says how the time was found, and only that of several devices has
+            ``boards``.
     """

@@ -1,64 +1,52 @@
-"""The record behind ``edgesqueeze bench``."""
+"""The document of a microcontroller that was emulated."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from edgesqueeze.base.records import Range, Record
+from edgesqueeze.latency.document import LayerHead, MemoryHead, TimingHead
 
 Level = Literal["O3", "O2", "Os"]
 Reference = Literal["tflm", "c"]
 
 
-class EmulatedLayer(Record):
+class EmulatedLayer(LayerHead):
     """One layer of the generated code.
 
     Attributes:
-        index: position among the layers.
-        opcode: builtin operator name.
-        name: the output tensor's name in the model.
-        summary: shapes in words.
-        kernels: the C functions that compute it.
-        macs: multiply-accumulate operations.
-        instructions: executed instructions, exactly.
-        classes: the same by class of instruction.
-        cycles: of the processor.
-        share: of all cycles, 0 to 1.
-        weights_bytes: constant data that it reads, in flash.
-        ram_bytes: bytes of the arena in use while it runs.
+        kernels: names of the C functions that compute the layer.
+        instructions: executed instructions of one inference, counted exactly.
+        classes: executed instructions of one inference, by class of instruction.
+        cycles: processor cycles of one inference, computed from the instructions.
+        ram_bytes: bytes of the arena in use while the layer runs.
     """
 
-    index: int
-    opcode: str
-    name: str
-    summary: str
     kernels: tuple[str, ...]
-    macs: int
     instructions: int
     classes: dict[str, int]
     cycles: Range
-    share: float
-    weights_bytes: int
     ram_bytes: int
 
 
-class EmulatedMemory(Record):
+class EmulatedMemory(MemoryHead):
     """Memory that the model takes on the device, with its code, without the application around it.
 
     Attributes:
-        flash_code_bytes: instructions: the model, its kernels and what they use of the C library.
-        flash_model_bytes: constant data, ``flash_weights_bytes`` and ``flash_parameters_bytes``.
-        flash_weights_bytes: weights, biases and parameters of channels.
-        flash_parameters_bytes: what describes layers, and tables of the C library.
-        flash_bytes: code and constant data.
-        ram_arena_bytes: activations and scratch memory.
-        ram_static_bytes: variables.
-        ram_stack_bytes: the deepest stack, measured.
-        ram_bytes: all RAM.
+        flash_code_bytes: size of the instructions in flash, in bytes: the model, its kernels, and what they
+            use of the C library.
+        flash_model_bytes: size of the constant data in flash, in bytes: weights and parameters together.
+        flash_weights_bytes: size of weights, biases and parameters of channels in flash, in bytes.
+        flash_parameters_bytes: size of the descriptions of layers and of the C library's tables in flash, in
+            bytes.
+        flash_bytes: size of code and constant data in flash together, in bytes.
+        ram_arena_bytes: size of the arena, activations and scratch memory, in bytes.
+        ram_static_bytes: size of the variables in RAM, in bytes.
+        ram_stack_bytes: deepest stack that was measured, in bytes.
+        ram_bytes: size of arena, variables and stack together, in bytes.
     """
 
     flash_code_bytes: int
-    flash_model_bytes: int
     flash_weights_bytes: int
     flash_parameters_bytes: int
     flash_bytes: int
@@ -72,13 +60,13 @@ class EmulationSetup(Record):
     """What the firmware was built with and ran on.
 
     Attributes:
-        machine: QEMU's board.
-        core: the core that QEMU emulated; it may stand for the target's.
-        emulator: QEMU's version.
-        compiler: the cross compiler's version.
-        flags: its options.
-        kernel_set: ``reference``, ``dsp`` or ``mve``.
-        checked_samples: inferences whose outputs equal those of the reference.
+        machine: name of QEMU's board.
+        core: core that QEMU emulated; it may stand for the target's.
+        emulator: name and version of QEMU.
+        compiler: name and version of the cross compiler.
+        flags: options of the cross compiler.
+        kernel_set: set of kernels that was linked: ``reference``, ``dsp`` or ``mve``.
+        checked_samples: number of inferences whose outputs equal those of the reference.
         reference: ``tflm``: TensorFlow Lite Micro's interpreter and the portable C, both on this computer;
             ``c``: the portable C alone, where that interpreter is not installed or does not take the model.
     """
@@ -93,39 +81,30 @@ class EmulationSetup(Record):
     reference: Reference
 
 
-class Emulation(Record):
-    """How long a model takes on a target, and how much memory.
+class Emulation(TimingHead):
+    """How long a model takes on a microcontroller, and how much memory, found in an emulator.
 
     Attributes:
-        schema_version: of this record as JSON.
-        model: the .tflite's name.
-        sha256: of the .tflite.
-        target: name of the profile.
-        core: the target's core.
-        clock_mhz: the target's clock.
         runtime: ``c``: native C.
         method: ``emulated``: instructions counted in QEMU, cycles computed from them.
-        opt: the compiler's optimization level.
-        latency_ms: of one inference.
-        instructions: of one inference, exactly.
-        cycles: of one inference.
+        latency_ms: time of one inference in milliseconds, computed from the cycles.
+        core: name of the target's core.
+        clock_mhz: clock of the target's core, in megahertz.
+        opt: optimization level of the compiler.
+        instructions: executed instructions of one inference, counted exactly.
+        cycles: processor cycles of one inference, computed from the instructions.
         macs: multiply-accumulate operations of one inference.
-        layers: the same by layer.
-        memory: see there.
-        emulation: see there.
+        layers: figures of each layer, in execution order.
+        memory: memory that the model takes on the device.
+        emulation: what the firmware was built with and ran on.
         basis: what the cycles rest on, one sentence each.
     """
 
-    schema_version: Literal[1] = 1
-    model: str
-    sha256: str
-    target: str
-    core: str
-    clock_mhz: float
     runtime: Literal["c"] = "c"
     method: Literal["emulated"] = "emulated"
+    core: str
+    clock_mhz: float
     opt: Level
-    latency_ms: Range
     instructions: int
     cycles: Range
     macs: int
