@@ -26,3 +26,7 @@ class Range(Record):
     estimate: float
     low: float
     high: float
+
+    def contains(self, figure: float) -> bool:
+        """Whether a figure lies between the bounds."""
+        return self.low <= figure <= self.high

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +12,9 @@ import click
 from edgesqueeze.errors import UsageError
 
 if TYPE_CHECKING:
-    from edgesqueeze.devices.records import Failure, Measurement
+    from edgesqueeze.base.findings import Finding
     from edgesqueeze.devices.ssh_host import Host
     from edgesqueeze.graph import TfliteModel
-    from edgesqueeze.latency.prediction import Prediction
     from edgesqueeze.target.records import Target
     from edgesqueeze.timing.emulation import Level
 
@@ -99,12 +96,6 @@ def _check(wish: _Wish, target_name: str | None, measured: bool) -> None:
             got="none of them",
             hint="`edgesqueeze targets list` shows the names",
         )
-    twice = [name for name, count in Counter(wish.hosts).items() if count > 1]
-    if twice:
-        raise UsageError(
-            f"{twice[0]} is named more than once",
-            hint="name each device once: two measurements there would disturb each other",
-        )
     where = "only goes with --ssh or --local" if not measured else "does not go with --ssh and --local"
     wrong = {
         "--sustain": not measured and wish.sustain,
@@ -149,86 +140,26 @@ def _foretell(model: TfliteModel, target: Target, wish: _Wish) -> None:
 
 
 def _measure(model: TfliteModel, target: Target | None, wish: _Wish) -> None:
-    from edgesqueeze.devices.measure import Settings, measure, measure_all
-    from edgesqueeze.devices.records import Boards, Measurement
+    from edgesqueeze.devices.measure import Settings
     from edgesqueeze.devices.session import LOCAL
     from edgesqueeze.devices.ssh_host import parse_host
-    from edgesqueeze.errors import ConnectError
+    from edgesqueeze.timing.boards import measure_boards
 
     hosts: list[Host | str] = [parse_host(text, wish.ssh_config) for text in wish.hosts]
     hosts += [LOCAL] if wish.local else []
-    settings = Settings(threads=wish.threads or None, sustain_seconds=wish.sustain, install=wish.install)
     if not wish.as_json:
         names = [host if isinstance(host, str) else host.destination for host in hosts]
         click.echo(f"measuring on {', '.join(names)} ...", err=True)
-    # Nothing was left on a device that could not be reached, and trying again takes its time.
-    reached = hosts
-    # A single device's error is the command's error.
-    try:
-        results = (
-            measure_all(model, hosts, settings) if len(hosts) > 1 else (measure(model, hosts[0], settings),)
-        )
-        errors = [getattr(one, "error", "") for one in results]
-        reached = [host for host, error in zip(hosts, errors, strict=True) if error != ConnectError.__name__]
-    except ConnectError:
-        reached = []
-        raise
-    finally:
-        if wish.forget:
-            _forget(reached)
-    measurements = [one for one in results if isinstance(one, Measurement)]
-    failures = [one for one in results if not isinstance(one, Measurement)]
-    if target:
-        measurements = [one.model_copy(update={"target": target.name}) for one in measurements]
-    if wish.as_json and len(hosts) == 1:
-        click.echo(measurements[0].model_dump_json(indent=2))
-    elif wish.as_json:
-        click.echo(Boards(boards=tuple(measurements), failures=tuple(failures)).model_dump_json(indent=2))
+    settings = Settings(threads=wish.threads or None, sustain_seconds=wish.sustain, install=wish.install)
+    found = measure_boards(model, hosts, settings, target=target, forget_after=wish.forget, tell=_tell)
+    if wish.as_json:
+        click.echo(found.document.model_dump_json(indent=2))
     else:
         from edgesqueeze.cli.measurement import print_measurements
 
-        print_measurements(measurements, failures, _prediction(model, target, measurements))
-    sys.exit(_status(measurements, failures))
+        print_measurements(found)
+    sys.exit(found.exit_code)
 
 
-def _prediction(
-    model: TfliteModel, target: Target | None, measurements: Sequence[Measurement]
-) -> Prediction | None:
-    """What would have been predicted for one thread, if there is something to compare it with."""
-    from edgesqueeze.errors import EdgeSqueezeError
-    from edgesqueeze.latency.predict import predict
-
-    if not target or not target.latency or any(one.threads[0].threads != 1 for one in measurements):
-        return None
-    try:
-        return predict(model, target)
-    except EdgeSqueezeError as error:
-        # What was measured is worth showing even so.
-        click.echo(f"note: not predicted: {error.problem}", err=True)
-        return None
-
-
-def _forget(hosts: Sequence[Host | str]) -> None:
-    from edgesqueeze.devices.session import forget
-    from edgesqueeze.devices.ssh_host import Host
-    from edgesqueeze.errors import EdgeSqueezeError
-
-    for host in hosts:
-        if isinstance(host, Host):
-            try:
-                forget(host)
-            except EdgeSqueezeError as error:
-                click.echo(f"warning: {host.destination}: could not be tidied: {error}", err=True)
-
-
-def _status(measurements: Sequence[Measurement], failures: Sequence[Failure]) -> int:
-    """1 if a device failed or was wrong, 2 if one could not be reached and nothing worse happened."""
-    wrong = any(not one.outputs.ok or _failed(one) for one in measurements)
-    if wrong or any(one.exit_code == 1 for one in failures):
-        return 1
-    return max((one.exit_code for one in failures), default=0)
-
-
-def _failed(one: Measurement) -> bool:
-    """Whether the model did not run with some number of threads."""
-    return any(finding.code == "failed" for finding in one.findings)
+def _tell(finding: Finding) -> None:
+    click.echo(f"{finding.severity}: {finding.subject}: {finding.message}", err=True)

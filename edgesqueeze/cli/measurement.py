@@ -9,53 +9,67 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from edgesqueeze.devices.records import Failure, Measurement
+    from edgesqueeze.devices.records import Measurement
     from edgesqueeze.latency.prediction import Prediction
-
+    from edgesqueeze.timing.boards import MeasuredBoards
 
 NARROWEST = 80
 WIDE = 100
 """From so many columns on there is room for what a reader could also work out."""
 
 
-def print_measurements(
-    measurements: Sequence[Measurement], failures: Sequence[Failure], prediction: Prediction | None
-) -> None:
+def print_measurements(found: MeasuredBoards) -> None:
     """Print the boards, their times side by side, and what a reader should know of each."""
     from rich.markup import escape
 
-    from edgesqueeze.cli.tables import console, print_findings
-    from edgesqueeze.devices.look import condition, describe
+    from edgesqueeze.cli.tables import console
 
     screen = console()
     # The terminal's own line breaks lose nothing; a table that is squeezed loses digits.
     screen.width = max(screen.width, NARROWEST)
-    for one in measurements:
-        screen.print(
-            f"[bold]{escape(one.host)}[/bold]: {escape(describe(one.device))}; "
-            f"{escape(one.runtime)} {escape(one.runtime_version)}",
-            soft_wrap=True,
-        )
-        screen.print(f"  {escape(condition(one.device))}", soft_wrap=True)
-    if measurements:
-        screen.print(_times(measurements, screen.width))
-    for one in measurements:
+    for one in found.measurements:
+        _print_device(screen, one)
+    if found.measurements:
+        screen.print(_times(found.measurements, screen.width))
+    for one in found.measurements:
         _print_sustained(screen, one)
-    for one in measurements:
-        verdict = "right" if one.outputs.ok and one.outputs.compared else "not compared"
-        colour = "green" if verdict == "right" else "yellow"
-        if not one.outputs.ok:
-            verdict, colour = "WRONG", "red"
-        screen.print(
-            f"{escape(one.host)}: outputs [{colour}]{verdict}[/]: {escape(one.outputs.reason)}",
-            soft_wrap=True,
-        )
-        screen.print(f"{escape(one.host)}: {one.overhead_seconds:.1f} s besides running", soft_wrap=True)
-        if prediction:
-            screen.print(escape(_compared(one, prediction)), soft_wrap=True)
-        print_findings(screen, one.findings)
-    for failure in failures:
+    for one in found.measurements:
+        _print_verdict(screen, one, found.prediction)
+    for failure in found.failures:
         screen.print(f"[red]{escape(failure.host)}: {escape(failure.message)}[/]", soft_wrap=True)
+
+
+def _print_device(screen: Console, one: Measurement) -> None:
+    from rich.markup import escape
+
+    from edgesqueeze.devices.look import condition, describe
+
+    screen.print(
+        f"[bold]{escape(one.host)}[/bold]: {escape(describe(one.device))}; "
+        f"{escape(one.runtime)} {escape(one.runtime_version)}",
+        soft_wrap=True,
+    )
+    screen.print(f"  {escape(condition(one.device))}", soft_wrap=True)
+
+
+def _print_verdict(screen: Console, one: Measurement, prediction: Prediction | None) -> None:
+    """Whether the outputs are right, how near the time is to what was predicted, and the findings."""
+    from rich.markup import escape
+
+    from edgesqueeze.cli.tables import print_findings
+
+    verdict = "right" if one.outputs.ok and one.outputs.compared else "not compared"
+    colour = "green" if verdict == "right" else "yellow"
+    if not one.outputs.ok:
+        verdict, colour = "WRONG", "red"
+    screen.print(
+        f"{escape(one.host)}: outputs [{colour}]{verdict}[/]: {escape(one.outputs.reason)}",
+        soft_wrap=True,
+    )
+    screen.print(f"{escape(one.host)}: {one.overhead_seconds:.1f} s besides running", soft_wrap=True)
+    if prediction:
+        screen.print(escape(_compared(one, prediction)), soft_wrap=True)
+    print_findings(screen, one.findings)
 
 
 def _times(measurements: Sequence[Measurement], width: int) -> Table:
@@ -114,7 +128,7 @@ def _compared(one: Measurement, prediction: Prediction) -> str:
     from edgesqueeze.cli.prediction import milliseconds, span
 
     measured = one.latency_ms.estimate
-    inside = prediction.latency_ms.low <= measured <= prediction.latency_ms.high
+    inside = prediction.latency_ms.contains(measured)
     return (
         f"{one.host}: measured {milliseconds(measured)} ms, predicted for {prediction.target} "
         f"{span(prediction.latency_ms)} ms: {'inside' if inside else 'OUTSIDE'} the bounds"

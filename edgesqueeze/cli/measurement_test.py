@@ -5,73 +5,20 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.records import Range
 from edgesqueeze.cli.bench import bench
 from edgesqueeze.cli.bench_test import SCHEMA
-from edgesqueeze.devices.records import (
-    Failure,
-    MeasuredMemory,
-    Measurement,
-    OutputCheck,
-    SustainedSecond,
-    ThreadRun,
-)
+from edgesqueeze.devices.records import SustainedSecond
 from edgesqueeze.errors import ConnectError
-from runtime_tests.support.devices import BOARD
+from runtime_tests.support.measurements import LOST, WRONG, measured, run
 from runtime_tests.support.tflite_builder import tiny_cnn
-
-RIGHT = OutputCheck(
-    ok=True, compared=True, exact=True, reference="litert", reason="the very outputs of LiteRT"
-)
-WRONG = OutputCheck(ok=False, compared=True, exact=False, reference="litert", reason="off by 90 steps")
-
-
-def run(threads, ms):
-    return ThreadRun(
-        threads=threads,
-        runs=1234,
-        load_ms=7.0,
-        median_ms=ms,
-        mean_ms=ms,
-        min_ms=ms * 0.9,
-        p90_ms=ms * 1.1,
-        p99_ms=ms * 1.5,
-        peak_rss_bytes=50 * 2**20,
-        speedup=4.0 / ms,
-    )
-
-
-def measured(host, **changes):
-    record = Measurement(
-        model="tiny",
-        sha256="0" * 64,
-        host=host,
-        runtime="ai-edge-litert",
-        runtime_version="2.1.0",
-        device=BOARD,
-        latency_ms=Range(estimate=4.0, low=3.6, high=4.4),
-        threads=(run(1, 4.0), run(2, 2.0)),
-        outputs=RIGHT,
-        memory=MeasuredMemory(flash_model_bytes=1000, ram_bytes=50 * 2**20),
-        findings=(
-            Finding(code="governor", subject="clock", message="the governor is ondemand", severity="note"),
-        ),
-        overhead_seconds=1.5,
-    )
-    return record.model_copy(update=changes)
-
-
-LOST = Failure(host="zero", error="DeviceError", message="the connection to zero was lost", exit_code=1)
-FAILED = Finding(code="failed", subject="2 threads", message="killed by SIGSEGV", severity="error")
-UNKNOWN = Failure(host="zero", error="ConnectError", message="there is no host zero", exit_code=2)
 
 
 @pytest.fixture
 def boards(monkeypatch):
     """What the boards answer, and what they were asked."""
     answers, asked = [], []
-    module = import_module("edgesqueeze.devices.measure")
+    module = import_module("edgesqueeze.timing.boards")
 
     def one(model, device, settings):
         asked.append((device, settings))
@@ -126,6 +73,13 @@ def test_a_narrow_terminal_loses_no_digit(tmp_path, boards, columns):
     assert any("0.00174 0.00191 0.00261 0.00157 7 50" in " ".join(line.split()) for line in lines)
 
 
+def test_wrong_outputs_show_and_end_with_1(tmp_path, boards):
+    boards[0].append(measured("pi", outputs=WRONG))
+    result = invoke(tmp_path, "--ssh", "pi")
+    assert "pi: outputs WRONG: off by 90 steps" in result.output
+    assert result.exit_code == 1
+
+
 def test_several_boards_share_a_table_and_a_failure_hides_nothing(tmp_path, boards):
     boards[0].extend([measured("pi@kitchen"), measured("local"), LOST])
     result = invoke(tmp_path, "--ssh", "pi@kitchen", "--ssh", "zero", "--local")
@@ -133,25 +87,6 @@ def test_several_boards_share_a_table_and_a_failure_hides_nothing(tmp_path, boar
     assert result.output.count("median ms") == 1
     assert "the connection to zero was lost" in result.output
     assert "local" in result.output
-
-
-@pytest.mark.parametrize(
-    ("answers", "status"),
-    [
-        ([measured("a"), measured("b")], 0),
-        ([measured("a"), UNKNOWN], 2),
-        ([measured("a"), LOST], 1),
-        ([measured("a", findings=(FAILED,)), measured("b")], 1),
-        ([LOST, UNKNOWN], 1),
-        ([measured("a", outputs=WRONG), measured("b")], 1),
-        ([measured("a", outputs=WRONG), UNKNOWN], 1),
-    ],
-)
-def test_exit_status_of_several(tmp_path, boards, answers, status):
-    boards[0].extend(answers)
-    result = invoke(tmp_path, "--ssh", "a", "--ssh", "b")
-    assert result.exit_code == status
-    assert ("WRONG" in result.output) == any(getattr(one, "outputs", RIGHT) is WRONG for one in answers)
 
 
 def test_the_error_of_a_single_board_is_the_error_of_the_command(tmp_path, boards):
@@ -196,27 +131,15 @@ def test_json_of_one_and_of_several(tmp_path, boards):
     assert result.exit_code == 1
 
 
-def test_a_board_that_was_not_reached_is_not_tidied(tmp_path, boards, monkeypatch):
-    forgotten = []
-    module = import_module("edgesqueeze.devices.session")
-    monkeypatch.setattr(module, "forget", lambda host: forgotten.append(host.destination))
-    boards[0].extend([measured("pi"), UNKNOWN, LOST])
-    invoke(tmp_path, "--ssh", "pi", "--ssh", "zero", "--ssh", "other", "--forget")
-    assert forgotten == ["pi", "other"]
-    boards[0][:] = [ConnectError("gone")]
-    invoke(tmp_path, "--ssh", "pi", "--forget")
-    assert forgotten == ["pi", "other"]
-
-
 def test_forgetting_never_hides_the_measurement(tmp_path, boards, monkeypatch):
     def fail(host):
         raise ConnectError("gone")
 
-    monkeypatch.setattr(import_module("edgesqueeze.devices.session"), "forget", fail)
+    monkeypatch.setattr(import_module("edgesqueeze.timing.boards"), "forget", fail)
     boards[0].append(measured("pi"))
     result = invoke(tmp_path, "--ssh", "pi", "--forget")
     assert result.exit_code == 0
-    assert "could not be tidied" in result.output
+    assert "warning: pi: what measuring left there could not be removed: gone" in result.output
     assert "outputs right" in result.output
 
 
