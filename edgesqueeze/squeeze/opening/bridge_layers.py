@@ -47,6 +47,9 @@ ONLY_KERAS: dict[str, tuple[Any, ...] | None] = {
     "zero_output_for_mask": None,
 }
 
+# Settings that tf_keras takes and does not follow, with the values for which that does not matter.
+NOT_FOLLOWED: dict[str, dict[str, tuple[Any, ...]]] = {"Conv3DTranspose": {"dilation_rate": ((1, 1, 1),)}}
+
 # What tf_keras takes through **kwargs.
 ONLY_TF_KERAS = {"zero_output_for_mask": ("LSTM", "GRU", "SimpleRNN", "RNN")}
 
@@ -152,8 +155,7 @@ def parameters(cls: type) -> frozenset[str]:
         names |= {p.name for p in found}
         if all(p.kind is not p.VAR_KEYWORD for p in found):
             break
-    # tf_keras's base class takes these two out of **kwargs.
-    return frozenset(names | {"name", "trainable", "dtype"})
+    return frozenset(names)
 
 
 def plain_dtype(policy: Any, subject: str) -> str:
@@ -193,6 +195,8 @@ def _config_for_tf_keras(layer: Any, kind: str) -> dict[str, Any] | None:
     config: dict[str, Any] = {}
     for key, value in given.items():
         theirs = RENAMED.get(kind, {}).get(key, key)
+        if value not in NOT_FOLLOWED.get(kind, {}).get(key, (value,)):
+            return None
         if key == "dtype":
             config[key] = plain_dtype(layer.dtype_policy, layer.name)
         elif key.endswith("initializer"):

@@ -84,5 +84,5 @@ def copy_of(layer: Any, name: str) -> Any:
             name=name,
             dtype=layer.dtype_policy,
         )
-    with keras.saving.custom_object_scope({type(layer).__name__: type(layer)}):
-        return type(layer).from_config({**layer.get_config(), "name": name})
+    # No scope of its own: that would hide the user's functions and classes, which the configuration may name.
+    return type(layer).from_config({**layer.get_config(), "name": name})

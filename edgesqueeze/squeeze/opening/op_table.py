@@ -94,6 +94,10 @@ def _mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return tf.reduce_mean(tf.cast(x, tf.float32) if _is_int(x) else x, axis=axis, keepdims=keepdims)
 
 
+def _cumsum(x: Any, axis: Any = None, dtype: Any = None) -> Any:
+    return tf.cumsum(x if dtype is None else tf.cast(x, dtype), axis=axis)
+
+
 def _any_all(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda x, axis=None, keepdims=False: function(tf.cast(x, tf.bool), axis=axis, keepdims=keepdims)
 
@@ -163,6 +167,8 @@ def _variance(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def _one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
+    if sparse:
+        _refuse("a sparse result")
     return tf.one_hot(tf.cast(x, tf.int32), num_classes, axis=axis, dtype=dtype or tf.float32)
 
 
@@ -189,12 +195,24 @@ def _normalize(x: Any, axis: int = -1, order: int = 2, epsilon: float | None = N
     return x * tf.math.rsqrt(tf.maximum(square_sum, epsilon * epsilon))
 
 
+def _refuse_channels_first(data_format: str | None) -> None:
+    if data_format == "channels_first":
+        _refuse("channels_first")
+
+
+def _blocks(function: Callable[[Any, int], Any]) -> Callable[..., Any]:
+    def apply(x: Any, block_size: int, data_format: str | None = None) -> Any:
+        _refuse_channels_first(data_format)
+        return function(x, block_size)
+
+    return apply
+
+
 def _pool(kind: str) -> Callable[..., Any]:
     def apply(
         x: Any, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: Any = None
     ) -> Any:
-        if data_format == "channels_first":
-            raise ValueError("channels_first is not supported")
+        _refuse_channels_first(data_format)
         return tf.nn.pool(x, _each(x, pool_size), kind, _each(x, strides or pool_size), padding.upper())
 
     return apply
@@ -312,7 +330,7 @@ OPS: dict[str, Op] = {
     "argmax": Op(_arg(tf.argmax)),
     "argmin": Op(_arg(tf.argmin)),
     "logsumexp": Op(_reduce(tf.reduce_logsumexp)),
-    "cumsum": Op(lambda x, axis=None, dtype=None: tf.cumsum(x, axis=axis)),
+    "cumsum": Op(_cumsum),
     "normalize": Op(_normalize),
     # shapes
     "reshape": Op(_reshape),
@@ -343,10 +361,6 @@ OPS: dict[str, Op] = {
     "resize": Op(_resize, _keras_resize),
     "max_pool": Op(_pool("MAX")),
     "average_pool": Op(_pool("AVG")),
-    "depth_to_space": Op(
-        lambda x, block_size, data_format="channels_last": tf.nn.depth_to_space(x, block_size)
-    ),
-    "space_to_depth": Op(
-        lambda x, block_size, data_format="channels_last": tf.nn.space_to_depth(x, block_size)
-    ),
+    "depth_to_space": Op(_blocks(tf.nn.depth_to_space)),
+    "space_to_depth": Op(_blocks(tf.nn.space_to_depth)),
 }

@@ -35,18 +35,16 @@ def save_model(model: Any, family: str, path: Path, custom_objects: Mapping[str,
         BridgeError: the model rebuilt in Keras 3 computes something else than ``model``.
     """
     if family == "keras3":
-        rebuilt, write = unbridge(model), keras.saving.save_model
-        scope = keras.saving.custom_object_scope
+        write, scope = keras.saving.save_model, keras.saving.custom_object_scope
     elif family == "tf_keras":
-        rebuilt, write = model, tf_keras.models.save_model
-        scope = tf_keras.utils.custom_object_scope
+        write, scope = tf_keras.models.save_model, tf_keras.utils.custom_object_scope
     else:
         raise UnsupportedModelError(f"Unknown model family '{family}'.", expected="keras3 or tf_keras")
     # Both libraries choose the format by the suffix, which the caller's temporary path may lack.
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".edgesqueeze-") as folder:
         written = Path(folder) / "model.keras"
         with scope(dict(custom_objects or {})):
-            write(rebuilt, str(written))
+            write(unbridge(model) if family == "keras3" else model, str(written))
         written.replace(path)
 
 

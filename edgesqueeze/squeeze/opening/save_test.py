@@ -101,6 +101,26 @@ def test_a_custom_layer_comes_back(tmp_path):
     np.testing.assert_array_equal(back.original.get_layer("own").w, loaded.original.get_layer("own").w)
 
 
+def doubled(x):
+    return 2.0 * x
+
+
+def test_somebodys_own_function_comes_back_beside_layers_without_common_settings(tmp_path):
+    i = keras.Input((5, 3), name="i")
+    path = tmp_path / "m.keras"
+    # Keras's own SpatialDropout1D does not take all settings that other layers have.
+    keras.Model(i, L.Dense(2, activation=doubled, name="own")(L.SpatialDropout1D(0.1, name="drop")(i))).save(
+        path
+    )
+    loaded = load_model(path, custom_objects={"doubled": doubled})
+    save_model(loaded.model, "keras3", tmp_path / "back.keras", {"doubled": doubled})
+    back = load_model(tmp_path / "back.keras", custom_objects={"doubled": doubled}).original
+    assert back.get_layer("own").activation is doubled
+    assert type(back.get_layer("drop")) is L.SpatialDropout1D
+    values = np.ones((1, 5, 3), "float32")
+    np.testing.assert_allclose(back(values), loaded.original(values), rtol=1e-6)
+
+
 def test_an_unknown_family_is_refused(tmp_path):
     with pytest.raises(UnsupportedModelError, match="torch"):
         save_model(adopt_model(_tf_keras_model()).model, "torch", tmp_path / "m.keras")
