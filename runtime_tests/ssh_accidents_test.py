@@ -107,7 +107,8 @@ def interrupted(device, accident):
         # The second is on its way.
         time.sleep(0.3)
         accident()
-        error = future.exception(timeout=30)
+        # Long before the job's own time limit.
+        error = future.exception(timeout=long_job().time_limit / 3)
     assert [result.name for result in done] == ["brief"]
     assert done[0].error == ""
     return error
@@ -128,11 +129,9 @@ def test_connection_is_cut(device):
 
 
 def test_network_goes_silent(device, hasty):
-    started = time.monotonic()
     error = interrupted(device, device.forwarder.stall)
     assert isinstance(error, DeviceError)
     assert LOST.match(error.problem)
-    assert time.monotonic() - started < 15
     device.forwarder.drop()
     assert rests(device)
 
@@ -215,7 +214,7 @@ from runtime_tests.support.tflite_builder import tiny_cnn
 # A job in the background is started with Ctrl-C switched off.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 hosts = [parse_host("board", config) for config in sys.argv[1:]]
-settings = Settings(threads=(1,), sustain_seconds=60.0)
+settings = Settings(threads=(1,), sustain_seconds=600.0)
 measure_all(parse_tflite(tiny_cnn(), "cnn"), hosts, settings)
 """
 
@@ -230,7 +229,7 @@ def test_devices_rest_when_this_computer_stops(device, tmp_path, number):
         client = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
         assert until(lambda: len(runners(device)) == len(runners(other)) == 2)
         client.send_signal(number)
-        said = client.communicate(timeout=20)[1].decode()
+        said = client.communicate(timeout=300)[1].decode()
         assert rests(device)
         assert rests(other)
     if number == signal.SIGINT:

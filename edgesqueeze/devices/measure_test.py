@@ -28,7 +28,9 @@ def test_numbers_of_threads():
 
 def test_this_computer():
     model = parse_tflite(tiny_residual(), "tiny")
+    started = time.monotonic()
     found = measure(model, "local", QUICK)
+    elapsed = time.monotonic() - started
     assert found == Measurement.model_validate_json(found.model_dump_json())
     assert (found.host, found.model, found.sha256, found.method) == (
         "local",
@@ -45,7 +47,7 @@ def test_this_computer():
     assert run.speedup == 1
     assert found.memory.flash_model_bytes == len(model.content)
     assert found.memory.ram_bytes > 1e6
-    assert 0 < found.overhead_seconds < 10
+    assert 0 < found.overhead_seconds <= elapsed - run.runs * run.mean_ms / 1000
     assert found.layers == ()
     assert "no-layers" in {finding.code for finding in found.findings}
 
@@ -117,7 +119,7 @@ def test_a_board_that_fails_does_not_hide_the_others(monkeypatch):
 
 
 def test_boards_are_measured_side_by_side(monkeypatch):
-    barrier = threading.Barrier(3, timeout=10)
+    barrier = threading.Barrier(3, timeout=60)
 
     @contextlib.contextmanager
     def together(host, install=False):
@@ -140,7 +142,7 @@ def test_a_fault_of_ours_is_not_hidden(monkeypatch):
 
 
 def test_an_interrupt_ends_what_runs(monkeypatch):
-    settings = Settings(threads=(1,), min_runs=10**6, min_seconds=60, max_seconds=60)
+    settings = Settings(threads=(1,), min_runs=10**6, min_seconds=600, max_seconds=600)
     original = threading.Thread.join
     interrupted = []
 
@@ -151,11 +153,10 @@ def test_an_interrupt_ends_what_runs(monkeypatch):
             raise KeyboardInterrupt
         return original(self, timeout)
 
-    started = time.monotonic()
     monkeypatch.setattr(threading.Thread, "join", join)
     with pytest.raises(KeyboardInterrupt):
         measure_all(parse_tflite(tiny_cnn()), ["local"], settings)
-    assert time.monotonic() - started < 10
+    # Left alone it would run for ten minutes, longer than anything waits for it.
     assert not interrupted[0].is_alive()
 
 

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import os
+import resource
 import signal
 import sys
 import time
@@ -81,12 +82,14 @@ def test_this_computer_computes_what_litert_does():
     sample = data_samples(model, random_data(model, 1))[0]
     job = Job("two heads", model.content, sample, want_outputs=True, fresh_process=True, **QUICK)
     with open_local() as here:
+        started = time.monotonic()
         (result,) = here.run([job])
+        elapsed = time.monotonic() - started
         assert here.name == "local"
     assert result.error == ""
     assert len(result.times_ms) >= 5
-    assert 0 < min(result.times_ms) < 50
-    assert 0 < result.load_ms < 1000
+    assert min(*result.times_ms, result.load_ms) > 0
+    assert sum(result.times_ms) / 1000 <= result.busy_seconds <= elapsed - result.load_ms / 1000
     assert result.peak_rss_bytes > 1e7
     assert result.runtime == "ai-edge-litert"
     for ours, theirs in zip(result.outputs, litert.run(model, [sample])[0], strict=True):
@@ -104,15 +107,26 @@ def test_jobs_that_fail_do_not_take_the_others_down():
     assert seen == results
 
 
-def test_small_jobs_cost_little():
-    jobs = [Job(f"{i}", tiny_cnn(i % 10), **QUICK) for i in range(60)]
+def processor_seconds(jobs):
+    """What jobs take of the processor beside their work, with the agent that runs them."""
+    before = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     with open_local() as here:
-        here.run(jobs[:1])
-        started = time.monotonic()
         results = here.run(jobs)
-        seconds = time.monotonic() - started
-    work = sum(result.load_ms / 1000 + result.busy_seconds for result in results)
-    assert (seconds - work) / len(jobs) < 0.015
+    after = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    used = sum(one.ru_utime + one.ru_stime for one in after) - sum(
+        one.ru_utime + one.ru_stime for one in before
+    )
+    return used - sum(result.load_ms / 1000 + result.busy_seconds for result in results)
+
+
+def test_small_jobs_cost_little():
+    """Much less than a process each."""
+    small, own = (
+        [Job(f"{i}", tiny_cnn(i % 10), fresh_process=fresh, **QUICK) for i in range(60)]
+        for fresh in (False, True)
+    )
+    start = processor_seconds(small[:1])
+    assert processor_seconds(small) - start < 0.4 * (processor_seconds(own) - start)
 
 
 def test_nothing_of_a_local_session_stays(tmp_path, monkeypatch):
@@ -199,14 +213,14 @@ def test_connecting_fails(board, text, match):
         pass
 
 
-def test_a_board_that_never_answers(board, monkeypatch):
-    board("#!/bin/sh\nexec sleep 60\n")
+def test_a_board_that_never_answers(board, tmp_path, monkeypatch):
+    board(f"#!/bin/sh\necho $$ >{tmp_path}/pid\nexec sleep 60\n")
     monkeypatch.setattr(connection, "LOGIN_SECONDS", 0.3)
     monkeypatch.setattr(connection, "CONNECT_SECONDS", 0)
-    started = time.monotonic()
     with pytest.raises(ConnectError, match="does not answer"), open_session(HOST):
         pass
-    assert time.monotonic() - started < 10
+    # It did not end by itself.
+    assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
 
 
 def test_no_ssh(tmp_path, monkeypatch):

@@ -2,7 +2,6 @@ import dataclasses
 import math
 import subprocess
 import sys
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -233,16 +232,14 @@ def test_the_estimate_is_a_plain_record():
     assert tuple(field.name for field in dataclasses.fields(found)) == NAMES
 
 
-def test_start_up_is_short():
-    """Half a second with the interpreter's start; twice that on a busy machine."""
+def test_little_is_imported():
     code = (
         "import sys; from edgesqueeze.latency.tflm import predict; "
         "from edgesqueeze.target.load import load_target; predict([], load_target('pico')); "
-        "assert not {'tensorflow', 'scipy'} & set(sys.modules)"
+        "heavy = {'tensorflow', 'scipy', 'jinja2', 'rich', 'ai_edge_litert.interpreter', 'tflite_micro'}; "
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
-    began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
-    assert time.perf_counter() - began < 1.5
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_small_guesses_share_a_sentence():

@@ -4,7 +4,6 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -153,13 +152,11 @@ class TestLoad:
         with pytest.raises(ValueError, match="frozen"):
             load_target("pico").title = "other"  # type: ignore[misc]
 
-    def test_is_fast(self) -> None:
-        times = []
-        for _ in range(5):
-            start = time.perf_counter()
-            load_target("nucleo-l4r5zi")
-            times.append(time.perf_counter() - start)
-        assert min(times) < 0.01
+    def test_reads_one_file_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        original, read = module.read_toml, []
+        monkeypatch.setattr(module, "read_toml", lambda *given: read.append(given) or original(*given))
+        load_target("nucleo-l4r5zi")
+        assert [path.name for path, _ in read] == ["nucleo-l4r5zi.toml"]
 
     def test_imports_neither_numpy_nor_tensorflow(self) -> None:
         code = "import sys, edgesqueeze.target.load as t; t.list_targets(); print('numpy' in sys.modules)"
