@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from edgesqueeze.base.findings import Finding
+from edgesqueeze.base.given import expect, path_of
 from edgesqueeze.base.output import staged
 from edgesqueeze.checks.agreement import fidelity
 from edgesqueeze.checks.verify import trouble_on
@@ -33,7 +34,7 @@ from edgesqueeze.errors import (
 )
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.stats import sizes, weight_stats
-from edgesqueeze.recipe import Recipe
+from edgesqueeze.recipe import Recipe, as_recipe
 from edgesqueeze.report.report import ModelInfo, Report, SizeReport, Stage, accuracy_of, chance_level
 from edgesqueeze.runners.arena import find_arena
 from edgesqueeze.runners.memory import measured_arena
@@ -51,7 +52,7 @@ from edgesqueeze.squeeze.passes.promises import check_promises
 from edgesqueeze.squeeze.passes.prune import finish_pruning, prunable
 from edgesqueeze.squeeze.passes.selection import select
 from edgesqueeze.target.fit import check_fit, raise_if_unfit
-from edgesqueeze.target.load import load_target
+from edgesqueeze.target.load import as_target
 from edgesqueeze.target.needs import needs_of
 from edgesqueeze.target.records import Target
 
@@ -141,7 +142,7 @@ def compress(
     target: str | Path | Target,
     data: Any,
     out: str | Path | None = None,
-    recipe: Recipe | None = None,
+    recipe: str | Path | Recipe | None = None,
     custom_objects: Mapping[str, Any] | None = None,
     unsafe: bool = False,
     progress: Progress | None = None,
@@ -157,7 +158,7 @@ def compress(
             see ``squeeze.data``.
         out: folder for ``model.tflite``, ``model.keras``, ``report.json`` and, for microcontrollers, the
             firmware sources. Nothing is written without it.
-        recipe: what to do; full-integer quantization only, if not given.
+        recipe: what to do, or the path of a recipe; full-integer quantization only, if not given.
         custom_objects: the model's own classes by name.
         unsafe: allow model files that hold code (Lambda layers) to run it.
         progress: called as the work goes on.
@@ -171,12 +172,15 @@ def compress(
         BridgeError: the rebuilt model differs from the original.
         FloatOperatorError: full-integer was asked for and is not possible.
     """
-    profile = target if isinstance(target, Target) else load_target(str(target))
-    chosen = fill_preferences(recipe or Recipe(), profile)
+    profile = as_target(target)
+    chosen = fill_preferences(as_recipe(recipe), profile)
     log = _Log(progress)
     set_seed(chosen.seed)
     # Staged from the start: a folder that cannot be written is found out before the work, not after it.
-    with staged(Path(out)) if out is not None else nullcontext() as stage, readable_samples():
+    with (
+        staged(path_of(out, "a folder for what is made")) if out is not None else nullcontext() as stage,
+        readable_samples(),
+    ):
         with log.stage("load"):
             from_file = isinstance(model, str | Path)
             loaded = (
@@ -208,6 +212,7 @@ def raise_if_not_ok(report: Report) -> None:
         AccuracyError: the accuracy drop is larger than the recipe allows.
         FitError: the model does not fit the target.
     """
+    expect(report, Report, "the report of what compress made", "give its ``report``")
     limit = report.recipe.limits.max_accuracy_drop
     if limit is not None:
         drop = _drop(report)

@@ -48,6 +48,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
+from edgesqueeze.base.given import path_of, wrong_kind
 from edgesqueeze.base.records import Record
 from edgesqueeze.base.toml import FileKind, check_record, read_toml
 from edgesqueeze.errors import RecipeError
@@ -172,21 +173,40 @@ def load_recipe(path: str | Path | None = None, flags: Mapping[str, Any] | None 
         flags: values by flag name (the keys of ``FLAGS``); None values are ignored.
 
     Raises:
+        UsageError: that is no path.
         RecipeError: the file cannot be read, a key is unknown, or a value is out of range.
     """
-    raw = read_toml(path, FILE) if path else {}
+    raw = {} if path is None else read_toml(path_of(path, "the path of a recipe, a TOML file"), FILE)
     for flag, value in (flags or {}).items():
         if value is not None:
             _set(raw, FLAGS[flag], value)
-    return parse_recipe(raw, str(path) if path else "the flags")
+    return parse_recipe(raw, "the flags" if path is None else str(path))
+
+
+def as_recipe(given: str | Path | Recipe | None) -> Recipe:
+    """A recipe, read first where its path was given; the defaults for None.
+
+    Raises:
+        UsageError: neither a recipe nor a path.
+        RecipeError: see ``load_recipe``.
+    """
+    if isinstance(given, Recipe):
+        return given
+    if given is None:
+        return Recipe()
+    hint = "parse_recipe makes one from nested dictionaries"
+    return load_recipe(path_of(given, "a Recipe, or the path of one", hint))
 
 
 def parse_recipe(raw: Mapping[str, Any], origin: str = "the recipe") -> Recipe:
     """Validate a recipe given as nested dictionaries.
 
     Raises:
+        UsageError: that is no dictionary.
         RecipeError: a key is unknown, or a value is out of range.
     """
+    if not isinstance(raw, Mapping):
+        raise wrong_kind(raw, "a recipe as nested dictionaries", "load_recipe reads one from a file")
     return check_record(raw, Recipe, origin, FILE)
 
 

@@ -10,15 +10,17 @@ import numpy as np
 
 from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.findings import Finding
+from edgesqueeze.base.given import path_of
 from edgesqueeze.base.records import Record
 from edgesqueeze.checks.agreement import Fidelity, fidelity
+from edgesqueeze.checks.data import as_data
 from edgesqueeze.checks.distance import TOLERANCE_LSB
 from edgesqueeze.checks.original import in_output_order, original_outputs, real_outputs
 from edgesqueeze.checks.parity import Reference, choose_reference, compare_runtimes
 from edgesqueeze.checks.records import Parity
 from edgesqueeze.checks.replay import CANNOT_RUN, data_tensors
 from edgesqueeze.checks.trouble import MIN_SAMPLES, find_trouble
-from edgesqueeze.graph import TfliteModel
+from edgesqueeze.graph import TfliteModel, as_model
 from edgesqueeze.graph.affine import numpy_dtype
 from edgesqueeze.graph.expose import with_outputs
 from edgesqueeze.runners.registry import RUNNERS, Runner, require_runner
@@ -61,10 +63,10 @@ class Verification(Record):
 
 
 def verify(
-    model: TfliteModel,
+    model: str | Path | TfliteModel,
     *,
-    data: EvalData | None = None,
-    against: Path | None = None,
+    data: str | Path | EvalData | None = None,
+    against: str | Path | None = None,
     runtimes: Sequence[str] = (),
     custom_objects: Sequence[str] = (),
     max_samples: int = MAX_SAMPLES,
@@ -74,31 +76,34 @@ def verify(
     """Run a .tflite on several runtimes and compare it with its original.
 
     Args:
-        model: the .tflite.
-        data: real data; random inputs if not given.
-        against: the original: a Keras model or a .tflite.
-        runtimes: names from the table of runners; all that can run here if empty.
+        model: the .tflite, or its path.
+        data: real data, or where they are: an ``.npz`` file, a folder of images by class or
+            ``module:callable``; random inputs if not given.
+        against: path of the original: a Keras model or a .tflite.
+        runtimes: names from the table of runtimes; all that can run here if empty.
         custom_objects: ``MODULE:NAME`` of classes that a Keras original needs.
         max_samples: at most so many of the data, spread evenly.
-        tolerance_lsb: see ``parity.compare_runtimes``.
-        seed: of the random inputs.
+        tolerance_lsb: how far one operator, run alone, may be off the reference, in steps of its output.
+        seed: seed of the random inputs.
 
     Raises:
-        UsageError: an unknown runtime, data that do not fit, a model that cannot be read.
+        UsageError: an unknown runtime, data that do not fit, a model that cannot be read, an argument of the
+            wrong kind.
         MissingToolError: a runtime that was named, or TensorFlow for a Keras original, is not installed.
         UnsupportedModelError: no runtime can run the model.
     """
     runners = [require_runner(name) for name in dict.fromkeys(runtimes)] or _defaults()
-    used = random_data(model, PARITY_SAMPLES, seed) if data is None else data.pick(max_samples)
+    model = as_model(model)
+    used = (
+        random_data(model, PARITY_SAMPLES, seed)
+        if data is None
+        else as_data(data, model, max_samples).pick(max_samples)
+    )
     samples = data_samples(model, used)
     reference = choose_reference(model, samples)
     parity = _parity(model, samples, runners, reference, required=bool(runtimes), tolerance_lsb=tolerance_lsb)
     outputs = real_outputs(model, reference.outputs)
-    original = None
-    if against is not None:
-        original = original_outputs(against, used, custom_objects)
-        if against.suffix != ".tflite":
-            original = in_output_order(model, original)
+    original = None if against is None else _original(model, against, used, custom_objects)
     compared = None
     if original is not None or used.labels is not None:
         shapes = [tensor.shape[1:] for tensor in model.main.input_tensors]
@@ -131,6 +136,15 @@ def trouble_on(
     samples = data_samples(model, data)
     reference = choose_reference(model, samples)
     return _findings(model, data, samples, reference, real_outputs(model, reference.outputs), original)
+
+
+def _original(
+    model: TfliteModel, against: str | Path, data: EvalData, custom_objects: Sequence[str]
+) -> list[Array]:
+    """The original's outputs on the data, in the order of the .tflite's."""
+    path = path_of(against, "the path of the original, a Keras model or a .tflite")
+    outputs = original_outputs(path, data, custom_objects)
+    return outputs if path.suffix == ".tflite" else in_output_order(model, outputs)
 
 
 def _defaults() -> list[Runner]:

@@ -5,13 +5,15 @@ import pytest
 from click.testing import CliRunner
 
 from edgesqueeze.cli.calibrate import calibrate
+from edgesqueeze.devices import session as sessions
 from edgesqueeze.errors import UsageError
 from edgesqueeze.target.load import load_target
 from runtime_tests.support.devices import BOARD, COSTS
 
 
-class Session:
-    device = BOARD
+class Session(sessions.Session):
+    def __init__(self):
+        self.device = BOARD
 
 
 @pytest.fixture

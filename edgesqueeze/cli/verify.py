@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from edgesqueeze.checks.agreement import OutputFidelity
     from edgesqueeze.checks.records import LayerDifference, RuntimeParity
     from edgesqueeze.checks.verify import Verification
-    from edgesqueeze.graph import TfliteModel
-    from edgesqueeze.runners.samples import EvalData
 
 VERDICTS = {"rounding": "[yellow]rounding", "identical": "[green]identical", "broken": "[red]broken"}
 
@@ -69,12 +67,10 @@ def verify(
     Exits with 1 if a runtime computes something else than the reference and rounding does not explain it.
     """
     from edgesqueeze.checks.verify import verify as run_verify
-    from edgesqueeze.graph import read_tflite
 
-    tflite = read_tflite(model)
     result = run_verify(
-        tflite,
-        data=None if data is None else _load(data, model, tflite, samples),
+        model,
+        data=data,
         against=against,
         runtimes=runtimes,
         custom_objects=custom_objects,
@@ -87,27 +83,6 @@ def verify(
         print_verification(result)
     if not result.ok:
         sys.exit(1)
-
-
-def _load(data: str, path: Path, model: TfliteModel, limit: int) -> EvalData:
-    """Samples from an .npz; from anything else that ``compress`` takes, by way of TensorFlow."""
-    import tempfile
-
-    from edgesqueeze.base.npz import load_npz
-    from edgesqueeze.base.worker import call_worker
-    from edgesqueeze.runners.samples import EvalData, plain_name
-
-    names = tuple(plain_name(tensor) for tensor in model.main.input_tensors)
-    outputs = [plain_name(tensor) for tensor in model.main.output_tensors]
-    with tempfile.TemporaryDirectory(prefix="edgesqueeze-") as folder:
-        stored = Path(data)
-        if stored.suffix not in (".npz", ".npy"):
-            stored = Path(folder) / "data.npz"
-            arguments = [data, str(path), str(stored), str(limit)]
-            call_worker("edgesqueeze.squeeze.data.worker", arguments, f"{data} is no .npz file")
-        loaded = load_npz(stored, names, outputs)
-    split = loaded.test or loaded.train
-    return EvalData(split.inputs, split.labels, names)
 
 
 def print_verification(result: Verification) -> None:

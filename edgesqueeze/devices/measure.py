@@ -6,10 +6,12 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from edgesqueeze.base.arrays import Array
+from edgesqueeze.base.given import expect, wrong_kind
 from edgesqueeze.base.records import Range
 from edgesqueeze.devices.channel import end_channels
 from edgesqueeze.devices.check import check_outputs
@@ -19,13 +21,14 @@ from edgesqueeze.devices.records import Failure, MeasuredMemory, Measurement, Th
 from edgesqueeze.devices.session import LOCAL, Session, open_local, open_session
 from edgesqueeze.devices.ssh_host import Host
 from edgesqueeze.errors import DeviceError, EdgeSqueezeError, UnsupportedModelError, UsageError
-from edgesqueeze.graph import TfliteModel
+from edgesqueeze.graph import TfliteModel, as_model
 from edgesqueeze.runners.samples import data_samples, random_data
 
 WARMUP_RUNS = 5
 WARMUP_SECONDS = 0.5
 INTERRUPT_SECONDS = 15.0
 MOST_SECONDS = 1_000_000
+HOST_HINT = "edgesqueeze.parse_host makes a Host from user@host"
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,12 @@ class Settings:
 
 
 def measure(
-    model: TfliteModel, device: Session | Host | str, settings: Settings | None = None
+    model: str | Path | TfliteModel, device: Session | Host | str, settings: Settings | None = None
 ) -> Measurement:
     """Run a model on a device, and say how long it takes and whether its outputs are right.
 
     Args:
-        model: any .tflite that LiteRT runs, of batch 1.
+        model: any .tflite that LiteRT runs, of batch 1, or its path.
         device: a session, a board, or ``local``: this computer.
         settings: how to measure.
 
@@ -74,20 +77,26 @@ def measure(
         UnsupportedModelError: a model that takes several samples at once.
         DeviceError: no runtime there, or it cannot run the model, or the device failed.
     """
-    settings = settings or Settings()
+    model = as_model(model)
+    settings = Settings() if settings is None else expect(settings, Settings, "how to measure, as Settings")
     if isinstance(device, Session):
         return _measure(model, device, settings)
     if isinstance(device, Host):
         with open_session(device, settings.install) as session:
             return _measure(model, session, settings)
     if device != LOCAL:
-        raise UsageError("that is no device", expected=f"a Session, a Host, or {LOCAL!r}", got=repr(device))
+        raise UsageError(
+            "that is no device",
+            expected=f"a Session, a Host, or {LOCAL!r}",
+            got=repr(device),
+            hint=HOST_HINT,
+        )
     with open_local() as session:
         return _measure(model, session, settings)
 
 
 def measure_all(
-    model: TfliteModel, hosts: Sequence[Host | str], settings: Settings | None = None
+    model: str | Path | TfliteModel, hosts: Sequence[Host | str], settings: Settings | None = None
 ) -> tuple[Measurement | Failure, ...]:
     """The same on several devices side by side; one that fails does not hide the others.
 
@@ -99,11 +108,15 @@ def measure_all(
     Returns:
         For each host, in order, a measurement or why there is none.
     """
+    read = as_model(model)
+    for host in hosts:
+        if not isinstance(host, Host | str):
+            raise wrong_kind(host, f"a Host, or {LOCAL!r}", HOST_HINT)
     found: dict[int, Measurement | Failure | BaseException] = {}
 
     def work(place: int) -> None:
         try:
-            found[place] = _measure_or_fail(model, hosts[place], settings)
+            found[place] = _measure_or_fail(read, hosts[place], settings)
         except BaseException as error:
             found[place] = error
 

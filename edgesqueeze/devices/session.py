@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgesqueeze.base.given import expect
 from edgesqueeze.base.worker import environment
 from edgesqueeze.devices.channel import Answer, Channel
 from edgesqueeze.devices.faults import INSTALL, clean, device_fault, lost
@@ -161,10 +162,12 @@ def open_session(host: Host, install: bool = False) -> Iterator[Session]:
         install: put a runtime into a folder of its own on the device if it has none that works.
 
     Raises:
+        UsageError: that is no Host.
         MissingToolError: there is no ``ssh``.
         ConnectError: the board cannot be reached, is not known, or does not let us in.
         DeviceError: no Python there, or something else fails.
     """
+    expect(host, Host, "a Host", "edgesqueeze.parse_host makes one from user@host")
     started = time.monotonic()
     with connect(host) as connection:
         session = Session(host.destination, lambda: _open_agent(connection), started)

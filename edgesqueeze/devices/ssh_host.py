@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgesqueeze.base.given import expect, path_of
 from edgesqueeze.errors import UsageError
 
 MAX_NAME = 255
@@ -100,6 +101,7 @@ def parse_host(text: str, config: str | Path | None = None) -> Host:
     Raises:
         UsageError: not a host's name, or there is no such file.
     """
+    expect(text, str, "the name of a host: user@host, an alias of ~/.ssh/config, or ssh://user@host:port")
     if not _is_name(text):
         shown = text if len(text) <= 80 else text[:77] + "..."
         alias = "give a host with other characters an alias in ~/.ssh/config"
@@ -109,7 +111,7 @@ def parse_host(text: str, config: str | Path | None = None) -> Host:
             got=repr(shown),
             hint=f"with a port it is ssh://{text}" if _WITH_PORT.fullmatch(text) else alias,
         )
-    path = Path(config).expanduser() if config else None
+    path = path_of(config, "the path of an ssh configuration file").expanduser() if config else None
     if path and not path.is_file():
         raise UsageError(f"there is no file {path}", expected="an ssh configuration file")
     return Host(text, path.absolute() if path else None)

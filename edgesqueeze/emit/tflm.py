@@ -17,6 +17,7 @@ from typing import Any
 
 import jinja2
 
+from edgesqueeze.base.given import expect
 from edgesqueeze.emit.arena import Arena
 from edgesqueeze.emit.names import c_name, check_c_name, module_name
 from edgesqueeze.emit.tflm_values import (
@@ -28,7 +29,7 @@ from edgesqueeze.emit.tflm_values import (
     io_tensors,
     resolver_methods,
 )
-from edgesqueeze.graph import TfliteModel
+from edgesqueeze.graph import TfliteModel, as_model
 
 WIDTH = 80
 
@@ -50,19 +51,21 @@ class TflmSource:
     operators: tuple[str, ...]
 
 
-def emit_tflm(model: TfliteModel, arena: Arena, *, name: str | None = None) -> TflmSource:
+def emit_tflm(model: str | Path | TfliteModel, arena: Arena, *, name: str | None = None) -> TflmSource:
     """Generate the header and the source of a model.
 
     Args:
-        model: any .tflite that TFLM can run. ``model.name`` appears in comments.
+        model: any .tflite that TFLM can run, or its path. The file's name appears in comments.
         arena: the memory that the model needs, as ``find_arena`` measures it.
-        name: the model's name in C; made from ``model.name`` when it is None.
+        name: the model's name in C; made from the file's name when it is None.
 
     Raises:
-        UsageError: ``name`` is not valid in C.
+        UsageError: ``name`` is not valid in C, or an argument is of the wrong kind.
         UnsupportedModelError: operators that TFLM does not have (all are named), or inputs or outputs of a
             type that C++ does not have.
     """
+    model = as_model(model)
+    expect(arena, Arena, "the Arena that the model needs", "edgesqueeze.find_arena measures it")
     valid = c_name(model.name) if name is None else check_c_name(name)
     methods = resolver_methods(model)
     tensors = io_tensors(model)

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
+from edgesqueeze.base.given import path_of
 from edgesqueeze.errors import TfliteError
 from edgesqueeze.graph.records import NO_TENSOR, Graph, Operator, Quantization, Tensor, TfliteModel
 from edgesqueeze.graph.walk import Walk
@@ -29,6 +30,7 @@ Bytes = npt.NDArray[np.uint8]
 
 FILE_IDENTIFIER = b"TFL3"
 MAX_RANK = 16
+KERAS = "edgesqueeze.compress turns a Keras model into a .tflite"
 # Types that NumPy does not have; their constants are given as raw bytes.
 RAW_TYPES = {
     "int4",
@@ -54,12 +56,26 @@ ENUM_OPTIONS = {
 DAMAGE = (struct.error, IndexError, KeyError, ValueError, TypeError, OverflowError, AttributeError)
 
 
-def read_tflite(path: Path) -> TfliteModel:
+def as_model(given: str | Path | TfliteModel) -> TfliteModel:
+    """A model, read first where its path was given; all public functions take models so.
+
+    Raises:
+        UsageError: neither a model nor a path.
+        TfliteError: see ``read_tflite``.
+    """
+    if isinstance(given, TfliteModel):
+        return given
+    return read_tflite(path_of(given, "the path of a .tflite file, or a TfliteModel", KERAS))
+
+
+def read_tflite(path: str | Path) -> TfliteModel:
     """Read a .tflite file.
 
     Raises:
+        UsageError: that is no path.
         TfliteError: the file is missing, is something else, or is malformed.
     """
+    path = path_of(path, "the path of a .tflite file", KERAS)
     try:
         content = path.read_bytes()
     except FileNotFoundError:

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from edgesqueeze.base.records import Range
 from edgesqueeze.errors import TargetError, UnsupportedModelError, UsageError
-from edgesqueeze.graph import TfliteModel
+from edgesqueeze.graph import TfliteModel, as_model
 from edgesqueeze.latency import litert, tflm
 from edgesqueeze.latency.cost import activation_bytes
 from edgesqueeze.latency.prediction import PredictedLayer, PredictedMemory, Prediction
 from edgesqueeze.latency.records import CONFIDENCE, Bounds, Estimate
 from edgesqueeze.latency.work import Work, work_of
 from edgesqueeze.target.code_size import estimate_code_size
+from edgesqueeze.target.load import as_target
 from edgesqueeze.target.records import Target
 
 CONTROL_FLOW = frozenset({"WHILE", "IF", "CALL", "STABLEHLO_WHILE", "STABLEHLO_CASE", "STABLEHLO_COMPOSITE"})
 """Operators that run another graph of the model, some as often as their inputs say."""
 
 
-def predict(model: TfliteModel, target: Target, *, runtime: str = "", threads: int = 1) -> Prediction:
+def predict(
+    model: str | Path | TfliteModel, target: str | Path | Target, *, runtime: str = "", threads: int = 1
+) -> Prediction:
     """Predict the latency of one inference.
 
     Args:
-        model: a .tflite without control flow.
-        target: a profile with a section ``[latency]``.
+        model: a .tflite without control flow, or its path.
+        target: a profile, its name or its path, with a section ``[latency]``.
         runtime: what shall run it; by default what the section is for.
         threads: how many threads run it.
 
@@ -35,6 +39,7 @@ def predict(model: TfliteModel, target: Target, *, runtime: str = "", threads: i
         TfliteError: an operator is malformed.
         UnsupportedModelError: the model has loops or branches.
     """
+    model, target = as_model(model), as_target(target)
     latency = target.latency
     if latency is None:
         raise TargetError(

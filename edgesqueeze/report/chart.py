@@ -8,7 +8,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import edgesqueeze
 from edgesqueeze.base.output import write_files
 from edgesqueeze.base.plain import plain
 from edgesqueeze.base.records import Range
@@ -110,7 +109,7 @@ def edgesqueeze_version() -> str:
     """The installed version."""
     from importlib.metadata import version
 
-    return version(edgesqueeze.__name__)
+    return version("edgesqueeze")
 
 
 def _layers(result: Emulation | Prediction) -> list[_Layer]:

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from edgesqueeze.emit.arena import Arena
 from edgesqueeze.emit.memory_plan import aligned, planned_bytes
 from edgesqueeze.emit.scratch import Extra, Family, cmsis_nn_extra
-from edgesqueeze.graph import Graph, TfliteModel
+from edgesqueeze.graph import Graph, TfliteModel, as_model
 from edgesqueeze.runners.tflm import measure_arena
 from edgesqueeze.target.records import CORES
 
@@ -25,11 +26,11 @@ SAFETY_BYTES = 256
 """For an arena that does not start at a multiple of 16, and for small changes between TFLM versions."""
 
 
-def find_arena(model: TfliteModel, core: str | None = None) -> Arena:
+def find_arena(model: str | Path | TfliteModel, core: str | None = None) -> Arena:
     """The arena that a model needs in TFLite Micro with reference or CMSIS-NN kernels.
 
     Args:
-        model: any .tflite that TFLM can run.
+        model: any .tflite that TFLM can run, or its path.
         core: a Cortex-M core as target profiles call it (``cortex-m4``), or None for the largest need of
             any Cortex-M.
 
@@ -38,6 +39,7 @@ def find_arena(model: TfliteModel, core: str | None = None) -> Arena:
         RequirementError: TFLM refuses the model; with TFLM's own message.
         MissingToolError: the ``tflite-micro`` package is not installed.
     """
+    model = as_model(model)
     use = measure_arena(model)
     scratch = max(_added_bytes(model.main, family, use.head_bytes) for family in _families(core))
     return Arena(

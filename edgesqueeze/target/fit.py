@@ -6,14 +6,17 @@ another target without its model file.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from edgesqueeze.base.findings import Finding
+from edgesqueeze.base.given import expect
 from edgesqueeze.base.records import Record
 from edgesqueeze.errors import FitError, TargetError
 from edgesqueeze.target.code_size import estimate_code_size
+from edgesqueeze.target.load import as_target
 from edgesqueeze.target.records import Target
 from edgesqueeze.target.runtimes import OPERATOR_SETS, OperatorSet, refusal
 
@@ -132,17 +135,20 @@ class Fit(Record):
     findings: tuple[Finding, ...] = ()
 
 
-def check_fit(target: Target, needs: ModelNeeds, runtime: str | None = None) -> Fit:
+def check_fit(target: str | Path | Target, needs: ModelNeeds, runtime: str | None = None) -> Fit:
     """Compare what a model needs with what a target has.
 
     Args:
-        target: the profile.
+        target: the profile, its name or its path.
         needs: the model's needs.
         runtime: one of the profile's ``runtime.name`` and ``runtime.also``; its ``name`` by default.
 
     Raises:
-        TargetError: the target does not have that runtime.
+        UsageError: an argument of the wrong kind.
+        TargetError: there is no such target, or it does not have that runtime.
     """
+    target = as_target(target)
+    expect(needs, ModelNeeds, "what a model needs, as ModelNeeds", "edgesqueeze.needs_of finds it out")
     runtime = runtime or target.runtime.name
     offered = (target.runtime.name, *target.runtime.also)
     if runtime not in offered:

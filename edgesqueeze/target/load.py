@@ -18,6 +18,7 @@ import platformdirs
 from pydantic import Field
 
 from edgesqueeze.base.findings import Finding
+from edgesqueeze.base.given import path_of
 from edgesqueeze.base.records import Record
 from edgesqueeze.base.suggest import nearest_name
 from edgesqueeze.base.toml import FileKind, check_record, parse_toml, read_toml
@@ -88,13 +89,25 @@ def shipped_folder() -> Path:
     return packaged if packaged.is_dir() else package.parent / "targets"
 
 
-def load_target(name_or_path: str | os.PathLike[str]) -> Target:
+def as_target(given: str | Path | Target) -> Target:
+    """A profile, loaded first where its name or path was given; all public functions take targets so.
+
+    Raises:
+        UsageError: neither a profile nor a name or path.
+        TargetError: see ``load_target``.
+    """
+    return given if isinstance(given, Target) else load_target(given)
+
+
+def load_target(name_or_path: str | Path) -> Target:
     """Load a profile by its name, an alias, or the path of a ``.toml`` file.
 
     Raises:
+        UsageError: neither a name nor a path.
         TargetError: there is no such profile, or it is malformed.
     """
-    name_or_path = os.fspath(name_or_path)
+    if not isinstance(name_or_path, str):
+        name_or_path = str(path_of(name_or_path, "the name of a target, or the path of its .toml file"))
     if name_or_path.endswith(".toml") or "/" in name_or_path or os.sep in name_or_path:
         return _load_file(Path(name_or_path).expanduser())
     name = re.sub(r"[\s_]+", "-", name_or_path.strip().lower())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
+from edgesqueeze.graph.read import as_model
 from edgesqueeze.graph.records import Graph, Operator, TfliteModel
 from edgesqueeze.target.fit import ModelNeeds, OperatorNeed
 
@@ -12,7 +14,7 @@ WEIGHT_SLOTS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "TRA
 
 
 def needs_of(
-    model: TfliteModel,
+    model: str | Path | TfliteModel,
     arena_bytes: int | None = None,
     arena_method: str = "",
     code_bytes: int | None = None,
@@ -21,12 +23,13 @@ def needs_of(
     """The needs of a model.
 
     Args:
-        model: as ``graph.read`` gives it.
+        model: any .tflite, or its path.
         arena_bytes: RAM for activations and scratch memory, if known.
         arena_method: how it came about, for the report.
         code_bytes: size of the code, if it was built.
         code_method: how it came about.
     """
+    model = as_model(model)
     counted = Counter(_need(graph, operator) for graph in model.graphs for operator in graph.operators)
     operators = sorted(
         (

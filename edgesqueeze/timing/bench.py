@@ -5,9 +5,12 @@ On a device that is there, ``edgesqueeze.devices.measure`` measures it.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from edgesqueeze.errors import UsageError
-from edgesqueeze.graph import TfliteModel
+from edgesqueeze.graph import TfliteModel, as_model
 from edgesqueeze.latency.prediction import Prediction
+from edgesqueeze.target.load import as_target
 from edgesqueeze.target.records import Target
 from edgesqueeze.timing.emulation import Emulation, Level
 
@@ -15,13 +18,18 @@ EMULATED = "c"
 
 
 def bench(
-    model: TfliteModel, target: Target, *, runtime: str = "", opt: Level | None = None, threads: int = 1
+    model: str | Path | TfliteModel,
+    target: str | Path | Target,
+    *,
+    runtime: str = "",
+    opt: Level | None = None,
+    threads: int = 1,
 ) -> Emulation | Prediction:
     """Emulate a microcontroller with native C, or predict the latency of another runtime or device.
 
     Args:
-        model: any .tflite.
-        target: a profile.
+        model: any .tflite, or its path.
+        target: a profile, its name or its path.
         runtime: ``c`` for native C, or what the profile's section ``[latency]`` is for; by default native C
             on microcontrollers, else the latter.
         opt: the compiler's optimization level for native C, O3 by default.
@@ -31,6 +39,7 @@ def bench(
         EdgeSqueezeError: see ``timing.emulate.emulate`` and ``latency.predict.predict``.
         UsageError: an option that does not go with the runtime.
     """
+    model, target = as_model(model), as_target(target)
     runtime = runtime or (EMULATED if target.is_mcu else "")
     if runtime != EMULATED:
         from edgesqueeze.latency.predict import predict

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from edgesqueeze.base.given import expect, path_of
 from edgesqueeze.base.output import write_files
 from edgesqueeze.devices.look import Device
 from edgesqueeze.devices.session import Session
@@ -44,7 +45,7 @@ def calibrate(
     session: Session,
     *,
     name: str = "",
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Calibration:
     """Measure a device with microbenchmarks and write its profile; a file of that name is replaced.
@@ -56,13 +57,14 @@ def calibrate(
         progress: is told what goes on.
 
     Raises:
-        UsageError: the name cannot be a target's.
+        UsageError: the name cannot be a target's, or an argument is of the wrong kind.
         DeviceError: the device lacks a runtime, or measured too little.
         OutputError: the file cannot be written.
     """
+    expect(session, Session, "a Session", "open one with edgesqueeze.open_session or open_local")
     name = name or default_name(session.device)
     check_name(name)
-    place = folder or calibrated_folder()
+    place = calibrated_folder() if folder is None else path_of(folder, "a folder for the profile")
     write_files(place, {})  # rather fails now than after minutes
     latency = measure_latency(session, progress=progress)
     text = profile_text(session.device, latency)

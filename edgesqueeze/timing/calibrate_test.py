@@ -1,5 +1,6 @@
 import pytest
 
+from edgesqueeze.devices import session as sessions
 from edgesqueeze.devices.look import CoreKind
 from edgesqueeze.errors import OutputError, UsageError
 from edgesqueeze.target.load import load_target, parse_target, target_folders, uncovered_figures
@@ -7,8 +8,9 @@ from edgesqueeze.timing import calibrate as calibration
 from runtime_tests.support.devices import BOARD, COSTS
 
 
-class Session:
-    device = BOARD
+class Session(sessions.Session):
+    def __init__(self):
+        self.device = BOARD
 
 
 @pytest.fixture(autouse=True)

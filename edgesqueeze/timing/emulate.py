@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -18,7 +19,7 @@ from edgesqueeze.errors import (
     UnsupportedModelError,
     UsageError,
 )
-from edgesqueeze.graph import TfliteModel
+from edgesqueeze.graph import TfliteModel, as_model
 from edgesqueeze.latency import cycles as cycle_model
 from edgesqueeze.latency.cycles import LayerCount
 from edgesqueeze.latency.flash import Flash, flash_of
@@ -29,6 +30,7 @@ from edgesqueeze.runners import host_c, qemu, tflm, toolchain
 from edgesqueeze.runners.elf import ElfSizes, read_sizes
 from edgesqueeze.runners.firmware_build import Firmware, build_firmware, describe_flags
 from edgesqueeze.runners.samples import data_samples, random_data
+from edgesqueeze.target.load import as_target
 from edgesqueeze.target.processor import processor_of
 from edgesqueeze.target.records import Target
 from edgesqueeze.timing.emulation import (
@@ -48,12 +50,14 @@ SAMPLES = 3
 """Random inputs whose outputs are compared; the first of them is counted."""
 
 
-def emulate(model: TfliteModel, target: Target, *, opt: Level = "O3", seed: int = 0) -> Emulation:
+def emulate(
+    model: str | Path | TfliteModel, target: str | Path | Target, *, opt: Level = "O3", seed: int = 0
+) -> Emulation:
     """Run a model's native C for a target's core in QEMU, and say what it costs.
 
     Args:
-        model: any .tflite that native C supports.
-        target: a microcontroller.
+        model: any .tflite that native C supports, or its path.
+        target: a microcontroller's profile, its name or its path.
         opt: the compiler's optimization level.
         seed: of the random inputs.
 
@@ -68,6 +72,7 @@ def emulate(model: TfliteModel, target: Target, *, opt: Level = "O3", seed: int 
     # The generator is needed here only; the records are not.
     from edgesqueeze.emit.native.for_target import check_fit, emit_for
 
+    model, target = as_model(model), as_target(target)
     _check_use(target)
     processor = processor_of(target.cpu)
     source = emit_for(model, target)

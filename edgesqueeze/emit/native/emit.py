@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import MappingProxyType
 
 from edgesqueeze.emit.names import c_name, check_c_name
@@ -11,11 +12,11 @@ from edgesqueeze.emit.native.lower.table import Lowered, lower
 from edgesqueeze.emit.native.plan import plan
 from edgesqueeze.emit.native.records import Io, LayerSummary, NativeSource
 from edgesqueeze.emit.native.render import Build, render
-from edgesqueeze.graph import Graph, Tensor, TfliteModel
+from edgesqueeze.graph import Graph, Tensor, TfliteModel, as_model
 
 
 def emit_native(
-    model: TfliteModel,
+    model: str | Path | TfliteModel,
     *,
     core: str | None = None,
     name: str | None = None,
@@ -25,10 +26,10 @@ def emit_native(
     """Generate C for a model.
 
     Args:
-        model: any int8 .tflite; float32 or uint8 at its inputs and outputs.
+        model: any int8 .tflite, or its path; float32 or uint8 at its inputs and outputs.
         core: the Cortex-M core whose kernels are taken (``cortex-m4``); None, or a core without kernels of
             its own: portable C.
-        name: the model's name in C; made from ``model.name`` when it is None.
+        name: the model's name in C; made from the file's name when it is None.
         target: what comments say that it is for; the core when it is empty.
         cpu_flags: options of GCC that select the processor, for the generated makefiles.
 
@@ -36,6 +37,7 @@ def emit_native(
         UsageError: ``name`` is not valid in C.
         UnsupportedModelError: with everything that native C does not support, all at once.
     """
+    model = as_model(model)
     valid = c_name(model.name) if name is None else check_c_name(name)
     kernel_set = kernel_set_of(core)
     lowered = lower(model, kernel_set)
