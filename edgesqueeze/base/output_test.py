@@ -1,11 +1,9 @@
 import errno
 import os
-import time
 from pathlib import Path
 
 import pytest
 
-from edgesqueeze.base import output
 from edgesqueeze.base.output import staged, write_files
 from edgesqueeze.errors import OutputError
 
@@ -113,16 +111,6 @@ def test_names_that_lead_out_of_the_folder_are_refused(tmp_path, name):
     with pytest.raises(OutputError):
         write_files(tmp_path / "out", {name: "x"})
     assert not (tmp_path / "out").exists()
-
-
-def test_stages_of_killed_runs_go_when_they_are_old(tmp_path):
-    old, young = tmp_path / f"{output.STAGE_PREFIX}old", tmp_path / f"{output.STAGE_PREFIX}young"
-    for stage in (old, young):
-        stage.mkdir()
-    day_before = time.time() - output.LEFTOVER_SECONDS - 60
-    os.utime(old, (day_before, day_before))
-    write_files(tmp_path, {"x": "x"})
-    assert sorted(path.name for path in tmp_path.iterdir()) == [young.name, "x"]
 
 
 def test_a_symbolic_link_is_replaced_and_its_target_stays(tmp_path):

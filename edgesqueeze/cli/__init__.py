@@ -25,6 +25,7 @@ TRACEBACK_VARIABLE = "EDGESQUEEZE_TRACEBACK"
 USAGE_EXIT = 2
 # EX_SOFTWARE of sysexits.h, and what shells report for SIGINT and SIGPIPE.
 FAULT_EXIT = 70
+SIGNAL_EXIT = 128
 INTERRUPTED_EXIT = 130
 BROKEN_PIPE_EXIT = 141
 
@@ -103,8 +104,11 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; a reader that went away, as in ``| head``, ends it quietly."""
+        from edgesqueeze.base.scratch import scratch_folder
+
         try:
-            result = super().invoke(ctx)
+            with scratch_folder():
+                result = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
             # The interpreter flushes once more at exit; that must not fail as well.
@@ -148,13 +152,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: those of the process by default.
     """
+    from edgesqueeze.base.signals import Stopped, ending_in_order
     from edgesqueeze.errors import EdgeSqueezeError
 
     words = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in words
     try:
         # Without standalone mode click returns the code of an early exit and raises everything else.
-        status = cli.main(words, prog_name="edgesqueeze", standalone_mode=False)
+        with ending_in_order():
+            status = cli.main(words, prog_name="edgesqueeze", standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)
     except EdgeSqueezeError as error:
         _show(error)
@@ -165,6 +171,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.Abort:
         click.echo("interrupted; no file was changed", err=True)
         _finish(INTERRUPTED_EXIT, as_json, {"type": "Interrupted", "problem": "interrupted"})
+    except Stopped as stop:
+        click.echo(f"ended by {stop.signal.name}; no file was changed", err=True)
+        _finish(SIGNAL_EXIT + stop.signal, as_json, {"type": "Interrupted", "problem": str(stop)})
     except Exception as error:
         _trace()
         known = _explained(error)

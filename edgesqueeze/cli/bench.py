@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class _Wish:
 
 
 @click.command("bench")
-@click.argument("model", metavar="MODEL.tflite", type=click.Path(path_type=Path))
+@click.argument("model", metavar="MODEL.tflite", type=NamedPath())
 @click.option("--target", "target_name", metavar="NAME", help="The device, as in `targets list`.")
 @click.option(
     "--runtime",
@@ -49,9 +50,7 @@ class _Wish:
     "--ssh", "hosts", metavar="HOST", multiple=True, help="Measure there. May be given several times."
 )
 @click.option("--local", is_flag=True, help="Measure on this computer.")
-@click.option(
-    "--ssh-config", type=click.Path(path_type=Path), help="Another file than ~/.ssh/config for `ssh`."
-)
+@click.option("--ssh-config", type=NamedPath(), help="Another file than ~/.ssh/config for `ssh`.")
 @click.option("--install", is_flag=True, help="Put a runtime into a folder of its own there if it has none.")
 @click.option("--forget", is_flag=True, help="Afterwards remove the folder with models and runtime there.")
 @click.option(
@@ -63,9 +62,7 @@ class _Wish:
 @click.option(
     "--sustain", metavar="SECONDS", type=click.FloatRange(0, 86400), default=0.0, help="Keep running so long."
 )
-@click.option(
-    "--plot", metavar="FILE.svg", type=click.Path(path_type=Path), help="Draw the time of each layer."
-)
+@click.option("--plot", metavar="FILE.svg", type=NamedPath(), help="Draw the time of each layer.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
 def bench(model: Path, target_name: str | None, **options: object) -> None:
     """Tell how long MODEL.tflite takes on a device.

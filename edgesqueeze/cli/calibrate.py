@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,14 +20,12 @@ if TYPE_CHECKING:
     "--ssh", "host", metavar="HOST", help="The device, as for `ssh`: user@host or a name of your config."
 )
 @click.option("--local", is_flag=True, help="This computer.")
-@click.option(
-    "--ssh-config", type=click.Path(path_type=Path), help="Another file than ~/.ssh/config for `ssh`."
-)
+@click.option("--ssh-config", type=NamedPath(), help="Another file than ~/.ssh/config for `ssh`.")
 @click.option("--install", is_flag=True, help="Put a runtime into a folder of its own there if it has none.")
 @click.option("--name", default="", help="Name of the target. By default what the board calls itself.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     help="Folder for the target file. By default your own, where targets are found by name.",
 )
 def calibrate(

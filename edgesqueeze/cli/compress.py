@@ -11,12 +11,13 @@ from typing import Any, get_args
 import click
 
 from edgesqueeze.base.custom_objects import import_objects
+from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.recipe import IoType, QuantizeMode, load_recipe
 from edgesqueeze.target.load import load_target
 
 
 @click.command("compress")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=NamedPath())
 @click.option(
     "--target", required=True, metavar="NAME", help="The device: a name from `targets list`, or a file."
 )
@@ -26,12 +27,8 @@ from edgesqueeze.target.load import load_target
     metavar="DATA",
     help="An .npz, a folder of images by class, or module:callable. Labels are not needed.",
 )
-@click.option(
-    "--out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Where the files go."
-)
-@click.option(
-    "--recipe", metavar="FILE", type=click.Path(path_type=Path), help="A TOML recipe; flags win over it."
-)
+@click.option("--out", required=True, metavar="DIR", type=NamedPath(), help="Where the files go.")
+@click.option("--recipe", metavar="FILE", type=NamedPath(), help="A TOML recipe; flags win over it.")
 @click.option(
     "--sparsity", type=float, metavar="F", help="Prune: share of each kernel that becomes zero, 0 to 1."
 )

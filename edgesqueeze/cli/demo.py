@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgesqueeze.cli.compress import progress_bar
+from edgesqueeze.cli.paths import NamedPath
 
 if TYPE_CHECKING:
     from edgesqueeze.cli.demo_job import Digits, Paths
@@ -25,7 +26,7 @@ EPOCHS = 40
 @click.option(
     "--out",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     default=OUT,
     show_default=True,
     help="Where the files go.",

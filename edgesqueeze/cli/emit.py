@@ -8,8 +8,10 @@ from typing import Literal
 
 import click
 
+from edgesqueeze.base.generated import update_of
 from edgesqueeze.base.output import write_files
 from edgesqueeze.base.records import Record
+from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.emit.arena import Arena
 from edgesqueeze.emit.native.for_target import check_fit, emit_for
 from edgesqueeze.emit.native.kernels import portable_of
@@ -70,7 +72,7 @@ class Emission(Record):
 
 
 @click.command("emit")
-@click.argument("model", metavar="MODEL.tflite", type=click.Path(path_type=Path))
+@click.argument("model", metavar="MODEL.tflite", type=NamedPath())
 @click.option(
     "--target", "target_name", metavar="NAME", required=True, help="The device, as in `targets list`."
 )
@@ -81,9 +83,7 @@ class Emission(Record):
     required=True,
     help="tflm: C++ for TensorFlow Lite Micro. c: C without a runtime.",
 )
-@click.option(
-    "--out", metavar="DIR", type=click.Path(path_type=Path), required=True, help="Where the files go."
-)
+@click.option("--out", metavar="DIR", type=NamedPath(), required=True, help="Where the files go.")
 @click.option("--name", metavar="C_NAME", help="The model's name in C; otherwise made from the file's name.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a summary.")
 def emit(
@@ -97,8 +97,7 @@ def emit(
     if output_format == "c":
         native = emit_for(read_tflite(model), target, name=name)
         check_fit(target, native)
-        write_native(out, native)
-        emission = _native_emission(native, target, model, out)
+        emission = _native_emission(native, target, model, out, write_native(out, native))
         click.echo(
             emission.model_dump_json(indent=2) if as_json else _native_summary(native, target, model, out)
         )
@@ -106,8 +105,9 @@ def emit(
     _check_microcontroller(target)
     content = read_tflite(model)
     source = emit_tflm(content, find_arena(content, target.cpu.core), name=name)
-    write_files(out, source.files)
-    emission = _tflm_emission(source, target, model, out)
+    update = update_of(out, source.files, lambda name: False)
+    write_files(out, update.files)
+    emission = _tflm_emission(source, target, model, out, tuple(update.files))
     click.echo(emission.model_dump_json(indent=2) if as_json else _tflm_summary(source, target, model, out))
 
 
@@ -125,13 +125,15 @@ def _kernels(source: NativeSource) -> tuple[str, ...]:
     return tuple(sorted({kernel for layer in source.layers for kernel in layer.kernels}))
 
 
-def _native_emission(source: NativeSource, target: Target, model: Path, out: Path) -> Emission:
+def _native_emission(
+    source: NativeSource, target: Target, model: Path, out: Path, written: tuple[str, ...]
+) -> Emission:
     return Emission(
         model=str(model),
         target=target.name,
         format="c",
         name=source.name,
-        files=tuple(str(out / name) for name in source.files),
+        files=tuple(str(out / name) for name in written),
         arena_bytes=source.arena_bytes,
         native=NativeEmission.model_validate(
             {
@@ -162,13 +164,15 @@ def _native_summary(source: NativeSource, target: Target, model: Path, out: Path
     )
 
 
-def _tflm_emission(source: TflmSource, target: Target, model: Path, out: Path) -> Emission:
+def _tflm_emission(
+    source: TflmSource, target: Target, model: Path, out: Path, written: tuple[str, ...]
+) -> Emission:
     return Emission(
         model=str(model),
         target=target.name,
         format="tflm",
         name=source.name,
-        files=tuple(str(out / name) for name in source.files),
+        files=tuple(str(out / name) for name in written),
         arena_bytes=source.arena.bytes,
         arena=source.arena,
         operators=source.operators,

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from edgesqueeze.cli import emit as module
 from edgesqueeze.cli.emit import emit
 from edgesqueeze.emit.arena import Arena
-from edgesqueeze.errors import EdgeSqueezeError, FitError, TfliteError, UsageError
+from edgesqueeze.errors import EdgeSqueezeError, FitError, OutputError, TfliteError, UsageError
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.target.load import list_targets
 from runtime_tests.support.tflite_builder import tiny_cnn
@@ -39,7 +39,8 @@ def test_writes_the_sources_and_says_how_the_model_is_called(tmp_path, cores):
         tmp_path / "My Model.tflite", "--target", target.name, "--format", "tflm", "--out", tmp_path / "out"
     )
     assert result.exit_code == 0, result.output
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["my_model.cc", "my_model.h"]
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == ["edgesqueeze.sha256", "my_model.cc", "my_model.h"]
     assert "its name in C is my_model" in result.output
     assert "arena: 2960 bytes" in result.output
     assert cores == [target.cpu.core]
@@ -55,9 +56,23 @@ def test_json_holds_everything(tmp_path, cores):
     document = json.loads(result.output)
     assert document["schema_version"] == 1
     assert document["name"] == "door"
-    assert document["files"] == [str(tmp_path / "door_model.h"), str(tmp_path / "door_model.cc")]
+    names = ("door_model.h", "door_model.cc", "edgesqueeze.sha256")
+    assert document["files"] == [str(tmp_path / name) for name in names]
     assert document["arena"]["bytes"] == 2960
     assert "AddConv2D" in document["operators"]
+
+
+@pytest.mark.parametrize("output_format", ["tflm", "c"])
+def test_a_file_that_was_changed_is_not_replaced(tmp_path, cores, output_format):
+    (tmp_path / "a.tflite").write_bytes(tiny_cnn())
+    options = ("--target", microcontroller().name, "--format", output_format, "--out", tmp_path / "out")
+    assert invoke(tmp_path / "a.tflite", *options).exit_code == 0
+    assert invoke(tmp_path / "a.tflite", *options).exit_code == 0
+    header = next((tmp_path / "out").glob("*.h"))
+    header.write_text(header.read_text() + "// mine\n")
+    result = invoke(tmp_path / "a.tflite", *options)
+    assert isinstance(result.exception, OutputError)
+    assert header.read_text().endswith("// mine\n")
 
 
 @pytest.mark.parametrize(

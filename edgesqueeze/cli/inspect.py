@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgesqueeze.cli import tables
+from edgesqueeze.cli.paths import NamedPath
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +34,7 @@ SCHEMES = {
 
 
 @click.command("inspect")
-@click.argument("model", metavar="MODEL.tflite", type=click.Path(path_type=Path))
+@click.argument("model", metavar="MODEL.tflite", type=NamedPath())
 @click.option(
     "--target", "target_name", metavar="NAME", help="Also check whether it fits this device (`targets list`)."
 )

@@ -204,25 +204,55 @@ def test_a_reader_that_goes_away_is_no_fault():
     assert errors == ""
 
 
-def test_ctrl_c_ends_a_real_process():
+@pytest.mark.parametrize(
+    ("number", "status", "words"),
+    [
+        (signal.SIGINT, 130, "interrupted; no file was changed"),
+        (signal.SIGTERM, 143, "ended by SIGTERM; no file was changed"),
+        (signal.SIGHUP, 129, "ended by SIGHUP; no file was changed"),
+    ],
+)
+def test_signals_end_a_real_process_and_leave_nothing(tmp_path, number, status, words):
     code = (
-        "import click, signal, sys, time\nfrom edgesqueeze import cli\n"
-        # A job in the background is started with Ctrl-C switched off.
+        "import click, signal, sys, tempfile, time\nfrom edgesqueeze import cli\n"
+        # A job in the background is started with Ctrl-C switched off, another one without SIGHUP.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "@click.command()\ndef command():\n    click.echo('ready')\n    time.sleep(300)\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+        "@click.command()\ndef command():\n    tempfile.mkdtemp()\n"
+        "    click.echo('ready')\n    time.sleep(300)\n"
         "sys.modules['sleeper'] = type('M', (), {'command': command})\n"
         "cli.COMMANDS = {'sleep': cli.Entry(cli.Lazy('sleeper:command'), 'Sleeps.')}\n"
         "cli.main(['sleep'])\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code],
-        env=ENVIRONMENT,
+        env={**ENVIRONMENT, "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     assert process.stdout.readline() == "ready\n"
-    process.send_signal(signal.SIGINT)
+    assert list(tmp_path.iterdir())
+    process.send_signal(number)
     _, errors = process.communicate(timeout=200)
-    assert process.returncode == 130
-    assert errors.strip() == "interrupted; no file was changed"
+    assert process.returncode == status
+    assert errors.strip() == words
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compress", "m.keras", "--target", "rpi4", "--data", "d.npz", "--out", ""],
+        ["emit", "m.tflite", "--target", "rpi4", "--format", "c", "--out", " "],
+        ["demo", "--out", ""],
+        ["calibrate", "--local", "--out", ""],
+        ["bench", "m.tflite", "--target", "rpi4", "--plot", ""],
+        ["inspect", ""],
+    ],
+)
+def test_an_empty_path_is_wrong_use(tmp_path, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(tmp_path)
+    assert status_of(*arguments) == 2
+    assert "got an empty one" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

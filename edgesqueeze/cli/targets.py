@@ -13,6 +13,7 @@ from rich.table import Table
 
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.records import Record
+from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.tables import console, table
 from edgesqueeze.target import load as targets_module
 from edgesqueeze.target.latency import ArithmeticLatency, InstructionLatency, Interval, OperatorLatency
@@ -86,7 +87,7 @@ def show_command(name: str, as_json: bool) -> None:
 
 
 @targets.command("check")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=NamedPath())
 def check_command(file: Path) -> None:
     """Check a profile of your own: FILE is its .toml."""
     target, findings = targets_module.check_file(file)

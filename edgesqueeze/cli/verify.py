@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgesqueeze.cli.paths import NamedPath
+
 if TYPE_CHECKING:
     from edgesqueeze.checks.agreement import OutputFidelity
     from edgesqueeze.checks.records import LayerDifference, RuntimeParity
@@ -17,10 +19,8 @@ VERDICTS = {"rounding": "[yellow]rounding", "identical": "[green]identical", "br
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
-@click.option(
-    "--against", type=click.Path(path_type=Path), help="The original: a Keras model or another .tflite."
-)
+@click.argument("model", type=NamedPath())
+@click.option("--against", type=NamedPath(), help="The original: a Keras model or another .tflite.")
 @click.option(
     "--runtime",
     "runtimes",

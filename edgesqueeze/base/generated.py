@@ -1,0 +1,84 @@
+"""Folders of generated files, in which the user may keep files too.
+
+The folder holds a list of what was generated, with hashes, as ``sha256sum --check`` reads it. Only a file that
+is still what the list says is ever replaced or removed; one that was changed is the user's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgesqueeze.base.publish import digest, inside
+from edgesqueeze.errors import OutputError
+
+LIST = "edgesqueeze.sha256"
+MAX_LIST_BYTES = 1 << 20
+_LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
+
+
+@dataclass(frozen=True)
+class Update:
+    """How a folder becomes what was generated.
+
+    Attributes:
+        files: name in the folder -> content, the list among them.
+        remove: names of generated files that go -> their SHA-256.
+    """
+
+    files: Mapping[str, str]
+    remove: Mapping[str, str]
+
+
+def update_of(folder: Path, files: Mapping[str, str], removable: Callable[[str], bool]) -> Update:
+    """What to write and to remove in a folder.
+
+    Args:
+        folder: need not exist.
+        files: name in the folder -> text.
+        removable: whether an earlier file of this name goes when it is not among ``files``.
+
+    Raises:
+        OutputError: a file of one of these names was not generated, or was changed since.
+    """
+    earlier = {name: sha256 for name, sha256 in _listed(folder).items() if digest(folder, name) == sha256}
+    now = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}
+    theirs = [
+        name
+        for name in files
+        if name not in earlier and os.path.lexists(folder / name) and digest(folder, name) != now[name]
+    ]
+    if os.path.lexists(folder / LIST) and not _listed(folder):
+        theirs.append(LIST)
+    if theirs:
+        raise _not_ours(folder, theirs)
+    gone = {name: sha256 for name, sha256 in earlier.items() if name not in now and removable(name)}
+    listed = {name: sha256 for name, sha256 in {**earlier, **now}.items() if name not in gone}
+    text = "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(listed.items()))
+    return Update({**files, LIST: text}, gone)
+
+
+def _listed(folder: Path) -> dict[str, str]:
+    """What the folder's list says; nothing if there is none, or it is not one of ours."""
+    try:
+        if (folder / LIST).is_symlink():
+            return {}
+        with (folder / LIST).open("rb") as file:
+            lines = file.read(MAX_LIST_BYTES).decode().splitlines()
+        found = [_LINE.fullmatch(line) for line in lines]
+        return {str(inside(match[2])): match[1] for match in found if match} if all(found) else {}
+    except (OSError, ValueError, OutputError):
+        return {}
+
+
+def _not_ours(folder: Path, names: Iterable[str]) -> OutputError:
+    return OutputError(
+        f"{folder} has files that EdgeSqueeze did not write, or that were changed since",
+        expected="a new folder, or one that emit wrote",
+        got=", ".join(names),
+        hint="choose another --out, or move these files away",
+    )

@@ -1,0 +1,66 @@
+"""Temporary files that do not outlive their process, however it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+PREFIX = "edgesqueeze-run-"
+MAKING = "edgesqueeze-new-"
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path | None]:
+    """Keep everything temporary of this process and of the programs it starts in one folder, and remove it.
+
+    The folder is locked. One whose process was killed is not any more, and the next process removes it. Where
+    no folder can be made or locked, temporary files lie where they always do, and None comes back.
+    """
+    try:
+        parent = Path(tempfile.gettempdir())
+        _remove_abandoned(parent)
+        folder, lock = _make(parent)
+    except OSError:
+        yield None
+        return
+    before = tempfile.tempdir, os.environ.get("TMPDIR")
+    tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
+    try:
+        yield folder
+    finally:
+        tempfile.tempdir = before[0]
+        if before[1] is None:
+            os.environ.pop("TMPDIR", None)
+        else:
+            os.environ["TMPDIR"] = before[1]
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _make(parent: Path) -> tuple[Path, int]:
+    """A locked folder; it gets its name when it is locked, so that nobody takes it for an abandoned one."""
+    made = Path(tempfile.mkdtemp(prefix=MAKING, dir=parent))
+    try:
+        lock = os.open(made, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return made.rename(parent / made.name.replace(MAKING, PREFIX)), lock
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+
+
+def _remove_abandoned(parent: Path) -> None:
+    for folder in parent.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                if os.fstat(descriptor).st_uid == os.geteuid():
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(descriptor)

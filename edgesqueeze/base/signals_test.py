@@ -1,0 +1,44 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from edgesqueeze.base.signals import ENDING, Stopped, ending_in_order
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_is_an_exception_and_a_second_one_does_not_disturb(number):
+    closed = []
+    with pytest.raises(Stopped) as caught, ending_in_order():
+        try:
+            os.kill(os.getpid(), number)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            closed.append(True)
+    assert caught.value.signal == number
+    assert closed
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_what_is_ignored_stays_ignored():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with ending_in_order():
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def test_other_threads_are_left_alone():
+    seen = []
+
+    def work():
+        with ending_in_order():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [signal.SIG_DFL]
