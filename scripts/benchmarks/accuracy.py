@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import re
 import sys
 from collections.abc import Sequence
@@ -119,11 +120,15 @@ def write(found: Sequence[Residual]) -> None:
     """Put the tables into ``targets/README.md``."""
     text = README.read_text(encoding="utf-8")
     for name, block in blocks(found).items():
-        text, count = block_pattern(name).subn(lambda match, block=block: match[1] + block + match[3], text)
+        text, count = block_pattern(name).subn(functools.partial(_filled, block), text)
         if count != 1:
             raise SystemExit(f"error: {README} has {count} places for {name!r}, and must have one")
     write_files(README.parent, {README.name: text})
     out.print(f"wrote {README}")
+
+
+def _filled(block: str, match: re.Match[str]) -> str:
+    return f"{match[1]}{block}{match[3]}"
 
 
 def _print_models(found: Sequence[Residual]) -> None:

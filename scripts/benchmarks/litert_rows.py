@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import functools
-import sys
 from pathlib import Path
 from typing import Literal, NamedTuple
+
+from published import litert_graphs
 
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.latency.cost import operator_times
@@ -121,10 +122,6 @@ def rows() -> tuple[Row, ...]:
 @functools.cache
 def works(graph: str, arithmetic: Arithmetic) -> tuple[Work, ...]:
     """What the operators of a published model have to do."""
-    if str(PUBLISHED) not in sys.path:
-        sys.path.insert(0, str(PUBLISHED))
-    import litert_graphs
-
     return work_of(parse_tflite(litert_graphs.build(graph, arithmetic)))
 
 
@@ -166,16 +163,17 @@ def section(
 
 def _arithmetic(costs: Costs, arithmetic: Arithmetic) -> ArithmeticLatency:
     # XNNPACK's kernels for Arm compute four to six positions by eight to sixteen channels.
-    tiles = {"call_ns": costs.call, "tile_rows": 4, "tile_columns": (8,)}
+    def tiled(mac_ps: float) -> OperatorCost:
+        return OperatorCost(mac_ps=mac_ps, call_ns=costs.call, tile_rows=4, tile_columns=(8,))
 
     def each(factor: float) -> OperatorCost:
         return OperatorCost(output_ps=factor * costs.depthwise, call_ns=costs.call)
 
     window = OperatorCost(mac_ps=costs.depthwise, call_ns=costs.call)
     operators = {
-        "conv": OperatorCost(mac_ps=costs.mac, **tiles),
-        "conv_1x1": OperatorCost(mac_ps=costs.mac, **tiles),
-        "gemv": OperatorCost(mac_ps=GEMV * costs.mac, **tiles),
+        "conv": tiled(costs.mac),
+        "conv_1x1": tiled(costs.mac),
+        "gemv": tiled(GEMV * costs.mac),
         "depthwise": OperatorCost(mac_ps=costs.depthwise, call_ns=costs.call, tile_columns=(8,)),
         "elementwise": each(1.0),
         "other": each(1.0),

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,8 @@ def photo(shape: tuple[int, int], seed: int) -> np.ndarray[Any, Any]:
     patches = rng.integers(0, 256, (shape[0] // 100 + 1, shape[1] // 100 + 1, 3), np.int16)
     image = patches.repeat(100, 0).repeat(100, 1)[: shape[0], : shape[1]]
     noise = rng.integers(-20, 21, (*shape, 3), np.int16)
-    return np.clip(image + noise, 0, 255).astype(np.uint8)
+    made: np.ndarray[Any, Any] = np.clip(image + noise, 0, 255).astype(np.uint8)
+    return made
 
 
 def save_model(path: Path) -> None:
@@ -161,7 +163,7 @@ def helpers(process: Path) -> int:
     return sum(resident(child, "VmRSS") + helpers(child) for child in started)
 
 
-WORK = {"prepare": prepare, "baseline": baseline, "compress": squeeze}
+WORK: dict[str, Callable[..., None]] = {"prepare": prepare, "baseline": baseline, "compress": squeeze}
 
 
 def measure(work: str, *arguments: str) -> list[dict[str, Any]]:

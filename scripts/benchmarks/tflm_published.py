@@ -16,9 +16,10 @@ from tflm_counts import Coefficients, fit_core, interpreter
 
 from edgesqueeze.graph.read import parse_tflite
 from edgesqueeze.latency.nnls import nnls
-from edgesqueeze.latency.tflm_features import RATES, Rate, float_features_of
+from edgesqueeze.latency.tflm_features import RATES, float_features_of
 from edgesqueeze.latency.tflm_model import Model, counted_core, cycles, inference, layer_of
 from edgesqueeze.latency.work import Work, work_of
+from edgesqueeze.target.latency import Rate
 from edgesqueeze.target.load import load_target
 from edgesqueeze.target.records import Cpu
 
