@@ -14,7 +14,7 @@ class Finding(Record):
 
     Attributes:
         code: stable name in kebab-case, for programs that read the report.
-        subject: what it is about: a layer, a tensor, an input, an operator.
+        subject: what the finding is about: a layer, a tensor, an input, an operator.
         message: one or two sentences for a person.
         severity: ``note`` (as intended, worth knowing), ``warning`` (look at it) or ``error``.
     """

@@ -18,9 +18,9 @@ class Range(Record):
     """A figure that is not known exactly.
 
     Attributes:
-        estimate: the most likely value.
-        low: the lowest that is plausible.
-        high: the highest that is plausible.
+        estimate: most likely value.
+        low: lowest value that is plausible.
+        high: highest value that is plausible.
     """
 
     estimate: float

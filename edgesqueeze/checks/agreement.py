@@ -24,8 +24,8 @@ class Accuracy(Record):
     Attributes:
         metric: ``accuracy`` (share of right classes, 0 to 1; higher is better), or
             ``mean_absolute_error`` in the labels' unit (lower is better).
-        original: of the float original; None when it was not given.
-        compressed: of the .tflite.
+        original: the float original's accuracy or error; None when the original was not given.
+        compressed: the .tflite's accuracy or error.
     """
 
     metric: Literal["accuracy", "mean_absolute_error"]
@@ -37,15 +37,16 @@ class OutputFidelity(Record):
     """How one output of the .tflite compares with the original's.
 
     Attributes:
-        output: position among the outputs.
-        task: how it was read: ``classes`` (scores in the last dimension), ``binary`` (one score) or
+        output: position among the model's outputs, from 0.
+        task: how the output was read: ``classes`` (scores in the last dimension), ``binary`` (one score) or
             ``values`` (anything else).
-        top1_agreement: share of samples on which both choose the same class; None for ``values`` and
-            without an original.
-        normalized_error: root mean square difference over the original's standard deviation; None when
-            the original is constant or was not given.
-        max_error: largest absolute difference, in the output's unit; None without an original.
-        accuracy: against the labels; None without labels.
+        top1_agreement: share of samples on which both models choose the same class, 0 to 1; None for
+            ``values`` and without an original.
+        normalized_error: root mean square difference from the original, over the original's standard
+            deviation; None when the original is constant or was not given.
+        max_error: largest absolute difference from the original, in the output's unit; None without an
+            original.
+        accuracy: how well both models match the labels; None without labels.
     """
 
     output: int
@@ -60,8 +61,8 @@ class Fidelity(Record):
     """How a .tflite compares with its float original, and with the labels.
 
     Attributes:
-        samples: how many samples the figures rest on.
-        outputs: one entry per output.
+        samples: number of samples that the figures rest on.
+        outputs: one entry for each output of the model, in the model's order.
     """
 
     samples: int

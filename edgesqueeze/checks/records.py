@@ -13,12 +13,12 @@ class LayerDifference(Record):
     """What one operator, run alone on the reference's values, is off.
 
     Attributes:
-        operator: position in the graph.
-        kind: the operator's name.
-        tensor: the name of its output.
-        max_lsb: largest difference in steps of the output's scale; None for a float output.
-        max_relative: largest difference over the largest value; None for an integer output.
-        within_tolerance: whether rounding explains it.
+        operator: position of the operator in the graph, from 0.
+        kind: the operator's name, as in the TFLite schema.
+        tensor: name of the operator's output tensor.
+        max_lsb: largest difference of the output, in integer steps (LSB); None for a float output.
+        max_relative: largest difference over the output's largest value; None for an integer output.
+        within_tolerance: whether rounding explains the difference.
     """
 
     operator: int
@@ -33,20 +33,23 @@ class RuntimeParity(Record):
     """How one runtime's outputs compare with the reference's.
 
     Attributes:
-        runtime: its name.
-        title: its name for a person.
-        status: ``reference``; ``identical`` to it; ``rounding`` (differs, explained); ``broken`` (differs,
-            and rounding does not explain it); ``unsupported`` (it cannot run this model); ``unavailable``
-            (it cannot run here).
-        ok: False if parity is broken, or if a runtime that was asked for by name cannot run the model.
+        runtime: name of the runtime, as ``--runtime`` takes it.
+        title: name of the runtime for a person.
+        status: ``reference``; ``identical`` to the reference; ``rounding`` (differs, explained); ``broken``
+            (differs, and rounding does not explain it); ``unsupported`` (the runtime cannot run this model);
+            ``unavailable`` (the runtime cannot run here).
+        ok: false if parity is broken, or if a runtime that was asked for by name cannot run the model.
         reason: why the status is what it is; may be empty.
-        max_lsb: largest difference of outputs in steps of the output's scale; None for float outputs.
-        mean_lsb: mean of the absolute differences in steps.
-        max_relative: for float outputs, the largest difference over the reference's largest value.
+        max_lsb: largest difference of the outputs, in integer steps (LSB); None for float outputs.
+        mean_lsb: mean absolute difference of the outputs, in integer steps (LSB); None for float outputs.
+        max_relative: largest difference of float outputs, over the reference's largest value; None for
+            integer outputs.
         differing_share: share of output values that differ, 0 to 1.
-        top1_agreement: share of samples with the same class, 0 to 1; None where the output has no classes.
-        first_divergence: the first operator that computes something else than the reference does.
-        worst_layer: the operator that alone is off most.
+        top1_agreement: share of samples on which the runtime chooses the reference's class, 0 to 1; None
+            where the output has no classes.
+        first_divergence: the first operator that alone computes something else than the reference does; None
+            if none does, or if the operators could not be run alone.
+        worst_layer: the operator that alone is furthest off the reference; None as for ``first_divergence``.
     """
 
     runtime: str
@@ -67,12 +70,12 @@ class Parity(Record):
     """One model on several runtimes.
 
     Attributes:
-        schema_version: of this record as JSON.
-        reference: the runtime that the others are compared with.
-        samples: how many inferences the figures rest on.
-        tolerance_lsb: what one operator alone may be off.
-        ok: whether every row is.
-        runtimes: the reference first.
+        schema_version: version of the form of this document; it rises when a field changes its meaning.
+        reference: name of the runtime that the others are compared with.
+        samples: number of inferences that the figures rest on.
+        tolerance_lsb: how far one operator, run alone, may be off the reference, in steps of an 8-bit output.
+        ok: whether parity holds on every runtime.
+        runtimes: one entry for each runtime, the reference first.
     """
 
     schema_version: Literal[1] = 1

@@ -45,7 +45,8 @@ class Pieces:
     """A model whose operators no longer feed each other.
 
     Attributes:
-        model: every operator's data inputs are graph inputs and every computed tensor is a graph output.
+        model: the model, with every operator's data inputs as graph inputs and every computed tensor as a
+            graph output.
         feeds: for each graph input after the original ones, the tensor of the original whose value it takes.
         tensors: the original tensor of each graph output.
     """

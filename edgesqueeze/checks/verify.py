@@ -39,16 +39,16 @@ class Verification(Record):
     """Everything that ``edgesqueeze verify`` finds out.
 
     Attributes:
-        schema_version: of this record as JSON.
-        model: the .tflite's name.
-        sha256: of the .tflite.
-        data: whether the inputs were given, or random.
-        samples: how many of them were used.
+        schema_version: version of the form of this document; it rises when a field changes its meaning.
+        model: name of the .tflite file, without its suffix.
+        sha256: SHA-256 of the .tflite file, in hexadecimal.
+        data: whether the inputs were ``given``, or ``random``.
+        samples: number of samples that were used.
         ok: whether parity holds on all runtimes.
-        parity: the model on several runtimes.
-        fidelity: the model against its original or the labels, run on ``parity.reference``; None when
-            neither was given.
-        findings: signs of trouble, and what was not looked at.
+        parity: how the model's outputs on several runtimes compare.
+        fidelity: how the model, run on ``parity.reference``, compares with its original or the labels; None
+            when neither was given.
+        findings: signs of trouble, and what was not looked at and why.
     """
 
     schema_version: Literal[1] = 1

@@ -53,15 +53,15 @@ class Demonstration(Record):
     """What ``demo`` did, as ``demo --json`` prints it.
 
     Attributes:
-        schema_version: of this document.
+        schema_version: version of the form of this document; it rises when a field changes its meaning.
         ok: whether the model fits the target and all runtimes agree.
-        out: the folder that the files are in.
-        train_samples: digits to train on.
-        test_samples: other digits, that the result is judged by.
-        seconds: how long each step took, by its name.
+        out: path of the folder that the files are in.
+        train_samples: number of digits that the model was trained on.
+        test_samples: number of other digits, by which the result is judged.
+        seconds: time that each step took, in seconds, by the step's name.
         commands: the command line of each step after the training.
-        report: of ``compress``.
-        verification: of ``verify``.
+        report: the report of ``edgesqueeze compress``.
+        verification: the result of ``edgesqueeze verify``.
     """
 
     schema_version: Literal[1] = 1
@@ -90,8 +90,8 @@ class Paths:
     """Where the demo's files are.
 
     Attributes:
-        model: the trained model.
-        data: the digits.
+        model: file of the trained model.
+        data: file of the digits.
         compressed: the folder that ``compress`` writes.
     """
 

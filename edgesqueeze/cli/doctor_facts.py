@@ -25,12 +25,12 @@ class Package(NamedTuple):
     """A Python package that EdgeSqueeze uses.
 
     Attributes:
-        name: as it is installed.
-        part: what needs it; without a ``core`` package nothing works.
-        minimum: the oldest version that is supported.
-        below: the first version that is not, or empty.
-        enables: what it is for.
-        install: the command that installs it.
+        name: name by which it is installed.
+        part: what needs the package; without a ``core`` package nothing works.
+        minimum: oldest version that is supported.
+        below: first version that is not supported, or empty.
+        enables: what the package is used for.
+        install: command that installs the package.
     """
 
     name: str
@@ -112,13 +112,13 @@ class Component(Record):
     """One thing that may be installed.
 
     Attributes:
-        name: of the package or program.
+        name: name of the package or program.
         part: ``core`` (nothing works without it), ``runtime``, ``compress``, ``demo`` or ``tool``.
         state: ``ok``, ``missing``, ``too old`` or ``too new``.
-        version: what is installed; None if it is missing or does not tell.
-        wanted: versions that are supported; empty for any.
-        enables: what it is for.
-        install: the command that installs it.
+        version: version that is installed; None if it is missing or does not tell.
+        wanted: versions that are supported; empty if any is.
+        enables: what the package or program is used for.
+        install: command that installs the package or program.
     """
 
     name: str
@@ -131,14 +131,14 @@ class Component(Record):
 
 
 class Diagnosis(Record):
-    """All components.
+    """What is installed, what is missing, and what that means.
 
     Attributes:
-        schema_version: of this record as JSON.
-        edgesqueeze: its version.
-        python: the interpreter's version.
-        platform: operating system and processor.
-        components: everything that is used, in order of importance.
+        schema_version: version of the form of this document; it rises when a field changes its meaning.
+        edgesqueeze: version of EdgeSqueeze that is installed.
+        python: version of the Python interpreter.
+        platform: operating system and processor of this computer.
+        components: every package and program that is used, in order of importance.
     """
 
     schema_version: Literal[1] = 1

@@ -21,8 +21,9 @@ class TensorInfo(Record):
     """An input or output of the model.
 
     Attributes:
-        name: as in the file.
-        shape: with -1 for a dimension that is open until the model is loaded, as the batch mostly is.
+        name: the tensor's name in the file.
+        shape: the tensor's shape, with -1 for a dimension that is open until the model is loaded, as the
+            batch mostly is.
         dtype: NumPy name of the element type.
         scale: real size of one integer step; None for a float tensor.
         zero_point: the integer that stands for zero; None for a float tensor.
@@ -36,20 +37,23 @@ class TensorInfo(Record):
 
 
 class OperatorInfo(Record):
-    """One operator.
+    """One operator of the model.
 
     Attributes:
-        subgraph: position of its graph; 0 is the one that runs.
-        index: its position in the graph: the order of execution.
-        kind: builtin name, or a custom operator's own.
-        output_shape: of its first output, an open dimension as 1; empty if it has none.
-        output_dtype: of its first output.
-        macs: multiply-accumulates of one inference.
-        weights_bytes: its weights, biases and other real-valued constants; what a second operator shares
-            counts for the first.
-        sparsity: share of zero weights, biases left out; None without weights.
-        distinct_values: different weights in its largest-counting tensor; None without weights.
-        distinct_values_per_channel_max: the same for one output channel.
+        subgraph: position of the operator's graph, from 0; the first is the one that runs.
+        index: position of the operator in its graph, from 0: the order of execution.
+        kind: the operator's name as in the TFLite schema, or a custom operator's own.
+        output_shape: shape of the operator's first output, an open dimension as 1; empty if there is none.
+        output_dtype: NumPy name of the element type of the operator's first output; empty if there is none.
+        macs: multiply-accumulates of the operator in one inference.
+        weights_bytes: bytes of the operator's weights, biases and other real-valued constants; what a second
+            operator shares counts for the first.
+        sparsity: share of the operator's weights that are zero, 0 to 1, biases left out; None without
+            weights.
+        distinct_values: number of different weights, in the weight tensor that has most; None without
+            weights.
+        distinct_values_per_channel_max: number of different weights in one output channel, in the channel
+            that has most; None without weights.
     """
 
     subgraph: int
@@ -68,10 +72,10 @@ class Totals(Record):
     """Sums over the whole model.
 
     Attributes:
-        operators: how many operators there are.
+        operators: number of operators in the whole file.
         macs: multiply-accumulates of one inference; each subgraph counts as run once.
-        weights: elements of all weights, biases left out.
-        sparsity: share of them that stands for zero; None without weights.
+        weights: number of elements of all weights, biases left out.
+        sparsity: share of all weights that are zero, 0 to 1; None without weights.
     """
 
     operators: int
@@ -84,19 +88,22 @@ class Inspection(Record):
     """Everything that ``edgesqueeze inspect`` tells.
 
     Attributes:
-        schema_version: of this record as JSON.
-        model: the file's stem.
-        sha256: of the file.
-        description: the file's own description.
+        schema_version: version of the form of this document; it rises when a field changes its meaning.
+        model: name of the .tflite file, without its suffix.
+        sha256: SHA-256 of the .tflite file, in hexadecimal.
+        description: what the file says about itself.
         quantization: how the operators with weights are quantized.
-        sizes, totals: of the whole file.
-        subgraphs: how many graphs it has; only operators of the first always run.
-        inputs, outputs: of the first graph.
-        operators: of all graphs, in order.
-        weights: every constant of real numbers.
-        float_operators: indices, in the first graph, of float operators of an otherwise integer model.
-        fit: whether it fits a target; None if none was named.
-        findings: what is worth a look.
+        sizes: sizes of the whole file, in bytes.
+        totals: counts over the whole file.
+        subgraphs: number of graphs in the file; only the operators of the first always run.
+        inputs: input tensors of the first graph, in its order.
+        outputs: output tensors of the first graph, in its order.
+        operators: the operators of all graphs, in the order of execution.
+        weights: statistics of every constant of real numbers.
+        float_operators: positions, in the first graph, of the float operators of a model that is otherwise
+            integer.
+        fit: whether the model fits the target; None if no target was named.
+        findings: what is worth a look: operators or types that may cause trouble.
     """
 
     schema_version: Literal[1] = 1

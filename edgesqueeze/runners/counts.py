@@ -11,8 +11,9 @@ class FlashCaches:
     """Caches beside the flash, which the plugin imitates.
 
     Attributes:
-        code_bytes: for instructions; a multiple of 64.
-        data_bytes: for constant data; a multiple of 64, or 0 if these share the cache for instructions.
+        code_bytes: size of the cache for instructions, in bytes; a multiple of 64.
+        data_bytes: size of the cache for constant data, in bytes; a multiple of 64, or 0 if constants share
+            the cache for instructions.
     """
 
     code_bytes: int = 1024
@@ -25,10 +26,10 @@ class Block:
 
     Attributes:
         layer: index of the layer; -1 for what comes before the first.
-        first: address of the first instruction.
-        last: address of the last one.
-        successor: address of what ran behind it; 0 where the count ends.
-        count: how often that happened.
+        first: address of the block's first instruction.
+        last: address of the block's last instruction.
+        successor: address of what ran behind the block; 0 where the count ends.
+        count: how often the block ran, followed by that successor.
     """
 
     layer: int
@@ -43,9 +44,9 @@ class Counts:
     """What was executed in one inference.
 
     Attributes:
-        blocks: all instructions.
+        blocks: all blocks of instructions that ran.
         code_lines: layer -> how many lines of 16 bytes of instructions were not in the cache.
-        data_lines: the same for constant data.
+        data_lines: layer -> how many lines of 16 bytes of constant data were not in the cache.
     """
 
     blocks: tuple[Block, ...]

@@ -16,10 +16,10 @@ class ElfSizes:
     """Bytes that a model takes, without the harness around it and without its arena.
 
     Attributes:
-        code: instructions: the model, its kernels, and what they use of the C library.
-        weights: constant data of the layers: weights and parameters of channels.
-        constants: all other constant data, and the start values of variables.
-        variables: RAM for variables.
+        code: bytes of instructions: the model, its kernels, and what they use of the C library.
+        weights: bytes of the layers' constant data: weights and parameters of channels.
+        constants: bytes of all other constant data, and of the start values of variables.
+        variables: bytes of RAM for variables.
     """
 
     code: int

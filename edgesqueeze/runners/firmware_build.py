@@ -29,11 +29,11 @@ class Firmware:
     """A program for an emulated board.
 
     Attributes:
-        source: the model in it.
-        processor: what it was compiled for.
+        source: the generated model that is in the firmware.
+        processor: the processor that the firmware was compiled for.
         elf: path of the linked file.
         flags: options that the sources were compiled with.
-        compiler: what compiled them.
+        compiler: the compiler that was used.
     """
 
     source: NativeSource

@@ -40,8 +40,8 @@ class HostProgram:
     """A model as a program of this machine.
 
     Attributes:
-        source: what it was made from.
-        path: of the executable file.
+        source: the generated model that the program was made from.
+        path: path of the executable file.
     """
 
     source: NativeSource

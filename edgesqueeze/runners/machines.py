@@ -24,9 +24,9 @@ class Machine:
     """A board of QEMU.
 
     Attributes:
-        name: as ``-machine`` takes it.
-        core: of its processor.
-        code: memory that it starts from.
+        name: the machine's name, as ``-machine`` takes it.
+        core: name of the machine's processor core.
+        code: memory that the machine starts from.
         data: memory for data and the stack.
         large: memory for weights and activations.
     """

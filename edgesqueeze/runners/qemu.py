@@ -43,9 +43,9 @@ class Run:
 
     Attributes:
         outputs: per inference the arrays of the model's outputs.
-        stack_bytes: the deepest stack of an inference, found by painting.
+        stack_bytes: bytes of the deepest stack of an inference, found by painting.
         counts: what was executed in the first inference; None unless it was asked for.
-        emulator: QEMU.
+        emulator: the emulator that ran the firmware, QEMU.
     """
 
     outputs: list[Arrays]

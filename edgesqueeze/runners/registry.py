@@ -23,12 +23,12 @@ class Runner:
 
     Attributes:
         name: what the command line and reports call it.
-        title: the same for a person.
-        available: None, or why it cannot run here and what to install.
-        run: see ``edgesqueeze.runners`` for what goes in and comes out. It raises UnsupportedModelError
-            for a model that the runtime cannot load or run.
-        exact: whether it promises the reference's very bits.
-        by_default: whether ``verify`` takes it when no runtime is named.
+        title: what a person calls it.
+        available: None, or why the runtime cannot run here and what to install.
+        run: runs inferences; ``edgesqueeze.runners`` says what goes in and comes out. It raises
+            UnsupportedModelError for a model that the runtime cannot load or run.
+        exact: whether the runtime promises the reference's very bits.
+        by_default: whether ``verify`` takes the runtime when none is named.
     """
 
     name: str

@@ -39,9 +39,9 @@ class ArenaUse(NamedTuple):
     """Memory that TFLM needs on this host, in bytes.
 
     Attributes:
-        bytes: the smallest arena that works, a multiple of 16.
-        head_bytes: the part for activations and scratch memory, which operators share.
-        tail_bytes: the part that lasts as long as the interpreter; pointers in it are 64 bits wide.
+        bytes: size of the smallest arena that works, a multiple of 16.
+        head_bytes: size of the part for activations and scratch memory, which operators share.
+        tail_bytes: size of the part that lasts as long as the interpreter; pointers in it are 64 bits wide.
     """
 
     bytes: int

@@ -22,9 +22,9 @@ class Program:
     """A program that is not part of EdgeSqueeze.
 
     Attributes:
-        names: what it may be called; the first that is found is used.
-        title: the same for a person.
-        packages: the Debian packages that install it.
+        names: file names that the program may have; the first that is found is used.
+        title: what a person calls the program.
+        packages: the Debian packages that install the program.
     """
 
     names: tuple[str, ...]
@@ -50,8 +50,8 @@ class Tool:
     """A program as it was found.
 
     Attributes:
-        path: of the file.
-        version: the first line of what it says about itself.
+        path: path of the program's file.
+        version: the first line of what the program says about itself.
     """
 
     path: str
