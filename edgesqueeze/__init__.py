@@ -32,6 +32,7 @@ Devices
     list_targets     all profiles
     load_target      one, by name or from a file
     Target           a profile: what a device has
+    fit_to           whether a .tflite fits a target
     check_fit        whether a model's needs fit a target
     needs_of         what a model needs
     ModelNeeds       the same as a record
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
     from edgesqueeze.recipe import parse_recipe as parse_recipe
     from edgesqueeze.report.report import Report as Report
     from edgesqueeze.runners.arena import find_arena as find_arena
+    from edgesqueeze.runners.memory import fit_to as fit_to
     from edgesqueeze.runners.samples import EvalData as EvalData
     from edgesqueeze.target.fit import Fit as Fit
     from edgesqueeze.target.fit import ModelNeeds as ModelNeeds
@@ -148,6 +150,7 @@ _PUBLIC = {
     "emit_tflm": Lazy("edgesqueeze.emit.tflm:emit_tflm"),
     "emulate": Lazy("edgesqueeze.timing.emulate:emulate"),
     "find_arena": Lazy("edgesqueeze.runners.arena:find_arena"),
+    "fit_to": Lazy("edgesqueeze.runners.memory:fit_to"),
     "list_targets": Lazy("edgesqueeze.target.load:list_targets"),
     "load_recipe": Lazy("edgesqueeze.recipe:load_recipe"),
     "load_target": Lazy("edgesqueeze.target.load:load_target"),

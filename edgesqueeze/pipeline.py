@@ -23,7 +23,8 @@ from edgesqueeze.base.given import expect, path_of
 from edgesqueeze.base.output import staged
 from edgesqueeze.checks.agreement import fidelity
 from edgesqueeze.checks.verify import trouble_on
-from edgesqueeze.emit.native.for_target import NATIVE_METHOD, emit_for
+from edgesqueeze.emit.native.for_target import native_needs, try_for
+from edgesqueeze.emit.native.records import Refused
 from edgesqueeze.emit.tflm import emit_tflm
 from edgesqueeze.errors import (
     AccuracyError,
@@ -37,7 +38,7 @@ from edgesqueeze.graph.stats import sizes, weight_stats
 from edgesqueeze.recipe import Recipe, as_recipe
 from edgesqueeze.report.report import ModelInfo, Report, SizeReport, Stage, accuracy_of, chance_level
 from edgesqueeze.runners.arena import find_arena
-from edgesqueeze.runners.memory import measured_arena
+from edgesqueeze.runners.memory import needs_on
 from edgesqueeze.squeeze import set_seed
 from edgesqueeze.squeeze.data.check import readable_samples
 from edgesqueeze.squeeze.data.load import Data, load_data
@@ -51,7 +52,7 @@ from edgesqueeze.squeeze.passes.fold import fold
 from edgesqueeze.squeeze.passes.promises import check_promises
 from edgesqueeze.squeeze.passes.prune import finish_pruning, prunable
 from edgesqueeze.squeeze.passes.selection import select
-from edgesqueeze.target.fit import check_fit, raise_if_unfit
+from edgesqueeze.target.fit import NATIVE, check_fit, raise_if_unfit
 from edgesqueeze.target.load import as_target
 from edgesqueeze.target.needs import needs_of
 from edgesqueeze.target.records import Target
@@ -314,22 +315,34 @@ def _train(job: _Job, student: Any, teacher: Any, steps: int, stage: str) -> dic
 
 
 def _emit(job: _Job, tflite: TfliteModel) -> Mapping[str, Any]:
-    """Firmware sources and the arena, for a microcontroller: C++ for TFLM, or C where the target says so."""
+    """Firmware sources and what they need: C where the target runs that, else C++ for microcontrollers."""
+    if job.target.runtime.name == NATIVE:
+        return _emit_native(job, tflite)
     if not job.target.is_mcu:
         job.log.skip("emit", f"{job.target.name} loads the .tflite itself")
         return {}
     try:
         with job.log.stage("emit"):
-            if job.target.runtime.name == "c":
-                native = emit_for(tflite, job.target)
-                files = {f"{NATIVE_FOLDER}/{name}": text for name, text in native.files.items()}
-                return {"files": files, "known": (native.arena_bytes, NATIVE_METHOD)}
             source = emit_tflm(tflite, find_arena(tflite, job.target.cpu.core))
     except (MissingToolError, RequirementError, UnsupportedModelError) as error:
         # What TFLM lacks is the fit's business; the model and the report are still worth having.
         job.log.skip("emit", error.problem)
         return {}
-    return {"files": source.files, "known": (source.arena.bytes, source.arena.method)}
+    return {"files": source.files, "needs": needs_of(tflite, source.arena.bytes, source.arena.method)}
+
+
+def _emit_native(job: _Job, tflite: TfliteModel) -> Mapping[str, Any]:
+    """C without a runtime. What the generator refuses is a part of the needs, and the fit's business."""
+    with job.log.stage("emit") as stage:
+        made = try_for(tflite, job.target)
+        needs = native_needs(tflite, made)
+        if isinstance(made, Refused):
+            stage["skipped"] = f"native C does not take the model: {made.refusals[0]}"
+            return {"needs": needs}
+        return {
+            "files": {f"{NATIVE_FOLDER}/{name}": text for name, text in made.files.items()},
+            "needs": needs,
+        }
 
 
 def _judge(job: _Job, squeezed: Any, tflite: TfliteModel, sources: Mapping[str, Any]) -> Compressed:
@@ -343,8 +356,8 @@ def _judge(job: _Job, squeezed: Any, tflite: TfliteModel, sources: Mapping[str, 
         log.findings += trouble_on(tflite, seen.first, [one[:rows] for one in seen.original])
         log.findings += chance_level(compared, seen.original)
     with log.stage("fit"):
-        known = sources.get("known") or measured_arena(tflite, job.target)
-        fit = check_fit(job.target, needs_of(tflite, *known))
+        needs = sources.get("needs") or needs_on(tflite, job.target)
+        fit = check_fit(job.target, needs)
         log.findings += fit.findings
     parameters = job.loaded.model.count_params()
     measured = sizes(tflite)
@@ -369,7 +382,7 @@ def _judge(job: _Job, squeezed: Any, tflite: TfliteModel, sources: Mapping[str, 
             float_bytes=4 * parameters,
             tflite_bytes=measured.tflite_bytes,
             tflite_deflate_bytes=measured.tflite_deflate_bytes,
-            arena_bytes=known[0] if "known" in sources else None,
+            arena_bytes=needs.arena_bytes if "needs" in sources else None,
         ),
         fit=fit,
         findings=tuple(log.findings),

@@ -20,6 +20,7 @@ from edgesqueeze.pipeline import compress, fill_preferences, raise_if_not_ok
 from edgesqueeze.recipe import Recipe, parse_recipe
 from edgesqueeze.runners import litert
 from edgesqueeze.target.load import load_target, parse_target, shipped_folder
+from runtime_tests.support.native_board import write_native_board
 from runtime_tests.support.tiny_keras import (
     assert_sparse,
     conv2d,
@@ -271,14 +272,30 @@ def test_a_model_that_does_not_fit_is_written_and_reported(tmp_path, by_path):
 
 
 def test_a_target_that_runs_native_c_gets_a_folder_of_it(tmp_path):
-    text = (shipped_folder() / "nucleo-f446re.toml").read_text()
-    board = tmp_path / "board.toml"
-    board.write_text(text.replace('name = "tflm"', 'name = "c"').replace('also = ["c"]', 'also = ["tflm"]'))
+    board = write_native_board(tmp_path)
     found = compress(dense(), target=str(board), data=X, out=tmp_path / "out", recipe=_recipe(PLAIN))
     assert "firmware/kernels/es_fully_connected_s8.c" in found.report.files
     assert (tmp_path / "out" / "firmware" / "Makefile").is_file()
     assert found.report.sizes.arena_bytes == found.report.fit.ram.needed_bytes
     assert "planned" in found.report.fit.ram.method
+    assert found.report.fit.flash.parts["model"] < found.report.sizes.tflite_bytes
+
+
+def test_a_model_that_native_c_refuses_does_not_fit(tmp_path):
+    board, out = write_native_board(tmp_path), tmp_path / "out"
+    recipe = _recipe(PLAIN, quantize={"mode": "int16x8"})
+    found = compress(dense(), target=str(board), data=X, out=out, recipe=recipe)
+    assert not found.report.ok
+    assert not found.sources
+    assert sorted(path.name for path in out.iterdir()) == ["model.keras", "model.tflite", "report.json"]
+    (stage,) = (one for one in found.report.stages if one.name == "emit")
+    assert "native C does not take the model" in stage.skipped
+    ops = found.report.fit.ops
+    assert (ops.runtime, ops.verdict, found.report.sizes.arena_bytes) == ("c", "does-not-fit", None)
+    assert "int16" in {one.kind: one.reason for one in ops.missing}["FULLY_CONNECTED"]
+    with pytest.raises(FitError, match="does not fit") as caught:
+        raise_if_not_ok(found.report)
+    assert caught.value.exit_code == 1
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,7 @@ def test_models_come_by_path(kind, model):
     assert es.read_tflite(path).name == "tiny"
     assert es.emit_native(path).name == "tiny"
     assert es.needs_of(path) == es.needs_of(es.read_tflite(path))
+    assert es.fit_to(path, "rpi4") == es.fit_to(es.read_tflite(path), "rpi4")
     assert es.predict(path, "rpi4").latency_ms.estimate > 0
     assert es.bench(path, "rpi4") == es.predict(path, "rpi4")
 
@@ -166,6 +167,8 @@ WRONG = {
     "emit_tflm": (lambda wrong: es.emit_tflm(wrong, None), "path of a .tflite"),
     "emit_tflm arena": (lambda wrong: es.emit_tflm(MODEL, wrong), "Arena"),
     "find_arena": (lambda wrong: es.find_arena(wrong), "path of a .tflite"),
+    "fit_to": (lambda wrong: es.fit_to(wrong, "rpi4"), "path of a .tflite"),
+    "fit_to target": (lambda wrong: es.fit_to(MODEL, wrong), "name of a target"),
     "needs_of": (lambda wrong: es.needs_of(wrong), "path of a .tflite"),
     "predict": (lambda wrong: es.predict(wrong, "rpi4"), "path of a .tflite"),
     "predict target": (lambda wrong: es.predict(MODEL, wrong), "name of a target"),

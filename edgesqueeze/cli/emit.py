@@ -13,7 +13,7 @@ from edgesqueeze.base.output import write_files
 from edgesqueeze.base.records import Record
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.emit.arena import Arena
-from edgesqueeze.emit.native.for_target import check_fit, emit_for
+from edgesqueeze.emit.native.for_target import emit_for
 from edgesqueeze.emit.native.kernels import portable_of
 from edgesqueeze.emit.native.records import NativeSource
 from edgesqueeze.emit.native.write import write_native
@@ -91,12 +91,12 @@ def emit(
 ) -> None:
     """Write MODEL.tflite as firmware sources, with the memory that it needs.
 
-    Exits with 1 if C without a runtime does not fit the target; nothing is written then.
+    Exits with 1 if C without a runtime does not take the model or does not fit the target; nothing is
+    written then.
     """
     target = load_target(target_name)
     if output_format == "c":
         native = emit_for(read_tflite(model), target, name=name)
-        check_fit(target, native)
         emission = _native_emission(native, target, model, out, write_native(out, native))
         click.echo(
             emission.model_dump_json(indent=2) if as_json else _native_summary(native, target, model, out)

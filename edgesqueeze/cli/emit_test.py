@@ -9,7 +9,7 @@ from edgesqueeze.emit.arena import Arena
 from edgesqueeze.errors import EdgeSqueezeError, FitError, OutputError, TfliteError, UsageError
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.target.load import list_targets
-from runtime_tests.support.tflite_builder import tiny_cnn
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense
 
 ARENA = Arena(
     bytes=2960, measured_bytes=2448, scratch_bytes=256, margin_bytes=256, measured_on="here", method="so"
@@ -140,4 +140,14 @@ def test_native_c_that_does_not_fit_is_not_written(tmp_path):
     result = invoke(tmp_path / "a.tflite", "--target", "nucleo-l4r5zi", "--format", "c", "--out", out)
     assert isinstance(result.exception, FitError)
     assert "RAM" in str(result.exception)
+    assert not out.exists()
+
+
+def test_what_native_c_refuses_is_a_failed_fit(tmp_path):
+    (tmp_path / "wide.tflite").write_bytes(tiny_dense(dtype="int16"))
+    out = tmp_path / "out"
+    result = invoke(tmp_path / "wide.tflite", "--target", "nucleo-l4r5zi", "--format", "c", "--out", out)
+    assert isinstance(result.exception, FitError)
+    assert result.exception.exit_code == 1
+    assert "operator FULLY_CONNECTED: operator 0: input_0 is int16, not int8" in str(result.exception)
     assert not out.exists()

@@ -163,6 +163,8 @@ def _print_fit(out: Console, fit: Fit) -> None:
         out.print(f"[dim]{name}: {escape(how)}[/dim]", soft_wrap=True)
     for missing in ops.missing:
         out.print(f"[red]missing[/red]: {escape(missing.kind)}: {escape(missing.reason)}", soft_wrap=True)
+    for problem in ops.problems:
+        out.print(f"[red]refused[/red]: {escape(problem)}", soft_wrap=True)
     # The lines above say already why RAM was not checked.
     tables.print_findings(out, (one for one in fit.findings if one.code != "ram-not-checked"))
 

@@ -13,7 +13,8 @@ from edgesqueeze.errors import TargetError, TfliteError
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import memory as target_fit
 from edgesqueeze.target.load import list_targets
-from runtime_tests.support.tflite_builder import tiny_cnn, tiny_residual, tiny_two_heads
+from runtime_tests.support.native_board import write_native_board
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
 
 MCU = next(target.name for target in list_targets() if target.runtime.name == "tflm")
 
@@ -78,7 +79,7 @@ def test_json(model):
 
 @pytest.mark.parametrize(("arena", "status"), [(1000, 0), (1 << 40, 1), (None, 0)])
 def test_a_target_decides_the_exit_status(monkeypatch, model, arena, status):
-    monkeypatch.setattr(target_fit, "measured_arena", lambda model, target: (arena, "as the test says"))
+    monkeypatch.setattr(target_fit, "_arena", lambda *_: (arena, "as the test says"))
     result = invoke(model, "--target", MCU)
     assert result.exit_code == status
     assert f"on {MCU} with tflm: {'does not fit' if status else 'fits'}" in result.stdout
@@ -86,6 +87,16 @@ def test_a_target_decides_the_exit_status(monkeypatch, model, arena, status):
     result = invoke(model, "--target", MCU, "--json")
     assert result.exit_code == status
     assert json.loads(result.stdout)["fit"]["ok"] is (status == 0)
+
+
+def test_what_native_c_refuses_does_not_fit(tmp_path):
+    (tmp_path / "wide.tflite").write_bytes(tiny_dense(dtype="int16"))
+    result = invoke(tmp_path / "wide.tflite", "--target", write_native_board(tmp_path))
+    assert result.exit_code == 1
+    assert "with c: does not fit" in result.stdout
+    words = "missing: FULLY_CONNECTED: operator 0: input_0 is int16, not int8 (1 more of this kind)"
+    assert words in result.stdout
+    assert "refused: input 'input_0' is int16 and not quantized at once" in result.stdout
 
 
 def test_wrong_input(model, tmp_path):

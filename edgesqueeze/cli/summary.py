@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from edgesqueeze.base.findings import Finding, Severity
     from edgesqueeze.report.report import Report
-    from edgesqueeze.target.fit import ResourceFit
+    from edgesqueeze.target.fit import OperatorFit, ResourceFit
 
 # More findings of one kind than this are counted instead of listed.
 LISTED = 6
@@ -56,15 +56,16 @@ def _rows(report: Report) -> Iterator[tuple[str, str, str, str]]:
         yield "error", "", f"{first.normalized_error:.2%}", said
     for name, part in (("flash", report.fit.flash), ("RAM", report.fit.ram)):
         yield f"{name} on {report.target}", "", *_resource(part)
-    missing = ", ".join(one.kind for one in report.fit.ops.missing)
-    total = len(report.fit.ops.needed)
-    needed = f"{total - len(report.fit.ops.missing)} of {total}"
-    yield (
-        f"operators in {report.fit.ops.runtime}",
-        "",
-        needed,
-        f"missing: {missing}" if missing else "all there",
-    )
+    yield _operators(report.fit.ops)
+
+
+def _operators(found: OperatorFit) -> tuple[str, str, str, str]:
+    missing = sorted({one.kind for one in found.missing})
+    needed = f"{len(found.needed) - len(missing)} of {len(found.needed)}"
+    said = [f"missing: {', '.join(missing)}"] if missing else [f"refused: {one}" for one in found.problems]
+    if found.verdict == "not-checked":
+        needed, said = "", ["not checked"]
+    return f"operators in {found.runtime}", "", needed, "; ".join(said) or "all there"
 
 
 def _accuracy(report: Report) -> tuple[str, str, str, str]:

@@ -1,5 +1,6 @@
 from edgesqueeze.base.findings import Finding
-from edgesqueeze.cli.summary import LISTED, short_names, shown_findings
+from edgesqueeze.cli.summary import LISTED, _operators, short_names, shown_findings
+from edgesqueeze.target.fit import MissingOperator, OperatorFit
 
 
 def test_short_names_are_the_layers():
@@ -43,3 +44,16 @@ def test_many_of_a_kind_are_counted():
     assert len(shown) == LISTED + 1
     assert shown[-1].message == "3 more clusters-missed; report.json has them all"
     assert shown[-1].severity == "warning"
+
+
+def operators(**changes):
+    values = {"verdict": "fits", "ok": True, "runtime": "c", "needed": ("ADD", "COS"), "available": 40}
+    return _operators(OperatorFit(**{**values, "missing": (), "method": "", **changes}))[1:]
+
+
+def test_operators_that_are_missing_are_counted_by_kind():
+    assert operators() == ("", "2 of 2", "all there")
+    missing = tuple(MissingOperator(kind="COS", reason=reason) for reason in ("int8", "int16"))
+    assert operators(missing=missing, problems=("2 subgraphs",)) == ("", "1 of 2", "missing: COS")
+    assert operators(problems=("2 subgraphs",)) == ("", "2 of 2", "refused: 2 subgraphs")
+    assert operators(verdict="not-checked", available=None) == ("", "", "not checked")

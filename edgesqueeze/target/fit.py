@@ -22,15 +22,18 @@ from edgesqueeze.target.runtimes import OPERATOR_SETS, OperatorSet, refusal
 
 Verdict = Literal["fits", "tight", "does-not-fit", "not-checked"]
 
+NATIVE = "c"
+"""The runtime that is generated with the model; its generator says what it has: ``ModelNeeds.answer``."""
+
 
 class OperatorNeed(Record):
     """One kind of operator in a model.
 
     Attributes:
         kind: builtin operator name, or a custom operator's own name.
-        activation: NumPy name of the element type of its first computed input; empty if unknown.
-        weights: element type of its constant weights; empty where there are none.
-        count: how many operators of this kind and these types there are.
+        activation: NumPy name of the element type of the first computed input; empty if unknown.
+        weights: NumPy name of the element type of the constant weights; empty where there are none.
+        count: number of operators of this kind with these types.
     """
 
     kind: str
@@ -39,21 +42,56 @@ class OperatorNeed(Record):
     count: int = Field(default=1, ge=1)
 
 
+class MissingOperator(Record):
+    """An operator that the runtime does not execute, and why.
+
+    Attributes:
+        kind: builtin operator name, or a custom operator's own name.
+        reason: why the runtime does not execute it.
+    """
+
+    kind: str
+    reason: str
+
+
+class RuntimeAnswer(Record):
+    """What a runtime said about a model that it was given: more than a table of its operators can say.
+
+    Attributes:
+        runtime: name of the runtime, as in target profiles.
+        available: number of operators that the runtime has.
+        missing: operators of the model that the runtime refuses.
+        problems: what else it refuses: inputs, outputs, subgraphs.
+        method: how the runtime was asked, for the report.
+    """
+
+    runtime: str
+    available: int = Field(ge=0)
+    missing: tuple[MissingOperator, ...] = ()
+    problems: tuple[str, ...] = ()
+    method: str
+
+
 class ModelNeeds(Record):
     """What a model asks of a target.
 
     Attributes:
-        model_bytes: size of the .tflite, or of the constants that native C keeps in flash.
-        operators: its operators, by kind and types.
-        inputs: element types of the inputs.
-        outputs: element types of the outputs.
-        arena_bytes: RAM for activations and scratch memory; None if nobody knows.
+        model_bytes: size of the .tflite, or of the constants that native C keeps in flash, in bytes; None if
+            nobody knows.
+        model_method: why ``model_bytes`` is not known, for the report.
+        operators: the model's operators, by kind and types.
+        inputs: NumPy names of the inputs' element types.
+        outputs: NumPy names of the outputs' element types.
+        arena_bytes: RAM for activations and scratch memory, in bytes; None if nobody knows.
         arena_method: how ``arena_bytes`` came about, for the report.
-        code_bytes: size of the code, where it was built; None: it is estimated where that is possible.
-        code_method: how ``code_bytes`` came about.
+        code_bytes: size of the code in bytes, where it was built; None: it is estimated where possible.
+        code_method: how ``code_bytes`` came about, for the report.
+        program_bytes: RAM for the program's variables and stack in bytes, where it was built; 0: not known.
+        answer: what the runtime said about the model; None: its operators are looked up in a table.
     """
 
-    model_bytes: int = Field(ge=0)
+    model_bytes: int | None = Field(ge=0)
+    model_method: str = ""
     operators: tuple[OperatorNeed, ...]
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
@@ -61,6 +99,8 @@ class ModelNeeds(Record):
     arena_method: str = ""
     code_bytes: int | None = Field(default=None, ge=0)
     code_method: str = ""
+    program_bytes: int = Field(default=0, ge=0)
+    answer: RuntimeAnswer | None = None
 
 
 class ResourceFit(Record):
@@ -69,12 +109,13 @@ class ResourceFit(Record):
     Attributes:
         verdict: ``fits``; ``tight`` if the estimate fits but its error does not; ``does-not-fit``; or
             ``not-checked``.
-        ok: false only if it does not fit.
-        needed_bytes: what is needed; None if unknown.
-        high_bytes: what is needed at worst, where a part is estimated; else as ``needed_bytes``.
-        available_bytes: the target's usable bytes; None where it has no such limit.
-        share_percent: needed of available, one decimal.
-        parts: what ``needed_bytes`` is made of.
+        ok: whether nothing speaks against it; false only if the verdict is ``does-not-fit``.
+        needed_bytes: memory that is needed, in bytes; null if unknown.
+        high_bytes: memory that is needed at worst, in bytes, where a part is estimated; else as
+            ``needed_bytes``.
+        available_bytes: memory that the target leaves to the model, in bytes; null where there is no limit.
+        share_percent: needed share of the available memory in percent, one decimal.
+        parts: bytes that make up ``needed_bytes``, by name of the part.
         method: how the figures came about.
     """
 
@@ -88,23 +129,17 @@ class ResourceFit(Record):
     method: str
 
 
-class MissingOperator(Record):
-    """An operator that the runtime does not execute, and why."""
-
-    kind: str
-    reason: str
-
-
 class OperatorFit(Record):
     """Whether the runtime has every operator.
 
     Attributes:
         verdict: ``fits``, ``does-not-fit`` or ``not-checked``.
-        ok: false only if one is missing.
+        ok: whether nothing speaks against it; false only if the verdict is ``does-not-fit``.
         runtime: name of the runtime.
         needed: kinds of operators in the model.
-        available: how many operators the runtime has; None if there is no table.
-        missing: what it does not execute.
+        available: number of operators that the runtime has; null if there is no table.
+        missing: operators of the model that the runtime does not execute.
+        problems: what else the runtime refuses: inputs, outputs, subgraphs.
         method: what was compared.
     """
 
@@ -114,6 +149,7 @@ class OperatorFit(Record):
     needed: tuple[str, ...]
     available: int | None
     missing: tuple[MissingOperator, ...]
+    problems: tuple[str, ...] = ()
     method: str
 
 
@@ -122,8 +158,10 @@ class Fit(Record):
 
     Attributes:
         target: name of the profile.
-        ok: whether nothing is missing.
-        flash, ram, ops: see there.
+        ok: whether flash, RAM and operators are all in order.
+        flash: flash that the model and the runtime's code need, and what there is of it.
+        ram: RAM that the activations need, and what there is of it.
+        ops: whether the runtime has the model's operators.
         findings: what does not stop the model but is worth knowing.
     """
 
@@ -141,7 +179,8 @@ def check_fit(target: str | Path | Target, needs: ModelNeeds, runtime: str | Non
     Args:
         target: the profile, its name or its path.
         needs: the model's needs.
-        runtime: one of the profile's ``runtime.name`` and ``runtime.also``; its ``name`` by default.
+        runtime: one of the profile's ``runtime.name`` and ``runtime.also``; its ``name`` by default. ``c``
+            is for every target: it needs a compiler only.
 
     Raises:
         UsageError: an argument of the wrong kind.
@@ -151,9 +190,12 @@ def check_fit(target: str | Path | Target, needs: ModelNeeds, runtime: str | Non
     expect(needs, ModelNeeds, "what a model needs, as ModelNeeds", "edgesqueeze.needs_of finds it out")
     runtime = runtime or target.runtime.name
     offered = (target.runtime.name, *target.runtime.also)
-    if runtime not in offered:
+    if runtime not in (*offered, NATIVE):
         raise TargetError(
-            f"target {target.name} does not run {runtime!r}", expected="one of " + ", ".join(offered)
+            f"target {target.name} does not run {runtime!r}",
+            expected=f"one of {', '.join(offered)}",
+            got=runtime,
+            hint="name another runtime, or add it to runtime.also in a profile of your own",
         )
     flash = _check_flash(target, needs, runtime)
     ram = _check_ram(target, needs)
@@ -164,7 +206,7 @@ def check_fit(target: str | Path | Target, needs: ModelNeeds, runtime: str | Non
         flash=flash,
         ram=ram,
         ops=ops,
-        findings=_findings(target, needs, flash, ram),
+        findings=_findings(target, needs, flash, ram, ops),
     )
 
 
@@ -180,7 +222,11 @@ def raise_if_unfit(fit: Fit) -> None:
     hints = ["quantize, prune or shrink the model, or choose a larger target"] if lines else []
     if not fit.ops.ok:
         lines += [f"operator {one.kind}: {one.reason}" for one in fit.ops.missing]
-        hints.append("replace the operators, or quantize so that the runtime has them")
+        lines += fit.ops.problems
+        hints.append(
+            "replace the layers that become these operators, quantize to types that the runtime has, or "
+            "choose another runtime"
+        )
     raise FitError(f"the model does not fit {fit.target}", got="; ".join(lines), hint="; ".join(hints))
 
 
@@ -191,9 +237,11 @@ def _over(name: str, part: ResourceFit) -> str:
 
 def _check_flash(target: Target, needs: ModelNeeds, runtime: str) -> ResourceFit:
     available = target.memory.usable_flash_bytes
-    if available is None:
-        return _judge({"model": needs.model_bytes}, needs.model_bytes, None, "files are loaded from storage")
+    if needs.model_bytes is None:
+        return _judge({}, None, available, needs.model_method or "the model's size is not known")
     parts = {"model": needs.model_bytes}
+    if available is None:
+        return _judge(parts, needs.model_bytes, None, "files are loaded from storage")
     if needs.code_bytes is not None:
         parts["runtime"] = needs.code_bytes
         return _judge(parts, sum(parts.values()), available, needs.code_method or "code as built")
@@ -211,10 +259,11 @@ def _check_ram(target: Target, needs: ModelNeeds) -> ResourceFit:
     if needs.arena_bytes is None:
         return _judge({}, None, available, needs.arena_method or "the arena's size is not known")
     parts = {"arena": needs.arena_bytes}
-    if not target.is_mcu:
-        parts["model"] = needs.model_bytes
+    if needs.program_bytes:
+        parts["program"] = needs.program_bytes
     method = f"arena {needs.arena_method}" if needs.arena_method else "arena as given"
-    if not target.is_mcu:
+    if not target.is_mcu and needs.model_bytes is not None:
+        parts["model"] = needs.model_bytes
         method += "; the file is loaded or mapped besides; the runtime's own memory is not counted"
     return _judge(parts, sum(parts.values()), available, method)
 
@@ -239,41 +288,60 @@ def _judge(parts: dict[str, int], high: int | None, available: int | None, metho
 
 
 def _check_operators(target: Target, needs: ModelNeeds, runtime: str) -> OperatorFit:
-    kinds = tuple(sorted({operator.kind for operator in needs.operators}))
+    answer = needs.answer
+    if answer is not None and answer.runtime == runtime:
+        return _operator_fit(needs, runtime, answer.available, answer.missing, answer.method, answer.problems)
     operators = _operator_set(target, runtime)
     if operators is None:
-        return OperatorFit(
-            verdict="not-checked",
-            ok=True,
-            runtime=runtime,
-            needed=kinds,
-            available=None,
-            missing=(),
-            method=f"there is no table of {runtime}'s operators; generating or running the model tells",
-        )
+        method = f"there is no table of {runtime}'s operators; running the model tells"
+        if runtime == NATIVE:
+            method = "generating the C tells, as emit, compress, inspect and edgesqueeze.fit_to do"
+        return _operator_fit(needs, runtime, None, (), method)
     reasons = {
         (operator.kind, refusal(operators, operator.kind, operator.activation, operator.weights))
         for operator in needs.operators
     }
     missing = tuple(MissingOperator(kind=kind, reason=why) for kind, why in sorted(reasons) if why)
+    available = len(operators.builtin) + len(operators.custom)
+    method = f"names and element types against the table of {operators.version}"
+    return _operator_fit(needs, runtime, available, missing, method)
+
+
+def _operator_fit(
+    needs: ModelNeeds,
+    runtime: str,
+    available: int | None,
+    missing: tuple[MissingOperator, ...],
+    method: str,
+    problems: tuple[str, ...] = (),
+) -> OperatorFit:
+    verdict: Verdict = "does-not-fit" if missing or problems else "fits"
     return OperatorFit(
-        verdict="does-not-fit" if missing else "fits",
-        ok=not missing,
+        verdict="not-checked" if available is None else verdict,
+        ok=not (missing or problems),
         runtime=runtime,
-        needed=kinds,
-        available=len(operators.builtin) + len(operators.custom),
+        needed=tuple(sorted({operator.kind for operator in needs.operators})),
+        available=available,
         missing=missing,
-        method=f"names and element types against the table of {operators.version}",
+        problems=problems,
+        method=method,
     )
 
 
 def _operator_set(target: Target, runtime: str) -> OperatorSet | None:
+    """The table of a runtime's operators; of C there is none, whatever a profile names."""
+    if runtime == NATIVE:
+        return None
     name = target.runtime.operators if runtime == target.runtime.name else runtime
     return OPERATOR_SETS.get(name)
 
 
-def _findings(target: Target, needs: ModelNeeds, flash: ResourceFit, ram: ResourceFit) -> tuple[Finding, ...]:
+def _findings(
+    target: Target, needs: ModelNeeds, flash: ResourceFit, ram: ResourceFit, ops: OperatorFit
+) -> tuple[Finding, ...]:
     found: list[Finding] = []
+    if ops.verdict == "not-checked":
+        found.append(_finding("operators-not-checked", ops.runtime, f"not checked: {ops.method}", "warning"))
     if ram.verdict == "not-checked":
         # Phones and boards with gigabytes rarely run out; a microcontroller does.
         severity: Literal["note", "warning"] = "warning" if target.is_mcu else "note"

@@ -5,7 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgesqueeze.errors import FitError, TargetError
-from edgesqueeze.target.fit import Fit, ModelNeeds, OperatorNeed, check_fit, raise_if_unfit
+from edgesqueeze.target.fit import (
+    Fit,
+    MissingOperator,
+    ModelNeeds,
+    OperatorNeed,
+    RuntimeAnswer,
+    check_fit,
+    raise_if_unfit,
+)
 from edgesqueeze.target.load import Target, list_targets, load_target
 
 KWS = (
@@ -146,6 +154,60 @@ def test_native_c(board: Target) -> None:
     assert (fit.ops.verdict, fit.ops.runtime) == ("not-checked", "c")
     assert fit.flash.parts == {"model": 53_736}
     assert "after a build" in fit.flash.method
+    assert "fit_to" in fit.ops.method
+    assert [(one.code, one.severity) for one in fit.findings] == [("operators-not-checked", "warning")]
+
+
+def test_what_native_c_has_is_the_generators_to_say(board: Target) -> None:
+    answer = RuntimeAnswer(
+        runtime="c",
+        available=37,
+        missing=(MissingOperator(kind="COS", reason="operator 3: not supported"),),
+        problems=("2 subgraphs: control flow",),
+        method="asked",
+    )
+    fit = check_fit(board, needs(answer=answer), runtime="c")
+    assert (fit.ok, fit.ops.ok, fit.ops.verdict) == (False, False, "does-not-fit")
+    assert (fit.ops.available, fit.ops.method) == (37, "asked")
+    text = message(fit)
+    assert "operator COS: operator 3: not supported; 2 subgraphs: control flow" in text
+    assert "choose another runtime" in text
+    assert check_fit(board, needs(answer=answer)).ops.runtime == "tflm"
+    assert check_fit(board, needs(answer=answer)).ok
+
+
+@pytest.mark.parametrize("problems", [(), ("2 subgraphs",)])
+def test_problems_alone_stop_a_model(board: Target, problems: tuple[str, ...]) -> None:
+    answer = RuntimeAnswer(runtime="c", available=37, problems=problems, method="asked")
+    fit = check_fit(board, needs(answer=answer), runtime="c")
+    assert fit.ok == fit.ops.ok == (not problems)
+
+
+def test_native_c_is_for_every_target() -> None:
+    fit = check_fit(load_target("rpi4"), needs(), runtime="c")
+    assert (fit.ops.runtime, fit.ops.verdict) == ("c", "not-checked")
+
+
+def test_a_profile_names_no_table_for_native_c(board: Target) -> None:
+    runtime = board.runtime.model_copy(update={"name": "c", "also": ("tflm",)})
+    native = board.model_copy(update={"runtime": runtime})
+    assert native.runtime.operators == "tflm"
+    assert check_fit(native, needs()).ops.verdict == "not-checked"
+
+
+def test_a_model_of_unknown_size_is_not_checked(board: Target) -> None:
+    for target in (board, load_target("rpi4")):
+        fit = check_fit(target, needs(model_bytes=None, model_method="nothing was generated"))
+        assert (fit.flash.verdict, fit.flash.method) == ("not-checked", "nothing was generated")
+        assert fit.flash.needed_bytes is None
+        assert fit.ram.parts == {"arena": 22_944}
+    assert "size is not known" in check_fit(board, needs(model_bytes=None)).flash.method
+
+
+def test_what_the_program_needs_itself_is_added(board: Target) -> None:
+    fit = check_fit(board, needs(program_bytes=100))
+    assert fit.ram.parts == {"arena": 22_944, "program": 100}
+    assert fit.ram.needed_bytes == 23_044
 
 
 def test_runtime_that_the_target_lacks(board: Target) -> None:

@@ -30,6 +30,7 @@ from edgesqueeze.runners import host_c, qemu, tflm, toolchain
 from edgesqueeze.runners.elf import ElfSizes, read_sizes
 from edgesqueeze.runners.firmware_build import Firmware, build_firmware, describe_flags
 from edgesqueeze.runners.samples import data_samples, random_data
+from edgesqueeze.target.fit import NATIVE, check_fit, raise_if_unfit
 from edgesqueeze.target.load import as_target
 from edgesqueeze.target.processor import processor_of
 from edgesqueeze.target.records import Target
@@ -63,29 +64,27 @@ def emulate(
 
     Raises:
         UsageError: not a microcontroller.
-        UnsupportedModelError: operators that native C does not have.
-        FitError: the model does not fit the target's flash, or with its stack the RAM.
+        FitError: the model does not fit the target's flash, or with its stack the RAM, or native C does not
+            take it.
         ParityError: the emulated outputs are not those of TensorFlow Lite Micro and of the portable C.
         RequirementError: the firmware does not compile, fails, or does not end.
         MissingToolError: a compiler or the emulator is not installed.
     """
     # The generator is needed here only; the records are not.
-    from edgesqueeze.emit.native.for_target import check_fit, emit_for
+    from edgesqueeze.emit.native.for_target import emit_for
 
     model, target = as_model(model), as_target(target)
     _check_use(target)
     processor = processor_of(target.cpu)
     source = emit_for(model, target)
-    check_fit(target, source)
     disassembler, *_ = toolchain.require(*TOOLS)
     firmware = build_firmware(source, processor, opt)
     sizes = read_sizes(firmware.elf)
-    check_fit(target, source, other_flash=sizes.code + sizes.constants, other_ram=sizes.variables)
+    _check_fit(model, target, source, sizes)
     flash = flash_of(target.cpu, target.memory)
     run, reference = _run(model, firmware, flash, seed)
     assert run.counts is not None
-    ram = sizes.variables + run.stack_bytes
-    check_fit(target, source, other_flash=sizes.code + sizes.constants, other_ram=ram)
+    _check_fit(model, target, source, sizes, run.stack_bytes)
     instructions = parse_disassembly(toolchain.disassembly(firmware.elf, disassembler))
     counts = cycle_model.layer_counts(run.counts, instructions, len(source.layers))
     whole = cycle_model.total(counts)
@@ -106,6 +105,22 @@ def emulate(
         emulation=_emulation(firmware, run, reference),
         basis=_basis(target, flash, firmware),
     )
+
+
+def _check_fit(
+    model: TfliteModel, target: Target, source: NativeSource, sizes: ElfSizes, stack_bytes: int = 0
+) -> None:
+    """Raise ``FitError`` unless code, parameters, variables and stack fit beside weights and activations."""
+    from edgesqueeze.emit.native.for_target import native_needs
+
+    needs = native_needs(
+        model,
+        source,
+        code_bytes=sizes.code + sizes.constants,
+        code_method="code and parameters as compiled",
+        program_bytes=sizes.variables + stack_bytes,
+    )
+    raise_if_unfit(check_fit(target, needs, NATIVE))
 
 
 def _run(model: TfliteModel, firmware: Firmware, flash: Flash, seed: int) -> tuple[qemu.Run, Reference]:

@@ -50,8 +50,8 @@ def tools():
 @pytest.fixture
 def model(monkeypatch):
     """A model with the inputs and outputs of the hand-written one that is run in its place."""
-    for module in (emit, for_target):
-        monkeypatch.setattr(module, "emit_native", lambda model, **options: stub_source())
+    monkeypatch.setattr(emit, "emit_native", lambda model, **options: stub_source())
+    monkeypatch.setattr(for_target, "try_native", lambda model, **options: stub_source())
     # TensorFlow Lite Micro would run the model itself.
     monkeypatch.setattr(import_module("edgesqueeze.timing.emulate"), "_tflm_outputs", lambda *_: None)
     graph = GraphBuilder(0, name="stub")
@@ -109,7 +109,10 @@ def test_other_outputs_break_parity(tools, model, monkeypatch):
 
 @pytest.mark.parametrize(
     ("memory", "what"),
-    [({"usable_flash_bytes": 3}, "flash: 4 bytes of 3 usable"), ({"usable_ram_bytes": 31}, "RAM: 32 bytes")],
+    [
+        ({"usable_flash_bytes": 3}, "flash: 4 bytes (model 4) of 3 usable"),
+        ({"usable_ram_bytes": 31}, "RAM: 32 bytes"),
+    ],
 )
 def test_what_cannot_fit_is_not_compiled(model, monkeypatch, memory, what):
     monkeypatch.setattr(build, "build", lambda *_: pytest.fail("compiled"))
@@ -119,19 +122,21 @@ def test_what_cannot_fit_is_not_compiled(model, monkeypatch, memory, what):
 
 
 def test_code_must_fit_too(tools, model):
-    with pytest.raises(FitError, match="stub does not fit") as caught:
+    with pytest.raises(FitError, match="does not fit") as caught:
         emulate(model, small(TARGET, usable_flash_bytes=100))
     assert "of 100 usable" in caught.value.got
 
 
 def test_the_stack_must_fit_too(tools, model, monkeypatch):
-    for module in (emit, for_target):
-        monkeypatch.setattr(module, "emit_native", lambda model, **options: stub_source(DEEP))
+    monkeypatch.setattr(emit, "emit_native", lambda model, **options: stub_source(DEEP))
+    monkeypatch.setattr(for_target, "try_native", lambda model, **options: stub_source(DEEP))
     stack = emulate(model, TARGET).memory.ram_stack_bytes
     assert stack > 100
     with pytest.raises(FitError) as caught:
         emulate(model, small(TARGET, usable_ram_bytes=31 + stack))
-    assert caught.value.got == f"RAM: {32 + stack} bytes of {31 + stack} usable"
+    assert caught.value.got == (
+        f"RAM: {32 + stack} bytes (arena 32 + program {stack}) of {31 + stack} usable"
+    )
     assert emulate(model, small(TARGET, usable_ram_bytes=32 + stack)).memory.ram_stack_bytes == stack
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgesqueeze.emit.native.records import Refusal
 from edgesqueeze.graph import NO_TENSOR, Graph, Operator, TfliteModel
 
 BORDER_DTYPES = ("float32", "uint8")
@@ -21,13 +22,18 @@ def ordered_operators(graph: Graph) -> list[Operator]:
     return sorted(_live_operators(graph), key=lambda one: is_exit(graph, one) - is_entry(graph, one))
 
 
-def problems_of(model: TfliteModel, operators: Sequence[Operator]) -> list[str]:
-    """What no operator is to blame for: subgraphs, inputs, outputs, values that nothing computes."""
+def border_refusals(model: TfliteModel, operators: Sequence[Operator]) -> list[Refusal]:
+    """What stands in the way before any operator is lowered: subgraphs, inputs, outputs, missing values.
+
+    Args:
+        model: the whole model.
+        operators: those of the main graph that must run, in order.
+    """
     graph = model.main
     return [
-        *_problems_of_subgraphs(model),
-        *_problems_of_borders(graph, operators),
-        *_problems_of_order(graph, operators),
+        *_refusals_of_subgraphs(model),
+        *_refusals_of_borders(graph, operators),
+        *_refusals_of_order(graph, operators),
     ]
 
 
@@ -68,12 +74,12 @@ def _needed_inputs(operator: Operator) -> tuple[int, ...]:
     return operator.inputs[:1] if operator.opcode in SHAPE_IGNORED else operator.inputs
 
 
-def _problems_of_subgraphs(model: TfliteModel) -> list[str]:
+def _refusals_of_subgraphs(model: TfliteModel) -> list[Refusal]:
     count = len(model.graphs)
-    return [f"{count} subgraphs: control flow"] if count > 1 else []
+    return [Refusal(f"{count} subgraphs: control flow")] if count > 1 else []
 
 
-def _problems_of_borders(graph: Graph, live: Sequence[Operator]) -> list[str]:
+def _refusals_of_borders(graph: Graph, live: Sequence[Operator]) -> list[Refusal]:
     """Inputs and outputs that are neither int8 nor converted on the way in or out."""
     problems = []
     readers = {index: [one for one in live if index in one.inputs] for index in graph.inputs}
@@ -88,19 +94,17 @@ def _problems_of_borders(graph: Graph, live: Sequence[Operator]) -> list[str]:
             problems.append(f"output {tensor.name!r} is {tensor.dtype} and not made from int8")
         if tensor.is_constant or (not writers[index] and index not in graph.inputs):
             problems.append(f"output {tensor.name!r} is not computed")
-    return problems
+    return [Refusal(problem) for problem in problems]
 
 
-def _problems_of_order(graph: Graph, operators: Sequence[Operator]) -> list[str]:
+def _refusals_of_order(graph: Graph, operators: Sequence[Operator]) -> list[Refusal]:
     """Tensors that are read, or given to the caller, before anything has computed them."""
     known = set(graph.inputs) | {tensor.index for tensor in graph.tensors if tensor.is_constant}
-    problems = []
+    refusals = []
     for operator in operators:
         for index in _needed_inputs(operator):
             if index != NO_TENSOR and index not in known:
                 name = graph.tensors[index].name or index
-                problems.append(
-                    f"{operator.kind} (operator {operator.index}): {name!r} is not computed before"
-                )
+                refusals.append(Refusal(f"{name!r} is not computed before", operator.kind, operator.index))
         known.update(operator.outputs)
-    return problems
+    return refusals

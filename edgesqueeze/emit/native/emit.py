@@ -8,10 +8,11 @@ from types import MappingProxyType
 from edgesqueeze.emit.names import c_name, check_c_name
 from edgesqueeze.emit.native.borders import is_entry, is_exit
 from edgesqueeze.emit.native.kernels import kernel_set_of
-from edgesqueeze.emit.native.lower.table import Lowered, lower
-from edgesqueeze.emit.native.plan import plan
-from edgesqueeze.emit.native.records import Io, LayerSummary, NativeSource
+from edgesqueeze.emit.native.lower.table import OPERATORS, Lowered, lower
+from edgesqueeze.emit.native.plan import Plan, plan
+from edgesqueeze.emit.native.records import Io, Layer, LayerSummary, NativeSource, Refused
 from edgesqueeze.emit.native.render import Build, render
+from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import Graph, Tensor, TfliteModel, as_model
 
 
@@ -38,9 +39,30 @@ def emit_native(
         UnsupportedModelError: with everything that native C does not support, all at once.
     """
     model = as_model(model)
+    made = try_native(model, core=core, name=name, target=target, cpu_flags=cpu_flags)
+    if isinstance(made, Refused):
+        raise _unsupported_model(model, made)
+    return made
+
+
+def try_native(
+    model: TfliteModel,
+    *,
+    core: str | None = None,
+    name: str | None = None,
+    target: str = "",
+    cpu_flags: str = "",
+) -> NativeSource | Refused:
+    """Generate C for a model, or say everything that speaks against it; arguments as ``emit_native``.
+
+    Raises:
+        UsageError: ``name`` is not valid in C.
+    """
     valid = c_name(model.name) if name is None else check_c_name(name)
     kernel_set = kernel_set_of(core)
     lowered = lower(model, kernel_set)
+    if isinstance(lowered, Refused):
+        return lowered
     planned = plan(lowered, kernel_set)
     inputs, outputs = _ios(lowered)
     build = Build(
@@ -60,19 +82,38 @@ def emit_native(
         weights_bytes=weights_bytes,
         inputs=inputs,
         outputs=outputs,
-        layers=tuple(
-            LayerSummary(
-                index=layer.index,
-                opcode=layer.opcode,
-                name=layer.name,
-                summary=layer.summary,
-                macs=layer.macs,
-                kernels=tuple(call.function for call in layer.calls),
-                weights_bytes=sum(blob.bytes for call in layer.calls for blob in call.constants),
-                ram_bytes=planned.in_use[layer.index],
-            )
-            for layer in lowered.layers
-        ),
+        layers=tuple(_summary(layer, planned) for layer in lowered.layers),
+    )
+
+
+def _summary(layer: Layer, planned: Plan) -> LayerSummary:
+    return LayerSummary(
+        index=layer.index,
+        opcode=layer.opcode,
+        name=layer.name,
+        summary=layer.summary,
+        macs=layer.macs,
+        kernels=tuple(call.function for call in layer.calls),
+        weights_bytes=sum(blob.bytes for call in layer.calls for blob in call.constants),
+        ram_bytes=planned.in_use[layer.index],
+    )
+
+
+def _unsupported_model(model: TfliteModel, refused: Refused) -> UnsupportedModelError:
+    if not any(tensor.dtype == "int8" for tensor in model.main.tensors):
+        kinds = sorted({tensor.dtype for tensor in model.main.input_tensors})
+        return UnsupportedModelError(
+            f"{model.name} is not an int8 model",
+            expected="int8 activations and weights; float32 or uint8 at inputs and outputs only",
+            got=f"no int8 tensor at all; inputs are {', '.join(kinds)}",
+            hint="quantize it: edgesqueeze compress --quantize int8",
+        )
+    return UnsupportedModelError(
+        f"{model.name} has what native C does not support",
+        expected=f"int8 activations and weights, batch 1, and these operators: {', '.join(OPERATORS)}",
+        got="; ".join(map(str, refused.refusals)),
+        hint="replace the layers that become these operators, quantize the model to int8 throughout, or "
+        "run it in TensorFlow Lite Micro",
     )
 
 

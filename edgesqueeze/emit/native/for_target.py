@@ -1,20 +1,32 @@
-"""Native C for a target: its kernels, its compiler options, its memory."""
+"""Native C for a target: its kernels, its compiler options, and what it needs of the target's memory."""
 
 from __future__ import annotations
 
-from edgesqueeze.emit.native.emit import emit_native
-from edgesqueeze.emit.native.records import NativeSource
-from edgesqueeze.errors import FitError
+from collections.abc import Sequence
+
+from edgesqueeze.emit.native.emit import try_native
+from edgesqueeze.emit.native.lower.table import OPERATORS
+from edgesqueeze.emit.native.records import NativeSource, Refusal, Refused
 from edgesqueeze.graph import TfliteModel
+from edgesqueeze.target.fit import (
+    NATIVE,
+    MissingOperator,
+    ModelNeeds,
+    RuntimeAnswer,
+    check_fit,
+    raise_if_unfit,
+)
+from edgesqueeze.target.needs import needs_of
 from edgesqueeze.target.processor import processor_of
 from edgesqueeze.target.records import Target
 
-NATIVE_METHOD = "planned when the C was generated"
-"""How the arena of native C was found."""
+ARENA_METHOD = "planned when the C was generated"
+NO_SOURCE = "no C was generated"
+OPERATORS_METHOD = "every operator was given to the generator of C"
 
 
 def emit_for(model: TfliteModel, target: Target, *, name: str | None = None) -> NativeSource:
-    """Generate C for a target; portable C where it is not a microcontroller.
+    """Generate C that fits a target; portable C where it is not a microcontroller.
 
     Args:
         model: any int8 .tflite.
@@ -23,45 +35,87 @@ def emit_for(model: TfliteModel, target: Target, *, name: str | None = None) -> 
 
     Raises:
         UsageError: ``name`` is not valid in C.
-        UnsupportedModelError: with everything that native C does not support, all at once.
+        FitError: the weights do not fit the flash, the activations the RAM, or native C does not take the
+            model; with everything that it does not take.
     """
-    if not target.is_mcu:
-        return emit_native(model, name=name, target=target.title)
-    processor = processor_of(target.cpu)
-    return emit_native(
-        model,
-        core=processor.kernel_core,
-        name=name,
-        target=target.title,
-        cpu_flags=" ".join(processor.flags),
-    )
+    made = try_for(model, target, name=name)
+    raise_if_unfit(check_fit(target, native_needs(model, made), NATIVE))
+    assert isinstance(made, NativeSource)
+    return made
 
 
-def check_fit(target: Target, source: NativeSource, *, other_flash: int = 0, other_ram: int = 0) -> None:
-    """Compare with the target's memory, as far as it is known before compiling.
+def try_for(model: TfliteModel, target: Target, *, name: str | None = None) -> NativeSource | Refused:
+    """Generate C for a target, whether it fits or not, or say everything that speaks against it.
 
     Args:
+        model: any .tflite.
         target: the device.
-        source: the generated model.
-        other_flash: code and parameters in bytes, once it is compiled.
-        other_ram: variables in bytes, once it is compiled.
+        name: as ``emit_for``.
 
     Raises:
-        FitError: it does not fit.
+        UsageError: ``name`` is not valid in C.
     """
-    limits = (
-        ("flash", source.weights_bytes + other_flash, target.memory.usable_flash_bytes),
-        ("RAM", source.arena_bytes + other_ram, target.memory.usable_ram_bytes),
+    if not target.is_mcu:
+        return try_native(model, name=name, target=target.title)
+    processor = processor_of(target.cpu)
+    flags = " ".join(processor.flags)
+    return try_native(model, core=processor.kernel_core, name=name, target=target.title, cpu_flags=flags)
+
+
+def native_needs(
+    model: TfliteModel,
+    made: NativeSource | Refused,
+    *,
+    code_bytes: int | None = None,
+    code_method: str = "",
+    program_bytes: int = 0,
+) -> ModelNeeds:
+    """What a model asks of a target as native C: the input of ``check_fit`` with the runtime ``c``.
+
+    Args:
+        model: the .tflite.
+        made: what ``try_for`` made of it.
+        code_bytes: code and parameters in flash, once it is compiled.
+        code_method: how that figure came about.
+        program_bytes: RAM for variables and stack, once it is compiled.
+    """
+    file = needs_of(model)
+    source = made if isinstance(made, NativeSource) else None
+    return ModelNeeds(
+        model_bytes=source.weights_bytes if source else None,
+        model_method="" if source else NO_SOURCE,
+        operators=file.operators,
+        inputs=file.inputs,
+        outputs=file.outputs,
+        arena_bytes=source.arena_bytes if source else None,
+        arena_method=ARENA_METHOD if source else NO_SOURCE,
+        code_bytes=code_bytes,
+        code_method=code_method,
+        program_bytes=program_bytes,
+        answer=_answer(() if isinstance(made, NativeSource) else made.refusals),
     )
-    over = [
-        f"{what}: {needed:,} bytes of {usable:,} usable"
-        for what, needed, usable in limits
-        if usable is not None and needed > usable
-    ]
-    if over:
-        raise FitError(
-            f"{source.name} does not fit {target.name}",
-            expected="weights and code within the flash, activations within the RAM",
-            got="; ".join(over),
-            hint="shrink the model, or choose a larger target",
-        )
+
+
+def _answer(refusals: Sequence[Refusal]) -> RuntimeAnswer:
+    return RuntimeAnswer(
+        runtime=NATIVE,
+        available=len(OPERATORS),
+        missing=_missing(refusals),
+        problems=tuple(one.reason for one in refusals if not one.kind),
+        method=OPERATORS_METHOD,
+    )
+
+
+def _missing(refusals: Sequence[Refusal]) -> tuple[MissingOperator, ...]:
+    """One entry a kind of operator: why the first is refused, and how many others are."""
+    kinds: dict[str, list[Refusal]] = {}
+    for one in refusals:
+        if one.kind:
+            kinds.setdefault(one.kind, []).append(one)
+    return tuple(MissingOperator(kind=kind, reason=_reason(found)) for kind, found in sorted(kinds.items()))
+
+
+def _reason(refusals: Sequence[Refusal]) -> str:
+    first, others = refusals[0], len({one.operator for one in refusals}) - 1
+    more = f" ({others} more of this kind)" if others else ""
+    return f"operator {first.operator}: {first.reason}{more}"

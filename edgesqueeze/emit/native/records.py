@@ -147,6 +147,32 @@ class UnsupportedOperationError(Exception):
     """A lowering cannot express the operator; the text says why. Collected over the graph by ``lower``."""
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """One thing in a model that native C does not take.
+
+    Attributes:
+        reason: why not.
+        kind: the kind of the operator that is refused; empty where no operator is to blame but an input, an
+            output or a subgraph.
+        operator: the operator's position in the main graph; None where no operator is to blame.
+    """
+
+    reason: str
+    kind: str = ""
+    operator: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.kind} (operator {self.operator}): {self.reason}" if self.kind else self.reason
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A model that native C does not take, with everything that speaks against it."""
+
+    refusals: tuple[Refusal, ...]
+
+
 Lowering = Callable[[Operation], "tuple[Call | Placement, ...]"]
 """Turns one operator into kernel calls, or into a place inside another tensor."""
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from edgesqueeze.emit.native.borders import is_entry, is_exit, ordered_operators, problems_of
+from edgesqueeze.emit.native.borders import border_refusals, is_entry, is_exit, ordered_operators
 from edgesqueeze.emit.native.lower import activation as lower_activation
 from edgesqueeze.emit.native.lower import add as lower_add
 from edgesqueeze.emit.native.lower import conv as lower_conv
@@ -24,9 +24,10 @@ from edgesqueeze.emit.native.records import (
     Lowering,
     Operation,
     Placement,
+    Refusal,
+    Refused,
     UnsupportedOperationError,
 )
-from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import Graph, Operator, Tensor, TfliteModel
 from edgesqueeze.graph.macs import operator_macs
 
@@ -43,6 +44,9 @@ LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
     }
 )
 """Builtin operator -> its lowering. At the border of a graph: see ``lower/border.py``."""
+
+OPERATORS = tuple(sorted({*LOWERINGS, "QUANTIZE", "DEQUANTIZE"}))
+"""Every builtin operator that native C has, in alphabetical order."""
 
 MALFORMED = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
 """What a lowering runs into when an operator's shapes, options and constants do not go together."""
@@ -71,34 +75,22 @@ class Lowered:
     exit: frozenset[int]
 
 
-def lower(model: TfliteModel, kernel_set: str) -> Lowered:
-    """Turn a model into kernel calls.
-
-    Raises:
-        UnsupportedModelError: with every operator, input and output that native C does not have.
-    """
+def lower(model: TfliteModel, kernel_set: str) -> Lowered | Refused:
+    """Turn a model into kernel calls, or say everything that native C does not take in it."""
     graph = model.main
     operators = ordered_operators(graph)
-    problems = problems_of(model, operators)
+    refusals = border_refusals(model, operators)
     layers: list[Layer] = []
     placements: list[Placement] = []
     entry, leaving = set(), set()
     for operator in operators:
         operation = Operation(graph, operator, kernel_set)
-        try:
-            _check_tensors(operation)
-            results = _joined_in_place(operation, placements) or _lowering(graph, operator)(operation)
-        except UnsupportedOperationError as error:
-            problems.append(f"{operator.kind} (operator {operator.index}): {error}")
-            continue
-        except MALFORMED as error:
-            # A damaged file: shapes, options and constants that no converter would put together.
-            problems.append(f"{operator.kind} (operator {operator.index}): contradicts itself ({error})")
+        results = _results(operation, placements)
+        if isinstance(results, Refusal):
+            refusals.append(results)
             continue
         placements += [result for result in results if isinstance(result, Placement)]
         calls = tuple(result for result in results if isinstance(result, Call))
-        if _read_constants(graph, calls):
-            problems.append(f"{operator.kind} (operator {operator.index}): an input is a constant")
         if not calls:
             continue
         if is_entry(graph, operator):
@@ -106,28 +98,25 @@ def lower(model: TfliteModel, kernel_set: str) -> Lowered:
         elif is_exit(graph, operator):
             leaving.add(len(layers))
         layers.append(_layer(len(layers), operation, calls))
-    if problems:
-        raise _unsupported_model(model, problems)
+    if refusals:
+        return Refused(tuple(refusals))
     return Lowered(graph, tuple(layers), tuple(placements), frozenset(entry), frozenset(leaving))
 
 
-def _unsupported_model(model: TfliteModel, problems: Sequence[str]) -> UnsupportedModelError:
-    if not any(tensor.dtype == "int8" for tensor in model.main.tensors):
-        kinds = sorted({tensor.dtype for tensor in model.main.input_tensors})
-        return UnsupportedModelError(
-            f"{model.name} is not an int8 model",
-            expected="int8 activations and weights; float32 or uint8 at inputs and outputs only",
-            got=f"no int8 tensor at all; inputs are {', '.join(kinds)}",
-            hint="quantize it: edgesqueeze compress --quantize int8",
-        )
-    return UnsupportedModelError(
-        f"{model.name} has what native C does not support",
-        expected="int8 activations and weights, batch 1, and these operators: "
-        + ", ".join(sorted({*LOWERINGS, "QUANTIZE", "DEQUANTIZE"})),
-        got="; ".join(problems),
-        hint="replace the layers that become these operators, quantize the model to int8 throughout, or "
-        "run it in TensorFlow Lite Micro",
-    )
+def _results(operation: Operation, placements: Sequence[Placement]) -> tuple[Call | Placement, ...] | Refusal:
+    """What becomes of one operator, or why native C does not take it."""
+    graph, operator = operation.graph, operation.operator
+    try:
+        _check_tensors(operation)
+        results = _joined_in_place(operation, placements) or _lowering(graph, operator)(operation)
+    except UnsupportedOperationError as error:
+        return Refusal(str(error), operator.kind, operator.index)
+    except MALFORMED as error:
+        # A damaged file: shapes, options and constants that no converter would put together.
+        return Refusal(f"contradicts itself ({error})", operator.kind, operator.index)
+    if _read_constants(graph, [result for result in results if isinstance(result, Call)]):
+        return Refusal("an input is a constant", operator.kind, operator.index)
+    return results
 
 
 def _lowering(graph: Graph, operator: Operator) -> Lowering:
