@@ -13,9 +13,7 @@ from edgesqueeze.target.needs import needs_of
 from edgesqueeze.target.records import Target
 
 
-def fit_to(
-    model: str | Path | TfliteModel, target: str | Path | Target, runtime: str | None = None
-) -> Fit:
+def fit_to(model: str | Path | TfliteModel, target: str | Path | Target, runtime: str | None = None) -> Fit:
     """Check a model against a target.
 
     Args:
