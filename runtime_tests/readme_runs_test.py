@@ -94,11 +94,11 @@ def test_the_python_runs_as_printed(digits, program):
         ["python", "-c", code], cwd=digits, env=program, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    size, verified, arenas, times = done.stdout.splitlines()
+    size, sources, times = done.stdout.splitlines()
     assert int(size.split()[0]) == (digits / "out" / "model.tflite").stat().st_size
+    verified, native, tflm = sources.split()
     assert verified == "True"
-    native, tflm = map(int, arenas.split())
-    assert 0 < native < tflm
+    assert 0 < int(native) < int(tflm)
     assert times.endswith(" True")
 
 
