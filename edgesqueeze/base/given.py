@@ -26,7 +26,7 @@ def path_of(given: str | os.PathLike[str], what: str, hint: str = "") -> Path:
         raise wrong_kind(given, what, hint)
     text = os.fspath(given)
     if not isinstance(text, str) or not text or "\0" in text:
-        raise UsageError("that cannot be a path", expected=what, got=repr(text))
+        raise UsageError("that cannot be a path", expected=what, got=repr(text), hint=hint)
     return Path(text)
 
 

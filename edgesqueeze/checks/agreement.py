@@ -170,7 +170,10 @@ def _output_fidelity(
 def _accuracy(original: Array | None, compressed: Array, labels: Array, task: Task) -> Accuracy:
     if len(labels) != len(compressed):
         raise DataError(
-            "there are not as many labels as samples", expected=str(len(compressed)), got=str(len(labels))
+            "there are not as many labels as samples",
+            expected=str(len(compressed)),
+            got=str(len(labels)),
+            hint="give one label for each sample, in the same order",
         )
     if task == "values":
         if labels.size != compressed.size:
@@ -178,6 +181,8 @@ def _accuracy(original: Array | None, compressed: Array, labels: Array, task: Ta
                 "the labels fit neither classes nor values of the output",
                 expected=f"class ids, one-hot rows, or real numbers in the shape {list(compressed.shape)}",
                 got=f"{labels.dtype} in the shape {list(labels.shape)}",
+                hint="see that the labels belong to this output; those of several outputs are named after them "
+                "(y_test/NAME)",
             )
         truth = labels.reshape(compressed.shape).astype(np.float64)
         scores = [None if o is None else float(np.abs(o - truth).mean()) for o in (original, compressed)]
@@ -203,6 +208,7 @@ def _class_ids(scores: Array, labels: Array) -> Array | None:
             "the labels name classes that the model does not have",
             expected=f"class ids from 0 to {scores.shape[-1] - 1}",
             got=f"{ids.min()} to {ids.max()}",
+            hint="number the classes from 0, as the model does",
         )
     return ids
 
@@ -215,5 +221,8 @@ def _check_outputs(original: Sequence[Array], compressed: Sequence[Array]) -> No
     shapes = [[list(values.shape) for values in outputs] for outputs in (original, compressed)]
     if [values.size for values in original] != [values.size for values in compressed]:
         raise DataError(
-            "the two models do not give the same outputs", expected=str(shapes[0]), got=str(shapes[1])
+            "the two models do not give the same outputs",
+            expected=str(shapes[0]),
+            got=str(shapes[1]),
+            hint="give the model that the .tflite was made from",
         )

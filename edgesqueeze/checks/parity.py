@@ -59,7 +59,7 @@ def choose_reference(model: TfliteModel, samples: Samples, candidates: Sequence[
     raise UnsupportedModelError(
         f"no runtime on this machine can run {model.name}",
         got="; ".join(f"{row.title}: {row.reason}" for row in passed_over),
-        hint="edgesqueeze inspect lists the model's operators",
+        hint="`edgesqueeze inspect` lists the model's operators",
     )
 
 

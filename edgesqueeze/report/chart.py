@@ -59,7 +59,10 @@ def write_chart(result: Emulation | Prediction, path: Path) -> None:
     """
     if path.suffix.lower() != ".svg":
         raise OutputError(
-            f"{path} is no name for a chart", expected="a name that ends with .svg", got=path.suffix
+            f"{path} is no name for a chart",
+            expected="a name that ends with .svg",
+            got=path.suffix or "none",
+            hint="for example --plot layers.svg",
         )
     try:
         write_files(path.parent, {path.name: chart(result)})

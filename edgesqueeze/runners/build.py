@@ -23,6 +23,7 @@ FIRMWARE = Path(__file__).with_name("firmware")
 HARNESS = "es_bench"
 """Folder of the harness beside a generated model, whose files may have any other name."""
 COMPILE_SECONDS = 300
+FAULT_HINT = "this is a fault in EdgeSqueeze's kernels or in the compiler; please report it"
 PROGRAM = "program"
 OBJECT = "object.o"
 _INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
@@ -167,7 +168,9 @@ def _run(command: Sequence[str], folder: Path, about: str) -> None:
         )
     except subprocess.TimeoutExpired as error:
         raise RequirementError(
-            f"compiling the C of {about} took more than {COMPILE_SECONDS} s", got=command[0]
+            f"compiling the C of {about} took more than {COMPILE_SECONDS} s",
+            got=command[0],
+            hint="try again when this computer has less to do, or shrink the model",
         ) from error
     if done.returncode:
         raise RequirementError(

@@ -46,7 +46,7 @@ def run_elsewhere(
         if done.returncode:
             raise UnsupportedModelError(
                 f"{title} cannot run {model.name}: {last_words(done)}",
-                hint="edgesqueeze inspect lists the model's operators",
+                hint="`edgesqueeze inspect` lists the model's operators",
             )
         with np.load(outputs, allow_pickle=False) as stored:
             results = [stored[f"output_{i}"] for i in range(len(stored.files))]

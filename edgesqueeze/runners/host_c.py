@@ -71,12 +71,14 @@ class HostProgram:
             )
         except subprocess.TimeoutExpired as error:
             raise RequirementError(
-                f"the C of {self.source.name} gave no result within {RUN_SECONDS} s on this machine"
+                f"the C of {self.source.name} gave no result within {RUN_SECONDS} s on this machine",
+                hint="give fewer samples, or shrink the model",
             ) from error
         if done.returncode:
             raise RequirementError(
                 f"the C of {self.source.name} fails on this machine",
                 got=_reason(done.stderr.decode(errors="replace"), done.returncode),
+                hint=build.FAULT_HINT,
             )
         return unpacked(self.source, done.stdout, len(samples))
 
@@ -140,6 +142,7 @@ def unpacked(source: NativeSource, data: bytes, count: int) -> list[Arrays]:
             f"the C of {source.name} wrote an unexpected number of bytes",
             expected=f"{count * sum(sizes)}, for {count} samples",
             got=str(len(data)),
+            hint=build.FAULT_HINT,
         )
     results: list[Arrays] = []
     offset = 0

@@ -65,7 +65,7 @@ def run_with(model: TfliteModel, samples: Samples, kernels: Kernels) -> list[lis
     except (RuntimeError, ValueError) as error:
         raise UnsupportedModelError(
             f"LiteRT ({kernels} kernels) cannot run {model.name}: {str(error).strip()}",
-            hint="edgesqueeze inspect lists the model's operators",
+            hint="`edgesqueeze inspect` lists the model's operators",
         ) from error
 
 

@@ -167,7 +167,9 @@ def _execute(firmware: Firmware, command: Sequence[str], folder: Path, seconds: 
         )
     if done.returncode:
         ending = f"signal {-done.returncode}" if done.returncode < 0 else f"status {done.returncode}"
-        raise RequirementError(f"{about} failed", got=said[:300] or f"QEMU ended with {ending}")
+        raise RequirementError(
+            f"{about} failed", got=said[:300] or f"QEMU ended with {ending}", hint=build.FAULT_HINT
+        )
 
 
 def _plugin(emulator: toolchain.Tool) -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy.typing as npt
 
 from edgesqueeze.base.lazy import Lazy
+from edgesqueeze.base.suggest import nearest
 from edgesqueeze.errors import MissingToolError, UsageError
 from edgesqueeze.graph import TfliteModel
 
@@ -102,7 +103,12 @@ def find_runner(name: str) -> Runner:
         UsageError: there is none.
     """
     if name not in RUNNERS:
-        raise UsageError(f"there is no runtime {name!r}", expected=", ".join(RUNNERS), got=name)
+        raise UsageError(
+            f"there is no runtime {name!r}{nearest(name, RUNNERS)}",
+            expected=", ".join(RUNNERS),
+            got=name,
+            hint="leave the runtime out to take all that can run here",
+        )
     return RUNNERS[name]
 
 
@@ -116,5 +122,8 @@ def require_runner(name: str) -> Runner:
     runner = find_runner(name)
     reason = runner.available()
     if reason:
-        raise MissingToolError(f"{runner.title} cannot run here: {reason}")
+        raise MissingToolError(
+            f"{runner.title} cannot run here: {reason}",
+            hint="`edgesqueeze doctor` shows what is missing and how to install it",
+        )
     return runner

@@ -66,6 +66,7 @@ def data_samples(model: TfliteModel, data: EvalData) -> list[list[Array]]:
             "the inputs do not hold the same number of samples, or none",
             expected="the same first dimension, at least 1",
             got=", ".join(str(len(column)) for column in columns),
+            hint="give as many rows for every input",
         )
     return [
         [column[i].reshape(tensor.shape) for tensor, column in zip(tensors, columns, strict=True)]
@@ -91,6 +92,7 @@ def in_graph_order(model: TfliteModel, data: EvalData) -> list[Array]:
             f"{model.name} takes {len(tensors)} inputs, and the data hold {len(data.inputs)}",
             expected=", ".join(tensor.name for tensor in tensors),
             got=", ".join(data.names) or "arrays without names",
+            hint="give one array for each input; in an .npz they are named x_test/NAME",
         )
     by_name = {safe_name(name): values for name, values in zip(data.names, data.inputs, strict=False)}
     wanted = [safe_name(plain_name(tensor)) for tensor in tensors]

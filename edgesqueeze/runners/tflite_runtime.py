@@ -87,9 +87,8 @@ def run(model: TfliteModel, samples: Sequence[Sequence[npt.NDArray[Any]]]) -> li
         MissingToolError: the environment is not set up.
         UnsupportedModelError: tflite-runtime cannot load or run the model.
     """
-    reason = available()
-    if reason:
-        raise MissingToolError(f"tflite-runtime is {reason}")
+    if available():
+        raise MissingToolError("tflite-runtime is not set up", hint=f"run {INSTALL_COMMAND}")
     python = str(_python_in(environment_path()))
     return run_elsewhere([python, "-I", str(WORKER)], model, samples, "tflite-runtime")
 

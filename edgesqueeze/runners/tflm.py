@@ -31,6 +31,7 @@ Arrays = list[npt.NDArray[Any]]
 # Above what any operator's bookkeeping takes; memory that is not touched costs nothing.
 BASE_ARENA_BYTES = 8 << 20
 MISSING_OPERATOR = re.compile(r"Didn't find op for builtin opcode '([^']+)'")
+SAMPLES_HINT = "edgesqueeze.runners.samples.data_samples makes samples from real numbers"
 # TFLM's messages that only say that an earlier message was fatal.
 SEQUELS = ("Failed to get registration", "Traceback", "RuntimeError", "  File", "    ")
 
@@ -113,6 +114,7 @@ def check_samples(model: TfliteModel, samples: Sequence[Sequence[npt.NDArray[Any
                 f"sample {number} for {model.name} has the wrong number of arrays",
                 expected=f"{len(tensors)}, one per input: {', '.join(map(_signature, tensors))}",
                 got=str(len(sample)),
+                hint=SAMPLES_HINT,
             )
         for tensor, array in zip(tensors, sample, strict=True):
             if _dtype_name(array) != tensor.dtype or array.shape != tensor.shape:
@@ -120,6 +122,7 @@ def check_samples(model: TfliteModel, samples: Sequence[Sequence[npt.NDArray[Any
                     f"sample {number} does not fit input {tensor.name!r} of {model.name}",
                     expected=f"{tensor.dtype} in the shape {tensor.shape}",
                     got=f"{_dtype_name(array)} in the shape {array.shape}",
+                    hint=SAMPLES_HINT,
                 )
 
 
@@ -173,7 +176,7 @@ def _failure(model: TfliteModel, log: str, status: int) -> UnsupportedModelError
         f"TFLite Micro cannot run {model.name}",
         expected="TFLM allocates the model's tensors and invokes it",
         got="; ".join(lines[-4:]) or (log.strip().splitlines() or [ending])[-1],
-        hint="edgesqueeze inspect lists its operators and their types; int8 throughout is the safest choice",
+        hint="`edgesqueeze inspect` lists its operators and their types; int8 throughout is the safest choice",
     )
 
 

@@ -179,5 +179,10 @@ def disassembly(elf: Path, disassembler: Tool) -> str:
         check=False,
     )
     if done.returncode:
-        raise RequirementError(f"{disassembler.path} cannot read the firmware", got=done.stderr.strip()[:300])
+        raise RequirementError(
+            f"{disassembler.path} cannot read the firmware",
+            expected="a disassembler that knows Armv8.1-M with MVE",
+            got=done.stderr.strip()[:300],
+            hint=f"{install_command(ARM_DISASSEMBLER)} (Debian, Ubuntu) and let it come first on the PATH",
+        )
     return done.stdout
