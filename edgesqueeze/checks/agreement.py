@@ -181,8 +181,7 @@ def _accuracy(original: Array | None, compressed: Array, labels: Array, task: Ta
                 "the labels fit neither classes nor values of the output",
                 expected=f"class ids, one-hot rows, or real numbers in the shape {list(compressed.shape)}",
                 got=f"{labels.dtype} in the shape {list(labels.shape)}",
-                hint="see that the labels belong to this output; those of several outputs are named after them "
-                "(y_test/NAME)",
+                hint="see that the labels belong to this output; in an .npz of several they are y_test/NAME",
             )
         truth = labels.reshape(compressed.shape).astype(np.float64)
         scores = [None if o is None else float(np.abs(o - truth).mean()) for o in (original, compressed)]

@@ -45,14 +45,18 @@ class Entry(NamedTuple):
 COMMANDS: Mapping[str, Entry] = MappingProxyType(
     {
         "compress": Entry(
-            Lazy("edgesqueeze.cli.compress:command"), "Make a Keras model small and convert it to a .tflite."
+            Lazy("edgesqueeze.cli.compress:command"), "Make a Keras model small and convert it for a device."
         ),
-        "emit": Entry(Lazy("edgesqueeze.cli.emit:emit"), "Write a .tflite as firmware sources."),
+        "emit": Entry(
+            Lazy("edgesqueeze.cli.emit:emit"), "Turn a .tflite into C or C++ sources for firmware."
+        ),
         "inspect": Entry(
-            Lazy("edgesqueeze.cli.inspect:command"), "Show what a .tflite is made of, and whether it fits."
+            Lazy("edgesqueeze.cli.inspect:command"),
+            "Show what is in a .tflite, and whether it fits a device.",
         ),
         "verify": Entry(
-            Lazy("edgesqueeze.cli.verify:verify"), "Compare runtimes, and a .tflite with its original."
+            Lazy("edgesqueeze.cli.verify:verify"),
+            "Run a .tflite on every runtime, and compare it with its original.",
         ),
         "bench": Entry(
             Lazy("edgesqueeze.cli.bench:bench"), "Tell time on a device: emulated, predicted, or measured."
@@ -60,11 +64,16 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "calibrate": Entry(
             Lazy("edgesqueeze.cli.calibrate:calibrate"), "Measure a device once, for better predictions."
         ),
-        "targets": Entry(Lazy("edgesqueeze.cli.targets:targets"), "List, show and check device profiles."),
-        "doctor": Entry(
-            Lazy("edgesqueeze.cli.doctor:command"), "Show what is installed and what is missing."
+        "targets": Entry(
+            Lazy("edgesqueeze.cli.targets:targets"), "List, show and check the devices that are known."
         ),
-        "demo": Entry(Lazy("edgesqueeze.cli.demo:command"), "Train, compress and verify a small model."),
+        "doctor": Entry(
+            Lazy("edgesqueeze.cli.doctor:command"), "Show what is installed, and how to install the rest."
+        ),
+        "demo": Entry(
+            Lazy("edgesqueeze.cli.demo:command"),
+            "Train a small model, compress and verify it, to see how it goes.",
+        ),
     }
 )
 """All commands, in the order of the help text."""
@@ -129,7 +138,7 @@ def _print_version(ctx: click.Context, parameter: click.Parameter, value: bool) 
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit status: 0 done; 1 the model or device fails a requirement; 2 wrong use or bad input.",
+    epilog="Exit status: 0 done; 1 the model or the device fails a requirement; 2 wrong use or bad input.",
 )
 @click.option(
     "--version",
@@ -142,7 +151,7 @@ def _print_version(ctx: click.Context, parameter: click.Parameter, value: bool) 
 def cli() -> None:
     """Make a trained Keras model small, turn it into a .tflite or firmware C, and prove that it still works.
 
-    `edgesqueeze COMMAND --help` tells more about a command.
+    `edgesqueeze demo` shows the whole way in a minute; `edgesqueeze COMMAND --help` explains a command.
     """
 
 

@@ -29,7 +29,7 @@ EPOCHS = 40
     type=NamedPath(),
     default=OUT,
     show_default=True,
-    help="Where the files go.",
+    help="Folder for the files.",
 )
 @click.option(
     "--epochs",
@@ -37,11 +37,13 @@ EPOCHS = 40
     type=click.IntRange(min=0, max=10_000),
     default=EPOCHS,
     show_default=True,
-    help="Fine-tuning passes over the data, as in `compress`.",
+    help="How often fine-tuning goes through the data, as in `compress`.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of what happens.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document instead of the progress and tables."
+)
 def command(out: Path, epochs: int, as_json: bool) -> None:
-    """Train, compress and verify a small model, and show the commands that do it.
+    """Train a small model, compress it and verify it, and show the commands that do so.
 
     The model tells handwritten digits apart. The digits come with scikit-learn; nothing is downloaded. It
     takes about a minute on two cores. Exits with 1 if the model does not fit its target or the runtimes

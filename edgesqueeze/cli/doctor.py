@@ -18,9 +18,9 @@ COLOURS = {"ok": "green", "missing": "yellow", "too old": "red", "too new": "yel
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
 def command(as_json: bool) -> None:
-    """Show what is installed and what each missing thing would enable.
+    """Show which packages and programs are installed, what they are for, and how to install the others.
 
-    Exits with 1 only if something is missing that every command depends on.
+    Exits with 1 only if something is missing that every command needs.
     """
     from edgesqueeze.cli.doctor_facts import diagnose
 

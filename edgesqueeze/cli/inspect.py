@@ -36,11 +36,14 @@ SCHEMES = {
 @click.command("inspect")
 @click.argument("model", metavar="MODEL.tflite", type=NamedPath())
 @click.option(
-    "--target", "target_name", metavar="NAME", help="Also check whether it fits this device (`targets list`)."
+    "--target",
+    "target_name",
+    metavar="NAME",
+    help="Also check whether it fits this device: a name from `targets list`, or a file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
 def command(model: Path, target_name: str | None, as_json: bool) -> None:
-    """Show what MODEL.tflite is made of: sizes, operators, weights, quantization.
+    """Show what is in MODEL.tflite: sizes, operators, weights, quantization.
 
     Exits with 1 if a target is named and the model does not fit it.
     """

@@ -19,26 +19,34 @@ VERDICTS = {"rounding": "[yellow]rounding", "identical": "[green]identical", "br
 
 
 @click.command()
-@click.argument("model", type=NamedPath())
-@click.option("--against", type=NamedPath(), help="The original: a Keras model or another .tflite.")
+@click.argument("model", metavar="MODEL.tflite", type=NamedPath())
+@click.option(
+    "--against",
+    metavar="FILE",
+    type=NamedPath(),
+    help="Also compare with the model that it was made from: a Keras model or another .tflite.",
+)
 @click.option(
     "--runtime",
     "runtimes",
     multiple=True,
     metavar="NAME",
-    help="Compare this runtime with the reference; may be repeated. All that can run here if not given.",
+    help="Compare only this runtime with the reference; may be given several times.",
 )
 @click.option(
-    "--data", help="An .npz, a folder of images by class, or module:callable. Random inputs if not given."
+    "--data",
+    metavar="DATA",
+    help="Inputs: an .npz, a folder of images by class, or module:callable. Random ones if not given.",
 )
 @click.option(
     "--custom-objects",
     multiple=True,
     metavar="MODULE:NAME",
-    help="A class that the Keras original needs; may be repeated.",
+    help="A class that the Keras original needs; may be given several times.",
 )
 @click.option(
     "--samples",
+    metavar="N",
     type=click.IntRange(min=1),
     default=1000,
     show_default=True,
@@ -46,10 +54,11 @@ VERDICTS = {"rounding": "[yellow]rounding", "identical": "[green]identical", "br
 )
 @click.option(
     "--tolerance-lsb",
+    metavar="N",
     type=click.FloatRange(min=0),
     default=2.0,
     show_default=True,
-    help="How far one operator, run alone, may be off the reference, in steps of its 8-bit output.",
+    help="How far an operator, run alone, may be off the reference, in steps of its 8-bit output.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
 def verify(
@@ -62,7 +71,12 @@ def verify(
     tolerance_lsb: float,
     as_json: bool,
 ) -> None:
-    """Run MODEL.tflite on several runtimes and compare it with its original.
+    """Run MODEL.tflite on several runtimes, and compare it with the model that it was made from.
+
+    The runtimes are tflm (TensorFlow Lite Micro, the reference where it takes the model), litert,
+    litert-builtin and litert-reference (LiteRT with its three sets of kernels), tflite-runtime, c (native C
+    on this computer) and qemu (native C on an emulated Cortex-M4). All that can run here are compared,
+    except qemu, which takes long; name it with --runtime.
 
     Exits with 1 if a runtime computes something else than the reference and rounding does not explain it.
     """

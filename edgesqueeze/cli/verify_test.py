@@ -1,4 +1,5 @@
 import json
+import re
 
 import click
 import numpy as np
@@ -84,3 +85,8 @@ def test_broken_parity_exits_with_1(model, monkeypatch):
 
 def test_every_option_has_help():
     assert all(option.help for option in verify.params if isinstance(option, click.Option))
+
+
+def test_the_help_names_every_runtime():
+    words = set(re.findall(r"[\w-]+", verify.help))
+    assert set(RUNNERS) <= words
