@@ -1,7 +1,7 @@
 """Folders of generated files, in which the user may keep files too.
 
-The folder holds a list of what was generated, with hashes, as ``sha256sum --check`` reads it. Only a file that
-is still what the list says is ever replaced or removed; one that was changed is the user's.
+The folder holds a list of what was generated, with hashes, as ``sha256sum --check`` reads it. Only a file
+that is still what the list says is ever replaced or removed; one that was changed is the user's.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Write files so that they appear whole or not at all.
 
-Everything is written into a hidden folder inside the output folder and moved into place by renaming. What goes
-wrong before the first rename leaves the output folder as it was; if a rename fails, those already made are
-taken back; a process that is killed between two of them is finished by the next one. See ``base.publish``.
+Everything is written into a hidden folder inside the output folder and moved into place by renaming. What
+goes wrong before the first rename leaves the output folder as it was; if a rename fails, those already made
+are taken back; a process that is killed between two of them is finished by the next. See ``base.publish``.
 """
 
 from __future__ import annotations

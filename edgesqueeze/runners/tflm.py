@@ -176,7 +176,7 @@ def _failure(model: TfliteModel, log: str, status: int) -> UnsupportedModelError
         f"TFLite Micro cannot run {model.name}",
         expected="TFLM allocates the model's tensors and invokes it",
         got="; ".join(lines[-4:]) or (log.strip().splitlines() or [ending])[-1],
-        hint="`edgesqueeze inspect` lists its operators and their types; int8 throughout is the safest choice",
+        hint="`edgesqueeze inspect` lists its operators and types; int8 throughout is the safest choice",
     )
 
 
