@@ -113,7 +113,7 @@ def task_of(scores: Array, labels: Array | None = None, input_shapes: Sequence[t
         return "values"
     if single:
         return "binary" if scores.min() >= 0 and scores.max() <= 1 else "values"
-    if scores.ndim < 2 or scores.shape[-1] < 2:
+    if scores.shape[-1] < 2:
         return "values"
     sums = scores.sum(axis=-1)
     probabilities = scores.min() >= 0 and bool(np.all(np.abs(sums - 1) < SUM_TOLERANCE))

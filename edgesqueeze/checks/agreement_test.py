@@ -111,3 +111,131 @@ def test_pick_spreads_over_all_samples():
     data = EvalData((np.arange(100)[:, None],), np.arange(100)).pick(5)
     np.testing.assert_array_equal(data.labels[0], [0, 25, 50, 74, 99])
     np.testing.assert_array_equal(data.inputs[0][:, 0], data.labels[0])
+
+
+def _rows(*row, places=()):
+    """Samples that all have the same scores, in each of the places."""
+    return np.broadcast_to(np.array(row, float), (6, *places, len(row)))
+
+
+@pytest.mark.parametrize(
+    ("scores", "task"),
+    [
+        (np.array([0.0, 0.3, 1.0]), "binary"),
+        (np.array([[0.0], [1.0]]), "binary"),
+        (np.array([[-0.01], [1.0]]), "values"),
+        (np.array([[0.0], [1.01]]), "values"),
+        (_rows(0.2, 0.8, places=(3, 5)), "classes"),
+        (_rows(0.0, 1.0, places=(3,)), "classes"),
+        (_rows(0.4, 0.62, places=(3,)), "classes"),
+        (_rows(0.4, 0.58, places=(3,)), "classes"),
+        (_rows(0.4, 0.64, places=(3,)), "values"),
+        (_rows(0.4, 0.56, places=(3,)), "values"),
+        (_rows(-0.5, 1.5, places=(3,)), "values"),
+        (_rows(0.9, 1.1, places=(3,)), "values"),
+        (_rows(1.0, places=(5,)), "values"),
+        (_rows(-3.0, 8.0), "classes"),
+    ],
+)
+def test_tasks_of_values_alone(scores, task):
+    assert task_of(scores) == task
+
+
+def test_probabilities_of_some_places_are_not_those_of_all():
+    scores = _rows(0.2, 0.8, places=(3,)).copy()
+    scores[2, 1] = [0.5, 0.1]
+    assert task_of(scores) == "values"
+
+
+def test_one_score_that_has_the_inputs_shape_is_no_reconstruction():
+    scores = np.array([[0.2], [0.9]])
+    assert task_of(scores, input_shapes=[(1,)]) == "binary"
+    assert task_of(scores, np.array([0, 1]), [(1,)]) == "binary"
+    assert task_of(scores, np.array([0, 2])) == "values"
+
+
+@pytest.mark.parametrize(
+    ("scores", "classes"),
+    [
+        ([0.0, 0.5, 0.51, 1.0], [0, 0, 1, 1]),
+        ([0.0, 0.4, 1.01], [0, 1, 1]),
+        ([-0.01, 0.0, 0.01, 1.0], [0, 0, 1, 1]),
+    ],
+)
+def test_thresholds_of_one_score(scores, classes):
+    np.testing.assert_array_equal(classes_of(np.array(scores)[:, None], "binary"), classes)
+
+
+def test_classes_are_chosen_in_the_last_dimension():
+    scores = np.zeros((2, 3, 4))
+    scores[:, 1, 2] = 1
+    np.testing.assert_array_equal(classes_of(scores, "classes"), [[0, 2, 0]] * 2)
+
+
+def test_agreement_is_counted_in_every_place():
+    maps = np.eye(2)[np.array([[0, 1, 0, 1]] * 3)]
+    changed = maps.copy()
+    changed[0, 0] = [0, 1]
+    (output,) = fidelity([maps], [changed]).outputs
+    assert output.top1_agreement == pytest.approx(11 / 12)
+
+
+@pytest.mark.parametrize("hot", [[1, 1, 0, 0], [0, 0, 0, 0], [0.5, 0.5, 0, 0], [2, -1, 0, 0]])
+def test_rows_that_are_not_one_hot_are_real_targets(hot):
+    labels = np.tile(np.array(hot, float), (20, 1))
+    (output,) = fidelity([SCORES], [SCORES], labels).outputs
+    assert (output.task, output.accuracy.metric) == ("values", "mean_absolute_error")
+    assert output.accuracy.compressed == pytest.approx(np.abs(SCORES - labels).mean())
+
+
+def test_class_ids_reach_from_the_first_to_the_last_class():
+    ids = np.resize([0, 3], 20)
+    (output,) = fidelity(None, [np.eye(4)[ids]], ids).outputs
+    assert output.accuracy.compressed == 1.0
+    for wrong, got in ((np.resize([-1, 2], 20), "-1 to 2"), (np.resize([1, 4], 20), "1 to 4")):
+        with pytest.raises(DataError) as caught:
+            fidelity(None, [SCORES], wrong)
+        assert (caught.value.expected, caught.value.got) == ("class ids from 0 to 3", got)
+
+
+def test_class_ids_that_are_not_whole_numbers_are_no_ids():
+    with pytest.raises(DataError, match="fit neither"):
+        fidelity(None, [SCORES], np.full(20, 1.5))
+
+
+def test_what_does_not_fit_is_told_with_its_shapes():
+    with pytest.raises(DataError) as caught:
+        fidelity(None, [SCORES], np.zeros((20, 3)))
+    assert "[20, 4]" in caught.value.expected
+    assert caught.value.got == "float64 in the shape [20, 3]"
+    with pytest.raises(DataError) as caught:
+        fidelity([SCORES], [SCORES[:, :3]])
+    assert (caught.value.expected, caught.value.got) == ("[[20, 4]]", "[[20, 3]]")
+    with pytest.raises(DataError) as caught:
+        fidelity(None, [SCORES], np.zeros(21, int))
+    assert (caught.value.expected, caught.value.got) == ("20", "21")
+
+
+def test_an_original_in_another_shape_is_compared_by_its_values():
+    values = RNG.normal(size=(20, 6))
+    (output,) = fidelity([values], [values.reshape(20, 2, 3)]).outputs
+    assert output.max_error == 0
+
+
+def test_errors_are_those_of_real_numbers():
+    original = np.array([[0.0], [2.0], [4.0], [6.0]])
+    (output,) = fidelity([original], [original - [[1.0], [-1.0], [1.0], [-3.0]]]).outputs
+    assert output.max_error == 3.0
+    assert output.normalized_error == pytest.approx(np.sqrt(12 / 4) / np.sqrt(5))
+    # The largest values of a type of few bits must not wrap around.
+    narrow = np.array([[-100], [100]], np.int8)
+    (output,) = fidelity([narrow], [-narrow]).outputs
+    assert output.max_error == 200
+
+
+def test_outputs_are_counted_from_zero_and_labels_belong_to_the_first():
+    value = RNG.normal(size=(20, 1))
+    result = fidelity(None, [SCORES, value, SCORES], SCORES.argmax(1))
+    assert [output.output for output in result.outputs] == [0, 1, 2]
+    assert [output.accuracy is None for output in result.outputs] == [False, True, True]
+    assert result.outputs[1].task == "values"

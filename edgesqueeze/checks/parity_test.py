@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from edgesqueeze.checks import parity as module
 from edgesqueeze.checks.parity import Reference, choose_reference, compare_runtimes
+from edgesqueeze.checks.records import LayerDifference, RuntimeParity
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.runners import litert
@@ -169,3 +171,134 @@ def test_the_record_survives_json():
     model, samples = _case(tiny_cnn())
     parity, _ = _only(model, samples, _with_bias_off_by(6, 0))
     assert type(parity).model_validate_json(parity.model_dump_json()) == parity
+
+
+# How a difference is judged, on outputs and operators that are made up: nothing is run.
+
+
+class Made:
+    """A model whose reference gives zeros, and a runtime that is ``off`` by so much on each of 8 samples."""
+
+    def __init__(self, monkeypatch, layers, dtype="int8"):
+        self.model, self.samples = _case(tiny_dense(dtype=dtype))
+        (tensor,) = self.model.main.output_tensors
+        self.zeros = np.zeros(tensor.shape, tensor.dtype)
+        self.replayed = None
+
+        def differing_layers(model, samples, reference, candidate, tolerance):
+            self.replayed = samples
+            return layers
+
+        monkeypatch.setattr(module, "differing_layers", differing_layers)
+
+    def row(self, off, exact=False, **options):
+        expected = [[self.zeros] for _ in self.samples]
+        actual = [
+            [(self.zeros + by).astype(self.zeros.dtype)]
+            for by in (off if isinstance(off, list) else [off] * 8)
+        ]
+        reference = Reference(LITERT, expected, ())
+        runner = Runner("made", "Made", lambda: None, lambda *_: actual, exact=exact)
+        found = compare_runtimes(self.model, self.samples, [runner], reference=reference, **options)
+        return found.runtimes[1]
+
+
+def _layer(operator, lsb, within=True):
+    return LayerDifference(operator=operator, kind="ADD", tensor="t", max_lsb=lsb, within_tolerance=within)
+
+
+@pytest.mark.parametrize(
+    ("layers", "off", "options", "status", "reason"),
+    [
+        ([_layer(0, 1)], 16, {}, "rounding", "every operator alone is within rounding"),
+        ([_layer(0, 1)], 17, {}, "broken", "every operator alone is close, but the outputs are far apart"),
+        ([_layer(0, 1), _layer(1, 3, within=False)], 1, {}, "broken", "an operator alone is off by more"),
+        ([_layer(0, 1)], 1, {"exact": True}, "broken", "it must give the reference's very bits"),
+        ([], 1, {"exact": True}, "broken", "it must give the reference's very bits"),
+        ([], 2, {}, "rounding", "no operator differs alone"),
+        ([], 3, {}, "broken", "the outputs differ, and no operator differs alone"),
+        ([], 3, {"tolerance_lsb": 3.0}, "rounding", "no operator differs alone"),
+        (None, 10, {}, "rounding", "its operators could not be run alone"),
+        (None, 11, {}, "broken", "the outputs differ, and its operators could not be run alone"),
+        (None, 12, {"tolerance_lsb": 12.0}, "rounding", "its operators could not be run alone"),
+    ],
+)
+def test_how_a_difference_of_integers_is_judged(monkeypatch, layers, off, options, status, reason):
+    row = Made(monkeypatch, layers).row(off, **options)
+    assert row.status == status
+    assert row.reason.startswith(reason)
+    assert row.ok == (status != "broken")
+    assert (row.max_lsb, row.mean_lsb) == (off, off)
+
+
+@pytest.mark.parametrize(
+    ("off", "status", "reason"),
+    [(9e-4, "rounding", "float rounding"), (1.1e-3, "broken", "the outputs differ, and no operator")],
+)
+def test_how_a_difference_of_floats_is_judged(monkeypatch, off, status, reason):
+    made = Made(monkeypatch, [], dtype="float32")
+    made.zeros = np.ones_like(made.zeros)
+    row = made.row(off)
+    assert row.status == status
+    assert row.reason.startswith(reason)
+    assert row.max_lsb is None
+
+
+def test_the_four_samples_that_differ_most_are_looked_at_in_their_order(monkeypatch):
+    made = Made(monkeypatch, [])
+    made.row([1, 5, 0, 9, 3, 0, 7, 2])
+    assert [next(i for i, one in enumerate(made.samples) if one is sample) for sample in made.replayed] == [
+        1,
+        3,
+        4,
+        6,
+    ]
+
+
+def test_nothing_is_looked_at_where_nothing_differs(monkeypatch):
+    made = Made(monkeypatch, [_layer(0, 1)])
+    row = made.row(0)
+    assert (row.status, made.replayed, row.first_divergence, row.worst_layer) == (
+        "identical",
+        None,
+        None,
+        None,
+    )
+
+
+def test_the_first_operator_and_the_worst(monkeypatch):
+    layers = [_layer(2, 1), _layer(4, 9), _layer(5, 3, within=False), _layer(7, 4, within=False)]
+    row = Made(monkeypatch, layers).row(1)
+    assert (row.first_divergence.operator, row.worst_layer.operator) == (2, 7)
+    row = Made(monkeypatch, layers[:2]).row(1)
+    assert (row.first_divergence.operator, row.worst_layer.operator) == (2, 4)
+    floats = [layers[0], _layer(3, None).model_copy(update={"max_relative": 5.0})]
+    assert Made(monkeypatch, floats).row(1).worst_layer.operator == 3
+
+
+def test_classes_are_compared_where_there_are_any(monkeypatch):
+    made = Made(monkeypatch, [])
+    (tensor,) = made.model.main.output_tensors
+    assert tensor.elements > 1
+    made.zeros[..., 0] = 1
+    assert made.row(1).top1_agreement == 1.0
+    turned = np.zeros((8, *made.zeros.shape), made.zeros.dtype)
+    turned[:2, ..., 1] = 2
+    assert made.row(list(turned)).top1_agreement == 0.75
+
+
+def test_the_reference_is_not_run_again_nor_what_was_passed_over(monkeypatch):
+    made = Made(monkeypatch, [])
+
+    def never(*_):
+        raise AssertionError("it ran")
+
+    gone = Runner("gone", "Gone", never, never)
+    known = RuntimeParity(runtime="gone", title="Gone", status="unavailable", reason="install it")
+    reference = Reference(replace(LITERT, run=never), [[made.zeros]] * 8, (known,))
+    found = compare_runtimes(made.model, made.samples, [LITERT, gone], reference=reference)
+    assert [row.status for row in found.runtimes] == ["reference", "unavailable"]
+    assert (found.ok, found.samples, found.reference, found.tolerance_lsb) == (True, 8, LITERT.name, 2.0)
+    found = compare_runtimes(made.model, made.samples, [gone], reference=reference, required=True)
+    assert not found.ok
+    assert not found.runtimes[1].ok

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from edgesqueeze.checks.trouble import find_trouble
 from edgesqueeze.checks.verify import trouble_on
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
@@ -100,3 +101,205 @@ def test_the_scale_of_a_float_input_is_that_of_its_quantization():
 
 def test_a_handful_of_samples_tells_nothing():
     assert _codes(_dense(np.zeros((8, 16))), INPUTS[:4]) == set()
+
+
+# The limits themselves, on values that are made up: find_trouble runs nothing.
+
+LOW, HIGH = -2.56, 2.54
+"""The range of an int8 input with a scale of 0.02; a step beyond its ends by less than half is rounding."""
+
+
+def _graph(*, scale=0.02, zero_point=0, hidden_op="FULLY_CONNECTED", dtype="int8", hidden_shape=(1, 4)):
+    """One input, one hidden tensor and one output of two classes."""
+    graph = GraphBuilder(0)
+    x = graph.input((1, 10), scale=0.02, zero_point=0)
+    hidden = graph.tensor(hidden_shape, dtype, scale if dtype == "int8" else None, zero_point, name="hidden")
+    graph.op(hidden_op, [x], [hidden])
+    y = graph.tensor((1, 2), "float32", None, 0, name="scores")
+    graph.op("ABS", [hidden], [y])
+    return parse_tflite(graph.build([y]))
+
+
+VARIED = np.stack([np.linspace(0, 1, 20), np.linspace(1, 0, 20)], axis=1)
+"""Outputs of 20 samples, half of them of each class."""
+SPREAD = np.tile(np.linspace(LOW, HIGH, 10), (20, 1))
+"""Inputs that use the whole range."""
+
+
+def _found(model=None, inputs=SPREAD, outputs=VARIED, hidden=None, original=None, labels=None):
+    model = model or _graph()
+    activations = {} if hidden is None else {_hidden(model): hidden}
+    outside = None if original is None else [original]
+    return find_trouble(model, [inputs], [outputs], activations, outside, labels)
+
+
+def _hidden(model):
+    return next(i for i, tensor in enumerate(model.main.tensors) if tensor.name == "hidden")
+
+
+def _only(findings):
+    (finding,) = findings
+    return finding
+
+
+def test_made_up_values_without_trouble():
+    assert _found() == ()
+
+
+def test_eight_samples_are_enough():
+    constant = np.ones((8, 2))
+    finding = _only(_found(inputs=SPREAD[:8], outputs=constant))
+    assert (finding.code, finding.severity, finding.subject) == ("constant-output", "error", "scores")
+    assert "all 8 samples" in finding.message
+    assert _found(inputs=SPREAD[:7], outputs=constant[:7]) == ()
+
+
+@pytest.mark.parametrize(
+    ("beyond", "share", "told"),
+    [
+        (HIGH + 0.011, 0.10, True),
+        (HIGH + 0.009, 0.10, False),
+        (LOW - 0.011, 0.10, True),
+        (LOW - 0.009, 0.10, False),
+        (HIGH + 1, 0.09, False),
+    ],
+)
+def test_inputs_that_are_cut_off(beyond, share, told):
+    values = np.resize(np.linspace(LOW, HIGH, 50), (20, 10)).reshape(-1)
+    values[: round(share * len(values))] = beyond
+    found = _found(inputs=values.reshape(20, 10))
+    assert [one.code for one in found] == (["input-clipped"] if told else [])
+    if told:
+        assert "10% of the values are cut off" in found[0].message
+        assert "takes -2.56 to 2.54" in found[0].message
+        assert found[0].severity == "warning"
+
+
+@pytest.mark.parametrize(("span", "told"), [(5.1 / 16.1, True), (5.1 / 15.9, False), (0.0, False)])
+def test_inputs_that_use_little_of_the_range(span, told):
+    inputs = np.tile(np.linspace(1, 1 + span, 10), (20, 1))
+    assert [one.code for one in _found(inputs=inputs)] == (["input-range-unused"] if told else [])
+
+
+def _classes(counts):
+    """Scores that choose class 0 so often, and class 1 so often."""
+    ids = np.repeat([0, 1], counts)
+    return np.eye(2)[ids] + np.linspace(0, 0.1, len(ids))[:, None]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected", "told"),
+    [
+        ((19, 1), (16, 4), True),
+        ((1, 19), (16, 4), True),
+        ((18, 2), (10, 10), False),
+        ((19, 1), (17, 3), False),
+    ],
+)
+def test_a_class_that_is_chosen_too_often(chosen, expected, told):
+    wanted = ["collapsed-output"] if told else []
+    against = {
+        "the original": {"original": _classes(expected)},
+        "the labels": {"labels": np.repeat([0, 1], expected)},
+    }
+    for source, given in against.items():
+        found = _found(outputs=_classes(chosen), **given)
+        assert [one.code for one in found] == wanted
+        if told:
+            assert found[0].message == (
+                f"one class is chosen on 95% of the samples; {source} give none more than 80%"
+            )
+    one_hot = np.eye(2)[np.repeat([0, 1], expected)]
+    assert [one.code for one in _found(outputs=_classes(chosen), labels=one_hot)] == wanted
+
+
+def test_outputs_that_choose_no_class_cannot_collapse():
+    rounded = np.repeat([[0.0], [9.0]], [19, 1], axis=0)
+    assert _found(outputs=rounded, original=np.linspace(-9, 9, 20)[:, None]) == ()
+
+
+def test_an_output_without_labels_beside_one_that_has_them():
+    truths = (None, np.zeros(20, int))
+    assert _found(outputs=_classes((19, 1)), labels=truths) == ()
+
+
+ALIVE = np.arange(80).reshape(20, 4) % 50
+
+
+@pytest.mark.parametrize(("dead", "code"), [(4, "dead-activation"), (2, "dead-channels"), (1, None)])
+def test_activations_that_never_change(dead, code):
+    values = ALIVE.copy()
+    values[:, :dead] = [7, 8, 9, 10][:dead]
+    found = _found(hidden=values)
+    assert [one.code for one in found] == ([code] if code else [])
+    if code:
+        assert found[0].subject == "hidden"
+        assert "20 samples" in found[0].message
+    if dead == 2:
+        assert found[0].message.startswith("2 of 4 channels")
+
+
+def test_channels_are_the_last_dimension():
+    values = np.tile(ALIVE[:, None, :], (1, 3, 1))
+    assert _found(hidden=values) == ()
+    values[..., :2] = 0
+    assert _only(_found(hidden=values)).code == "dead-channels"
+    # One channel, or none, has no others to be compared with.
+    assert _found(hidden=ALIVE[:, :1]) == _found(hidden=ALIVE[:, 0]) == ()
+
+
+def test_activations_of_too_few_samples():
+    assert _found(hidden=np.zeros((7, 4))) == ()
+    assert _only(_found(hidden=np.zeros((8, 4)))).code == "dead-activation"
+
+
+def test_what_only_moves_values_is_not_looked_at():
+    assert _found(_graph(hidden_op="RESHAPE"), hidden=np.zeros((20, 4))) == ()
+
+
+def test_what_is_an_output_is_judged_as_one():
+    graph = GraphBuilder(0)
+    x = graph.input((1, 10), scale=0.02, zero_point=0)
+    y = graph.tensor((1, 2), "int8", 0.02, 0, name="hidden")
+    graph.op("ABS", [x], [y])
+    model = parse_tflite(graph.build([y]))
+    assert _found(model, hidden=np.zeros((20, 2), np.int8)) == ()
+
+
+@pytest.mark.parametrize("bound", [-128, 127])
+@pytest.mark.parametrize(("count", "told"), [(4, True), (3, False)])
+def test_values_at_the_ends_of_the_range(bound, count, told):
+    values = ALIVE.copy().reshape(-1)
+    values[[5, 23, 42, 60][:count]] = bound
+    found = _found(hidden=values.reshape(20, 4))
+    assert [one.code for one in found] == (["saturated-activation"] if told else [])
+    if told:
+        end, real = ("lowest", "-2.56") if bound < 0 else ("highest", "2.54")
+        assert f"5% of its values sit at the {end} value it can hold ({real})" in found[0].message
+
+
+@pytest.mark.parametrize(
+    ("bound", "scale", "zero_point", "told"),
+    [
+        (-128, 0.02, -128, False),  # a ReLU's zero
+        (-128, 0.02, -127, False),
+        (-128, 0.02, -126, True),
+        (127, 6 / 255, -128, False),  # the top of a ReLU6
+        (127, 1 / 256, -128, False),  # that of a sigmoid
+        (127, 2 / 255, -128, True),
+        (127, 6 / 253, -128, True),
+    ],
+)
+def test_ends_where_an_activation_function_puts_them(bound, scale, zero_point, told):
+    values = ALIVE.copy()
+    values[:10, 0] = bound
+    found = _found(_graph(scale=scale, zero_point=zero_point), hidden=values)
+    assert [one.code for one in found] == (["saturated-activation"] if told else [])
+
+
+def test_functions_that_reach_both_ends_by_design():
+    values = ALIVE.copy()
+    values[:10, 0] = 127
+    assert _found(_graph(hidden_op="TANH"), hidden=values) == ()
+    assert _only(_found(hidden=values)).code == "saturated-activation"
+    assert _found(_graph(dtype="float32"), hidden=values.astype(np.float32)) == ()
