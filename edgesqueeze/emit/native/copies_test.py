@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgesqueeze.emit.native.lower.shape import LOWERINGS
+from edgesqueeze.emit.native.lower.table import LOWERINGS
 from edgesqueeze.emit.native.records import Operation, UnsupportedOperationError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder

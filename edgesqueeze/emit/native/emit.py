@@ -8,7 +8,8 @@ from types import MappingProxyType
 from edgesqueeze.emit.names import c_name, check_c_name
 from edgesqueeze.emit.native.borders import is_entry, is_exit
 from edgesqueeze.emit.native.kernels import kernel_set_of
-from edgesqueeze.emit.native.lower.table import OPERATORS, Lowered, lower
+from edgesqueeze.emit.native.lower.graph import Lowered, lower
+from edgesqueeze.emit.native.lower.table import OPERATORS
 from edgesqueeze.emit.native.plan import Plan, plan
 from edgesqueeze.emit.native.records import Io, Layer, LayerSummary, NativeSource, Refused
 from edgesqueeze.emit.native.render import Build, render

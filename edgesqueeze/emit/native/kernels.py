@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from types import ModuleType
-
-from edgesqueeze.emit.native.pack import dsp as pack_dsp
-from edgesqueeze.emit.native.pack import mve as pack_mve
-from edgesqueeze.emit.native.pack import reference as pack_reference
+from types import MappingProxyType
 
 FOLDER = Path(__file__).parent.parent.parent / "kernels"
 
-PACKING: dict[str, ModuleType] = {"reference": pack_reference, "dsp": pack_dsp, "mve": pack_mve}
-"""Kernel set -> the module that packs weights for it and knows its scratch memory."""
+ALIGNMENT: Mapping[str, int] = MappingProxyType({"reference": 4, "dsp": 4, "mve": 16})
+"""Kernel set -> what the addresses of activations are multiples of, in bytes."""
 
-ALIGNMENT = {"reference": 4, "dsp": 4, "mve": 16}
-"""Kernel set -> what the addresses of activations are multiples of."""
-
-CORE_SETS = {
-    "cortex-m4": "dsp",
-    "cortex-m7": "dsp",
-    "cortex-m33": "dsp",
-    "cortex-m55": "mve",
-    "cortex-m85": "mve",
-}
+CORE_SETS: Mapping[str, str] = MappingProxyType(
+    {
+        "cortex-m4": "dsp",
+        "cortex-m7": "dsp",
+        "cortex-m33": "dsp",
+        "cortex-m55": "mve",
+        "cortex-m85": "mve",
+    }
+)
 """Core -> its kernel set; the portable C for all others."""
 
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)

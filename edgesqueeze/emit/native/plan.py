@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgesqueeze.emit.native.kernels import ALIGNMENT
-from edgesqueeze.emit.native.lower.table import Lowered
+from edgesqueeze.emit.native.lower.graph import Lowered
 from edgesqueeze.emit.native.numerics import round_up
 from edgesqueeze.emit.native.place import EXACT, Buffer, best_offsets, peak_of
 from edgesqueeze.emit.native.records import Call

@@ -5,7 +5,7 @@ from itertools import combinations
 import pytest
 
 from edgesqueeze.emit.native.kernels import ALIGNMENT
-from edgesqueeze.emit.native.lower.table import lower
+from edgesqueeze.emit.native.lower.graph import lower
 from edgesqueeze.emit.native.place import EXACT, Buffer, best_offsets, together_in_use
 from edgesqueeze.emit.native.plan import Plan, plan
 from edgesqueeze.graph import parse_tflite

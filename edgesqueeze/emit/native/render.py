@@ -11,7 +11,7 @@ import jinja2
 
 from edgesqueeze.emit.native.kernels import files_of
 from edgesqueeze.emit.native.literals import C_TYPES, array_rows, c_comment, initializer
-from edgesqueeze.emit.native.lower.table import Lowered
+from edgesqueeze.emit.native.lower.graph import Lowered
 from edgesqueeze.emit.native.plan import Plan
 from edgesqueeze.emit.native.records import Blob, Call, Io, Layer
 from edgesqueeze.emit.tflm_values import float_literal, generator

@@ -6,8 +6,7 @@ only clamps, no table is needed, and where it changes nothing, not even a call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +27,6 @@ from edgesqueeze.emit.native.numerics import (
 from edgesqueeze.emit.native.operands import computed, require_same_elements, require_shape
 from edgesqueeze.emit.native.records import (
     Call,
-    Lowering,
     Operation,
     Placement,
     Struct,
@@ -100,6 +98,36 @@ def lower_softmax(operation: Operation) -> tuple[Call | Placement, ...]:
     return (call,)
 
 
+def lower_abs(operation: Operation) -> tuple[Call | Placement, ...]:
+    """ABS."""
+    return _by_table(operation, _abs)
+
+
+def lower_elu(operation: Operation) -> tuple[Call | Placement, ...]:
+    """ELU, by the table that TFLM computes in float32."""
+    return _by_table(operation, _elu)
+
+
+def lower_hard_swish(operation: Operation) -> tuple[Call | Placement, ...]:
+    """HARD_SWISH."""
+    return _by_table(operation, _hard_swish)
+
+
+def lower_leaky_relu(operation: Operation) -> tuple[Call | Placement, ...]:
+    """LEAKY_RELU."""
+    return _by_table(operation, _leaky_relu)
+
+
+def lower_logistic(operation: Operation) -> tuple[Call | Placement, ...]:
+    """LOGISTIC."""
+    return _by_table(operation, _logistic)
+
+
+def lower_tanh(operation: Operation) -> tuple[Call | Placement, ...]:
+    """TANH."""
+    return _by_table(operation, _tanh)
+
+
 def _tensors(operation: Operation) -> tuple[Tensor, Tensor]:
     """Input and output: int8 with a scale each, and as many elements."""
     source, output = operation.input(0), operation.output()
@@ -108,12 +136,9 @@ def _tensors(operation: Operation) -> tuple[Tensor, Tensor]:
     return source, output
 
 
-def _lower_table(table: Table) -> Lowering:
-    def lower(operation: Operation) -> tuple[Call | Placement, ...]:
-        source, output = _tensors(operation)
-        return lookup_call(computed(source), output, table(operation, INT8_VALUES))
-
-    return lower
+def _by_table(operation: Operation, results: Table) -> tuple[Call | Placement, ...]:
+    source, output = _tensors(operation)
+    return lookup_call(computed(source), output, results(operation, INT8_VALUES))
 
 
 def _clamp(operation: Operation, low: int, high: int) -> tuple[Call | Placement, ...]:
@@ -186,7 +211,6 @@ def _abs(operation: Operation, x: Integers) -> Integers:
 
 
 def _elu(operation: Operation, x: Integers) -> Integers:
-    """TFLM's table, which it computes in float32."""
     (scale_in, zero_in), (scale_out, zero_out) = map(
         quantization_of, (operation.input(0), operation.output())
     )
@@ -195,19 +219,3 @@ def _elu(operation: Operation, x: Integers) -> Integers:
     result = np.where(real < 0, exponential - np.float32(1), real).astype(np.float32)
     inverse = np.float32(1) / np.float32(scale_out)
     return np.array([round_half_away(float(value * inverse)) + zero_out for value in result], np.int64)
-
-
-LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
-    {
-        "ABS": _lower_table(_abs),
-        "ELU": _lower_table(_elu),
-        "HARD_SWISH": _lower_table(_hard_swish),
-        "LEAKY_RELU": _lower_table(_leaky_relu),
-        "LOGISTIC": _lower_table(_logistic),
-        "QUANTIZE": lower_quantize,
-        "RELU": lower_relu,
-        "RELU6": lower_relu6,
-        "SOFTMAX": lower_softmax,
-        "TANH": _lower_table(_tanh),
-    }
-)

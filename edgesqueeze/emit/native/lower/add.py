@@ -9,8 +9,6 @@ finds them nearly always; otherwise, and for inputs of different shapes, the ker
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +34,6 @@ from edgesqueeze.emit.native.numerics import (
 )
 from edgesqueeze.emit.native.records import (
     Call,
-    Lowering,
     Operation,
     Placement,
     Struct,
@@ -178,6 +175,3 @@ def _call(operation: Operation, function: str, parameters: Struct) -> Call:
         (operation.output().index,),
         overlap=in_place(operation),
     )
-
-
-LOWERINGS: Mapping[str, Lowering] = MappingProxyType({"ADD": lower_add, "SUB": lower_sub})

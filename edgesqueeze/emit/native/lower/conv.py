@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from types import MappingProxyType
 
@@ -18,7 +17,6 @@ from edgesqueeze.emit.native.conv_operands import (
     weights_of,
 )
 from edgesqueeze.emit.native.conv_shape import ConvShape
-from edgesqueeze.emit.native.kernels import PACKING
 from edgesqueeze.emit.native.lower.general import (
     general_conv2d,
     general_depthwise_conv2d,
@@ -28,10 +26,10 @@ from edgesqueeze.emit.native.lower.pairs import clamp_after
 from edgesqueeze.emit.native.numerics import quantization_of
 from edgesqueeze.emit.native.operands import require_int16_sizes
 from edgesqueeze.emit.native.overlap import overlap_distance
+from edgesqueeze.emit.native.pack.table import PACKING
 from edgesqueeze.emit.native.records import (
     Blob,
     Call,
-    Lowering,
     Operation,
     Placement,
     Struct,
@@ -109,36 +107,18 @@ def lower_fully_connected(operation: Operation) -> tuple[Call | Placement, ...]:
     return _conv2d(operation, weights.reshape(weights.shape[0], 1, 1, -1), shape, folded)
 
 
-LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
-    {
-        "CONV_2D": lower_conv2d,
-        "DEPTHWISE_CONV_2D": lower_depthwise_conv2d,
-        "FULLY_CONNECTED": lower_fully_connected,
-    }
-)
-"""Builtin operator -> its lowering."""
-
-
 def _conv2d(
     operation: Operation, weights: Weights, shape: ConvShape, folded: Channels
 ) -> tuple[Call | Placement, ...]:
     packing = PACKING[operation.kernel_set]
     shape, weights = _along_rows(shape, weights)
     used = folded.weights.reshape(weights.shape)
-    exact = getattr(packing, "conv2d_exact", None)
-    if not folded.fast or (exact is not None and not exact(used)):
+    packer = packing.conv2d_1x1 if shape.pointwise else packing.conv2d
+    if not folded.fast or not packer.takes(used):
         return general_conv2d(operation, weights, shape, folded)
-    name = "conv2d_1x1" if shape.pointwise else "conv2d"
-    group = packing.CONV2D_1X1_GROUP if shape.pointwise else packing.CONV2D_GROUP
-    distance = overlap_distance(shape, group, shape.in_channels, shape.out_channels)
-    call = _layer_call(
-        operation,
-        f"es_{name}_s8",
-        getattr(packing, name)(used),
-        shape,
-        folded,
-        getattr(packing, f"{name}_scratch")(shape),
-    )
+    function = "es_conv2d_1x1_s8" if shape.pointwise else "es_conv2d_s8"
+    distance = overlap_distance(shape, packer.group, shape.in_channels, shape.out_channels)
+    call = _layer_call(operation, function, packer.pack(used), shape, folded, packer.scratch(shape))
     return (replace(call, overlap=MappingProxyType({0: distance})), *clamp_after(operation))
 
 
@@ -153,16 +133,10 @@ def _depthwise(
         and shape.stride_height == shape.stride_width
         and shape.stride_height in (1, 2)
     )
-    name = "depthwise_3x3" if small else "depthwise"
+    packer = packing.depthwise_3x3 if small else packing.depthwise
+    function = "es_depthwise_conv2d_3x3_s8" if small else "es_depthwise_conv2d_s8"
     same_size = (shape.in_height, shape.in_width) == (shape.out_height, shape.out_width)
-    call = _layer_call(
-        operation,
-        "es_depthwise_conv2d_3x3_s8" if small else "es_depthwise_conv2d_s8",
-        getattr(packing, name)(weights),
-        shape,
-        folded,
-        getattr(packing, f"{name}_scratch")(shape),
-    )
+    call = _layer_call(operation, function, packer.pack(weights), shape, folded, packer.scratch(shape))
     in_place = same_size and shape.stride_height == shape.stride_width == 1
     return (replace(call, in_place=(0,) if in_place else ()), *clamp_after(operation))
 
@@ -170,16 +144,13 @@ def _depthwise(
 def _fully_connected(
     operation: Operation, weights: Weights, folded: Channels
 ) -> tuple[Call | Placement, ...]:
-    packing = PACKING[operation.kernel_set]
-    exact = getattr(packing, "fully_connected_exact", None)
-    if not folded.fast or (exact is not None and not exact(folded.weights)):
+    packer = PACKING[operation.kernel_set].fully_connected
+    if not folded.fast or not packer.takes(folded.weights):
         return general_fully_connected(operation, weights, folded)
     outputs, inputs = weights.shape
-    packed = channel_records.pack(folded)
-    shared = packed.members["format"] == "ES_CHANNELS_SHARED"
     members: dict[str, Value] = {
-        "weights": packing.fully_connected(folded.weights),
-        "channels": packed,
+        "weights": packer.pack(folded.weights),
+        "channels": channel_records.pack(folded),
         "in_features": inputs,
         "out_features": outputs,
     }
@@ -187,7 +158,7 @@ def _fully_connected(
         operation,
         "es_fully_connected_s8",
         Struct("es_fully_connected", members),
-        packing.fully_connected_scratch(inputs, outputs, shared),
+        packer.scratch(inputs),
     )
     return (call, *clamp_after(operation))
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from edgesqueeze.emit.native.emit import emit_native
-from edgesqueeze.emit.native.kernels import PACKING
-from edgesqueeze.emit.native.lower.conv import LOWERINGS
+from edgesqueeze.emit.native.lower.table import LOWERINGS
+from edgesqueeze.emit.native.pack.table import PACKING
 from edgesqueeze.emit.native.records import Operation
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder

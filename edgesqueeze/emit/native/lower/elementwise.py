@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 import numpy as np
 import numpy.typing as npt
 
-from edgesqueeze.emit.native.lower import add as lower_add
 from edgesqueeze.emit.native.lower.pairs import (
     HEADER,
     clamp_after,
@@ -28,7 +24,6 @@ from edgesqueeze.emit.native.numerics import (
 )
 from edgesqueeze.emit.native.records import (
     Call,
-    Lowering,
     Operation,
     Placement,
     Struct,
@@ -129,14 +124,3 @@ def _require_room(reach: int, shift: int) -> None:
     """Raise ``UnsupportedOperationError`` where TFLite's left shift would overflow 31 bits."""
     if reach << max(shift, 0) >= 1 << 30:
         raise UnsupportedOperationError("the output's scale is too small for the inputs' scales")
-
-
-LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
-    {
-        **lower_add.LOWERINGS,
-        "MUL": lower_mul,
-        "MINIMUM": lower_minimum,
-        "MAXIMUM": lower_maximum,
-        "PRELU": lower_prelu,
-    }
-)

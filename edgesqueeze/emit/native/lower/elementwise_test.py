@@ -8,7 +8,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from edgesqueeze.emit.native.lower import add as lower_add
-from edgesqueeze.emit.native.lower.elementwise import LOWERINGS
+from edgesqueeze.emit.native.lower.table import LOWERINGS
 from edgesqueeze.emit.native.records import Operation, UnsupportedOperationError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder

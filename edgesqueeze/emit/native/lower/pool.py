@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -21,7 +20,6 @@ from edgesqueeze.emit.native.operands import (
 from edgesqueeze.emit.native.overlap import overlap_distance
 from edgesqueeze.emit.native.records import (
     Call,
-    Lowering,
     Operation,
     Placement,
     Struct,
@@ -77,17 +75,6 @@ def lower_sum(operation: Operation) -> tuple[Call | Placement, ...]:
             separate groups of axes.
     """
     return _reduce(operation, *_multiplier(operation))
-
-
-LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
-    {
-        "AVERAGE_POOL_2D": lower_average_pool,
-        "MAX_POOL_2D": lower_max_pool,
-        "MEAN": lower_mean,
-        "SUM": lower_sum,
-    }
-)
-"""Builtin operator -> its lowering."""
 
 
 def _pool(operation: Operation, function: str) -> tuple[Call, ...]:

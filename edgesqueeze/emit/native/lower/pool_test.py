@@ -7,7 +7,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from edgesqueeze.emit.native.lower.pool import LOWERINGS
+from edgesqueeze.emit.native.lower.table import LOWERINGS
 from edgesqueeze.emit.native.records import Operation, UnsupportedOperationError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder

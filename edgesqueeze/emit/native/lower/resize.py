@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -19,7 +18,6 @@ from edgesqueeze.emit.native.overlap import stream_distance
 from edgesqueeze.emit.native.records import (
     Blob,
     Call,
-    Lowering,
     Operation,
     Placement,
     Struct,
@@ -85,15 +83,6 @@ def lower_resize_bilinear(operation: Operation) -> tuple[Call | Placement, ...]:
     rows = _lower_neighbours(in_height, out_height, scale_y, offset_y)
     columns = _lower_neighbours(in_width, out_width, scale_x, offset_x)
     return _call(operation, "es_resize_bilinear_s8", parameters, rows, columns)
-
-
-LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
-    {
-        "RESIZE_BILINEAR": lower_resize_bilinear,
-        "RESIZE_NEAREST_NEIGHBOR": lower_resize_nearest_neighbor,
-    }
-)
-"""Builtin operator -> its lowering."""
 
 
 def _sizes(operation: Operation) -> tuple[tuple[int, int], tuple[int, int]]:

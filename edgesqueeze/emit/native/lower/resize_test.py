@@ -5,7 +5,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from edgesqueeze.emit.native.lower.resize import LOWERINGS
+from edgesqueeze.emit.native.lower.table import LOWERINGS
 from edgesqueeze.emit.native.records import Operation, UnsupportedOperationError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
@@ -13,9 +13,10 @@ from edgesqueeze.runners import tflm
 from runtime_tests.support.native_calls import run_graph
 
 LAYERS = 16
+OPCODES = ["RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"]
 sizes = st.one_of(st.integers(1, 9), st.sampled_from([24, 33]))
 layers = st.tuples(
-    st.sampled_from(sorted(LOWERINGS)),
+    st.sampled_from(OPCODES),
     st.tuples(sizes, sizes, st.integers(1, 6)),
     st.tuples(sizes, sizes),
     st.sampled_from([(False, False), (True, False), (False, True), (True, True)]),
@@ -77,7 +78,7 @@ def test_contradicting_options_are_refused():
         lower(("RESIZE_BILINEAR", (2, 2, 1), (4, 4), (True, False)), halfPixelCenters=True)
 
 
-@pytest.mark.parametrize("opcode", sorted(LOWERINGS))
+@pytest.mark.parametrize("opcode", OPCODES)
 @pytest.mark.parametrize("shape", [(1, 8, 8, 3), (1, 9, 8, 2), (2, 8, 8, 2), (8, 8, 2)])
 def test_another_output_shape_is_refused(opcode, shape):
     graph = GraphBuilder(0)
@@ -88,7 +89,7 @@ def test_another_output_shape_is_refused(opcode, shape):
         LOWERINGS[opcode](Operation(main, main.operators[0], "reference"))
 
 
-@pytest.mark.parametrize("opcode", sorted(LOWERINGS))
+@pytest.mark.parametrize("opcode", OPCODES)
 def test_a_constant_input_is_refused(opcode):
     graph = GraphBuilder(0)
     y = add(graph, (opcode, (4, 4, 2), (8, 8), (False, False)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -22,7 +22,6 @@ from edgesqueeze.emit.native.operands import (
 )
 from edgesqueeze.emit.native.records import (
     Call,
-    Lowering,
     Operation,
     Placement,
     Struct,
@@ -209,26 +208,6 @@ def lower_transpose(operation: Operation) -> tuple[Call | Placement, ...]:
         for axis, out_stride in zip(order, strides_of(output.shape), strict=True)
     ]
     return (copy_call(source, output, dimensions),)
-
-
-LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
-    {
-        "CONCATENATION": lower_concatenation,
-        "EXPAND_DIMS": lower_alias,
-        "PACK": lower_concatenation,
-        "PAD": lower_pad,
-        "PADV2": lower_pad,
-        "RESHAPE": lower_alias,
-        "SLICE": lower_slice,
-        "SPLIT": lower_split,
-        "SPLIT_V": lower_split,
-        "SQUEEZE": lower_alias,
-        "STRIDED_SLICE": lower_strided_slice,
-        "TRANSPOSE": lower_transpose,
-        "UNPACK": lower_split,
-    }
-)
-"""Builtin operator -> its lowering."""
 
 
 def _placements(

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from edgesqueeze.emit.native.lower.shape import LOWERINGS, placements_of_concatenation
+from edgesqueeze.emit.native.lower.shape import placements_of_concatenation
+from edgesqueeze.emit.native.lower.table import LOWERINGS
 from edgesqueeze.emit.native.records import Call, Operation, Placement, UnsupportedOperationError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder

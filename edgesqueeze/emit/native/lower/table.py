@@ -1,214 +1,80 @@
-"""Every operator of a graph as calls of kernels: the registry of lowerings, and what may stand where."""
+"""Every operator that native C has, and the function that turns it into calls of kernels."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
 
-import numpy as np
-
-from edgesqueeze.emit.native.borders import border_refusals, is_entry, is_exit, ordered_operators
-from edgesqueeze.emit.native.lower import activation as lower_activation
-from edgesqueeze.emit.native.lower import add as lower_add
-from edgesqueeze.emit.native.lower import conv as lower_conv
-from edgesqueeze.emit.native.lower import elementwise as lower_elementwise
-from edgesqueeze.emit.native.lower import pool as lower_pool
-from edgesqueeze.emit.native.lower import resize as lower_resize
-from edgesqueeze.emit.native.lower import shape as lower_shape
-from edgesqueeze.emit.native.lower import transpose_conv as lower_transpose_conv
-from edgesqueeze.emit.native.lower.border import lower_dequantize_output, lower_quantize_input
-from edgesqueeze.emit.native.records import (
-    Call,
-    Layer,
-    Lowering,
-    Operation,
-    Placement,
-    Refusal,
-    Refused,
-    UnsupportedOperationError,
+from edgesqueeze.emit.native.lower import (
+    activation,
+    add,
+    border,
+    conv,
+    elementwise,
+    pool,
+    resize,
+    shape,
+    transpose_conv,
 )
-from edgesqueeze.graph import Graph, Operator, Tensor, TfliteModel
-from edgesqueeze.graph.macs import operator_macs
+from edgesqueeze.emit.native.records import Lowering
 
 LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
     {
-        **lower_conv.LOWERINGS,
-        **lower_add.LOWERINGS,
-        **lower_elementwise.LOWERINGS,
-        **lower_activation.LOWERINGS,
-        **lower_pool.LOWERINGS,
-        **lower_shape.LOWERINGS,
-        **lower_resize.LOWERINGS,
-        **lower_transpose_conv.LOWERINGS,
+        # With weights.
+        "CONV_2D": conv.lower_conv2d,
+        "DEPTHWISE_CONV_2D": conv.lower_depthwise_conv2d,
+        "FULLY_CONNECTED": conv.lower_fully_connected,
+        "TRANSPOSE_CONV": transpose_conv.lower_transpose_conv,
+        # Of two inputs.
+        "ADD": add.lower_add,
+        "MAXIMUM": elementwise.lower_maximum,
+        "MINIMUM": elementwise.lower_minimum,
+        "MUL": elementwise.lower_mul,
+        "PRELU": elementwise.lower_prelu,
+        "SUB": add.lower_sub,
+        # Of one input.
+        "ABS": activation.lower_abs,
+        "ELU": activation.lower_elu,
+        "HARD_SWISH": activation.lower_hard_swish,
+        "LEAKY_RELU": activation.lower_leaky_relu,
+        "LOGISTIC": activation.lower_logistic,
+        "QUANTIZE": activation.lower_quantize,
+        "RELU": activation.lower_relu,
+        "RELU6": activation.lower_relu6,
+        "SOFTMAX": activation.lower_softmax,
+        "TANH": activation.lower_tanh,
+        # Over windows and axes.
+        "AVERAGE_POOL_2D": pool.lower_average_pool,
+        "MAX_POOL_2D": pool.lower_max_pool,
+        "MEAN": pool.lower_mean,
+        "RESIZE_BILINEAR": resize.lower_resize_bilinear,
+        "RESIZE_NEAREST_NEIGHBOR": resize.lower_resize_nearest_neighbor,
+        "SUM": pool.lower_sum,
+        # That only move bytes.
+        "CONCATENATION": shape.lower_concatenation,
+        "EXPAND_DIMS": shape.lower_alias,
+        "PACK": shape.lower_concatenation,
+        "PAD": shape.lower_pad,
+        "PADV2": shape.lower_pad,
+        "RESHAPE": shape.lower_alias,
+        "SLICE": shape.lower_slice,
+        "SPLIT": shape.lower_split,
+        "SPLIT_V": shape.lower_split,
+        "SQUEEZE": shape.lower_alias,
+        "STRIDED_SLICE": shape.lower_strided_slice,
+        "TRANSPOSE": shape.lower_transpose,
+        "UNPACK": shape.lower_split,
     }
 )
-"""Builtin operator -> its lowering. At the border of a graph: see ``lower/border.py``."""
+"""Builtin operator -> its lowering, inside a graph."""
 
-OPERATORS = tuple(sorted({*LOWERINGS, "QUANTIZE", "DEQUANTIZE"}))
+ENTRY: Mapping[str, Lowering] = MappingProxyType({"QUANTIZE": border.lower_quantize_input})
+"""The same for operators that turn what the caller gives into int8."""
+
+EXIT: Mapping[str, Lowering] = MappingProxyType(
+    {"DEQUANTIZE": border.lower_dequantize_output, "QUANTIZE": border.lower_dequantize_output}
+)
+"""The same for operators that turn int8 into what the caller gets."""
+
+OPERATORS = tuple(sorted({*LOWERINGS, *ENTRY, *EXIT}))
 """Every builtin operator that native C has, in alphabetical order."""
-
-MALFORMED = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
-"""What a lowering runs into when an operator's shapes, options and constants do not go together."""
-
-SMALLEST_SCALE, LARGEST_SCALE = 1e-30, 1e30
-MOST_BYTES = (1 << 31) - 1
-"""Of a tensor: kernels count in int32."""
-
-
-@dataclass(frozen=True, eq=False)
-class Lowered:
-    """A graph as layers.
-
-    Attributes:
-        graph: where it came from.
-        layers: what runs, in order: layers that read the caller's values first.
-        placements: tensors that are parts of others.
-        entry: indices of layers that convert an input; the layer reads the caller's values.
-        exit: indices of layers that convert an output; the layer writes the caller's values.
-    """
-
-    graph: Graph
-    layers: tuple[Layer, ...]
-    placements: tuple[Placement, ...]
-    entry: frozenset[int]
-    exit: frozenset[int]
-
-
-def lower(model: TfliteModel, kernel_set: str) -> Lowered | Refused:
-    """Turn a model into kernel calls, or say everything that native C does not take in it."""
-    graph = model.main
-    operators = ordered_operators(graph)
-    refusals = border_refusals(model, operators)
-    layers: list[Layer] = []
-    placements: list[Placement] = []
-    entry, leaving = set(), set()
-    for operator in operators:
-        operation = Operation(graph, operator, kernel_set)
-        results = _results(operation, placements)
-        if isinstance(results, Refusal):
-            refusals.append(results)
-            continue
-        placements += [result for result in results if isinstance(result, Placement)]
-        calls = tuple(result for result in results if isinstance(result, Call))
-        if not calls:
-            continue
-        if is_entry(graph, operator):
-            entry.add(len(layers))
-        elif is_exit(graph, operator):
-            leaving.add(len(layers))
-        layers.append(_layer(len(layers), operation, calls))
-    if refusals:
-        return Refused(tuple(refusals))
-    return Lowered(graph, tuple(layers), tuple(placements), frozenset(entry), frozenset(leaving))
-
-
-def _results(operation: Operation, placements: Sequence[Placement]) -> tuple[Call | Placement, ...] | Refusal:
-    """What becomes of one operator, or why native C does not take it."""
-    graph, operator = operation.graph, operation.operator
-    try:
-        _check_tensors(operation)
-        results = _joined_in_place(operation, placements) or _lowering(graph, operator)(operation)
-    except UnsupportedOperationError as error:
-        return Refusal(str(error), operator.kind, operator.index)
-    except MALFORMED as error:
-        # A damaged file: shapes, options and constants that no converter would put together.
-        return Refusal(f"contradicts itself ({error})", operator.kind, operator.index)
-    if _read_constants(graph, [result for result in results if isinstance(result, Call)]):
-        return Refusal("an input is a constant", operator.kind, operator.index)
-    return results
-
-
-def _lowering(graph: Graph, operator: Operator) -> Lowering:
-    if is_entry(graph, operator):
-        return lower_quantize_input
-    if is_exit(graph, operator):
-        return lower_dequantize_output
-    if operator.opcode in LOWERINGS:
-        return LOWERINGS[operator.opcode]
-    return _unsupported
-
-
-def _check_tensors(operation: Operation) -> None:
-    """Raise ``UnsupportedOperationError`` for tensors that no kernel could work with."""
-    operator, tensors = operation.operator, operation.graph.tensors
-    for index in (*operator.inputs, *operator.outputs):
-        if index < 0:
-            continue
-        tensor = tensors[index]
-        name = tensor.name or str(index)
-        if not 0 < tensor.elements <= MOST_BYTES or any(size < 1 for size in tensor.shape):
-            raise UnsupportedOperationError(f"tensor {name!r} has the shape {list(tensor.shape)}")
-        quantization = tensor.quantization
-        if quantization is None or tensor.dtype not in ("int8", "uint8"):
-            continue
-        scales, zero_points = quantization.scales, quantization.zero_points
-        if not (np.isfinite(scales) & (scales > SMALLEST_SCALE) & (scales < LARGEST_SCALE)).all():
-            raise UnsupportedOperationError(f"tensor {name!r} has a scale that is not a positive number")
-        limits = np.iinfo(tensor.dtype)
-        if ((zero_points < limits.min) | (zero_points > limits.max)).any():
-            raise UnsupportedOperationError(f"tensor {name!r} has a zero point outside of {tensor.dtype}")
-
-
-def _read_constants(graph: Graph, calls: Sequence[Call]) -> bool:
-    """Whether a call takes a constant for a tensor in the arena."""
-    items = (item for call in calls for item in call.inputs)
-    return any(isinstance(item, int) and graph.tensors[item].is_constant for item in items)
-
-
-def _joined_in_place(
-    operation: Operation, placements: Sequence[Placement]
-) -> tuple[Call | Placement, ...] | None:
-    """The parts of a concatenation inside the whole, where no part is already placed in something else."""
-    if operation.operator.opcode not in ("CONCATENATION", "PACK"):
-        return None
-    lower_shape.lower_concatenation(operation)  # raises if the parts cannot be joined as they are
-    joined = lower_shape.placements_of_concatenation(operation)
-    taken = {placement.tensor for placement in placements} | {placement.whole for placement in placements}
-    if joined is None or any(placement.tensor in taken for placement in joined):
-        return None
-    return joined
-
-
-def _unsupported(operation: Operation) -> tuple[Call | Placement, ...]:
-    raise UnsupportedOperationError(
-        "only at the graph's inputs and outputs"
-        if operation.operator.opcode == "DEQUANTIZE"
-        else "not supported"
-    )
-
-
-def _layer(index: int, operation: Operation, calls: tuple[Call, ...]) -> Layer:
-    operator = operation.operator
-    return Layer(
-        index=index,
-        opcode=operator.opcode,
-        name=operation.output().name,
-        summary=_summary(operation),
-        macs=operator_macs(operation.graph, operator) or 0,
-        calls=calls,
-    )
-
-
-def _summary(operation: Operation) -> str:
-    """Shapes in words: of convolutions and pools the window first, the output's only if it is another."""
-    operator = operation.operator
-    inputs = [
-        operation.graph.tensors[index]
-        for index in operator.inputs
-        if index >= 0 and not operation.graph.tensors[index].is_constant
-    ]
-    window = ""
-    if operator.opcode in ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"):
-        shape = operation.input(1).shape
-        window = f"{shape[1]}x{shape[2]}: "
-    elif operator.opcode.endswith("POOL_2D"):
-        window = f"{operation.option('filter_height')}x{operation.option('filter_width')}: "
-    sides = ", ".join(dict.fromkeys(_dims(tensor) for tensor in inputs))
-    result = _dims(operation.output())
-    return f"{window}{sides}" if sides == result else f"{window}{sides}->{result}"
-
-
-def _dims(tensor: Tensor) -> str:
-    shape = tensor.shape[1:] if len(tensor.shape) > 1 and tensor.shape[0] == 1 else tensor.shape
-    return "x".join(map(str, shape)) or "1"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -24,7 +23,6 @@ from edgesqueeze.emit.native.overlap import stream_distance
 from edgesqueeze.emit.native.records import (
     Blob,
     Call,
-    Lowering,
     Operation,
     Placement,
     Struct,
@@ -83,10 +81,6 @@ def lower_transpose_conv(operation: Operation) -> tuple[Call | Placement, ...]:
         overlap=MappingProxyType({0: _distance(operation, kernel, stride, pads)}),
     )
     return (call,)
-
-
-LOWERINGS: Mapping[str, Lowering] = MappingProxyType({"TRANSPOSE_CONV": lower_transpose_conv})
-"""Builtin operator -> its lowering."""
 
 
 def _require_shapes(operation: Operation) -> None:

@@ -14,11 +14,8 @@ from edgesqueeze.emit.native.conv_shape import ConvShape
 from edgesqueeze.emit.native.numerics import round_up
 from edgesqueeze.emit.native.records import Blob, as_bytes
 
-CONV2D_GROUP = 3
-"""Output pixels that ``es_conv2d_s8`` computes before it writes them."""
-
-CONV2D_1X1_GROUP = 3
-"""Output pixels that ``es_conv2d_1x1_s8`` computes before it writes them."""
+CONV_PIXELS = 3
+"""Output pixels that the convolutions compute before they write them."""
 
 _CHANNEL_BYTES = 16  # sizeof(es_channel)
 _TOGETHER = 4  # inputs that kernels multiply in one step
@@ -33,21 +30,16 @@ _MOST_WIDENED = 256  # inputs that the fully connected kernel keeps as int16
 Weights = npt.NDArray[np.int8]
 
 
-def conv2d_exact(weights: Weights) -> bool:
-    """Whether ``conv2d`` and ``conv2d_1x1`` can pack these weights: none is -128.
+def fits_pairs(weights: Weights) -> bool:
+    """Whether ``conv2d`` and ``fully_connected`` can pack these weights: none is -128.
 
     TensorFlow Lite's quantization specification excludes that value; a word of two channels cannot hold it.
     """
     return bool(np.all(weights > -128))
 
 
-def fully_connected_exact(weights: Weights) -> bool:
-    """Whether ``fully_connected`` can pack these weights: none is -128."""
-    return conv2d_exact(weights)
-
-
 def conv2d(weights: Weights) -> Blob:
-    """Weights for ``es_conv2d_s8``.
+    """Weights for ``es_conv2d_s8`` and ``es_conv2d_1x1_s8``.
 
     Args:
         weights: int8 ``[out, kernel height, kernel width, in]``.
@@ -58,10 +50,10 @@ def conv2d(weights: Weights) -> Blob:
         rows of 5, 9, 13, ... inputs the last ones follow behind all rows, in the order 0, 2, 1, 3.
 
     Raises:
-        ValueError: weights that are not ``conv2d_exact``.
+        ValueError: weights that are not ``fits_pairs``.
     """
-    if not conv2d_exact(weights):
-        raise ValueError("weights of -128")
+    if not fits_pairs(weights):
+        raise ValueError("expected weights of -127 to 127, got -128")
     rows = weights.reshape(*weights.shape[:2], -1)
     if _has_rests(rows.shape[2]):
         rests = _padded_last(rows[:, :, -1])
@@ -81,12 +73,7 @@ def conv2d_scratch(shape: ConvShape) -> int:
     run, rows = shape.kernel_width * shape.in_channels, shape.kernel_height
     copies = rows * round_up(run, _TOGETHER)
     inputs = rows * (run - 1) + round_up(rows, _TOGETHER) if _has_rests(run) else copies
-    return _core_scratch(shape, inputs) + CONV2D_GROUP * copies
-
-
-def conv2d_1x1(weights: Weights) -> Blob:
-    """Weights for ``es_conv2d_1x1_s8``: int8 ``[out, 1, 1, in]``, packed as for ``es_conv2d_s8``."""
-    return conv2d(weights)
+    return _core_scratch(shape, inputs) + CONV_PIXELS * copies
 
 
 def conv2d_1x1_scratch(shape: ConvShape) -> int:
@@ -95,12 +82,12 @@ def conv2d_1x1_scratch(shape: ConvShape) -> int:
     Unpacked channels and the inputs of 3 pixels as int16; as int8 too if a pixel is no whole words.
     """
     inputs = round_up(shape.in_channels, _TOGETHER)
-    copies = CONV2D_1X1_GROUP * inputs if shape.in_channels % _TOGETHER else 0
+    copies = CONV_PIXELS * inputs if shape.in_channels % _TOGETHER else 0
     return _core_scratch(shape, inputs) + copies
 
 
 def depthwise(weights: Weights) -> Blob:
-    """Weights for ``es_depthwise_conv2d_s8``.
+    """Weights for ``es_depthwise_conv2d_s8`` and ``es_depthwise_conv2d_3x3_s8``.
 
     Args:
         weights: int8 ``[kernel height, kernel width, channels]``.
@@ -121,11 +108,6 @@ def depthwise_scratch(shape: ConvShape) -> int:
     columns = round_up((shape.out_width - 1) * shape.stride_width + covered, shape.dilation_width)
     table = shape.kernel_height * (_PIXEL_BYTES * shape.kernel_width + 4)
     return _GROUP_BYTES + table + _PIXEL_BYTES * rows * columns
-
-
-def depthwise_3x3(weights: Weights) -> Blob:
-    """Weights for ``es_depthwise_conv2d_3x3_s8``: int8 ``[3, 3, channels]``, as for any kernel."""
-    return depthwise(weights)
 
 
 def depthwise_3x3_scratch(shape: ConvShape) -> int:
@@ -151,24 +133,23 @@ def fully_connected(weights: Weights) -> Blob:
         and 1, then those of outputs 2 and 3. Padded with zeros to multiples of four.
 
     Raises:
-        ValueError: weights that are not ``fully_connected_exact``.
+        ValueError: weights that are not ``fits_pairs``.
     """
-    if not fully_connected_exact(weights):
-        raise ValueError("weights of -128")
+    if not fits_pairs(weights):
+        raise ValueError("expected weights of -127 to 127, got -128")
     words = _pairs(weights, 4)
     groups = words.reshape(-1, 2, words.shape[1], _TOGETHER).transpose(0, 2, 1, 3)
     return Blob(as_bytes(groups), "weights, 2 outputs a word, inputs 0 2 1 3, groups of 4 outputs")
 
 
-def fully_connected_scratch(in_features: int, out_features: int, shared: bool) -> int:
+def fully_connected_scratch(in_features: int) -> int:
     """Scratch memory of ``es_fully_connected_s8`` in bytes: a short input as int16, none for a long one."""
-    del out_features, shared
     inputs = round_up(in_features, _TOGETHER)
     return 2 * inputs if inputs <= _MOST_WIDENED else 0
 
 
 def _core_scratch(shape: ConvShape, inputs: int) -> int:
-    return _CHANNEL_BYTES * round_up(shape.out_channels, 2) + CONV2D_GROUP * 2 * inputs
+    return _CHANNEL_BYTES * round_up(shape.out_channels, 2) + CONV_PIXELS * 2 * inputs
 
 
 def _has_rests(run: int) -> bool:

@@ -68,18 +68,16 @@ def test_fully_connected_packing_keeps_every_weight(outputs, inputs, seed):
 
 def test_depthwise_channels_are_padded():
     weights = weights_of(3, 3, 5)
-    for pack in (pack_dsp.depthwise, pack_dsp.depthwise_3x3):
-        packed = pack(weights).array.reshape(3, 3, 8)
-        np.testing.assert_array_equal(packed[:, :, :5], weights)
-        assert not packed[:, :, 5:].any()
+    packed = pack_dsp.depthwise(weights).array.reshape(3, 3, 8)
+    np.testing.assert_array_equal(packed[:, :, :5], weights)
+    assert not packed[:, :, 5:].any()
 
 
 def test_weights_of_minus_128_are_refused():
     weights = weights_of(2, 1, 1, 8)
-    assert pack_dsp.conv2d_exact(weights)
+    assert pack_dsp.fits_pairs(weights)
     weights[0, 0, 0, 3] = -128
-    assert not pack_dsp.conv2d_exact(weights)
-    assert not pack_dsp.fully_connected_exact(weights.reshape(2, 8))
+    assert not pack_dsp.fits_pairs(weights)
     with pytest.raises(ValueError, match="-128"):
         pack_dsp.conv2d(weights)
     with pytest.raises(ValueError, match="-128"):
@@ -136,7 +134,7 @@ def test_scratch_memory_is_what_the_kernel_says(kernel, tmp_path):
 
 def test_scratch_memory_of_fully_connected(tmp_path):
     checks = [
-        ({"in_features": inputs, "out_features": 5}, pack_dsp.fully_connected_scratch(inputs, 5, False))
+        ({"in_features": inputs, "out_features": 5}, pack_dsp.fully_connected_scratch(inputs))
         for inputs in (1, 7, 64, 256, 257, 2048)
     ]
     compile_checks(tmp_path, "es_fully_connected_s8", "es_fully_connected", checks)

@@ -11,14 +11,10 @@ import numpy.typing as npt
 
 from edgesqueeze.emit.native.conv_shape import ConvShape
 from edgesqueeze.emit.native.numerics import round_up
-from edgesqueeze.emit.native.pack import reference as pack_reference
 from edgesqueeze.emit.native.records import Blob
 
-CONV2D_GROUP = 4
-"""Output pixels that ``es_conv2d_s8`` computes before it writes them."""
-
-CONV2D_1X1_GROUP = 4
-"""Output pixels that ``es_conv2d_1x1_s8`` computes before it writes them."""
+CONV_PIXELS = 4
+"""Output pixels that the convolutions compute before they write them."""
 
 _VECTOR = 16  # bytes: int8 weights of one multiplication
 _CONV_CHANNELS = 4  # output channels that the convolutions compute together
@@ -32,7 +28,7 @@ Weights = npt.NDArray[np.int8]
 
 
 def conv2d(weights: Weights) -> Blob:
-    """Weights for ``es_conv2d_s8``.
+    """Weights for ``es_conv2d_s8`` and ``es_conv2d_1x1_s8``.
 
     Args:
         weights: int8 ``[out, kernel height, kernel width, in]``.
@@ -68,26 +64,11 @@ def conv2d_scratch(shape: ConvShape) -> int:
     return _channels_and_staging(shape) + round_up(pixels * shape.taps, _VECTOR) + places
 
 
-def conv2d_1x1(weights: Weights) -> Blob:
-    """Weights for ``es_conv2d_1x1_s8``: int8 ``[out, 1, 1, in]``, packed as for ``es_conv2d_s8``."""
-    return conv2d(weights)
-
-
 def conv2d_1x1_scratch(shape: ConvShape) -> int:
     """Scratch memory of ``es_conv2d_1x1_s8`` in bytes: unpacked channels, inputs of several pixels."""
     channels = shape.in_channels
     pixels = 16 if channels <= 32 else 8 if channels <= 64 else 4
     return _channels_and_staging(shape) + round_up(pixels * channels, _VECTOR)
-
-
-def depthwise(weights: Weights) -> Blob:
-    """Weights for ``es_depthwise_conv2d_s8``: as in the portable kernel set, which the MVE set uses here."""
-    return pack_reference.depthwise(weights)
-
-
-def depthwise_scratch(shape: ConvShape) -> int:
-    """Scratch memory of ``es_depthwise_conv2d_s8`` in bytes."""
-    return pack_reference.depthwise_scratch(shape)
 
 
 def depthwise_3x3(weights: Weights) -> Blob:
@@ -126,19 +107,13 @@ def fully_connected(weights: Weights) -> Blob:
     return Blob(weights.reshape(-1), "weights, output by output", alignment=_VECTOR)
 
 
-def fully_connected_scratch(in_features: int, out_features: int, shared: bool) -> int:
-    """Scratch memory of ``es_fully_connected_s8`` in bytes: sixteen unpacked channels.
-
-    Args:
-        in_features: inputs.
-        out_features: outputs.
-        shared: whether all outputs share a multiplier and a shift.
-    """
-    del in_features, out_features, shared
+def fully_connected_scratch(in_features: int) -> int:
+    """Scratch memory of ``es_fully_connected_s8`` in bytes: sixteen unpacked channels."""
+    del in_features
     return _CHANNEL_BYTES * _UNPACKED_CHANNELS
 
 
 def _channels_and_staging(shape: ConvShape) -> int:
     """All unpacked channels; four pixels of outputs where those cannot be stored by fours."""
-    staging = CONV2D_GROUP * shape.out_channels if shape.out_channels % _CONV_CHANNELS else 0
+    staging = CONV_PIXELS * shape.out_channels if shape.out_channels % _CONV_CHANNELS else 0
     return _CHANNEL_BYTES * shape.out_channels + staging

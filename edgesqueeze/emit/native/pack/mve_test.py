@@ -78,9 +78,7 @@ SCRATCH = {
     "es_conv2d_s8": pack_mve.conv2d_scratch,
     "es_conv2d_1x1_s8": pack_mve.conv2d_1x1_scratch,
     "es_depthwise_conv2d_3x3_s8": pack_mve.depthwise_3x3_scratch,
-    "es_fully_connected_s8": lambda shape: pack_mve.fully_connected_scratch(
-        shape.in_channels, shape.out_channels, False
-    ),
+    "es_fully_connected_s8": lambda shape: pack_mve.fully_connected_scratch(shape.in_channels),
 }
 
 

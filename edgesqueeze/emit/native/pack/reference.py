@@ -1,6 +1,6 @@
 """How the portable kernels (``kernels/reference``) want their weights, and how much scratch memory they need.
 
-The other kernel sets' modules take from here what their set lacks. Every ``..._scratch`` function computes
+Every ``..._scratch`` function computes
 the same number of bytes as the C function ``es_..._scratch_bytes`` beside the kernel.
 """
 
@@ -13,11 +13,8 @@ from edgesqueeze.emit.native.conv_shape import ConvShape
 from edgesqueeze.emit.native.numerics import round_up
 from edgesqueeze.emit.native.records import Blob
 
-CONV2D_GROUP = 2
-"""Output pixels that ``es_conv2d_s8`` computes before it writes them."""
-
-CONV2D_1X1_GROUP = 2
-"""Output pixels that ``es_conv2d_1x1_s8`` computes before it writes them."""
+CONV_PIXELS = 2
+"""Output pixels that the convolutions compute before they write them."""
 
 _CONV_CHANNELS = 4  # output channels that the convolutions compute together
 _FULLY_CONNECTED_OUTPUTS = 8  # that the fully connected kernel computes together
@@ -30,7 +27,7 @@ Weights = npt.NDArray[np.int8]
 
 
 def conv2d(weights: Weights) -> Blob:
-    """Weights for ``es_conv2d_s8``.
+    """Weights for ``es_conv2d_s8`` and ``es_conv2d_1x1_s8``.
 
     Args:
         weights: int8 ``[out, kernel height, kernel width, in]``.
@@ -51,22 +48,17 @@ def conv2d_scratch(shape: ConvShape) -> int:
     Unpacked channels and the inputs of two output pixels; once more a pixel's inputs if its channels are not
     a multiple of four.
     """
-    pixels = CONV2D_GROUP if shape.in_channels % 4 == 0 else CONV2D_GROUP + 1
+    pixels = CONV_PIXELS if shape.in_channels % 4 == 0 else CONV_PIXELS + 1
     return _CHANNEL_BYTES * shape.out_channels + pixels * round_up(shape.taps, 4)
-
-
-def conv2d_1x1(weights: Weights) -> Blob:
-    """Weights for ``es_conv2d_1x1_s8``: int8 ``[out, 1, 1, in]``, packed as for ``es_conv2d_s8``."""
-    return conv2d(weights)
 
 
 def conv2d_1x1_scratch(shape: ConvShape) -> int:
     """Scratch memory of ``es_conv2d_1x1_s8`` in bytes: unpacked channels, inputs of two output pixels."""
-    return _CHANNEL_BYTES * shape.out_channels + CONV2D_1X1_GROUP * round_up(shape.in_channels, 4)
+    return _CHANNEL_BYTES * shape.out_channels + CONV_PIXELS * round_up(shape.in_channels, 4)
 
 
 def depthwise(weights: Weights) -> Blob:
-    """Weights for ``es_depthwise_conv2d_s8``.
+    """Weights for ``es_depthwise_conv2d_s8`` and ``es_depthwise_conv2d_3x3_s8``.
 
     Args:
         weights: int8 ``[kernel height, kernel width, channels]``.
@@ -86,11 +78,6 @@ def depthwise_scratch(shape: ConvShape) -> int:
     Four unpacked channels and, of four channels, the input rows that a strip of output rows needs.
     """
     return _strip_bytes(shape, shape.out_width)
-
-
-def depthwise_3x3(weights: Weights) -> Blob:
-    """Weights for ``es_depthwise_conv2d_3x3_s8``: int8 ``[3, 3, channels]``, channel after channel."""
-    return depthwise(weights)
 
 
 def depthwise_3x3_scratch(shape: ConvShape) -> int:
@@ -119,15 +106,9 @@ def fully_connected(weights: Weights) -> Blob:
     return Blob(np.concatenate(packed), f"weights, {_FULLY_CONNECTED_OUTPUTS} outputs side by side")
 
 
-def fully_connected_scratch(in_features: int, out_features: int, shared: bool) -> int:
-    """Scratch memory of ``es_fully_connected_s8`` in bytes: eight unpacked channels.
-
-    Args:
-        in_features: inputs.
-        out_features: outputs.
-        shared: whether all outputs share a multiplier and a shift.
-    """
-    del in_features, out_features, shared
+def fully_connected_scratch(in_features: int) -> int:
+    """Scratch memory of ``es_fully_connected_s8`` in bytes: eight unpacked channels."""
+    del in_features
     return _CHANNEL_BYTES * _FULLY_CONNECTED_OUTPUTS
 
 

@@ -123,7 +123,7 @@ def test_conv2d(kernels, shape, seed):
     result = run(kernels.es_conv2d_s8, layer, activations, expected.size, work)
     np.testing.assert_array_equal(result, expected.reshape(-1))
 
-    distance = overlap_distance(shape, pack_reference.CONV2D_GROUP, shape.in_channels, shape.out_channels)
+    distance = overlap_distance(shape, pack_reference.CONV_PIXELS, shape.in_channels, shape.out_channels)
     distance = -(-distance // 4) * 4  # activations are aligned
     memory = np.zeros(max(distance + activations.size, expected.size), np.int8)
     memory[distance : distance + activations.size] = activations.reshape(-1)
@@ -148,7 +148,7 @@ def test_conv2d_1x1(kernels, size, channels_in, channels_out, seed):
         np.einsum("yxk,ok->yxo", activations.astype(np.int64), weights[:, 0, 0].astype(np.int64)), channels
     )
 
-    packed = pack_reference.conv2d_1x1(weights).array
+    packed = pack_reference.conv2d(weights).array
     layer = Conv2d(pointer(packed), channels.packed, **geometry(shape))
     bytes_needed = pack_reference.conv2d_1x1_scratch(shape)
     assert kernels.es_conv2d_1x1_s8_scratch_bytes(ctypes.byref(layer)) == bytes_needed
@@ -183,8 +183,7 @@ def check_depthwise(kernels, name, shape, bytes_needed, seed):
     sums = np.einsum("yxijk,ijk->yxk", windows(shape, activations, zero_point), weights.astype(np.int64))
     expected = requantize(sums, channels)
 
-    pack = pack_reference.depthwise_3x3 if "3x3" in name else pack_reference.depthwise
-    packed = pack(weights).array
+    packed = pack_reference.depthwise(weights).array
     layer = Conv2d(pointer(packed), channels.packed, **geometry(shape), input_zero_point=zero_point)
     assert getattr(kernels, f"{name}_scratch_bytes")(ctypes.byref(layer)) == bytes_needed
     work = scratch(bytes_needed)
@@ -206,8 +205,7 @@ def test_fully_connected(kernels, in_features, out_features, seed):
 
     packed = pack_reference.fully_connected(weights).array
     layer = FullyConnected(pointer(packed), channels.packed, in_features, out_features)
-    shared = channels.packed.format == SHARED
-    bytes_needed = pack_reference.fully_connected_scratch(in_features, out_features, shared)
+    bytes_needed = pack_reference.fully_connected_scratch(in_features)
     assert kernels.es_fully_connected_s8_scratch_bytes(ctypes.byref(layer)) == bytes_needed
     result = run(kernels.es_fully_connected_s8, layer, activations, out_features, scratch(bytes_needed))
     np.testing.assert_array_equal(result, expected)

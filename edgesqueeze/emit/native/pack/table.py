@@ -1,0 +1,125 @@
+"""Which kernels read weights in an order of their own, and what packs them: all kernel sets in one table.
+
+A packer gives the bytes that the kernel in ``edgesqueeze/kernels`` reads, and scratch memory is what
+``es_..._scratch_bytes`` computes beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesqueeze.emit.native.conv_shape import ConvShape
+from edgesqueeze.emit.native.pack import dsp, mve, reference
+from edgesqueeze.emit.native.records import Blob
+
+Weights = npt.NDArray[np.int8]
+
+
+def any_weights(weights: Weights) -> bool:
+    """Whether a kernel takes some weights: this one takes all."""
+    del weights
+    return True
+
+
+@dataclass(frozen=True)
+class ConvPacker:
+    """What a convolution's kernel asks for.
+
+    Attributes:
+        pack: makes constant data of weights, int8 ``[out, kernel height, kernel width, in]``.
+        scratch: the convolution's scratch memory in bytes.
+        group: output pixels that the kernel computes before it writes them.
+        takes: whether the kernel can hold some weights; it cannot be used for others.
+    """
+
+    pack: Callable[[Weights], Blob]
+    scratch: Callable[[ConvShape], int]
+    group: int
+    takes: Callable[[Weights], bool] = any_weights
+
+
+@dataclass(frozen=True)
+class DepthwisePacker:
+    """What a depthwise convolution's kernel asks for.
+
+    Attributes:
+        pack: makes constant data of weights, int8 ``[kernel height, kernel width, channels]``.
+        scratch: the convolution's scratch memory in bytes.
+    """
+
+    pack: Callable[[Weights], Blob]
+    scratch: Callable[[ConvShape], int]
+
+
+@dataclass(frozen=True)
+class DensePacker:
+    """What the kernel of a fully connected layer asks for.
+
+    Attributes:
+        pack: makes constant data of weights, int8 ``[out, in]``.
+        scratch: scratch memory in bytes for a number of inputs.
+        takes: whether the kernel can hold some weights; it cannot be used for others.
+    """
+
+    pack: Callable[[Weights], Blob]
+    scratch: Callable[[int], int]
+    takes: Callable[[Weights], bool] = any_weights
+
+
+@dataclass(frozen=True)
+class Packing:
+    """The packers of one kernel set.
+
+    Attributes:
+        conv2d: those of ``es_conv2d_s8``.
+        conv2d_1x1: those of ``es_conv2d_1x1_s8``.
+        depthwise: those of ``es_depthwise_conv2d_s8``.
+        depthwise_3x3: those of ``es_depthwise_conv2d_3x3_s8``.
+        fully_connected: those of ``es_fully_connected_s8``.
+    """
+
+    conv2d: ConvPacker
+    conv2d_1x1: ConvPacker
+    depthwise: DepthwisePacker
+    depthwise_3x3: DepthwisePacker
+    fully_connected: DensePacker
+
+
+PACKING: Mapping[str, Packing] = MappingProxyType(
+    {
+        "reference": Packing(
+            conv2d=ConvPacker(reference.conv2d, reference.conv2d_scratch, group=reference.CONV_PIXELS),
+            conv2d_1x1=ConvPacker(
+                reference.conv2d, reference.conv2d_1x1_scratch, group=reference.CONV_PIXELS
+            ),
+            depthwise=DepthwisePacker(reference.depthwise, reference.depthwise_scratch),
+            depthwise_3x3=DepthwisePacker(reference.depthwise, reference.depthwise_3x3_scratch),
+            fully_connected=DensePacker(reference.fully_connected, reference.fully_connected_scratch),
+        ),
+        "dsp": Packing(
+            conv2d=ConvPacker(dsp.conv2d, dsp.conv2d_scratch, group=dsp.CONV_PIXELS, takes=dsp.fits_pairs),
+            conv2d_1x1=ConvPacker(
+                dsp.conv2d, dsp.conv2d_1x1_scratch, group=dsp.CONV_PIXELS, takes=dsp.fits_pairs
+            ),
+            depthwise=DepthwisePacker(dsp.depthwise, dsp.depthwise_scratch),
+            depthwise_3x3=DepthwisePacker(dsp.depthwise, dsp.depthwise_3x3_scratch),
+            fully_connected=DensePacker(
+                dsp.fully_connected, dsp.fully_connected_scratch, takes=dsp.fits_pairs
+            ),
+        ),
+        "mve": Packing(
+            conv2d=ConvPacker(mve.conv2d, mve.conv2d_scratch, group=mve.CONV_PIXELS),
+            conv2d_1x1=ConvPacker(mve.conv2d, mve.conv2d_1x1_scratch, group=mve.CONV_PIXELS),
+            # The set has no kernel of its own: portable C stands in.
+            depthwise=DepthwisePacker(reference.depthwise, reference.depthwise_scratch),
+            depthwise_3x3=DepthwisePacker(mve.depthwise_3x3, mve.depthwise_3x3_scratch),
+            fully_connected=DensePacker(mve.fully_connected, mve.fully_connected_scratch),
+        ),
+    }
+)
+"""Kernel set -> its packers."""
