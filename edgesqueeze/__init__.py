@@ -62,9 +62,10 @@ Errors
 
     EdgeSqueezeError what every error on purpose is; edgesqueeze.errors has them all
 
-A path may be text or a ``Path``. A model, a recipe or a target may be given by its path, a target also by its
-name. Each of these names is imported when it is used: ``import edgesqueeze`` costs nothing, and only
-``compress`` needs TensorFlow.
+A path may be text or a ``Path``. A model, a recipe or a target may be given by its path, a target also by
+its name. For many recipes on one model, ``edgesqueeze.pipeline`` has the three steps of ``compress``:
+``prepare``, ``squeeze`` and ``judge``. Each of these names is imported when it is used: ``import
+edgesqueeze`` costs nothing, and only ``compress`` needs TensorFlow.
 """
 
 from __future__ import annotations
@@ -97,13 +98,13 @@ if TYPE_CHECKING:
     from edgesqueeze.graph.records import TfliteModel as TfliteModel
     from edgesqueeze.latency.predict import predict as predict
     from edgesqueeze.latency.prediction import Prediction as Prediction
-    from edgesqueeze.pipeline import Compressed as Compressed
     from edgesqueeze.pipeline import compress as compress
-    from edgesqueeze.pipeline import raise_if_not_ok as raise_if_not_ok
     from edgesqueeze.recipe import Recipe as Recipe
     from edgesqueeze.recipe import load_recipe as load_recipe
     from edgesqueeze.recipe import parse_recipe as parse_recipe
     from edgesqueeze.report.report import Report as Report
+    from edgesqueeze.report.report import raise_if_not_ok as raise_if_not_ok
+    from edgesqueeze.report.result import Compressed as Compressed
     from edgesqueeze.runners.arena import find_arena as find_arena
     from edgesqueeze.runners.memory import fit_to as fit_to
     from edgesqueeze.runners.samples import EvalData as EvalData
@@ -123,7 +124,7 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "Arena": Lazy("edgesqueeze.emit.arena:Arena"),
     "Calibration": Lazy("edgesqueeze.timing.calibrate:Calibration"),
-    "Compressed": Lazy("edgesqueeze.pipeline:Compressed"),
+    "Compressed": Lazy("edgesqueeze.report.result:Compressed"),
     "EdgeSqueezeError": Lazy("edgesqueeze.errors:EdgeSqueezeError"),
     "Emulation": Lazy("edgesqueeze.timing.emulation:Emulation"),
     "EvalData": Lazy("edgesqueeze.runners.samples:EvalData"),
@@ -162,7 +163,7 @@ _PUBLIC = {
     "parse_host": Lazy("edgesqueeze.devices.ssh_host:parse_host"),
     "parse_recipe": Lazy("edgesqueeze.recipe:parse_recipe"),
     "predict": Lazy("edgesqueeze.latency.predict:predict"),
-    "raise_if_not_ok": Lazy("edgesqueeze.pipeline:raise_if_not_ok"),
+    "raise_if_not_ok": Lazy("edgesqueeze.report.report:raise_if_not_ok"),
     "read_tflite": Lazy("edgesqueeze.graph.read:read_tflite"),
     "verify": Lazy("edgesqueeze.checks.verify:verify"),
 }

@@ -6,6 +6,7 @@ import pytest
 import tf_keras
 
 from edgesqueeze import pipeline
+from edgesqueeze.base.lazy import Lazy
 from edgesqueeze.base.output import STAGE_PREFIX
 from edgesqueeze.errors import (
     AccuracyError,
@@ -16,10 +17,12 @@ from edgesqueeze.errors import (
     TargetError,
     UsageError,
 )
-from edgesqueeze.pipeline import compress, fill_preferences, raise_if_not_ok
-from edgesqueeze.recipe import Recipe, parse_recipe
+from edgesqueeze.pipeline import compress, judge, prepare, squeeze
+from edgesqueeze.recipe import PASSES, Pass, Recipe, parse_recipe
+from edgesqueeze.report.report import raise_if_not_ok
 from edgesqueeze.runners import litert
 from edgesqueeze.target.load import load_target, parse_target, shipped_folder
+from edgesqueeze.target.preferences import fill_preferences
 from runtime_tests.support.native_board import write_native_board
 from runtime_tests.support.tiny_keras import (
     assert_sparse,
@@ -391,7 +394,7 @@ def test_progress_names_the_stages_in_order_and_counts_the_steps():
     recipe = _recipe(PLAIN, finetune={"epochs": 1, "batch_size": 4}, prune={})
     compress(dense(), target="rpi4", data=X, recipe=recipe, progress=lambda *event: seen.append(event))
     stages = list(dict.fromkeys(name for name, _, _ in seen))
-    assert stages == ["load", "fold", "prune", "convert", "verify", "fit"]
+    assert stages == ["load", "fold", "prune", "convert", "emit", "verify", "fit"]
     counted = [(done, total) for name, done, total in seen if name == "prune"]
     assert counted[0] == (0, 0)
     assert counted[-1] == (8, 8)
@@ -409,4 +412,62 @@ def test_progress_names_the_stages_in_order_and_counts_the_steps():
 def test_the_target_fills_in_what_the_recipe_leaves_open(name, given, mode, io):
     filled = fill_preferences(parse_recipe({"quantize": given}), load_target(name))
     assert (filled.quantize.mode, filled.quantize.io) == (mode, io)
-    assert filled.model_copy(update={"quantize": Recipe().quantize}) == Recipe()
+    assert {**dict(filled), "quantize": None} == {**dict(Recipe()), "quantize": None}
+
+
+def test_one_preparation_serves_many_recipes_and_none_sees_the_others():
+    target = load_target("rpi4")
+    clustered = _recipe(PLAIN, cluster={"clusters": 4}, finetune={"epochs": 1, "batch_size": 8})
+    recipes = [_recipe(PLAIN), clustered, _recipe(PLAIN, quantize={"mode": "float16"}), clustered]
+    model = randomize(conv2d())
+    prepared = prepare(model, data=X)
+    results = [
+        judge(prepared, squeeze(prepared, fill_preferences(recipe, target)), target) for recipe in recipes
+    ]
+    contents = [result.tflite.content for result in results]
+    assert contents[1] == contents[3]
+    assert len(set(contents)) == 3
+    alone = [compress(model, target=target, data=X, recipe=one) for one in recipes[:2]]
+    assert [one.tflite.content for one in alone] == contents[:2]
+    assert [stage.name for stage in results[1].report.stages] == STAGES
+    assert [one.code for one in results[1].report.findings] == [one.code for one in alone[1].report.findings]
+
+
+@pytest.mark.parametrize("changed", [{"seed": 1}, {"data": {"scale": 2.0}}])
+def test_a_recipe_that_the_model_was_not_prepared_for_is_refused(changed):
+    prepared = prepare(dense(), data=X)
+    recipe = fill_preferences(parse_recipe({**PLAIN, **changed}), load_target("rpi4"))
+    with pytest.raises(RecipeError, match="prepared with") as caught:
+        squeeze(prepared, recipe)
+    assert "prepare the model again" in caught.value.hint
+
+
+NOTHING = """
+from edgesqueeze.squeeze.passes.state import Outcome
+
+
+def run(state, options, setting):
+    setting.train(state.model, 0)
+    return Outcome(state)
+"""
+
+
+@pytest.mark.parametrize("place", range(len(PASSES) + 1))
+def test_a_pass_is_one_file_and_one_row(tmp_path, monkeypatch, place):
+    """A pass that does nothing, anywhere in the table, has its stage and changes no byte."""
+    (tmp_path / f"nothing{place}.py").write_text(NOTHING)
+    monkeypatch.syspath_prepend(tmp_path)
+    row = Pass("nothing", "does nothing", Lazy(f"nothing{place}:run"), options=lambda recipe: recipe.seed + 1)
+    prepared = prepare(randomize(dense()), data=X)
+    recipe = fill_preferences(_recipe(), load_target("rpi4"))
+    seen = []
+    plain = squeeze(prepared, recipe)
+    more = squeeze(
+        prepared,
+        recipe,
+        passes=(*PASSES[:place], row, *PASSES[place:]),
+        progress=lambda *event: seen.append(event[0]),
+    )
+    assert more.tflite.content == plain.tflite.content
+    names = [stage.name for stage in plain.stages]
+    assert [stage.name for stage in more.stages] == [*names[:place], "nothing", *names[place:]] == seen

@@ -1,4 +1,4 @@
-"""What to do to a model: a TOML recipe, flags on top of it, as frozen and validated records.
+"""What to do to a model: the table of passes, and a TOML recipe as frozen and validated records.
 
 A recipe with every key at its default::
 
@@ -42,13 +42,14 @@ A recipe with every key at its default::
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from edgesqueeze.base.given import path_of, wrong_kind
+from edgesqueeze.base.lazy import Lazy
 from edgesqueeze.base.records import Record
 from edgesqueeze.base.toml import FileKind, check_record, read_toml
 from edgesqueeze.errors import RecipeError
@@ -62,7 +63,17 @@ Pattern = Annotated[str, Field(min_length=1)]
 
 
 class Prune(Record):
-    """Magnitude pruning with TFMOT (Zhu and Gupta, 2017, arXiv:1710.01878)."""
+    """Magnitude pruning with TFMOT (Zhu and Gupta, 2017, arXiv:1710.01878).
+
+    Attributes:
+        sparsity: share of each kernel's weights that becomes zero, above 0 and below 1.
+        schedule: how the sparsity grows while training: ``polynomial``, or ``constant`` from the start.
+        structure: which weights go together: ``unstructured``, ``2:4`` (two of four neighbours), ``block``.
+        block: rows and columns of a block, for ``block``.
+        include: patterns (``*``, ``?``) of layer names or classes that take part.
+        exclude: patterns of layers that stay out though they are included.
+        first_and_last: whether the first and the last layer take part; ``auto``: unless they are small.
+    """
 
     sparsity: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.5
     schedule: Literal["polynomial", "constant"] = "polynomial"
@@ -80,7 +91,15 @@ class Prune(Record):
 
 
 class Cluster(Record):
-    """Weight clustering with TFMOT (Han, Mao and Dally, 2016, arXiv:1510.00149)."""
+    """Weight clustering with TFMOT (Han, Mao and Dally, 2016, arXiv:1510.00149).
+
+    Attributes:
+        clusters: most distinct values of a whole kernel, zero included.
+        init: how the first values are chosen.
+        include: patterns (``*``, ``?``) of layer names or classes that take part.
+        exclude: patterns of layers that stay out though they are included.
+        first_and_last: whether the first and the last layer take part; ``auto``: unless they are small.
+    """
 
     clusters: Annotated[int, Field(ge=2, le=255)] = 16
     init: Literal["kmeans++", "linear", "random", "density"] = "kmeans++"
@@ -90,7 +109,14 @@ class Cluster(Record):
 
 
 class Finetune(Record):
-    """How the compressed model learns to do its job again."""
+    """How the compressed model learns to do its job again.
+
+    Attributes:
+        epochs: passes over the training data, over all training stages together; 0 trains nothing.
+        batch_size: samples in one training step.
+        learning_rate: highest learning rate of Adam.
+        loss: ``distill`` (imitate the original, no labels needed), or the name of a Keras loss.
+    """
 
     epochs: Annotated[int, Field(ge=0, le=10_000)] = 4
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 64
@@ -99,15 +125,42 @@ class Finetune(Record):
 
 
 class Quantize(Record):
-    """What the .tflite holds. Unset fields take the target's preference."""
+    """What the .tflite holds. Unset fields take the target's preference.
+
+    Attributes:
+        mode: ``int8``, ``int16x8`` (int16 activations, int8 weights), ``float16`` weights, ``dynamic`` (int8
+            weights, float activations) or ``none``.
+        io: element type of inputs and outputs of an integer model.
+        calibration_samples: number of samples that show the range of every activation.
+    """
 
     mode: QuantizeMode | None = None
     io: IoType | None = None
     calibration_samples: Annotated[int, Field(ge=1, le=100_000)] = 200
 
 
+class FilledQuantize(Quantize):
+    """What the .tflite holds, with nothing left to the target.
+
+    Attributes:
+        mode: ``int8``, ``int16x8`` (int16 activations, int8 weights), ``float16`` weights, ``dynamic`` (int8
+            weights, float activations) or ``none``.
+        io: element type of inputs and outputs of an integer model.
+        calibration_samples: number of samples that show the range of every activation.
+    """
+
+    mode: QuantizeMode
+    io: IoType
+
+
 class DataOptions(Record):
-    """How raw data become the model's input, ``raw * scale + offset``, and how many judge the result."""
+    """How raw data become the model's input, ``raw * scale + offset``, and how many judge the result.
+
+    Attributes:
+        scale: factor on every raw value; not 0.
+        offset: what is added to every scaled value.
+        evaluation_samples: largest number of test samples that the result is judged on.
+    """
 
     scale: Annotated[float, Field(allow_inf_nan=False)] = 1.0
     offset: Annotated[float, Field(allow_inf_nan=False)] = 0.0
@@ -121,13 +174,27 @@ class DataOptions(Record):
 
 
 class Limits(Record):
-    """What the result must satisfy; a miss is exit code 1."""
+    """What the result must satisfy; a miss is exit code 1.
+
+    Attributes:
+        max_accuracy_drop: most accuracy that may be lost, as a share: 0.01 is one point; null: no limit.
+    """
 
     max_accuracy_drop: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
 class Recipe(Record):
-    """Everything that ``compress`` does, in one record."""
+    """Everything that ``compress`` does, in one record.
+
+    Attributes:
+        seed: seed of everything random; the same seed and inputs give the same bytes.
+        prune: pruning; null for none.
+        cluster: weight clustering; null for none.
+        finetune: how the compressed model is trained.
+        quantize: what the .tflite holds.
+        data: how raw data become the model's input.
+        limits: what the result must satisfy.
+    """
 
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     prune: Prune | None = None
@@ -144,14 +211,92 @@ class Recipe(Record):
         return self
 
 
-SECTIONS: Mapping[str, type[BaseModel]] = {
-    "prune": Prune,
-    "cluster": Cluster,
-    "finetune": Finetune,
-    "quantize": Quantize,
-    "data": DataOptions,
-    "limits": Limits,
-}
+class FilledRecipe(Recipe):
+    """A recipe in which nothing is left to the target: what the passes work with.
+
+    Attributes:
+        seed: seed of everything random; the same seed and inputs give the same bytes.
+        prune: pruning; null for none.
+        cluster: weight clustering; null for none.
+        finetune: how the compressed model is trained.
+        quantize: what the .tflite holds.
+        data: how raw data become the model's input.
+        limits: what the result must satisfy.
+    """
+
+    quantize: FilledQuantize
+
+
+class Pass(NamedTuple):
+    """A row of the table of passes: one thing that can be done to a folded model.
+
+    Attributes:
+        name: name of the pass: its recipe section, its stage in the report and its progress bar.
+        summary: what it does, for a person.
+        run: the function that does it: ``run(state, options, setting) -> Outcome``, records of
+            ``squeeze/passes/state.py``.
+        options: the part of a recipe that asks for the pass; None: the recipe does not.
+        weight: its part of the training steps, relative to the other passes that the recipe asks for.
+        done: what it makes of a layer, in one word: what a layer that was left out is not.
+        absent: why it is skipped where the recipe does not ask for it; empty where another row says so.
+    """
+
+    name: str
+    summary: str
+    run: Lazy
+    options: Callable[[FilledRecipe], Any]
+    weight: float = 0.0
+    done: str = ""
+    absent: str = ""
+
+
+PASSES: tuple[Pass, ...] = (
+    Pass(
+        "prune",
+        "makes a share of each kernel's weights zero, the least ones",
+        Lazy("edgesqueeze.squeeze.passes.prune:run"),
+        options=lambda recipe: recipe.prune,
+        weight=0.5,
+        done="pruned",
+        absent="no sparsity was asked for",
+    ),
+    Pass(
+        "cluster",
+        "gives each kernel a few distinct values",
+        Lazy("edgesqueeze.squeeze.passes.cluster:run"),
+        options=lambda recipe: recipe.cluster,
+        weight=0.3,
+        done="clustered",
+        absent="no clusters were asked for",
+    ),
+    Pass(
+        "settle",
+        "fixes clustered kernels to the integers of the file, and trains their scales and biases",
+        Lazy("edgesqueeze.squeeze.passes.cluster:run_settle"),
+        options=lambda recipe: recipe.cluster,
+        weight=0.2,
+    ),
+)
+"""What can be done to a model between folding and conversion, in the order in which it is done."""
+
+
+def share_steps(steps: int, passes: Sequence[Pass]) -> dict[str, int]:
+    """Training steps of each pass by its name: whole numbers that add up to ``steps``, as the weights say.
+
+    Args:
+        steps: steps of all passes together.
+        passes: the passes that take place, in order.
+    """
+    training = [one for one in passes if one.weight]
+    total = sum(one.weight for one in training)
+    shares = {one.name: 0 for one in passes}
+    for one in training:
+        shares[one.name] = int(steps * (one.weight / total))
+    if training:
+        # What rounding leaves goes to the last: it trains what will be in the file.
+        shares[training[-1].name] += steps - sum(shares.values())
+    return shares
+
 
 # Flag of the command line -> where it goes.
 FLAGS: Mapping[str, tuple[str, ...]] = {

@@ -1,11 +1,25 @@
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
 from edgesqueeze import recipe as module
 from edgesqueeze.errors import RecipeError
-from edgesqueeze.recipe import FLAGS, SECTIONS, Cluster, Limits, Prune, Recipe, load_recipe, parse_recipe
+from edgesqueeze.recipe import (
+    FLAGS,
+    PASSES,
+    Cluster,
+    DataOptions,
+    Finetune,
+    Limits,
+    Prune,
+    Quantize,
+    Recipe,
+    load_recipe,
+    parse_recipe,
+    share_steps,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -13,6 +27,14 @@ else:
     import tomli as tomllib
 
 NAN = float("nan")
+SECTIONS = {
+    "prune": Prune,
+    "cluster": Cluster,
+    "finetune": Finetune,
+    "quantize": Quantize,
+    "data": DataOptions,
+    "limits": Limits,
+}
 PRUNE_KEYS = {"sparsity", "schedule", "structure", "block", "include", "exclude", "first_and_last"}
 
 
@@ -24,6 +46,7 @@ def _documented():
 
 def test_the_documented_recipe_has_every_key_at_its_default():
     documented = _documented()
+    assert set(SECTIONS) == set(Recipe.model_fields) - {"seed"}
     for section, record in SECTIONS.items():
         assert set(documented[section]) == set(record.model_fields)
     wanted = Recipe(prune=Prune(), cluster=Cluster())
@@ -189,3 +212,52 @@ def test_a_section_that_is_no_table_is_an_error_with_a_flag_too(tmp_path):
 def test_records_are_frozen():
     with pytest.raises(ValueError, match="frozen"):
         Recipe().seed = 3
+
+
+ROWS = {row.name: row for row in PASSES}
+
+
+@pytest.mark.parametrize(
+    ("names", "steps", "shares"),
+    [
+        (("prune", "cluster", "settle"), 10, (5, 3, 2)),
+        (("prune", "cluster", "settle"), 19, (9, 5, 5)),
+        (("prune",), 7, (7,)),
+        (("cluster", "settle"), 10, (6, 4)),
+        (("prune", "cluster", "settle"), 0, (0, 0, 0)),
+        (("prune", "cluster", "settle"), 1, (0, 0, 1)),
+        ((), 10, ()),
+    ],
+)
+def test_steps_are_shared_by_weight_and_the_last_takes_what_is_left(names, steps, shares):
+    found = share_steps(steps, [ROWS[name] for name in names])
+    assert found == dict(zip(names, shares, strict=True))
+
+
+def test_a_pass_without_training_takes_no_steps():
+    untrained = ROWS["settle"]._replace(name="rounded", weight=0.0)
+    assert share_steps(9, [ROWS["prune"], untrained]) == {"prune": 9, "rounded": 0}
+    assert share_steps(9, [untrained]) == {"rounded": 0}
+
+
+def test_every_pass_is_there_and_says_what_it_is():
+    from edgesqueeze.squeeze.passes import cluster, prune
+
+    assert [row.run.load() for row in PASSES] == [prune.run, cluster.run, cluster.run_settle]
+    assert len({row.name for row in PASSES}) == len(PASSES)
+    for row in PASSES:
+        assert row.summary
+        assert row.options(Recipe()) is None
+        assert bool(row.absent) == bool(row.done)
+        if row.absent:
+            assert row.name in SECTIONS
+
+
+def test_the_readme_has_the_table_of_passes():
+    text = Path(module.__file__).with_name("squeeze").joinpath("README.md").read_text()
+    shown = text.split("<!-- passes -->")[1].split("<!-- /passes -->")[0].strip().splitlines()[2:]
+    sections = [f"`[{row.name}]`" if row.absent else "with the pass before" for row in PASSES]
+    assert shown == [
+        f"| {row.name} | {section} | {row.summary} | {row.weight} |"
+        for row, section in zip(PASSES, sections, strict=True)
+    ]

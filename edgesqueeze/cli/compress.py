@@ -84,7 +84,8 @@ def command(
     profile = load_target(target)
     objects = import_objects(custom_objects)
     with progress_bar(enabled=not as_json) as progress:
-        from edgesqueeze.pipeline import compress, raise_if_not_ok
+        from edgesqueeze.pipeline import compress
+        from edgesqueeze.report.report import raise_if_not_ok
 
         result = compress(
             model,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 from edgesqueeze.cli.tables import console, print_findings, table
+from edgesqueeze.recipe import PASSES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 # More findings of one kind than this are counted instead of listed.
 LISTED = 6
-# What a stage that skips a layer calls it -> what did not happen to the layer.
-SKIPPED = {"prune-skipped": "pruned", "cluster-skipped": "clustered"}
+# What a pass that skips a layer calls it -> what did not happen to the layer.
+SKIPPED = {f"{row.name}-skipped": row.done for row in PASSES if row.done}
 
 
 def print_report(report: Report, out: Path | None) -> None:

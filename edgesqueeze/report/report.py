@@ -8,11 +8,13 @@ from typing import Any, Literal
 import numpy.typing as npt
 
 from edgesqueeze.base.findings import Finding
+from edgesqueeze.base.given import expect
 from edgesqueeze.base.records import Record
 from edgesqueeze.checks.agreement import Fidelity
+from edgesqueeze.errors import AccuracyError
 from edgesqueeze.graph.stats import WeightStats
-from edgesqueeze.recipe import Recipe
-from edgesqueeze.target.fit import Fit
+from edgesqueeze.recipe import FilledRecipe
+from edgesqueeze.target.fit import Fit, raise_if_unfit
 
 CHANCE_FACTOR = 1.2
 """An accuracy below so many times that of guessing counts as guessing."""
@@ -23,9 +25,9 @@ class ModelInfo(Record):
 
     Attributes:
         name: file name, or the model's own name when it was given as an object.
-        source: library and format.
-        sha256: of the file; empty for an object.
-        parameters: number of weights.
+        source: library and file format that it came in.
+        sha256: SHA-256 of the file in hexadecimal digits; empty for an object.
+        parameters: number of weights in the original.
         bridge_error: largest difference between the original's outputs and those of its rebuilt graph on
             random inputs, relative to the output's largest value.
     """
@@ -41,11 +43,11 @@ class Stage(Record):
     """One step of the pipeline.
 
     Attributes:
-        name: as in the pipeline.
-        seconds: how long it took.
-        skipped: why it did nothing; empty when it did.
-        steps: training steps in it.
-        loss: mean loss at the end of its training.
+        name: name of the stage: a step of the pipeline or a pass of the recipe.
+        seconds: duration of the stage, in seconds.
+        skipped: reason why nothing was done; empty when something was.
+        steps: number of training steps.
+        loss: mean training loss over the last tenth of the steps; null without training.
     """
 
     name: str
@@ -60,10 +62,10 @@ class AccuracyReport(Record):
 
     Attributes:
         metric: ``accuracy`` (share of right classes) or ``mean_absolute_error`` (lower is better).
-        float_model: of the original.
-        compressed: of the .tflite.
-        drop: how much worse the .tflite is, in the metric's unit.
-        samples: number of test samples.
+        float_model: figure that the original reaches, in the metric's unit.
+        compressed: figure that the .tflite reaches, in the metric's unit.
+        drop: difference by which the .tflite is worse, in the metric's unit; negative when it is better.
+        samples: number of test samples that the figures rest on.
     """
 
     metric: Literal["accuracy", "mean_absolute_error"]
@@ -74,13 +76,13 @@ class AccuracyReport(Record):
 
 
 class SizeReport(Record):
-    """Bytes.
+    """Sizes before and after.
 
     Attributes:
-        float_bytes: the original's weights at four bytes each.
-        tflite_bytes: the .tflite.
-        tflite_deflate_bytes: the .tflite after DEFLATE (zlib, level 9): about what a download takes.
-        arena_bytes: memory that the firmware needs for tensors; None where there is no firmware.
+        float_bytes: size of the original's weights at four bytes each, in bytes.
+        tflite_bytes: size of the .tflite, in bytes.
+        tflite_deflate_bytes: size of the .tflite after DEFLATE (zlib, level 9), in bytes: about a download's.
+        arena_bytes: memory that the firmware needs for tensors, in bytes; null where there is no firmware.
     """
 
     float_bytes: int
@@ -93,28 +95,28 @@ class Report(Record):
     """Everything that ``compress`` did and found.
 
     Attributes:
-        schema_version: of this document.
+        schema_version: version of this document's format.
         ok: whether the model fits the target and meets the recipe's limits.
-        model: what came in.
-        target: name of the profile.
+        model: identity of the model that came in.
+        target: name of the device profile.
         recipe: what was asked for, with the target's preferences filled in.
-        data: what it was trained, calibrated and judged on.
-        environment: versions of what took part.
-        stages: in order.
+        data: description of the data for training, calibration and judging.
+        environment: versions of Python and of the packages that took part, by name.
+        stages: stages of the work, in order.
         weights: every weight tensor of the .tflite.
-        fidelity: the .tflite against the original.
-        accuracy: both against the labels; None without labels.
-        sizes: bytes.
-        fit: whether the target can take it.
+        fidelity: agreement of the .tflite with the original.
+        accuracy: agreement of both models with the labels; null without labels.
+        sizes: sizes before and after, in bytes.
+        fit: whether the target can take the model.
         findings: what was left out, changed or noticed, by name.
-        files: what was written, by name; empty if nothing was.
+        files: names of the files that were written; empty if nothing was.
     """
 
     schema_version: Literal[1] = 1
     ok: bool
     model: ModelInfo
     target: str
-    recipe: Recipe
+    recipe: FilledRecipe
     data: str
     environment: dict[str, str]
     stages: tuple[Stage, ...]
@@ -143,6 +145,33 @@ def accuracy_of(fidelity: Fidelity) -> AccuracyReport | None:
             samples=fidelity.samples,
         )
     return None
+
+
+def accuracy_drop(report: Report) -> float:
+    """Accuracy lost, as a share; without labels, of samples for which the original's class is not chosen."""
+    if report.accuracy is not None and report.accuracy.metric == "accuracy":
+        return report.accuracy.drop
+    return 1.0 - (report.fidelity.outputs[0].top1_agreement or 0.0)
+
+
+def raise_if_not_ok(report: Report) -> None:
+    """Raise if the model does not fit or misses a limit.
+
+    Raises:
+        AccuracyError: the accuracy drop is larger than the recipe allows.
+        FitError: the model does not fit the target.
+    """
+    expect(report, Report, "the report of what compress made", "give its ``report``")
+    limit = report.recipe.limits.max_accuracy_drop
+    if limit is not None:
+        drop = accuracy_drop(report)
+        if drop > limit:
+            raise AccuracyError(
+                f"the accuracy drop is {drop:.2%}",
+                expected=f"at most {limit:.2%}",
+                hint="train for more epochs, ask for less sparsity or more clusters, or try int16x8",
+            )
+    raise_if_unfit(report.fit)
 
 
 def chance_level(fidelity: Fidelity, original: Sequence[npt.NDArray[Any]]) -> Iterator[Finding]:

@@ -12,14 +12,14 @@ from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.graph import Tensor, TfliteModel
 from edgesqueeze.graph.weights import weight_uses
-from edgesqueeze.recipe import DataOptions, Recipe, parse_recipe
+from edgesqueeze.recipe import PASSES, DataOptions, FilledRecipe
 from edgesqueeze.squeeze.data.load import input_specs
 from edgesqueeze.squeeze.data.source import Source, array_source
-from edgesqueeze.squeeze.passes.cluster import bare_model, clusterable, settle
+from edgesqueeze.squeeze.layers.kernels import key_of
 from edgesqueeze.squeeze.passes.convert import convert
 from edgesqueeze.squeeze.passes.fold import fold
-from edgesqueeze.squeeze.passes.prune import finish_pruning, prunable
-from edgesqueeze.squeeze.passes.selection import select
+from edgesqueeze.squeeze.passes.precision import Precision
+from edgesqueeze.squeeze.passes.state import Outcome, Setting, State
 
 CLASSES = 4
 
@@ -115,34 +115,37 @@ def source_of(model: Any, *columns: Array, labels: list[Array] | None = None) ->
 
 
 def squeeze(model: Any, raw: dict[str, Any]) -> tuple[TfliteModel, list[Finding]]:
-    """Fold, prune, cluster and convert without training; ``raw`` is a recipe without ``finetune``.
+    """Fold, apply the passes and convert without training; ``raw`` is a recipe without ``finetune``.
 
     Unless it says otherwise, the first and the last layer take part.
     """
     for section in ("prune", "cluster"):
         if section in raw:
             raw = {**raw, section: {"first_and_last": "include", **raw[section]}}
-    recipe: Recipe = parse_recipe(raw)
-    mode = recipe.quantize.mode or "int8"
-    model, found = fold(model)
+    quantize = {"mode": "int8", "io": "int8", **raw.get("quantize", {})}
+    recipe = FilledRecipe.model_validate({**raw, "quantize": quantize})
+    folded, found = fold(model)
     findings = list(found)
-    pruned: frozenset[str] = frozenset()
-    if recipe.prune:
-        what = recipe.prune
-        chosen = select(model, "prune", what.include, what.exclude, what.first_and_last)
-        pruned = chosen.names
-        student, found = prunable(model, what, pruned, 0)
-        findings += [*chosen.skipped, *found]
-        model = finish_pruning(student)
-    if recipe.cluster:
-        how = recipe.cluster
-        chosen = select(model, "cluster", how.include, how.exclude, how.first_and_last)
-        student, found = clusterable(model, how, mode, chosen.names, pruned)
-        findings += [*chosen.skipped, *found]
-        model = bare_model(settle(student, mode, pruned))
-    data = [np.random.default_rng(1).normal(size=(12, *one.shape[1:])) for one in model.inputs]
-    tflite, found = convert(model, mode, "int8", source_of(model, *data), 12, 0)
+    data = [np.random.default_rng(1).normal(size=(12, *one.shape[1:])) for one in folded.inputs]
+    source = source_of(folded, *data)
+    setting = Setting(folded, source, Precision(recipe.quantize.mode), 0, 0, untrained)
+    state = State(folded)
+    for row in PASSES:
+        options = row.options(recipe)
+        if options is not None:
+            outcome: Outcome = row.run(state, options, setting)
+            state, findings = outcome.state, [*findings, *outcome.findings]
+    tflite, found = convert(state.model, recipe.quantize.mode, recipe.quantize.io, source, 12, 0)
     return tflite, [*findings, *found]
+
+
+def untrained(student: Any, steps: int) -> None:
+    """A trainer that leaves the student as it is."""
+
+
+def set_kernel(layer: Any, value: Array) -> None:
+    """Give a layer a new kernel."""
+    getattr(layer, key_of(layer).variable).assign(value)
 
 
 def stored_kernels(tflite: TfliteModel) -> list[Tensor]:

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tf_keras
 
 from edgesqueeze.squeeze.layers.grid import FloatArray
+
+
+class KernelKey(NamedTuple):
+    """Which kernel of a model: a layer may have several, as an LSTM has.
+
+    Attributes:
+        layer: name of the layer in the flat model.
+        variable: name of the layer's attribute that holds the kernel.
+    """
+
+    layer: str
+    variable: str = "kernel"
 
 
 @dataclass(frozen=True)
@@ -48,9 +60,9 @@ def kernel_of(layer: Any) -> FloatArray:
     return np.asarray(getattr(layer, spec.attribute).numpy(), np.float32)
 
 
-def set_kernel(layer: Any, value: FloatArray) -> None:
-    """Give a layer a new kernel."""
-    getattr(layer, KERNELS[type(layer)].attribute).assign(value)
+def key_of(layer: Any) -> KernelKey:
+    """The key of a layer's kernel."""
+    return KernelKey(layer.name, KERNELS[type(layer)].attribute)
 
 
 def channel_shape(layer: Any) -> tuple[int, ...]:

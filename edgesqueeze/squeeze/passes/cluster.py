@@ -1,5 +1,8 @@
 """Weight clustering of a folded model, with TFMOT, such that it survives per-channel quantization.
 
+Two passes, one after the other: ``cluster`` finds few values for each kernel while the model is trained, and
+``settle`` fixes them to the integers of the file and trains what is left.
+
 TFMOT shares a kernel's centroids over the whole kernel (Han, Mao and Dally, 2016, arXiv:1510.00149). What
 int8 conversion then does to each channel would multiply the distinct values, so it is done first: each
 channel is divided by its largest magnitude, TFMOT clusters the quotient, and the centroids are moved to the
@@ -18,7 +21,7 @@ from tensorflow_model_optimization.python.core.clustering.keras import cluster_w
 from tensorflow_model_optimization.python.core.clustering.keras.experimental import cluster as experimental
 
 from edgesqueeze.base.findings import Finding
-from edgesqueeze.recipe import Cluster, QuantizeMode
+from edgesqueeze.recipe import Cluster
 from edgesqueeze.squeeze.layers.grid import (
     FloatArray,
     channel_maximum,
@@ -29,9 +32,19 @@ from edgesqueeze.squeeze.layers.grid import (
     project,
     rebuild,
 )
-from edgesqueeze.squeeze.layers.kernels import channel_shape, kernel_of, kernel_spec
+from edgesqueeze.squeeze.layers.kernels import (
+    KernelKey,
+    channel_shape,
+    kernel_layers,
+    kernel_of,
+    kernel_spec,
+    key_of,
+)
 from edgesqueeze.squeeze.layers.rewrite import rewrite
+from edgesqueeze.squeeze.passes.precision import Precision
 from edgesqueeze.squeeze.passes.scaled import ScaledKernel, scaled
+from edgesqueeze.squeeze.passes.selection import select
+from edgesqueeze.squeeze.passes.state import Outcome, Setting, State
 
 _Init = tfmot.clustering.keras.CentroidInitialization
 INITS = {
@@ -41,26 +54,61 @@ INITS = {
     "density": _Init.DENSITY_BASED,
 }
 
-DYNAMIC_MINIMUM = 1024
-"""Kernels with fewer elements stay float in dynamic-range quantization (TFLite converter)."""
+
+def run(state: State, options: Cluster, setting: Setting) -> Outcome:
+    """Cluster the chosen kernels while the model is trained to do what the teacher does.
+
+    The model that comes out still holds TFMOT's wrappers; ``settle`` takes them away.
+
+    Raises:
+        RecipeError: a pattern that matches no layer.
+        UnsupportedModelError: the training diverged.
+    """
+    chosen = select(state.model, "cluster", options)
+    student, findings = clusterable(state.model, options, setting.precision, chosen.keys, _sparse(state))
+    trained = setting.train(student, setting.steps)
+    promises = state.promising(chosen.keys, levels=options.clusters)
+    return Outcome(State(student, promises), (*chosen.skipped, *findings), trained)
 
 
-def on_integer_grid(mode: QuantizeMode, kernel: FloatArray) -> bool:
-    """Whether conversion in this mode gives a kernel integers with one scale per channel."""
-    return mode in ("int8", "int16x8") or (mode == "dynamic" and kernel.size >= DYNAMIC_MINIMUM)
+def run_settle(state: State, options: Cluster, setting: Setting) -> Outcome:
+    """Fix the clustered kernels to the integers of the file, and train their scales and biases.
+
+    Raises:
+        UnsupportedModelError: the training diverged.
+    """
+    student = settle(state.model, setting.precision, _sparse(state))
+    trained = setting.train(student, setting.steps)
+    model = bare_model(student)
+    integers = frozenset(
+        key_of(layer)
+        for layer in kernel_layers(model)
+        if state.promise(key_of(layer)).levels is not None
+        and setting.precision.storage(key_of(layer), kernel_of(layer).size) == "int8"
+    )
+    return Outcome(State(model, state.promising(integers, settled=True, bits=8)), (), trained)
+
+
+def _sparse(state: State) -> frozenset[KernelKey]:
+    """Kernels whose zeros were promised."""
+    return frozenset(key for key, promise in state.promises.items() if promise.zeros is not None)
 
 
 def clusterable(
-    model: Any, recipe: Cluster, mode: QuantizeMode, names: frozenset[str], sparse: frozenset[str]
+    model: Any,
+    recipe: Cluster,
+    precision: Precision,
+    keys: frozenset[KernelKey],
+    sparse: frozenset[KernelKey],
 ) -> tuple[Any, tuple[Finding, ...]]:
-    """A copy of the model that clusters the named layers while it is trained.
+    """A copy of the model that clusters the chosen kernels while it is trained.
 
     Args:
         model: a folded, flat tf_keras model, pruned or not; it is not changed.
         recipe: number of clusters and their initialization.
-        mode: the quantization that will follow.
-        names: layers to cluster.
-        sparse: those of them whose zeros are kept.
+        precision: how conversion will store each kernel.
+        keys: kernels to cluster.
+        sparse: kernels whose zeros are kept.
 
     Returns:
         The model to train, and findings about kernels that have few values already.
@@ -70,17 +118,17 @@ def clusterable(
     def wrap(layer: Any) -> Any:
         if kernel_spec(layer) is None:
             return None
-        kernel = kernel_of(layer)
-        if layer.name not in names:
-            return scaled(layer, mask=(kernel != 0).astype(np.float32) if layer.name in sparse else None)
-        integers = on_integer_grid(mode, kernel)
+        key, kernel = key_of(layer), kernel_of(layer)
+        if key not in keys:
+            return scaled(layer, mask=(kernel != 0).astype(np.float32) if key in sparse else None)
+        integers = precision.storage(key, kernel.size) == "int8"
         shape = channel_shape(layer)
         scale = channel_maximum(kernel, shape) if integers else np.ones(shape, np.float32)
         if np.unique(kernel / scale).size <= recipe.clusters:
             message = f"its {kernel.size} weights have at most {recipe.clusters} values already"
             findings.append(Finding(code="cluster-trivial", subject=layer.name, message=message))
             return scaled(layer, scale, train_kernel=False, train_scale=integers)
-        keep_zeros = layer.name in sparse
+        keep_zeros = key in sparse
         wrapper = experimental.cluster_weights(
             scaled(layer, scale, train_scale=integers),
             number_of_clusters=recipe.clusters,
@@ -120,13 +168,13 @@ def _refine(wrapper: Any, keep_zeros: bool) -> None:
     variable.assign(refined)
 
 
-def settle(model: Any, mode: QuantizeMode, sparse: frozenset[str]) -> Any:
+def settle(model: Any, precision: Precision, sparse: frozenset[KernelKey]) -> Any:
     """Fix every clustered kernel to the values that it will have in the file.
 
     Args:
         model: what ``clusterable`` gave, trained or not.
-        mode: the quantization that will follow.
-        sparse: layers whose zeros are kept.
+        precision: how conversion will store each kernel.
+        sparse: kernels whose zeros are kept.
 
     Returns:
         A model in which the clustered layers are ``ScaledKernel`` layers whose kernels are settled and
@@ -139,9 +187,11 @@ def settle(model: Any, mode: QuantizeMode, sparse: frozenset[str]) -> Any:
         if not isinstance(layer, cluster_wrapper.ClusterWeights):
             return None
         inner: ScaledKernel = layer.layer
-        keep_zeros = inner.name in sparse
-        kernel, centroids = _clustered(layer, keep_zeros, mode)
-        if not on_integer_grid(mode, kernel):
+        key = key_of(inner.inner)
+        storage = precision.storage(key, inner.kernel.shape.num_elements())
+        keep_zeros = key in sparse
+        kernel, centroids = _clustered(layer, keep_zeros, half=storage == "float16")
+        if storage != "int8":
             return scaled(inner.bare(kernel), train_kernel=False, train_scale=False)
         shape = channel_shape(inner.inner)
         levels, scale = project(kernel, levels_from_centroids(centroids), shape, keep_zeros=keep_zeros)
@@ -151,11 +201,11 @@ def settle(model: Any, mode: QuantizeMode, sparse: frozenset[str]) -> Any:
     return rewrite(model, fix)
 
 
-def _clustered(wrapper: Any, keep_zeros: bool, mode: QuantizeMode) -> tuple[FloatArray, FloatArray]:
+def _clustered(wrapper: Any, keep_zeros: bool, *, half: bool) -> tuple[FloatArray, FloatArray]:
     """A wrapper's kernel with every weight at its nearest centroid, and the centroids, ascending."""
     centroids = wrapper.cluster_centroids["kernel"].numpy()
     weights = wrapper.original_clusterable_weights["kernel"].numpy()
-    if mode == "float16":
+    if half:
         # The file rounds to half precision; two centroids that round alike become one.
         centroids = centroids.astype(np.float16).astype(np.float32)
     if not keep_zeros:

@@ -157,14 +157,17 @@ def test_more_clusters_than_integers_still_converts():
 
 
 def test_a_model_without_training_computes_nearly_the_same_with_many_clusters():
+    from edgesqueeze.squeeze.layers.kernels import KernelKey
     from edgesqueeze.squeeze.passes.cluster import bare_model, clusterable, settle
     from edgesqueeze.squeeze.passes.fold import fold
+    from edgesqueeze.squeeze.passes.precision import Precision
 
     model, _ = fold(randomize(conv2d()))
-    names = frozenset(["first", "middle", "last"])
+    keys = frozenset(KernelKey(name) for name in ("first", "middle", "last"))
+    precision = Precision("int8")
     cluster = parse_recipe({"cluster": {"clusters": 64}}).cluster
     squeezed = bare_model(
-        settle(clusterable(model, cluster, "int8", names, frozenset())[0], "int8", frozenset())
+        settle(clusterable(model, cluster, precision, keys, frozenset())[0], precision, frozenset())
     )
     before, after = (np.asarray(one(images())) for one in (model, squeezed))
     assert np.abs(before - after).max() < 0.1

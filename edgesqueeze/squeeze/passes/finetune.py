@@ -12,8 +12,10 @@ import tf_keras
 
 from edgesqueeze.base.suggest import nearest
 from edgesqueeze.errors import RecipeError, UnsupportedModelError
+from edgesqueeze.recipe import Finetune
 from edgesqueeze.squeeze.data.source import Source
 from edgesqueeze.squeeze.layers.rewrite import needs_autograph
+from edgesqueeze.squeeze.passes.state import Trained, Trainer
 
 WARM_UP_SHARE = 0.05
 """Share of the steps over which the learning rate rises, so that fresh optimizer state does no harm."""
@@ -49,6 +51,29 @@ class Training:
 def steps_per_epoch(source: Source, batch_size: int) -> int:
     """Optimizer steps that see every sample once."""
     return math.ceil(source.count / batch_size)
+
+
+def trainer(
+    teacher: Any, source: Source, options: Finetune, seed: int, progress: Callable[[int, int], None] | None
+) -> Trainer:
+    """The training service that passes use.
+
+    Args:
+        teacher: the model before compression.
+        source: training samples.
+        options: batch size, learning rate and loss.
+        seed: seed of the shuffling.
+        progress: called with the number of steps done and of steps in all.
+    """
+
+    def train(student: Any, steps: int) -> Trained | None:
+        if not steps:
+            return None
+        training = Training(steps, options.batch_size, options.learning_rate, options.loss, seed)
+        told = None if progress is None else lambda done: progress(done, steps)
+        return Trained(steps, finetune(student, teacher, source, training, told))
+
+    return train
 
 
 def finetune(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,41 +12,48 @@ import tf_keras
 
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.graph import Tensor, TfliteModel
-from edgesqueeze.recipe import Recipe
-from edgesqueeze.squeeze.layers.grid import FloatArray, channel_maximum
-from edgesqueeze.squeeze.layers.kernels import kernel_layers, kernel_of, tflite_layout
+from edgesqueeze.squeeze.layers.grid import TOP_LEVEL, FloatArray, channel_maximum
+from edgesqueeze.squeeze.layers.kernels import KernelKey, kernel_layers, kernel_of, key_of, tflite_layout
+from edgesqueeze.squeeze.passes.state import Promise
 
 SPARSITY_TOLERANCE = 0.01
+
+BITS: Mapping[str, int] = MappingProxyType({"int4": 4, "int8": 8, "float16": 16, "float32": 32})
+"""Element type of a stored kernel -> its width in bits."""
 
 SAME_KERNEL = 0.006
 """How far weights may be off, where the channel's largest is 1: half a step of 127 and float16's rounding."""
 
 
 def check_promises(
-    model: Any, tflite: TfliteModel, recipe: Recipe, pruned: frozenset[str], clustered: frozenset[str]
+    model: Any, tflite: TfliteModel, promises: Mapping[KernelKey, Promise]
 ) -> Iterator[Finding]:
-    """Findings for kernels that arrived otherwise than asked for, with the reason where it is known.
+    """Findings for kernels that arrived otherwise than promised, with the reason where it is known.
 
     Args:
         model: the compressed tf_keras model of plain layers.
         tflite: what it was converted to.
-        recipe: what was asked for.
-        pruned: layers that were pruned.
-        clustered: layers that were clustered.
+        promises: what was promised of its kernels.
     """
     for layer in kernel_layers(model):
-        if layer.name not in pruned | clustered:
+        promise = promises.get(key_of(layer))
+        if promise is None:
             continue
         depthwise = isinstance(layer, tf_keras.layers.DepthwiseConv2D)
-        tensor = find_kernel(tflite, tflite_layout(layer, kernel_of(layer)), 3 if depthwise else 0)
+        kernel, axis = tflite_layout(layer, kernel_of(layer)), 3 if depthwise else 0
+        tensor = find_kernel(tflite, kernel, axis)
         if tensor is None:
             message = "its kernel was not found in the .tflite, so what arrived of it is not known"
             yield Finding(code="kernel-not-found", subject=layer.name, message=message, severity="warning")
             continue
-        if recipe.prune and layer.name in pruned:
-            yield from _sparsity(layer.name, tensor, recipe.prune.sparsity)
-        if recipe.cluster and layer.name in clustered:
-            yield from _clusters(layer.name, tensor, recipe.cluster.clusters)
+        if promise.zeros is not None:
+            yield from _sparsity(layer.name, tensor, promise.zeros)
+        if promise.levels is not None:
+            yield from _levels(layer.name, tensor, promise.levels)
+        if promise.bits is not None:
+            yield from _bits(layer.name, tensor, promise.bits)
+        if promise.settled:
+            yield from _settled(layer.name, tensor, _per_channel(kernel, axis))
 
 
 def _sparsity(name: str, tensor: Tensor, wanted: float) -> Iterator[Finding]:
@@ -69,11 +77,30 @@ def _sparsity(name: str, tensor: Tensor, wanted: float) -> Iterator[Finding]:
         yield Finding(code="sparsity-granularity", subject=name, message=message)
 
 
-def _clusters(name: str, tensor: Tensor, wanted: int) -> Iterator[Finding]:
+def _levels(name: str, tensor: Tensor, wanted: int) -> Iterator[Finding]:
     found = int(np.unique(tensor.data).size) if tensor.data is not None else 0
     if found > wanted:
         message = f"its kernel has {found} distinct values in the .tflite, {wanted} were asked for"
         yield Finding(code="clusters-missed", subject=name, message=message, severity="warning")
+
+
+def _bits(name: str, tensor: Tensor, wanted: int) -> Iterator[Finding]:
+    found = BITS.get(tensor.dtype)
+    if found != wanted:
+        message = f"its kernel is stored as {tensor.dtype} in the .tflite, {wanted} bits were asked for"
+        yield Finding(code="bits-missed", subject=name, message=message, severity="warning")
+
+
+def _settled(name: str, tensor: Tensor, normal: FloatArray) -> Iterator[Finding]:
+    """Whether the integers are those of the settled kernel, given with each channel's largest at 1."""
+    assert tensor.data is not None
+    if tensor.dtype != "int8":
+        return
+    wanted = np.rint(normal * TOP_LEVEL).astype(np.int8)
+    moved = int(np.count_nonzero(tensor.data.reshape(wanted.shape) != wanted))
+    if moved:
+        message = f"{moved} of its {wanted.size} integers in the .tflite are not those that it was settled to"
+        yield Finding(code="settled-moved", subject=name, message=message, severity="warning")
 
 
 def find_kernel(tflite: TfliteModel, kernel: FloatArray, axis: int = 0) -> Tensor | None:

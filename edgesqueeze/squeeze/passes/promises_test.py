@@ -1,16 +1,18 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tf_keras
 
-from edgesqueeze.recipe import parse_recipe
-from edgesqueeze.squeeze.layers.kernels import kernel_layers, kernel_of, set_kernel, tflite_layout
+from edgesqueeze.squeeze.layers.kernels import KernelKey, kernel_layers, kernel_of, tflite_layout
 from edgesqueeze.squeeze.passes.convert import convert
 from edgesqueeze.squeeze.passes.fold import fold
 from edgesqueeze.squeeze.passes.promises import check_promises, find_kernel
-from runtime_tests.support.tiny_keras import NETS, images, randomize, source_of
+from edgesqueeze.squeeze.passes.state import Promise
+from runtime_tests.support.tiny_keras import NETS, images, randomize, set_kernel, source_of
 
 layers = tf_keras.layers
-NOTHING: frozenset[str] = frozenset()
+LAST = KernelKey("last")
 
 
 def _converted(model, mode="int8"):
@@ -34,9 +36,9 @@ def small():
     return model, _converted(model)
 
 
-def _check(small, raw, pruned=NOTHING, clustered=NOTHING):
+def _check(small, **promised):
     model, tflite = small
-    return list(check_promises(model, tflite, parse_recipe(raw), pruned, clustered))
+    return list(check_promises(model, tflite, {LAST: Promise(**promised)}))
 
 
 @pytest.mark.parametrize(
@@ -51,14 +53,14 @@ def test_every_kernel_is_found_in_the_file_by_its_values(name, mode):
 
 
 def test_sparsity_that_was_missed_is_a_warning_with_both_figures(small):
-    (finding,) = _check(small, {"prune": {"sparsity": 0.5}}, frozenset({"last"}))
+    (finding,) = _check(small, zeros=0.5)
     assert (finding.code, finding.subject, finding.severity) == ("sparsity-missed", "last", "warning")
     assert "40.0%" in finding.message
     assert "50.0%" in finding.message
 
 
 def test_sparsity_that_no_integer_can_tell_from_more_is_a_note(small):
-    (finding,) = _check(small, {"prune": {"sparsity": 0.3}}, frozenset({"last"}))
+    (finding,) = _check(small, zeros=0.3)
     assert (finding.code, finding.subject, finding.severity) == ("sparser-than-asked", "last", "note")
     assert "40.0%" in finding.message
     assert "30.0%" in finding.message
@@ -66,17 +68,19 @@ def test_sparsity_that_no_integer_can_tell_from_more_is_a_note(small):
 
 @pytest.mark.parametrize("wanted", [0.395, 0.4, 0.409])
 def test_sparsity_within_a_point_is_no_finding(small, wanted):
-    assert not _check(small, {"prune": {"sparsity": wanted}}, frozenset({"last"}))
+    assert not _check(small, zeros=wanted)
 
 
 def test_layers_that_were_left_out_are_not_judged(small):
-    assert not _check(small, {"prune": {"sparsity": 0.9}, "cluster": {"clusters": 3}})
+    model, tflite = small
+    assert not list(check_promises(model, tflite, {KernelKey("another"): Promise(zeros=0.9, levels=3)}))
+    assert not list(check_promises(model, tflite, {}))
 
 
 def test_too_many_values_are_a_warning(small):
     values = int(np.unique(find_kernel(small[1], kernel_of(small[0].layers[-1]).T).data).size)
-    assert not _check(small, {"cluster": {"clusters": values}}, clustered=frozenset({"last"}))
-    (finding,) = _check(small, {"cluster": {"clusters": values - 1}}, clustered=frozenset({"last"}))
+    assert not _check(small, levels=values)
+    (finding,) = _check(small, levels=values - 1)
     assert (finding.code, finding.subject, finding.severity) == ("clusters-missed", "last", "warning")
     assert f"{values} distinct values" in finding.message
 
@@ -87,14 +91,36 @@ def test_what_a_small_kernel_cannot_reach_is_a_note():
     model = tf_keras.Model(image, only(image), name="tiny")
     set_kernel(only, np.array([[1, 0.5, 0], [0, 0, 1], [0.5, 1, 0]], np.float32))
     tflite = _converted(model)
-    recipe = parse_recipe({"prune": {"sparsity": 0.4}})
-    (finding,) = check_promises(model, tflite, recipe, frozenset({"only"}), NOTHING)
+    (finding,) = check_promises(model, tflite, {KernelKey("only"): Promise(zeros=0.4)})
     assert (finding.code, finding.severity) == ("sparsity-granularity", "note")
     assert "9 weights" in finding.message
 
 
 def test_a_kernel_that_is_not_in_the_file_is_a_warning(small):
     model, _ = fold(randomize(NETS["dense"]()))
-    recipe = parse_recipe({"prune": {"sparsity": 0.5}})
-    found = list(check_promises(model, small[1], recipe, frozenset({"first"}), NOTHING))
+    found = list(check_promises(model, small[1], {KernelKey("first"): Promise(zeros=0.5)}))
     assert [(one.code, one.subject) for one in found] == [("kernel-not-found", "first")]
+
+
+def test_the_width_of_the_integers_is_looked_up(small):
+    assert not _check(small, bits=8)
+    (finding,) = _check(small, bits=4)
+    assert (finding.code, finding.subject, finding.severity) == ("bits-missed", "last", "warning")
+    assert "int8" in finding.message
+
+
+@pytest.mark.parametrize("moved", [0, 1])
+def test_settled_integers_are_compared_one_by_one(small, moved):
+    model, tflite = small
+    tensor = find_kernel(tflite, kernel_of(model.layers[-1]).T)
+    data = tensor.data.copy()
+    # Not one of full magnitude, by which the kernel is found.
+    place = np.flatnonzero(np.abs(data.ravel()) == 64)[0]
+    data.ravel()[place] += moved
+    tensors = tuple(
+        replace(one, data=data) if one.index == tensor.index else one for one in tflite.main.tensors
+    )
+    graphs = (replace(tflite.main, tensors=tensors), *tflite.graphs[1:])
+    found = _check((model, replace(tflite, graphs=graphs)), settled=True)
+    assert [(one.code, one.subject) for one in found] == [("settled-moved", "last")] * moved
+    assert all("1 of its 60 integers" in one.message for one in found)

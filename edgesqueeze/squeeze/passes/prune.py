@@ -10,9 +10,11 @@ from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wra
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.recipe import Prune
 from edgesqueeze.squeeze.layers.grid import lift_survivors
-from edgesqueeze.squeeze.layers.kernels import channel_shape, kernel_of, kernel_spec
+from edgesqueeze.squeeze.layers.kernels import KernelKey, channel_shape, kernel_of, kernel_spec, key_of
 from edgesqueeze.squeeze.layers.rewrite import rewrite
 from edgesqueeze.squeeze.passes.scaled import ScaledKernel, scaled
+from edgesqueeze.squeeze.passes.selection import select
+from edgesqueeze.squeeze.passes.state import Outcome, Setting, State
 
 RAMP_SHARE = 0.6
 """Share of the pruning steps over which the sparsity grows; the rest recovers at full sparsity."""
@@ -21,13 +23,29 @@ MASK_UPDATES = 50
 """How often the masks are chosen anew while the sparsity grows."""
 
 
-def prunable(model: Any, recipe: Prune, names: frozenset[str], steps: int) -> tuple[Any, tuple[Finding, ...]]:
-    """A copy of the model that prunes the named layers while it is trained.
+def run(state: State, options: Prune, setting: Setting) -> Outcome:
+    """Prune the chosen kernels while the model is trained to do what the teacher does.
+
+    Raises:
+        RecipeError: a pattern that matches no layer.
+        UnsupportedModelError: the training diverged.
+    """
+    chosen = select(state.model, "prune", options)
+    student, findings = prunable(state.model, options, chosen.keys, setting.steps)
+    trained = setting.train(student, setting.steps)
+    promises = state.promising(chosen.keys, zeros=options.sparsity)
+    return Outcome(State(finish_pruning(student), promises), (*chosen.skipped, *findings), trained)
+
+
+def prunable(
+    model: Any, recipe: Prune, keys: frozenset[KernelKey], steps: int
+) -> tuple[Any, tuple[Finding, ...]]:
+    """A copy of the model that prunes the chosen kernels while it is trained.
 
     Args:
         model: a folded, flat tf_keras model; it is not changed.
         recipe: sparsity, schedule and structure.
-        names: layers to prune.
+        keys: kernels to prune.
         steps: training steps that it will be given; 0 if none.
 
     Returns:
@@ -36,8 +54,10 @@ def prunable(model: Any, recipe: Prune, names: frozenset[str], steps: int) -> tu
     findings = []
 
     def wrap(layer: Any) -> Any:
-        if layer.name not in names:
-            return scaled(layer) if kernel_spec(layer) else None
+        if kernel_spec(layer) is None:
+            return None
+        if key_of(layer) not in keys:
+            return scaled(layer)
         structure = _structure(layer, recipe)
         if structure != recipe.structure:
             findings.append(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Protocol
 
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.suggest import nearest
 from edgesqueeze.errors import RecipeError
 from edgesqueeze.recipe import FirstAndLast
-from edgesqueeze.squeeze.layers.kernels import kernel_layers, kernel_of, kernel_spec
+from edgesqueeze.squeeze.layers.kernels import KernelKey, kernel_layers, kernel_of, kernel_spec, key_of
 
 SMALL_SHARE = 0.05
 """A first or last layer with less than this share of the kernel weights is left alone by default.
@@ -22,38 +22,52 @@ pruning and clustering advise the same. A large last layer (a third of MobileNet
 """
 
 
+class Patterns(Protocol):
+    """The part of a recipe's section that chooses layers.
+
+    Attributes:
+        include: patterns (``*``, ``?``) of layer names or class names.
+        exclude: the same, for what is left out though included.
+        first_and_last: ``include``, ``exclude``, or ``auto``: left out when small (``SMALL_SHARE``).
+    """
+
+    @property
+    def include(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def exclude(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def first_and_last(self) -> FirstAndLast: ...  # noqa: D102
+
+
 @dataclass(frozen=True)
 class Selection:
-    """The layers that a pass works on, by name, and what was left out for which reason."""
+    """The kernels that a pass works on, and what was left out for which reason."""
 
-    names: frozenset[str]
+    keys: frozenset[KernelKey]
     skipped: tuple[Finding, ...]
 
 
 def select(
     model: Any,
     task: str,
-    include: Sequence[str],
-    exclude: Sequence[str],
-    first_and_last: FirstAndLast,
+    patterns: Patterns,
 ) -> Selection:
-    """Choose layers of a flat tf_keras model by name or class pattern.
+    """Choose kernels of a flat tf_keras model by name or class pattern of their layers.
 
     Args:
         model: a folded, flat tf_keras model.
         task: ``prune`` or ``cluster``; names the findings.
-        include: patterns (``*``, ``?``) of layer names or class names.
-        exclude: the same, for what is left out though included.
-        first_and_last: ``include``, ``exclude``, or ``auto``: left out when small (``SMALL_SHARE``).
+        patterns: which layers.
 
     Raises:
         RecipeError: a pattern that matches no layer.
     """
+    include, exclude = patterns.include, patterns.exclude
     _check_patterns(model, (*include, *exclude))
     layers = list(kernel_layers(model))
     total = sum(kernel_of(layer).size for layer in layers)
     ends = {layer.name for layer in (layers[0], layers[-1])} if layers else set()
-    names, skipped = set(), []
+    keys, skipped = set(), []
     for layer in layers:
         share = kernel_of(layer).size / total
         reason = ""
@@ -62,17 +76,17 @@ def select(
         elif _matches(layer, exclude):
             reason = "an exclude pattern matches it"
         elif layer.name in ends and len(layers) > 1:
-            reason = _end_reason(first_and_last, share, "first" if layer is layers[0] else "last")
+            reason = _end_reason(patterns.first_and_last, share, "first" if layer is layers[0] else "last")
         if reason:
             skipped.append(_skip(task, layer, reason))
         else:
-            names.add(layer.name)
+            keys.add(key_of(layer))
     skipped += [
         _skip(task, layer, f"{type(layer).__name__} kernels are not supported by this pass")
         for layer in model.layers
         if kernel_spec(layer) is None and any(weight.shape.rank >= 2 for weight in layer.trainable_weights)
     ]
-    return Selection(frozenset(names), tuple(skipped))
+    return Selection(frozenset(keys), tuple(skipped))
 
 
 def _end_reason(first_and_last: FirstAndLast, share: float, end: str) -> str:

@@ -1,0 +1,75 @@
+"""The original and the .tflite side by side on the same samples, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgesqueeze.base.arrays import Array
+from edgesqueeze.checks.agreement import task_of
+from edgesqueeze.checks.original import in_output_order, output_places, real_outputs
+from edgesqueeze.graph import TfliteModel
+from edgesqueeze.runners import litert
+from edgesqueeze.runners.samples import EvalData, data_samples
+
+
+@dataclass(frozen=True, eq=False)
+class Originals:
+    """What the original says about the test samples: it is asked once, however many results it judges.
+
+    Attributes:
+        outputs: per output of the original, real numbers ``[n, ...]``.
+        labels: per output of the original, ``[n, ...]``; None without labels.
+        first: inputs of the first batch, for a closer look.
+    """
+
+    outputs: tuple[Array, ...]
+    labels: tuple[Array, ...] | None
+    first: EvalData
+
+    @property
+    def choose_classes(self) -> bool:
+        """Whether the first output holds scores of classes."""
+        shapes = [values.shape[1:] for values in self.first.inputs]
+        label = None if self.labels is None else self.labels[0]
+        return task_of(self.outputs[0], label, shapes) != "values"
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Outputs of both models on the same samples, in the order of the .tflite's outputs.
+
+    Attributes:
+        original: per output, real numbers ``[n, ...]``.
+        compressed: the same of the .tflite.
+        labels: per output, ``[n, ...]``; None without labels.
+    """
+
+    original: list[Array]
+    compressed: list[Array]
+    labels: tuple[Array, ...] | None
+
+
+def evaluate(originals: Originals, tflite: TfliteModel, batches: Iterable[Sequence[Array]]) -> Evaluation:
+    """Run the .tflite on LiteRT, beside what the original said.
+
+    Args:
+        originals: the original's outputs.
+        tflite: the compressed model.
+        batches: the inputs that ``originals`` is about, in their order, per batch one array ``[b, ...]`` for
+            each input; what goes beyond the samples of ``originals`` is left out.
+    """
+    left = len(originals.outputs[0])
+    parts: list[list[Array]] = []
+    for inputs in batches:
+        batch = EvalData(tuple(values[:left] for values in inputs), names=originals.first.names)
+        parts.append(real_outputs(tflite, litert.run(tflite, data_samples(tflite, batch))))
+        left -= len(batch.inputs[0])
+        if left <= 0:
+            break
+    places = output_places(tflite, originals.outputs)
+    labels = None if originals.labels is None else tuple(originals.labels[place] for place in places)
+    compressed = [np.concatenate(rows) for rows in zip(*parts, strict=True)]
+    return Evaluation(in_output_order(tflite, originals.outputs), compressed, labels)

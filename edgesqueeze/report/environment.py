@@ -1,0 +1,26 @@
+"""Versions of what takes part in a compression."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+
+PACKAGES = (
+    "edgesqueeze",
+    "tensorflow",
+    "tf-keras",
+    "keras",
+    "tensorflow-model-optimization",
+    "ai-edge-litert",
+)
+
+
+def environment() -> dict[str, str]:
+    """Version of Python, of the packages that took part, and the platform, by name."""
+    versions = {"python": platform.python_version(), "platform": f"{platform.system()} {platform.machine()}"}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "not installed as a package"
+    return versions

@@ -1,0 +1,67 @@
+"""Firmware sources for a target, with what they need: a runtime's C++, or C without one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from edgesqueeze.emit.native.for_target import native_needs, try_for
+from edgesqueeze.emit.native.records import Refused
+from edgesqueeze.emit.tflm import emit_tflm
+from edgesqueeze.errors import MissingToolError, RequirementError, UnsupportedModelError
+from edgesqueeze.graph import TfliteModel
+from edgesqueeze.runners.arena import find_arena
+from edgesqueeze.runners.memory import needs_on
+from edgesqueeze.target.fit import NATIVE, ModelNeeds
+from edgesqueeze.target.needs import needs_of
+from edgesqueeze.target.records import Target
+
+NATIVE_FOLDER = "firmware"
+"""Where C without a runtime goes in the output folder, which needs a folder of its own."""
+
+NO_FILES: Mapping[str, str] = MappingProxyType({})
+
+
+class FirmwareSources(NamedTuple):
+    """What a target is given besides the .tflite.
+
+    Attributes:
+        needs: what the model asks of the target, for the fit.
+        files: text by path in the output folder; empty where there is nothing to write.
+        skipped: why there is nothing; empty where there is something.
+    """
+
+    needs: ModelNeeds
+    files: Mapping[str, str] = NO_FILES
+    skipped: str = ""
+
+    @property
+    def arena_bytes(self) -> int | None:
+        """Memory that the firmware needs for tensors, in bytes; None where there is no firmware."""
+        return self.needs.arena_bytes if self.files else None
+
+
+def firmware_sources(model: TfliteModel, target: Target) -> FirmwareSources:
+    """C where the target runs that, C++ for TensorFlow Lite Micro on other microcontrollers, else nothing.
+
+    What a runtime refuses is a part of the needs, and the fit's business: the model and the report are still
+    worth having.
+    """
+    if target.runtime.name == NATIVE:
+        return _native(model, target)
+    if not target.is_mcu:
+        return FirmwareSources(needs_on(model, target), skipped=f"{target.name} loads the .tflite itself")
+    try:
+        source = emit_tflm(model, find_arena(model, target.cpu.core))
+    except (MissingToolError, RequirementError, UnsupportedModelError) as error:
+        return FirmwareSources(needs_on(model, target), skipped=error.problem)
+    return FirmwareSources(needs_of(model, source.arena.bytes, source.arena.method), source.files)
+
+
+def _native(model: TfliteModel, target: Target) -> FirmwareSources:
+    made = try_for(model, target)
+    needs = native_needs(model, made)
+    if isinstance(made, Refused):
+        return FirmwareSources(needs, skipped=f"native C does not take the model: {made.refusals[0]}")
+    return FirmwareSources(needs, {f"{NATIVE_FOLDER}/{name}": text for name, text in made.files.items()})

@@ -1,0 +1,111 @@
+"""What travels from pass to pass, what a pass may use, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from edgesqueeze.base.findings import Finding
+from edgesqueeze.squeeze.data.source import Source
+from edgesqueeze.squeeze.layers.kernels import KernelKey
+from edgesqueeze.squeeze.passes.precision import Precision
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What the final file must show of a kernel; later passes keep it, and ``check_promises`` looks it up.
+
+    Attributes:
+        zeros: share of the kernel's weights that are zero, 0 to 1; None: nothing was promised.
+        levels: most distinct values that the whole kernel has, zero included; None: any number.
+        bits: width of its stored integers in bits; None: whatever conversion chooses.
+        settled: whether its integers are final: only scales and biases may be trained from here on.
+    """
+
+    zeros: float | None = None
+    levels: int | None = None
+    bits: int | None = None
+    settled: bool = False
+
+
+NO_PROMISES: Mapping[KernelKey, Promise] = MappingProxyType({})
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """A model on its way through the passes.
+
+    Attributes:
+        model: a flat tf_keras model. Between ``cluster`` and ``settle`` it holds TFMOT's wrappers.
+        promises: what must be kept, by kernel.
+    """
+
+    model: Any
+    promises: Mapping[KernelKey, Promise] = field(default_factory=lambda: NO_PROMISES)
+
+    def promise(self, key: KernelKey) -> Promise:
+        """What was promised of a kernel."""
+        return self.promises.get(key, Promise())
+
+    def promising(self, keys: frozenset[KernelKey], **changes: Any) -> Mapping[KernelKey, Promise]:
+        """The promises with some fields changed for some kernels."""
+        changed = {key: replace(self.promise(key), **changes) for key in sorted(keys)}
+        return MappingProxyType({**self.promises, **changed})
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training did.
+
+    Attributes:
+        steps: optimizer steps.
+        loss: mean loss over the last tenth of them.
+    """
+
+    steps: int
+    loss: float
+
+
+class Trainer(Protocol):
+    """The training service: trains a student in place to do what the teacher does."""
+
+    def __call__(self, student: Any, steps: int) -> Trained | None:
+        """Train; None where there are no steps to train."""
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What a pass may use.
+
+    Attributes:
+        teacher: the folded model before every pass, which the student imitates.
+        samples: training samples, which also serve to calibrate.
+        precision: how conversion will store each kernel.
+        seed: seed of everything random in a pass.
+        steps: training steps that are the pass's own.
+        train: the training service.
+    """
+
+    teacher: Any
+    samples: Source
+    precision: Precision
+    seed: int
+    steps: int
+    train: Trainer
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a pass gives back.
+
+    Attributes:
+        state: the model and the promises after it.
+        findings: what it left out, changed or noticed.
+        trained: the training in it; None when there was none.
+    """
+
+    state: State
+    findings: tuple[Finding, ...] = ()
+    trained: Trained | None = None
