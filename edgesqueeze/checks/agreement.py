@@ -184,13 +184,25 @@ def _accuracy(original: Array | None, compressed: Array, labels: Array, task: Ta
                 hint="see that the labels belong to this output; in an .npz of several they are y_test/NAME",
             )
         truth = labels.reshape(compressed.shape).astype(np.float64)
-        scores = [None if o is None else float(np.abs(o - truth).mean()) for o in (original, compressed)]
-        return Accuracy(metric="mean_absolute_error", original=scores[0], compressed=scores[1] or 0.0)
-    ids = labels.reshape(-1) if task == "binary" else _class_ids(compressed, labels)
-    scores = [
-        None if o is None else float(np.mean(classes_of(o, task) == ids)) for o in (original, compressed)
-    ]
-    return Accuracy(metric="accuracy", original=scores[0], compressed=scores[1] or 0.0)
+        return Accuracy(
+            metric="mean_absolute_error",
+            original=None if original is None else _mean_error(original, truth),
+            compressed=_mean_error(compressed, truth),
+        )
+    ids = np.asarray(labels.reshape(-1) if task == "binary" else _class_ids(compressed, labels))
+    return Accuracy(
+        metric="accuracy",
+        original=None if original is None else _hits(original, task, ids),
+        compressed=_hits(compressed, task, ids),
+    )
+
+
+def _mean_error(values: Array, truth: Array) -> float:
+    return float(np.abs(values - truth).mean())
+
+
+def _hits(scores: Array, task: Task, ids: Array) -> float:
+    return float(np.mean(classes_of(scores, task) == ids))
 
 
 def _class_ids(scores: Array, labels: Array) -> Array | None:

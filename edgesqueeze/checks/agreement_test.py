@@ -71,8 +71,9 @@ def test_every_output_is_compared():
 
 def test_segmentation_labels_are_per_place():
     maps = RNG.normal(size=(3, 5, 5, 2))
-    (output,) = fidelity([maps], [maps], maps.argmax(-1)).outputs
-    assert output.accuracy.compressed == 1.0
+    for labels in (maps.argmax(-1), np.eye(2)[maps.argmax(-1)]):
+        (output,) = fidelity([maps], [maps], labels).outputs
+        assert (output.task, output.accuracy.compressed) == ("classes", 1.0)
 
 
 def test_tasks_without_labels():
@@ -239,3 +240,11 @@ def test_outputs_are_counted_from_zero_and_labels_belong_to_the_first():
     assert [output.output for output in result.outputs] == [0, 1, 2]
     assert [output.accuracy is None for output in result.outputs] == [False, True, True]
     assert result.outputs[1].task == "values"
+
+
+def test_nothing_right_and_no_error_are_both_zero():
+    (output,) = fidelity([SCORES], [SCORES], (SCORES.argmax(1) + 1) % 4).outputs
+    assert (output.accuracy.original, output.accuracy.compressed) == (0.0, 0.0)
+    truth = RNG.normal(size=(20, 1))
+    (output,) = fidelity([truth], [truth], truth).outputs
+    assert (output.accuracy.original, output.accuracy.compressed) == (0.0, 0.0)

@@ -18,8 +18,7 @@ from edgesqueeze.checks.parity import choose_reference
 from edgesqueeze.errors import ModelFileError
 from edgesqueeze.graph import TfliteModel, read_tflite
 from edgesqueeze.graph.affine import dequantize
-from edgesqueeze.runners.registry import Outputs
-from edgesqueeze.runners.samples import EvalData, data_samples
+from edgesqueeze.runners.samples import EvalData, Outputs, data_samples
 
 
 def original_outputs(path: Path, data: EvalData, custom_objects: Sequence[str] = ()) -> list[Array]:

@@ -29,7 +29,8 @@ from edgesqueeze.checks.replay import CANNOT_RUN, differing_layers
 from edgesqueeze.errors import EdgeSqueezeError, UnsupportedModelError
 from edgesqueeze.graph import Graph, TfliteModel
 from edgesqueeze.graph.affine import dequantize
-from edgesqueeze.runners.registry import RUNNERS, Outputs, Runner, Samples
+from edgesqueeze.runners.registry import RUNNERS, Runner
+from edgesqueeze.runners.samples import Outputs, Samples
 
 REPLAYED_SAMPLES = 4
 """How many samples, those that differ most, are looked at layer by layer."""

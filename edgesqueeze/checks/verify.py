@@ -87,30 +87,19 @@ def verify(
         seed: seed of the random inputs.
 
     Raises:
-        UsageError: an unknown runtime, data that do not fit, a model that cannot be read, an argument of the
-            wrong kind.
+        UsageError: an unknown runtime, data that do not fit, a model that cannot be read.
         MissingToolError: a runtime that was named, or TensorFlow for a Keras original, is not installed.
         UnsupportedModelError: no runtime can run the model.
     """
-    runners = [require_runner(name) for name in dict.fromkeys(runtimes)] or _defaults()
     model = as_model(model)
-    used = (
-        random_data(model, PARITY_SAMPLES, seed)
-        if data is None
-        else as_data(data, model, max_samples).pick(max_samples)
-    )
+    runners = [require_runner(name) for name in dict.fromkeys(runtimes)] or _defaults()
+    used = _data(model, data, max_samples, seed)
     samples = data_samples(model, used)
     reference = choose_reference(model, samples)
     parity = _parity(model, samples, runners, reference, required=bool(runtimes), tolerance_lsb=tolerance_lsb)
     outputs = real_outputs(model, reference.outputs)
     original = None if against is None else _original(model, against, used, custom_objects)
-    compared = None
-    if original is not None or used.labels is not None:
-        shapes = [tensor.shape[1:] for tensor in model.main.input_tensors]
-        compared = fidelity(original, outputs, used.labels, shapes)
-    findings: tuple[Finding, ...] = (_no_data(model),)
-    if data is not None:
-        findings = _findings(model, used, samples, reference, outputs, original)
+    trouble = () if data is None else _findings(model, used, samples, reference, outputs, original)
     return Verification(
         model=model.name,
         sha256=model.sha256,
@@ -118,8 +107,8 @@ def verify(
         samples=len(samples),
         ok=parity.ok,
         parity=parity,
-        fidelity=compared,
-        findings=findings,
+        fidelity=_fidelity(model, original, outputs, used),
+        findings=(_no_data(model),) if data is None else trouble,
     )
 
 
@@ -136,6 +125,21 @@ def trouble_on(
     samples = data_samples(model, data)
     reference = choose_reference(model, samples)
     return _findings(model, data, samples, reference, real_outputs(model, reference.outputs), original)
+
+
+def _data(model: TfliteModel, given: str | Path | EvalData | None, limit: int, seed: int) -> EvalData:
+    if given is None:
+        return random_data(model, PARITY_SAMPLES, seed)
+    return as_data(given, model, limit).pick(limit)
+
+
+def _fidelity(
+    model: TfliteModel, original: Sequence[Array] | None, outputs: Sequence[Array], data: EvalData
+) -> Fidelity | None:
+    if original is None and data.labels is None:
+        return None
+    shapes = [tensor.shape[1:] for tensor in model.main.input_tensors]
+    return fidelity(original, outputs, data.labels, shapes)
 
 
 def _original(

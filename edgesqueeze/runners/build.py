@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import jinja2
+import numpy as np
 
+from edgesqueeze.emit.native.literals import C_TYPES
 from edgesqueeze.emit.native.records import NativeSource
 from edgesqueeze.errors import RequirementError
 from edgesqueeze.runners.build_cache import cached
-from edgesqueeze.runners.toolchain import Tool
+from edgesqueeze.runners.toolchain import Tool, run_program
 
 FIRMWARE = Path(__file__).with_name("firmware")
 HARNESS = "es_bench"
@@ -27,8 +29,6 @@ FAULT_HINT = "this is a fault in EdgeSqueeze's kernels or in the compiler; pleas
 PROGRAM = "program"
 OBJECT = "object.o"
 _INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
-_C_TYPES = {"float32": "float", "uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t"}
-_C_SIZES = {"float32": 4, "uint8": 1, "int8": 1, "int16": 2, "int32": 4}
 
 
 @dataclass(frozen=True)
@@ -155,17 +155,7 @@ def _keep_only(folder: Path, name: str) -> None:
 
 def _run(command: Sequence[str], folder: Path, about: str) -> None:
     try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env={**os.environ, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=COMPILE_SECONDS,
-            check=False,
-        )
+        done = run_program(command, COMPILE_SECONDS, folder=folder, english=True)
     except subprocess.TimeoutExpired as error:
         raise RequirementError(
             f"compiling the C of {about} took more than {COMPILE_SECONDS} s",
@@ -201,6 +191,6 @@ def _harness(source: NativeSource) -> str:
         macro=source.name.upper(),
         inputs=source.inputs,
         outputs=source.outputs,
-        ctypes=_C_TYPES,
-        sizes=_C_SIZES,
+        ctypes=C_TYPES,
+        sizes={dtype: np.dtype(dtype).itemsize for dtype in C_TYPES},
     )

@@ -6,19 +6,16 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edgesqueeze.base.worker import environment
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import TfliteModel
+from edgesqueeze.runners.samples import Outputs, Samples
 
 
-def run_elsewhere(
-    command: Sequence[str], model: TfliteModel, samples: Sequence[Sequence[npt.NDArray[Any]]], title: str
-) -> list[list[npt.NDArray[Any]]]:
+def run_elsewhere(command: Sequence[str], model: TfliteModel, samples: Samples, title: str) -> Outputs:
     """Run a model in a program that takes ``MODEL.tflite INPUTS.npz OUTPUTS.npz``.
 
     INPUTS.npz holds ``input_0``, ``input_1`` and so on, each ``[n, *tensor shape]``; the program writes

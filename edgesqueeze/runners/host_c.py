@@ -7,21 +7,17 @@ run is compared with.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from edgesqueeze.base.arrays import Array
 from edgesqueeze.emit.native.records import NativeSource
 from edgesqueeze.errors import RequirementError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.runners import build, toolchain
-from edgesqueeze.runners.tflm import check_samples
-
-Arrays = list[npt.NDArray[Any]]
+from edgesqueeze.runners.samples import Outputs, Samples, check_samples
 
 FLAGS = ("-std=c99", "-O2")
 SANITIZED_FLAGS = (
@@ -47,7 +43,7 @@ class HostProgram:
     source: NativeSource
     path: Path
 
-    def run(self, samples: Sequence[Sequence[npt.NDArray[Any]]]) -> list[Arrays]:
+    def run(self, samples: Samples) -> Outputs:
         """Run inferences, one after the other in one process.
 
         Args:
@@ -88,7 +84,7 @@ def available() -> str | None:
     return toolchain.missing(toolchain.HOST_COMPILER)
 
 
-def run(model: TfliteModel, samples: Sequence[Sequence[npt.NDArray[Any]]]) -> list[Arrays]:
+def run(model: TfliteModel, samples: Samples) -> Outputs:
     """Run inferences in native C; see ``edgesqueeze.runners`` for what goes in and comes out.
 
     Raises:
@@ -120,7 +116,7 @@ def host_program(source: NativeSource, *, sanitize: bool = False) -> HostProgram
     return HostProgram(source, path)
 
 
-def packed(samples: Sequence[Sequence[npt.NDArray[Any]]]) -> bytes:
+def packed(samples: Samples) -> bytes:
     """Samples as the harness reads them: the bytes of all inputs, sample by sample, little-endian."""
     return b"".join(
         np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
@@ -129,7 +125,7 @@ def packed(samples: Sequence[Sequence[npt.NDArray[Any]]]) -> bytes:
     )
 
 
-def unpacked(source: NativeSource, data: bytes, count: int) -> list[Arrays]:
+def unpacked(source: NativeSource, data: bytes, count: int) -> Outputs:
     """What the harness wrote, as arrays of the outputs' shapes.
 
     Raises:
@@ -144,10 +140,10 @@ def unpacked(source: NativeSource, data: bytes, count: int) -> list[Arrays]:
             got=str(len(data)),
             hint=build.FAULT_HINT,
         )
-    results: list[Arrays] = []
+    results: Outputs = []
     offset = 0
     for _ in range(count):
-        row: Arrays = []
+        row: list[Array] = []
         for io, dtype, size in zip(source.outputs, dtypes, sizes, strict=True):
             flat = np.frombuffer(data, dtype, io.elements, offset)
             row.append(flat.astype(io.dtype).reshape(io.shape))

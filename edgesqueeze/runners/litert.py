@@ -12,28 +12,28 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.quiet import quiet
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.runners.exchange import run_elsewhere
+from edgesqueeze.runners.samples import Outputs, Samples
 
 Kernels = Literal["xnnpack", "builtin", "reference"]
-Samples = Sequence[Sequence[npt.NDArray[Any]]]
 
 
-def run(model: TfliteModel, samples: Samples) -> list[list[npt.NDArray[Any]]]:
+def run(model: TfliteModel, samples: Samples) -> Outputs:
     """Run on LiteRT as an application does by default, with XNNPACK. See ``runners`` for the contract."""
     return run_with(model, samples, "xnnpack")
 
 
-def run_builtin(model: TfliteModel, samples: Samples) -> list[list[npt.NDArray[Any]]]:
+def run_builtin(model: TfliteModel, samples: Samples) -> Outputs:
     """Run on LiteRT's own optimised kernels, without a delegate. See ``runners`` for the contract."""
     return run_with(model, samples, "builtin")
 
 
-def run_reference(model: TfliteModel, samples: Samples) -> list[list[npt.NDArray[Any]]]:
+def run_reference(model: TfliteModel, samples: Samples) -> Outputs:
     """Run on LiteRT's reference kernels, without a delegate. See ``runners`` for the contract.
 
     In a process of their own: they abort, instead of refusing, on a softmax with a tiny input scale.
@@ -42,7 +42,7 @@ def run_reference(model: TfliteModel, samples: Samples) -> list[list[npt.NDArray
     return run_elsewhere(command, model, samples, "LiteRT (reference kernels)")
 
 
-def run_with(model: TfliteModel, samples: Samples, kernels: Kernels) -> list[list[npt.NDArray[Any]]]:
+def run_with(model: TfliteModel, samples: Samples, kernels: Kernels) -> Outputs:
     """Run on LiteRT with the chosen kernels.
 
     Raises:
@@ -69,7 +69,7 @@ def run_with(model: TfliteModel, samples: Samples, kernels: Kernels) -> list[lis
         ) from error
 
 
-def _infer(interpreter: Any, sample: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+def _infer(interpreter: Any, sample: Sequence[Array]) -> list[Array]:
     for detail, value in zip(interpreter.get_input_details(), sample, strict=True):
         interpreter.set_tensor(detail["index"], value)
     interpreter.invoke()

@@ -11,9 +11,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy.typing as npt
 
 from edgesqueeze.errors import MissingToolError, RequirementError
 from edgesqueeze.graph import TfliteModel
@@ -21,11 +18,9 @@ from edgesqueeze.runners import build, toolchain
 from edgesqueeze.runners.counts import Block, Counts, FlashCaches
 from edgesqueeze.runners.elf import constant_ranges, read_marks
 from edgesqueeze.runners.firmware_build import Firmware, build_firmware
-from edgesqueeze.runners.host_c import Arrays, packed, unpacked
-from edgesqueeze.runners.tflm import check_samples
+from edgesqueeze.runners.host_c import packed, unpacked
+from edgesqueeze.runners.samples import Outputs, Samples, check_samples
 from edgesqueeze.target.processor import Processor
-
-Samples = Sequence[Sequence[npt.NDArray[Any]]]
 
 START_SECONDS = 60
 SAMPLE_SECONDS = 5
@@ -48,7 +43,7 @@ class Run:
         emulator: the emulator that ran the firmware, QEMU.
     """
 
-    outputs: list[Arrays]
+    outputs: Outputs
     stack_bytes: int
     counts: Counts | None
     emulator: toolchain.Tool
@@ -59,7 +54,7 @@ def available() -> str | None:
     return toolchain.missing(toolchain.ARM_COMPILER, toolchain.QEMU)
 
 
-def runner(processor: Processor) -> Callable[[TfliteModel, Samples], list[Arrays]]:
+def runner(processor: Processor) -> Callable[[TfliteModel, Samples], Outputs]:
     """A function that runs inferences on an emulated core; see ``edgesqueeze.runners`` for the contract.
 
     It raises:
@@ -69,7 +64,7 @@ def runner(processor: Processor) -> Callable[[TfliteModel, Samples], list[Arrays
         MissingToolError: the compiler or the emulator is not installed.
     """
 
-    def run_on_core(model: TfliteModel, samples: Samples) -> list[Arrays]:
+    def run_on_core(model: TfliteModel, samples: Samples) -> Outputs:
         from edgesqueeze.emit.native.emit import emit_native
 
         check_samples(model, samples)
@@ -81,7 +76,7 @@ def runner(processor: Processor) -> Callable[[TfliteModel, Samples], list[Arrays
     return run_on_core
 
 
-def run(model: TfliteModel, samples: Samples) -> list[Arrays]:
+def run(model: TfliteModel, samples: Samples) -> Outputs:
     """Run inferences on an emulated Cortex-M4; see ``runner``."""
     return runner(DEFAULT_PROCESSOR)(model, samples)
 
@@ -140,16 +135,7 @@ def _command(
 def _execute(firmware: Firmware, command: Sequence[str], folder: Path, seconds: float) -> None:
     about = f"the firmware of {firmware.source.name} on {firmware.machine.name}"
     try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=seconds,
-            check=False,
-        )
+        done = toolchain.run_program(command, seconds, folder=folder)
     except subprocess.TimeoutExpired as error:
         raise RequirementError(
             f"{about} gave no result within {seconds:g} s",

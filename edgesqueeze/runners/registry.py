@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
-
-import numpy.typing as npt
 
 from edgesqueeze.base.lazy import Lazy
 from edgesqueeze.base.suggest import nearest
 from edgesqueeze.errors import MissingToolError, UsageError
 from edgesqueeze.graph import TfliteModel
-
-Samples = Sequence[Sequence[npt.NDArray[Any]]]
-Outputs = list[list[npt.NDArray[Any]]]
+from edgesqueeze.runners.samples import Outputs, Samples
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,13 @@ from edgesqueeze.graph.affine import (
     real_range,
 )
 
+Samples = Sequence[Sequence[Array]]
+"""Per inference the arrays of the graph's inputs, in their order, of exactly their dtype and shape."""
+Outputs = list[list[Array]]
+"""Per inference the arrays of the graph's outputs, in their order."""
+
+SAMPLES_HINT = "edgesqueeze.runners.samples.data_samples makes samples from real numbers"
+
 
 @dataclass(frozen=True, eq=False)
 class EvalData:
@@ -72,6 +79,35 @@ def data_samples(model: TfliteModel, data: EvalData) -> list[list[Array]]:
         [column[i].reshape(tensor.shape) for tensor, column in zip(tensors, columns, strict=True)]
         for i in range(len(columns[0]))
     ]
+
+
+def check_samples(model: TfliteModel, samples: Samples) -> None:
+    """Raise ``DataError`` unless every sample holds exactly what the graph's inputs take."""
+    tensors = model.main.input_tensors
+    for number, sample in enumerate(samples):
+        if len(sample) != len(tensors):
+            raise DataError(
+                f"sample {number} for {model.name} has the wrong number of arrays",
+                expected=f"{len(tensors)}, one per input: {', '.join(map(_signature, tensors))}",
+                got=str(len(sample)),
+                hint=SAMPLES_HINT,
+            )
+        for tensor, array in zip(tensors, sample, strict=True):
+            if _dtype_name(array) != tensor.dtype or array.shape != tensor.shape:
+                raise DataError(
+                    f"sample {number} does not fit input {tensor.name!r} of {model.name}",
+                    expected=f"{tensor.dtype} in the shape {tensor.shape}",
+                    got=f"{_dtype_name(array)} in the shape {array.shape}",
+                    hint=SAMPLES_HINT,
+                )
+
+
+def _dtype_name(array: Array) -> str:
+    return array.dtype.name if array.dtype.isnative else f"byte-swapped {array.dtype.name}"
+
+
+def _signature(tensor: Tensor) -> str:
+    return f"{tensor.name} {tensor.dtype}{list(tensor.shape)}"
 
 
 def real_inputs(model: TfliteModel, data: EvalData) -> list[Array]:

@@ -12,15 +12,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import numpy.typing as npt
 
 from edgesqueeze.errors import EdgeSqueezeError, MissingToolError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.runners.exchange import last_words, run_elsewhere
+from edgesqueeze.runners.samples import Outputs, Samples
 
 VERSION = "2.14.0"
 REQUIREMENTS = (f"tflite-runtime=={VERSION}", "numpy<2")
@@ -80,7 +78,7 @@ def find_python() -> str:
     )
 
 
-def run(model: TfliteModel, samples: Sequence[Sequence[npt.NDArray[Any]]]) -> list[list[npt.NDArray[Any]]]:
+def run(model: TfliteModel, samples: Samples) -> Outputs:
     """Run under tflite-runtime, with its default delegate. See ``runners`` for the contract.
 
     Raises:

@@ -13,25 +13,21 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from edgesqueeze.base.worker import environment
-from edgesqueeze.errors import DataError, MissingToolError, RequirementError, UnsupportedModelError
+from edgesqueeze.errors import MissingToolError, RequirementError, UnsupportedModelError
 from edgesqueeze.graph import Tensor, TfliteModel
 from edgesqueeze.graph.affine import numpy_dtype
+from edgesqueeze.runners.samples import Outputs, Samples, check_samples
 from edgesqueeze.target.runtimes import check_tflm_operators, missing_tflm_operators
-
-Arrays = list[npt.NDArray[Any]]
 
 # Above what any operator's bookkeeping takes; memory that is not touched costs nothing.
 BASE_ARENA_BYTES = 8 << 20
 MISSING_OPERATOR = re.compile(r"Didn't find op for builtin opcode '([^']+)'")
-SAMPLES_HINT = "edgesqueeze.runners.samples.data_samples makes samples from real numbers"
 # TFLM's messages that only say that an earlier message was fatal.
 SEQUELS = ("Failed to get registration", "Traceback", "RuntimeError", "  File", "    ")
 
@@ -57,7 +53,7 @@ def available() -> str | None:
     return "the tflite-micro package is missing (x86-64 Linux only); pip install tflite-micro"
 
 
-def run(model: TfliteModel, samples: Sequence[Sequence[npt.NDArray[Any]]]) -> list[Arrays]:
+def run(model: TfliteModel, samples: Samples) -> Outputs:
     """Run inferences in TFLM, one after the other in one interpreter.
 
     State that a model keeps (SVDF, LSTM, variables) carries over from one inference to the next, as on a
@@ -105,32 +101,7 @@ def measure_arena(model: TfliteModel) -> ArenaUse:
         return ArenaUse(**json.loads((Path(name) / "arena.json").read_text()))
 
 
-def check_samples(model: TfliteModel, samples: Sequence[Sequence[npt.NDArray[Any]]]) -> None:
-    """Raise ``DataError`` unless every sample holds exactly what the graph's inputs take."""
-    tensors = model.main.input_tensors
-    for number, sample in enumerate(samples):
-        if len(sample) != len(tensors):
-            raise DataError(
-                f"sample {number} for {model.name} has the wrong number of arrays",
-                expected=f"{len(tensors)}, one per input: {', '.join(map(_signature, tensors))}",
-                got=str(len(sample)),
-                hint=SAMPLES_HINT,
-            )
-        for tensor, array in zip(tensors, sample, strict=True):
-            if _dtype_name(array) != tensor.dtype or array.shape != tensor.shape:
-                raise DataError(
-                    f"sample {number} does not fit input {tensor.name!r} of {model.name}",
-                    expected=f"{tensor.dtype} in the shape {tensor.shape}",
-                    got=f"{_dtype_name(array)} in the shape {array.shape}",
-                    hint=SAMPLES_HINT,
-                )
-
-
-def _dtype_name(array: npt.NDArray[Any]) -> str:
-    return array.dtype.name if array.dtype.isnative else f"byte-swapped {array.dtype.name}"
-
-
-def _work(task: str, model: TfliteModel, samples: Sequence[Sequence[npt.NDArray[Any]]], folder: Path) -> None:
+def _work(task: str, model: TfliteModel, samples: Samples, folder: Path) -> None:
     """Let the worker do a task in a folder, and turn its failure into an exception."""
     if importlib.util.find_spec("tflite_micro") is None:
         raise MissingToolError(
@@ -196,7 +167,3 @@ def _itemsize(tensor: Tensor) -> int:
         return np.dtype(tensor.dtype).itemsize
     except TypeError:
         return 8
-
-
-def _signature(tensor: Tensor) -> str:
-    return f"{tensor.name} {tensor.dtype}{list(tensor.shape)}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +77,33 @@ def find(program: Program) -> Tool:
     return Tool(path, _version(path, Path(path).stat().st_mtime_ns, program))
 
 
+def run_program(
+    command: Sequence[str], seconds: float, *, folder: Path | None = None, english: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run a program that reads nothing, and keep what it says.
+
+    Args:
+        command: the program and its arguments.
+        seconds: how long it may take.
+        folder: where it runs; by default here.
+        english: have it speak English, so that its messages can be understood.
+
+    Raises:
+        subprocess.TimeoutExpired: it took longer, and was ended.
+    """
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "LC_ALL": "C"} if english else None,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=seconds,
+        check=False,
+    )
+
+
 def require(*programs: Program) -> tuple[Tool, ...]:
     """Find several programs, and tell all that are missing at once.
 
@@ -132,23 +161,14 @@ def _absent(programs: tuple[Program, ...]) -> list[Program]:
 @functools.cache
 def _has_library(path: str) -> bool:
     # GCC answers with a path where it finds the file, else with the bare name.
-    done = subprocess.run(
-        [path, "-print-file-name=libc.a"],
-        capture_output=True,
-        text=True,
-        timeout=ANSWER_SECONDS,
-        check=False,
-    )
-    return "/" in done.stdout
+    return "/" in run_program([path, "-print-file-name=libc.a"], ANSWER_SECONDS).stdout
 
 
 @functools.cache
 def _version(path: str, changed: int, program: Program) -> str:
     """Asked once for every version of the file."""
     try:
-        done = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=ANSWER_SECONDS, check=False
-        )
+        done = run_program([path, "--version"], ANSWER_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _missing(program, f"{path} does not start: {error}") from error
     lines = done.stdout.strip().splitlines()
@@ -170,14 +190,14 @@ def disassembly(elf: Path, disassembler: Tool) -> str:
     Raises:
         RequirementError: the disassembler fails.
     """
-    done = subprocess.run(
-        [disassembler.path, "--disassemble", "--architecture", DISASSEMBLED_ARCHITECTURE, str(elf)],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=DISASSEMBLE_SECONDS,
-        check=False,
-    )
+    command = [disassembler.path, "--disassemble", "--architecture", DISASSEMBLED_ARCHITECTURE, str(elf)]
+    try:
+        done = run_program(command, DISASSEMBLE_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise RequirementError(
+            f"{disassembler.path} read the firmware for more than {DISASSEMBLE_SECONDS} s",
+            hint="try again when this computer has less to do",
+        ) from error
     if done.returncode:
         raise RequirementError(
             f"{disassembler.path} cannot read the firmware",
