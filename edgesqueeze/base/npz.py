@@ -12,15 +12,12 @@ are simply called like the inputs. Labels of several outputs are named in the sa
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from edgesqueeze.base.arrays import Array
+from edgesqueeze.base.npy import read_arrays
 from edgesqueeze.errors import DataError
 
 # (inputs, labels) of each split, in the order in which they are looked for.
@@ -90,16 +87,12 @@ def load_npz(path: Path, inputs: Sequence[str] = ("",), outputs: Sequence[str] =
 
 def _read(path: Path) -> dict[str, Array]:
     try:
-        stored = np.load(path, allow_pickle=False)
-        if isinstance(stored, np.ndarray):
-            return {"x": stored}
-        with stored:
-            return {name: stored[name] for name in stored.files}
+        return read_arrays(path)
     except FileNotFoundError:
         raise DataError(f"there is no file {path}", hint="check the path") from None
-    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, MemoryError) as error:
         raise DataError(
-            f"cannot read {path.name}: {error}",
+            f"cannot read {path.name}: {str(error) or 'it needs more memory than there is'}",
             expected="an .npz file of plain numeric arrays (numpy.savez)",
             hint="arrays of Python objects are refused, because loading them would run code from the file",
         ) from None

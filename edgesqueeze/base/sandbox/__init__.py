@@ -1,0 +1,1 @@
+"""A process that may compute and read what it was given, and nothing else: limits, Landlock, seccomp."""
