@@ -1,16 +1,14 @@
 """NumPy's own file formats, read as what a stranger may have made.
 
-``numpy.load`` makes an array of whatever size the header names before it looks how much there is. Here a header
-is believed only if the file has exactly as many bytes as it promises.
+``numpy.load`` makes an array of whatever size the header names before it looks how much there is. Here a
+header is believed only if the file has exactly as many bytes as it promises.
 """
 
 from __future__ import annotations
 
 import ast
 import math
-import os
 import re
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +16,7 @@ from typing import IO, Any
 import numpy as np
 
 from edgesqueeze.base.arrays import Array
+from edgesqueeze.base.files import open_regular, size_of
 from edgesqueeze.base.zips import Members, ZipError
 
 MAGIC = b"\x93NUMPY"
@@ -42,17 +41,13 @@ def read_arrays(path: Path) -> dict[str, Array]:
         OSError: it cannot be read.
         ValueError: it is no such file, is damaged, or has something else than numbers and texts.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("it is no regular file")
-        start = file.read(len(MAGIC))
+    with open_regular(path) as file:
+        start, size = file.read(len(MAGIC)), size_of(file)
         if start == MAGIC:
-            return {"x": _bare(file, status.st_size)}
+            return {"x": _bare(file, size)}
         if not start.startswith(b"PK"):
             raise ValueError("it is neither an .npz nor an .npy file")
-        members = Members(file, max(LEAST_LIMIT, MOST_RATIO * status.st_size))
+        members = Members(file, max(LEAST_LIMIT, MOST_RATIO * size))
         return {name.removesuffix(".npy"): _member(members, name) for name in members.infos}
 
 
@@ -72,7 +67,9 @@ def _member(members: Members, name: str) -> Array:
     if not name.endswith(".npy"):
         raise ZipError(f"its part '{name}' is no array")
     head = members.head(name, MOST_HEADER_BYTES + 16)
-    return _array(head, members.infos[name].file_size, lambda place, skip: members.read_into(name, place, skip))
+    return _array(
+        head, members.infos[name].file_size, lambda place, skip: members.read_into(name, place, skip)
+    )
 
 
 def _array(head: bytes, size: int, fill: Fill) -> Array:
@@ -84,7 +81,7 @@ def _array(head: bytes, size: int, fill: Fill) -> Array:
         raise ValueError(f"an array claims the shape {shape} of {dtype}, and has {size - start:,} bytes")
     flat: Array = np.empty(math.prod(shape), dtype)
     if flat.nbytes:
-        fill(memoryview(flat.view(np.uint8)), start)
+        fill(flat.view(np.uint8).data, start)
     return flat.reshape(shape, order="F" if fortran else "C")
 
 
@@ -102,7 +99,15 @@ def _header(head: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
         described = ast.literal_eval(re.sub(r"(\d)L\b", r"\1", text).strip())
         shape, fortran = described["shape"], described["fortran_order"]
         dtype = np.dtype(described["descr"]) if isinstance(described["descr"], str) else None
-    except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError, OverflowError) as error:
+    except (
+        ValueError,
+        SyntaxError,
+        TypeError,
+        KeyError,
+        RecursionError,
+        MemoryError,
+        OverflowError,
+    ) as error:
         raise ValueError(f"an array's header is damaged ({type(error).__name__})") from error
     if dtype is None:
         raise ValueError("an array has records as elements, which are no numbers")

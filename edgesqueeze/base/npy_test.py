@@ -1,3 +1,4 @@
+import contextlib
 import io
 import os
 import zipfile
@@ -86,9 +87,9 @@ BROKEN = {
 
 @pytest.mark.parametrize("what", BROKEN)
 def test_what_is_no_plain_array_is_refused_in_a_file_and_in_an_archive(tmp_path, what):
-    with pytest.raises(ValueError, match="array|cut off"):
+    with pytest.raises(ValueError, match=r"array|cut off"):
         read(tmp_path, BROKEN[what])
-    with pytest.raises(ValueError, match="array|cut off|size"):
+    with pytest.raises(ValueError, match=r"array|cut off|size"):
         read(tmp_path, npz({"x.npy": BROKEN[what]}))
 
 
@@ -100,7 +101,7 @@ def test_members_that_are_no_arrays_are_refused(tmp_path):
 def test_what_is_no_regular_file_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", "/dev/zero"):
-        with pytest.raises(ValueError, match="no regular file"):
+        with pytest.raises(OSError, match="not a regular file"):
             read_arrays(path)
 
 
@@ -111,7 +112,5 @@ def test_damage_is_a_value_error_or_harmless(tmp_path_factory, place, value, cut
     data = bytearray(npz({"x.npy": npy(ARRAYS["float"]), "words.npy": npy(ARRAYS["words"])}))
     data[place % len(data)] = value
     path.write_bytes(data[: len(data) - cut])
-    try:
+    with contextlib.suppress(ValueError):
         read_arrays(path)
-    except ValueError:
-        pass

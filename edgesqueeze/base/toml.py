@@ -5,6 +5,7 @@ An error names the file, the dotted path of the key in it, and for a misspelt ke
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 import types
@@ -15,6 +16,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from edgesqueeze.base.files import read_file
 from edgesqueeze.base.records import Record
 from edgesqueeze.base.suggest import nearest
 from edgesqueeze.errors import UsageError
@@ -62,9 +64,7 @@ def read_toml(path: str | Path, kind: FileKind) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise kind.error(f"{path} is no {kind.noun}", expected=f"at most {MAX_FILE_BYTES} bytes")
-        text = path.read_text(encoding="utf-8")
+        text = read_file(path, MAX_FILE_BYTES).decode()
     except FileNotFoundError:
         raise kind.error(f"there is no {kind.noun} {path}", hint=kind.none_hint) from None
     except UnicodeDecodeError as error:
@@ -72,9 +72,11 @@ def read_toml(path: str | Path, kind: FileKind) -> dict[str, Any]:
             f"{path} is no {kind.noun}: {error}", expected="a TOML file in UTF-8", hint=kind.hint
         ) from None
     except OSError as error:
-        raise kind.error(
-            f"cannot read {path}", expected="a TOML file", got=error.strerror or str(error)
-        ) from None
+        if error.errno == errno.EFBIG:
+            expected = f"at most {MAX_FILE_BYTES} bytes"
+            raise kind.error(f"{path} is no {kind.noun}", expected=expected) from None
+        got = error.strerror or str(error)
+        raise kind.error(f"cannot read {path}", expected="a TOML file", got=got) from None
     except ValueError as error:  # a zero byte in the path
         raise kind.error(f"cannot read {str(path)!r}", expected="a TOML file", got=str(error)) from None
     return parse_toml(text, str(path), kind)

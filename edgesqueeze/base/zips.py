@@ -1,7 +1,7 @@
 """Read ZIP archives that strangers made: every size is checked before it is believed.
 
-Only what ``zipfile`` and NumPy write is understood: members stored or deflated, one after the other from the first
-byte, and the directory behind them up to the last byte.
+Only what ``zipfile`` and NumPy write is understood: members stored or deflated, one after the other from the
+first byte, and the directory behind them up to the last byte.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ METHODS = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated"}
 ENCRYPTED, DESCRIPTOR, PATCHED = 0x1, 0x8, 0x20
 LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 END_BYTES = 22
+BLOCK = 1 << 20
 DESCRIPTORS = (12, 16, 20, 24)
 """Sizes of what follows a member that was written as a stream."""
 FAULTS = (
@@ -81,8 +82,9 @@ class Members:
             with self._archive.open(self.infos[name]) as stream:
                 stream.read(skip)
                 done = 0
-                while done < len(place) and (count := stream.readinto(place[done:])):
-                    done += count
+                while done < len(place) and (block := stream.read(min(BLOCK, len(place) - done))):
+                    place[done : done + len(block)] = block
+                    done += len(block)
                 if done < len(place) or stream.read(1):
                     raise ZipError(f"its part '{name}' has another size than it says")
         except ZipError:
@@ -123,7 +125,13 @@ def _checked(archive: zipfile.ZipFile, file: IO[bytes], most_bytes: int) -> dict
 def _check_member(info: zipfile.ZipInfo) -> None:
     name = info.filename
     path = PurePosixPath(name)
-    if info.orig_filename != name or "\\" in name or path.is_absolute() or ".." in path.parts or not path.parts:
+    if (
+        info.orig_filename != name
+        or "\\" in name
+        or path.is_absolute()
+        or ".." in path.parts
+        or not path.parts
+    ):
         raise ZipError(f"it has a part with a name that leads outside: {info.orig_filename!r}")
     if info.flag_bits & (ENCRYPTED | PATCHED):
         raise ZipError(f"its part '{name}' is encrypted")
@@ -140,7 +148,8 @@ def _check_layout(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], file: 
     end = file.read(END_BYTES)
     if archive.comment or end[:4] != b"PK\x05\x06":
         raise ZipError("something stands behind it")
-    place, gaps = 0, (0,)
+    place = 0
+    gaps: tuple[int, ...] = (0,)
     for info in sorted(infos, key=lambda one: one.header_offset):
         if info.header_offset - place not in gaps:
             raise ZipError("something stands before or between its parts, or they overlap")
@@ -156,4 +165,3 @@ def _check_layout(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], file: 
 
 def _words(error: BaseException) -> str:
     return str(error) or type(error).__name__
-

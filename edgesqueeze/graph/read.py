@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
+from edgesqueeze.base.files import read_file
 from edgesqueeze.base.given import path_of
 from edgesqueeze.errors import TfliteError
 from edgesqueeze.graph.records import NO_TENSOR, Graph, Operator, Quantization, Tensor, TfliteModel
@@ -30,6 +31,8 @@ Bytes = npt.NDArray[np.uint8]
 
 FILE_IDENTIFIER = b"TFL3"
 MAX_RANK = 16
+MOST_BYTES = 1 << 31
+"""The offsets of a FlatBuffer reach no farther."""
 KERAS = "edgesqueeze.compress turns a Keras model into a .tflite"
 # Types that NumPy does not have; their constants are given as raw bytes.
 RAW_TYPES = {
@@ -77,7 +80,7 @@ def read_tflite(path: str | Path) -> TfliteModel:
     """
     path = path_of(path, "the path of a .tflite file", KERAS)
     try:
-        content = path.read_bytes()
+        content = read_file(path, MOST_BYTES)
     except FileNotFoundError:
         raise TfliteError(f"there is no file {path}", hint="check the path") from None
     except OSError as error:

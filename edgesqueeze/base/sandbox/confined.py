@@ -58,7 +58,7 @@ class Outcome:
 
 
 def in_force() -> tuple[str, ...]:
-    """What confines a process on this system: ``limits``, and ``landlock`` and ``seccomp`` where there are."""
+    """What confines a process on this system: resource limits, and Landlock and seccomp where they are."""
     version = landlock.abi()
     return (
         "resource limits",
