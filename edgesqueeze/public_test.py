@@ -224,6 +224,15 @@ def test_every_function_is_tried_with_the_wrong_kind():
     assert {name.split()[0] for name in WRONG} == functions - {"list_targets", "open_local"}
 
 
+@pytest.mark.parametrize("core", ["cortex-m44", "", 4])
+def test_a_core_that_does_not_exist_is_not_taken_for_any(core):
+    for find in (lambda: es.emit_native(MODEL, core=core), lambda: es.find_arena(MODEL, core)):
+        with pytest.raises(UsageError, match="there is no core") as caught:
+            find()
+        assert "cortex-m4, " in caught.value.expected
+        assert caught.value.got == repr(core)
+
+
 @pytest.mark.parametrize("path", ["", "\0"])
 def test_text_that_cannot_be_a_path(path):
     for read in (es.read_tflite, es.needs_of, es.load_recipe):

@@ -20,7 +20,7 @@ from edgesqueeze.emit.memory_plan import aligned, planned_bytes
 from edgesqueeze.emit.scratch import Extra, Family, cmsis_nn_extra
 from edgesqueeze.graph import Graph, TfliteModel, as_model
 from edgesqueeze.runners.tflm import measure_arena
-from edgesqueeze.target.records import CORES
+from edgesqueeze.target.records import CORES, check_core
 
 SAFETY_BYTES = 256
 """For an arena that does not start at a multiple of 16, and for small changes between TFLM versions."""
@@ -35,11 +35,13 @@ def find_arena(model: str | Path | TfliteModel, core: str | None = None) -> Aren
             any Cortex-M.
 
     Raises:
+        UsageError: there is no core of that name.
         UnsupportedModelError: operators that TFLM does not have.
         RequirementError: TFLM refuses the model; with TFLM's own message.
         MissingToolError: the ``tflite-micro`` package is not installed.
     """
     model = as_model(model)
+    check_core(core)
     use = measure_arena(model)
     scratch = max(_added_bytes(model.main, family, use.head_bytes) for family in _families(core))
     return Arena(

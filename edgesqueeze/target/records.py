@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, StrictBool, field_validator, model_valida
 
 from edgesqueeze.base.records import Record
 from edgesqueeze.base.suggest import nearest
+from edgesqueeze.errors import UsageError
 from edgesqueeze.target.latency import InstructionLatency, Latency, OperatorLatency
 from edgesqueeze.target.runtimes import OPERATOR_SETS, RUNTIMES
 
@@ -89,6 +90,21 @@ CORES: Mapping[str, Core] = MappingProxyType(
 def is_target_name(name: str) -> bool:
     """Whether a target can be called so: ``NAME_RULE``."""
     return len(name) <= MAX_NAME and re.fullmatch(NAME_PATTERN, name) is not None
+
+
+def check_core(name: str | None) -> None:
+    """Refuse the name of a core that is none; None stands for any.
+
+    Raises:
+        UsageError: there is no such core.
+    """
+    if name is not None and name not in CORES:
+        raise UsageError(
+            f"there is no core {str(name)!r}{nearest(str(name), CORES)}",
+            expected="one of " + ", ".join(CORES),
+            got=repr(name),
+            hint="take the name from a target, or leave it out",
+        )
 
 
 def _known_core(name: str) -> str:

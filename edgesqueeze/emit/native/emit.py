@@ -15,6 +15,7 @@ from edgesqueeze.emit.native.records import Io, Layer, LayerSummary, NativeSourc
 from edgesqueeze.emit.native.render import Build, render
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import Graph, Tensor, TfliteModel, as_model
+from edgesqueeze.target.records import check_core
 
 
 def emit_native(
@@ -36,10 +37,11 @@ def emit_native(
         cpu_flags: options of GCC that select the processor, for the generated makefiles.
 
     Raises:
-        UsageError: ``name`` is not valid in C.
+        UsageError: ``name`` is not valid in C, or there is no such core.
         UnsupportedModelError: with everything that native C does not support, all at once.
     """
     model = as_model(model)
+    check_core(core)
     made = try_native(model, core=core, name=name, target=target, cpu_flags=cpu_flags)
     if isinstance(made, Refused):
         raise _unsupported_model(model, made)
