@@ -72,6 +72,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from edgesqueeze import errors as errors
 from edgesqueeze.base.lazy import Lazy
 
 if TYPE_CHECKING:

@@ -67,7 +67,12 @@ def test_importing_the_package_costs_nothing():
         "edgesqueeze",
         "edgesqueeze.base",
         "edgesqueeze.base.lazy",
+        "edgesqueeze.errors",
     ]
+
+
+def test_the_errors_are_there_without_an_import_of_their_own():
+    assert printed("import json, edgesqueeze as es\nprint(json.dumps(es.errors.FitError.exit_code))") == 1
 
 
 def test_type_checkers_see_the_table():
@@ -76,7 +81,7 @@ def test_type_checkers_see_the_table():
         alias.asname: f"{node.module}:{alias.name}"
         for node in imports
         for alias in node.names
-        if alias.asname is not None
+        if alias.asname is not None and node.module != "edgesqueeze"
     }
     assert typed == {name: one.path for name, one in es._PUBLIC.items()}
 

@@ -303,3 +303,16 @@ def test_functions_that_reach_both_ends_by_design():
     assert _found(_graph(hidden_op="TANH"), hidden=values) == ()
     assert _only(_found(hidden=values)).code == "saturated-activation"
     assert _found(_graph(dtype="float32"), hidden=values.astype(np.float32)) == ()
+
+
+def test_labels_of_every_place_have_their_classes_in_the_last_dimension():
+    ids = np.resize([0, 1], (20, 3))
+    scores = np.zeros((20, 3, 10))
+    scores[..., 0] = np.linspace(1, 2, 20)[:, None]
+    assert _only(_found(outputs=scores, labels=np.eye(10)[ids])).code == "collapsed-output"
+
+
+def test_one_of_two_channels_is_half_of_them():
+    values = ALIVE[:, :2].copy()
+    values[:, 1] = 3
+    assert _only(_found(hidden=values)).message.startswith("1 of 2 channels")
