@@ -13,6 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 Shape = tuple[int, ...]
 QUANTIZED = {"int8": 127, "uint8": 127, "int16": 32767}
 OPTIONS_OF = {
+    "BATCH_MATMUL": "BatchMatMulOptions",
     "CONV_2D": "Conv2DOptions",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
     "AVERAGE_POOL_2D": "Pool2DOptions",

@@ -74,6 +74,22 @@ def macs_of_model(content):
             (2, 10, 4),
             20 * 3 * (12 + 16),
         ),
+        # As many inputs as the number of the slot for the projection, which is therefore not there.
+        (
+            "UNIDIRECTIONAL_SEQUENCE_LSTM",
+            [(1, 10, 3), *[(4, 3)] * 4, *[(4, 4)] * 4, *[None] * 7],
+            (1, 10, 4),
+            10 * 4 * (12 + 16),
+        ),
+        # With a projection of the 4 outputs to 2.
+        (
+            "UNIDIRECTIONAL_SEQUENCE_LSTM",
+            [(1, 10, 3), *[(4, 3)] * 4, *[(4, 2)] * 4, *[None] * 7, (2, 4)],
+            (1, 10, 2),
+            10 * (4 * (12 + 8) + 8),
+        ),
+        # One matrix for everything, as in old files.
+        ("LSTM", [(1, 3), (1, 4), (16, 7), (16,), (1, 4)], (1, 4), 16 * 7),
         ("SVDF", [(1, 16), (8, 16), (8, 5)], (1, 4), 8 * 16 + 8 * 5),
         ("RNN", [(1, 6), (4, 6), (4, 4)], (1, 4), 4 * 6 + 4 * 4),
         ("ADD", [(1, 4), (4,)], (1, 4), 0),
@@ -93,8 +109,27 @@ def test_transpose_convolution():
     assert macs_of(graph, y) == [16 * 5 * 4 * 3]
 
 
+def test_transpose_convolution_in_three_dimensions():
+    shapes = [(5,), (2, 3, 4, 6, 5), (1, 2, 3, 2, 5)]
+    assert single("CONV_3D_TRANSPOSE", shapes, (1, 4, 6, 4, 6), {2}) == (2 * 3 * 2 * 5) * (2 * 3 * 4 * 6)
+
+
 def test_matrix_product_of_two_activations():
     assert single("BATCH_MATMUL", [(2, 3, 4), (2, 4, 5)], (2, 3, 5), {0, 1}) == 2 * 3 * 5 * 4
+    assert single("BATCH_MATMUL", [(3, 4), (4, 5)], (3, 5), {0, 1}) == 3 * 5 * 4
+
+
+def test_matrix_product_with_the_left_side_turned():
+    graph = GraphBuilder()
+    left, right = graph.input((2, 4, 3), "float32"), graph.input((2, 4, 5), "float32")
+    y = graph.activation((2, 3, 5), "float32")
+    graph.op("BATCH_MATMUL", [left, right], [y], adjX=True)
+    assert macs_of(graph, y) == [2 * 3 * 5 * 4]
+
+
+def test_recurrence_over_nothing():
+    assert single("RNN", [(), (4, 6)], (1, 4)) == 4 * 6
+    assert single("RNN", [(2, 0), (4, 6)], (1, 4)) == 0
 
 
 def test_a_custom_operator_counts_nothing():
@@ -108,3 +143,29 @@ def test_a_custom_operator_counts_nothing():
 def test_a_convolution_without_proper_weights_is_malformed(shapes):
     with pytest.raises(TfliteError, match=r"operator 0 \(CONV_2D\)"):
         single("CONV_2D", shapes, (1, 5, 5, 6))
+
+
+@pytest.mark.parametrize(
+    ("opcode", "shapes", "problem"),
+    [
+        ("FULLY_CONNECTED", [(1, 4), (3, 2, 2)], "a rank of 3 instead of 2 at input 1"),
+        ("DEPTHWISE_CONV_2D", [(1, 5, 5, 8), (3, 3, 8)], "a rank of 3 instead of 4 at input 1"),
+        ("CONV_3D", [(1, 4, 4, 4, 2), (3, 3, 2, 5)], "a rank of 4 instead of 5 at input 1"),
+        ("CONV_3D_TRANSPOSE", [(5,), (3, 3, 2, 5)], "a rank of 4 instead of 5 at input 1"),
+        ("TRANSPOSE_CONV", [(4,), (3, 2, 2, 5)], "nothing at input 2"),
+        ("BATCH_MATMUL", [(4,), (4, 3)], "a rank of 1 at input 0"),
+        ("RNN", [None, (4, 6)], "nothing at input 0"),
+    ],
+)
+def test_what_lacks_an_input_or_has_another_rank_is_malformed(opcode, shapes, problem):
+    with pytest.raises(TfliteError, match=rf"operator 0 \({opcode}\) has {problem}"):
+        single(opcode, shapes, (1, 3))
+
+
+def test_an_operator_without_an_output_is_malformed():
+    graph = GraphBuilder()
+    x = graph.input((1, 4), "float32")
+    graph.op("FULLY_CONNECTED", [x, graph.constant(np.ones((3, 4), np.float32))], [])
+    main = parse_tflite(graph.build([x])).main
+    with pytest.raises(TfliteError, match=r"operator 0 \(FULLY_CONNECTED\) has no output"):
+        operator_macs(main, main.operators[0])
