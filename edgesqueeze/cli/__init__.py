@@ -129,7 +129,7 @@ class Commands(click.Group):
 def _print_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
     if not value or ctx.resilient_parsing:
         return
-    from edgesqueeze.cli.doctor_facts import own_version
+    from edgesqueeze.base.versions import own_version
 
     click.echo(f"edgesqueeze {own_version()}")
     ctx.exit()

@@ -8,16 +8,17 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Literal, NamedTuple
 
 from edgesqueeze.base.records import Record
+from edgesqueeze.base.versions import installed_version, own_version
 from edgesqueeze.runners import toolchain
 
 Part = Literal["core", "runtime", "compress", "demo", "tool"]
 State = Literal["ok", "missing", "too old", "too new"]
 
 MIN_PYTHON, END_PYTHON = "3.10", "3.14"
+ANSWER_SECONDS = 5
 COMPRESS = "pip install 'edgesqueeze[compress]'"
 
 
@@ -168,11 +169,6 @@ def diagnose() -> Diagnosis:
     )
 
 
-def own_version() -> str:
-    """EdgeSqueeze's version, as installed."""
-    return _version("edgesqueeze") or "(not installed)"
-
-
 def state_of(installed: str | None, minimum: str, below: str) -> State:
     """How an installed version compares with what is supported."""
     if installed is None:
@@ -196,7 +192,7 @@ def _python() -> Component:
 
 
 def _package(package: Package) -> Component:
-    installed = _version(package.name)
+    installed = installed_version(package.name)
     return Component(
         name=package.name,
         part=package.part,
@@ -245,19 +241,10 @@ def _tool(program: toolchain.Program, enables: str) -> Component:
 
 def _tool_version(path: str) -> str | None:
     try:
-        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=5, check=False)
+        done = toolchain.run_program([path, "--version"], ANSWER_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return toolchain.version_number(done.stdout.partition("\n")[0]) or None
-
-
-def _version(name: str) -> str | None:
-    try:
-        # The type says str, but a damaged installation gives None.
-        found: str | None = version(name)
-    except PackageNotFoundError:
-        return None
-    return found
 
 
 def _numbers(text: str) -> tuple[int, ...]:

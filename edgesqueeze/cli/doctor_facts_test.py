@@ -63,8 +63,8 @@ def test_here_everything_works():
 
 @pytest.mark.parametrize(("name", "ok"), [("numpy", False), ("tensorflow", True), ("tflite-micro", True)])
 def test_only_the_core_must_be_there(monkeypatch, name, ok):
-    real = doctor._version
-    monkeypatch.setattr(doctor, "_version", lambda asked: None if asked == name else real(asked))
+    real = doctor.installed_version
+    monkeypatch.setattr(doctor, "installed_version", lambda asked: None if asked == name else real(asked))
     diagnosis = diagnose()
     missing = next(one for one in diagnosis.components if one.name == name)
     assert (missing.state, missing.version) == ("missing", None)

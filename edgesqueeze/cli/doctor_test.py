@@ -10,10 +10,12 @@ from edgesqueeze.cli.doctor import command
 @pytest.fixture
 def without(monkeypatch):
     """Makes packages look missing."""
-    real = doctor._version
+    real = doctor.installed_version
 
     def hide(*names):
-        monkeypatch.setattr(doctor, "_version", lambda asked: None if asked in names else real(asked))
+        monkeypatch.setattr(
+            doctor, "installed_version", lambda asked: None if asked in names else real(asked)
+        )
 
     return hide
 

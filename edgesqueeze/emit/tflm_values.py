@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 
 import numpy as np
 
+from edgesqueeze.base.versions import own_version
 from edgesqueeze.emit.names import camel_case
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import Tensor, TfliteModel
@@ -76,10 +76,7 @@ class IoTensor:
 
 def generator() -> str:
     """Name and version of this program."""
-    try:
-        return f"EdgeSqueeze {version('edgesqueeze')}"
-    except PackageNotFoundError:
-        return "EdgeSqueeze (version unknown)"
+    return f"EdgeSqueeze {own_version()}"
 
 
 def resolver_methods(model: TfliteModel) -> tuple[str, ...]:

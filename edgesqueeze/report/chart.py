@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from edgesqueeze.base.output import write_files
 from edgesqueeze.base.plain import plain
 from edgesqueeze.base.records import Range
+from edgesqueeze.base.versions import own_version
 from edgesqueeze.errors import OutputError
 from edgesqueeze.latency.prediction import PredictedLayer, Prediction
 from edgesqueeze.timing.emulation import EmulatedLayer, Emulation
@@ -104,15 +105,8 @@ def chart(result: Emulation | Prediction) -> str:
             for number in range(round(end / step) + 1)
         ],
         bars=[_bar(layer, TOP + ROW * number, scale, end) for number, layer in enumerate(layers)],
-        footer=f"EdgeSqueeze {edgesqueeze_version()}. Lines in the bars: bounds, as far as they fit.",
+        footer=f"EdgeSqueeze {own_version()}. Lines in the bars: bounds, as far as they fit.",
     )
-
-
-def edgesqueeze_version() -> str:
-    """The installed version."""
-    from importlib.metadata import version
-
-    return version("edgesqueeze")
 
 
 def _layers(result: Emulation | Prediction) -> list[_Layer]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
+
+from edgesqueeze.base.versions import installed_version
 
 PACKAGES = (
     "edgesqueeze",
@@ -19,8 +20,5 @@ def environment() -> dict[str, str]:
     """Version of Python, of the packages that took part, and the platform, by name."""
     versions = {"python": platform.python_version(), "platform": f"{platform.system()} {platform.machine()}"}
     for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = "not installed as a package"
+        versions[package] = installed_version(package) or "not installed as a package"
     return versions

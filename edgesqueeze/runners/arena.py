@@ -12,9 +12,9 @@ Compared with what TFLM with CMSIS-NN uses on emulated Cortex-M3, M4, M7 and M55
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from edgesqueeze.base.versions import installed_version
 from edgesqueeze.emit.arena import Arena
 from edgesqueeze.emit.memory_plan import aligned, planned_bytes
 from edgesqueeze.emit.scratch import Extra, Family, cmsis_nn_extra
@@ -86,8 +86,5 @@ def _method(core: str | None) -> str:
 
 
 def _host() -> str:
-    try:
-        tflm = version("tflite-micro")
-    except PackageNotFoundError:
-        tflm = "(version unknown)"
+    tflm = installed_version("tflite-micro") or "(version unknown)"
     return f"TFLite Micro {tflm} on {platform.machine()}"
