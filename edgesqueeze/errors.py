@@ -19,6 +19,7 @@
         |-- FitError               the model does not fit the target
         |-- DeviceError            a device that we reached lacks something, or fails while it works for us
         |-- ParityError            two runtimes, or two models, disagree more than allowed
+        |-- TroubleError           a model that runs, but does not do its job: its output is constant, say
         `-- AccuracyError          the accuracy drop is larger than allowed
 
 A message says what is wrong and, each on its own line where it applies, what was expected, what came
@@ -128,6 +129,10 @@ class DeviceError(RequirementError):
 
 class ParityError(RequirementError):
     """Two runtimes, or two models, disagree more than allowed."""
+
+
+class TroubleError(RequirementError):
+    """A model that runs, but whose outputs cannot be right."""
 
 
 class AccuracyError(RequirementError):

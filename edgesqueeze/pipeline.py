@@ -39,9 +39,9 @@ from edgesqueeze.report.report import (
     Report,
     SizeReport,
     Stage,
-    accuracy_drop,
     accuracy_of,
     chance_level,
+    problems_of,
 )
 from edgesqueeze.report.result import Compressed
 from edgesqueeze.report.stages import Log, Progress
@@ -314,8 +314,7 @@ def judge(
         fit=fit,
         findings=(*prepared.findings, *squeezed.findings, *log.findings),
     )
-    drop, limit = accuracy_drop(report), recipe.limits.max_accuracy_drop
-    report = report.model_copy(update={"ok": fit.ok and (limit is None or drop <= limit)})
+    report = report.model_copy(update={"ok": not problems_of(report)})
     return Compressed(report, tflite, squeezed.model, sources.files)
 
 

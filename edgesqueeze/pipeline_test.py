@@ -8,6 +8,7 @@ import tf_keras
 from edgesqueeze import pipeline
 from edgesqueeze.base.lazy import Lazy
 from edgesqueeze.base.output import STAGE_PREFIX
+from edgesqueeze.cli import main
 from edgesqueeze.errors import (
     AccuracyError,
     DataError,
@@ -15,6 +16,7 @@ from edgesqueeze.errors import (
     OutputError,
     RecipeError,
     TargetError,
+    TroubleError,
     UsageError,
 )
 from edgesqueeze.pipeline import compress, judge, prepare, squeeze
@@ -230,7 +232,7 @@ def test_a_missed_limit_makes_the_report_not_ok():
     model = randomize(dense())
     raw = {
         **PLAIN,
-        "prune": {"sparsity": 0.98, "first_and_last": "include"},
+        "prune": {"sparsity": 0.9, "first_and_last": "include"},
         "limits": {"max_accuracy_drop": 0},
     }
     found = compress(model, target="rpi4", data=X, recipe=_recipe(raw))
@@ -248,6 +250,45 @@ def test_a_limit_on_a_model_that_chooses_no_class_is_refused(tmp_path):
     with pytest.raises(RecipeError, match="does not choose classes"):
         compress(randomize(model), target="rpi4", data=X, out=tmp_path, recipe=recipe)
     assert not list(tmp_path.iterdir())
+
+
+def _ruined():
+    """A model that int8 ruins, and its data: what counts is less than a step of the input's one scale."""
+    features = tf_keras.Input((2,), name="sensors")
+    scores = tf_keras.layers.Dense(2, activation="softmax", name="scores")
+    model = tf_keras.Model(features, scores(features), name="ruined")
+    scores.set_weights([np.float32([[0, 0], [9, -9]]), np.zeros(2, np.float32)])
+    rng = np.random.default_rng(0)
+    return model, np.stack([rng.uniform(0, 50_000, 100), rng.uniform(-1, 1, 100)], axis=1)
+
+
+def test_a_finding_that_is_an_error_makes_the_result_not_ok():
+    model, data = _ruined()
+    report = compress(model, target="rpi4", data=data, recipe=_recipe(PLAIN)).report
+    assert [one.code for one in report.findings if one.severity == "error"] == ["constant-output"]
+    assert report.fit.ok
+    assert not report.ok
+    with pytest.raises(TroubleError, match="the same on all 20 samples") as caught:
+        raise_if_not_ok(report)
+    assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_the_command_line_says_why_and_exits_with_1(tmp_path, capsys, flags):
+    model, data = _ruined()
+    model.save(tmp_path / "ruined.h5")
+    np.savez(tmp_path / "data.npz", x=data)
+    words = ["compress", tmp_path / "ruined.h5", "--target", "rpi4", "--data", tmp_path / "data.npz"]
+    with pytest.raises(SystemExit) as ended:
+        main([*map(str, words), "--out", str(tmp_path / "out"), *flags])
+    assert ended.value.code == 1
+    said = capsys.readouterr()
+    assert "does not do its job" in said.err
+    assert (tmp_path / "out" / "model.tflite").exists()
+    if flags:
+        assert json.loads(said.out)["ok"] is False
+    else:
+        assert "not ok: the model does not do its job" in said.out
 
 
 def _tiny_board(tmp_path, flash):

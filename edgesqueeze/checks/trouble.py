@@ -43,6 +43,10 @@ MOVERS = frozenset(
 )
 # Ends of the range that an activation function puts there: ReLU6, and sigmoid or hard sigmoid.
 NATURAL_TOPS = (6.0, 1.0)
+# ReLU, GELU, swish, mish, hard swish, ELU and SELU.
+NATURAL_BOTTOMS = (0.0, -0.17, -0.2785, -0.3088, -0.375, -1.0, -1.7581)
+ENOUGH_FOR_AN_ERROR = 20
+"""With fewer samples, a class that is chosen too often is worth a warning: a few samples make the difference."""
 
 
 def find_trouble(
@@ -67,6 +71,9 @@ def find_trouble(
     if len(outputs[0]) < MIN_SAMPLES:
         return ()
     found: list[Finding] = []
+    if all(_is_constant(values) for values in inputs):
+        said = f"all {len(inputs[0])} are the same: they show nothing of what the model does"
+        found.append(Finding(code="same-samples", subject="samples", message=said, severity="error"))
     for tensor, values in zip(graph.input_tensors, inputs, strict=True):
         found += _input_scale(graph, tensor, values)
     truths = per_output(labels)
@@ -113,13 +120,8 @@ def _input_scale(graph: Graph, tensor: Tensor, values: Array) -> Iterator[Findin
 def _output(
     graph: Graph, tensor: Tensor, values: Array, original: Array | None, labels: Array | None
 ) -> Iterator[Finding]:
-    if bool(np.all(values == values[:1])):
-        yield Finding(
-            code="constant-output",
-            subject=tensor.name,
-            message=f"it is the same on all {len(values)} samples",
-            severity="error",
-        )
+    if _is_constant(values):
+        yield _constant(tensor.name, values, original, labels)
         return
     shapes = [source.shape[1:] for source in graph.input_tensors]
     task = task_of(values if original is None else original, labels, shapes)
@@ -135,11 +137,32 @@ def _output(
         expected = _largest_share(labels.argmax(axis=-1) if labels.shape == values.shape else labels)
     if expected is not None and expected <= SPREAD_SHARE:
         source = "the labels" if original is None else "the original"
-        yield _warning(
-            "collapsed-output",
-            tensor.name,
-            f"one class is chosen on {share:.0%} of the samples; {source} give none more than {expected:.0%}",
+        give = "give" if original is None else "gives"
+        yield Finding(
+            code="collapsed-output",
+            subject=tensor.name,
+            message=f"one class is chosen on {share:.0%} of the samples; {source} {give} none more than "
+            f"{expected:.0%}",
+            severity="error" if len(values) >= ENOUGH_FOR_AN_ERROR else "warning",
         )
+
+
+def _is_constant(values: Array) -> bool:
+    return bool(np.all(values == values[:1]))
+
+
+def _constant(name: str, values: Array, original: Array | None, labels: Array | None) -> Finding:
+    """An output that does not depend on the samples: an error, unless it should not depend on them either."""
+    said = f"it is the same on all {len(values)} samples"
+    for expected, source in ((original, "the original's is"), (labels, "the labels are")):
+        if expected is not None and _is_constant(expected):
+            return _warning("constant-output", name, f"{said}, as {source}: other samples would tell more")
+    if original is None and labels is None and np.issubdtype(values.dtype, np.integer):
+        # One class for a handful of samples may be right.
+        return _warning(
+            "constant-output", name, f"{said}: labels, or the original, tell whether it should be"
+        )
+    return Finding(code="constant-output", subject=name, message=said, severity="error")
 
 
 def _largest_share(classes: Array) -> float:
@@ -171,7 +194,7 @@ def _saturated(tensor: Tensor, values: Array) -> Iterator[Finding]:
     low, high = real_range(tensor)
     step = (high - low) / (int(limits.max) - int(limits.min))
     for end, bound, real, natural in (
-        ("lowest", int(limits.min), low, abs(low) <= step),
+        ("lowest", int(limits.min), low, any(abs(low - bottom) <= step for bottom in NATURAL_BOTTOMS)),
         ("highest", int(limits.max), high, any(abs(high - top) <= step for top in NATURAL_TOPS)),
     ):
         share = float(np.mean(values == bound))

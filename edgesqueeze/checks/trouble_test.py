@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -122,7 +124,7 @@ def _graph(*, scale=0.02, zero_point=0, hidden_op="FULLY_CONNECTED", dtype="int8
 
 VARIED = np.stack([np.linspace(0, 1, 20), np.linspace(1, 0, 20)], axis=1)
 """Outputs of 20 samples, half of them of each class."""
-SPREAD = np.tile(np.linspace(LOW, HIGH, 10), (20, 1))
+SPREAD = np.stack([np.roll(np.linspace(LOW, HIGH, 10), row) for row in range(20)])
 """Inputs that use the whole range."""
 
 
@@ -175,10 +177,38 @@ def test_inputs_that_are_cut_off(beyond, share, told):
         assert found[0].severity == "warning"
 
 
-@pytest.mark.parametrize(("span", "told"), [(5.1 / 16.1, True), (5.1 / 15.9, False), (0.0, False)])
+@pytest.mark.parametrize(("span", "told"), [(5.1 / 16.1, True), (5.1 / 15.9, False)])
 def test_inputs_that_use_little_of_the_range(span, told):
-    inputs = np.tile(np.linspace(1, 1 + span, 10), (20, 1))
+    inputs = np.stack([np.roll(np.linspace(1, 1 + span, 10), row) for row in range(20)])
     assert [one.code for one in _found(inputs=inputs)] == (["input-range-unused"] if told else [])
+
+
+def test_samples_that_are_all_the_same_show_nothing():
+    finding = _only(_found(inputs=SPREAD[[3] * 20]))
+    assert (finding.code, finding.severity) == ("same-samples", "error")
+
+
+CONSTANT = np.ones((20, 2))
+
+
+def test_a_constant_output_is_an_error_unless_it_should_be_constant():
+    for given in ({}, {"original": VARIED}, {"labels": np.arange(20) % 2}):
+        finding = _only(_found(outputs=CONSTANT, **given))
+        assert (finding.code, finding.severity) == ("constant-output", "error")
+    for given in ({"original": 2 * CONSTANT}, {"labels": np.ones(20, int)}):
+        finding = _only(_found(outputs=CONSTANT, **given))
+        assert (finding.code, finding.severity) == ("constant-output", "warning")
+
+
+def test_one_class_id_on_all_samples_may_be_right():
+    finding = _only(_found(outputs=CONSTANT[:, 0].astype(np.int32)))
+    assert finding.severity == "warning"
+    assert _only(_found(outputs=CONSTANT[:, 0].astype(np.int32), original=np.arange(20))).severity == "error"
+
+
+def test_a_collapse_on_few_samples_is_a_warning():
+    found = _found(inputs=SPREAD[:10], outputs=_classes((10, 0)), original=_classes((8, 2)))
+    assert [(one.code, one.severity) for one in found] == [("collapsed-output", "warning")]
 
 
 def _classes(counts):
@@ -206,9 +236,9 @@ def test_a_class_that_is_chosen_too_often(chosen, expected, told):
         found = _found(outputs=_classes(chosen), **given)
         assert [one.code for one in found] == wanted
         if told:
-            assert found[0].message == (
-                f"one class is chosen on 95% of the samples; {source} give none more than 80%"
-            )
+            assert found[0].severity == "error"
+            assert found[0].message.startswith("one class is chosen on 95% of the samples; ")
+            assert re.search(f"{source} gives? none more than 80%$", found[0].message)
     one_hot = np.eye(2)[np.repeat([0, 1], expected)]
     assert [one.code for one in _found(outputs=_classes(chosen), labels=one_hot)] == wanted
 
@@ -284,6 +314,9 @@ def test_values_at_the_ends_of_the_range(bound, count, told):
         (-128, 0.02, -128, False),  # a ReLU's zero
         (-128, 0.02, -127, False),
         (-128, 0.02, -126, True),
+        (-128, 0.02, -120, False),  # the least value of GELU
+        (-128, 0.02, -114, False),  # that of swish
+        (-128, 0.02, -117, True),
         (127, 6 / 255, -128, False),  # the top of a ReLU6
         (127, 1 / 256, -128, False),  # that of a sigmoid
         (127, 2 / 255, -128, True),

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from edgesqueeze.base.arrays import Array
-from edgesqueeze.base.findings import Finding
+from edgesqueeze.base.findings import Finding, errors_in
 from edgesqueeze.base.given import path_of
 from edgesqueeze.base.records import Record
 from edgesqueeze.checks.agreement import Fidelity, fidelity
@@ -44,7 +44,7 @@ class Verification(Record):
         sha256: SHA-256 of the .tflite file, in hexadecimal.
         data: whether the inputs were ``given``, or ``random``.
         samples: number of samples that were used.
-        ok: whether parity holds on all runtimes.
+        ok: whether parity holds on all runtimes, and no finding is an error.
         parity: how the model's outputs on several runtimes compare.
         fidelity: how the model, run on ``parity.reference``, compares with its original or the labels; None
             when neither was given.
@@ -105,7 +105,7 @@ def verify(
         sha256=model.sha256,
         data="random" if data is None else "given",
         samples=len(samples),
-        ok=parity.ok,
+        ok=parity.ok and not errors_in(findings),
         parity=parity,
         fidelity=_fidelity(model, original, outputs, used),
         findings=(_no_data(model),) if data is None else trouble,

@@ -76,8 +76,8 @@ def command(
     """Make a Keras MODEL small, convert it for a device and prove that it still does its job.
 
     Writes model.tflite, model.keras and report.json, and sources for microcontrollers. Without --sparsity
-    and --clusters the model is quantized only. Exits with 1 if the result does not fit the target or loses
-    more accuracy than allowed; the files are written all the same.
+    and --clusters the model is quantized only. Exits with 1 if the result does not fit the target, loses
+    more accuracy than allowed or cannot be right (a finding is an error); the files are written all the same.
     """
     # Both are checked before the seconds that TensorFlow takes to start.
     chosen = load_recipe(recipe, flags)
@@ -85,7 +85,7 @@ def command(
     objects = import_objects(custom_objects)
     with progress_bar(enabled=not as_json) as progress:
         from edgesqueeze.pipeline import compress
-        from edgesqueeze.report.report import raise_if_not_ok
+        from edgesqueeze.report.report import problems_of, raise_if_not_ok
 
         result = compress(
             model,
@@ -100,6 +100,7 @@ def command(
     if as_json:
         click.echo(result.report.model_dump_json(indent=2))
         if not result.report.ok:
+            click.echo(f"not ok: {'; '.join(problems_of(result.report))}", err=True)
             raise SystemExit(1)
         return
     from edgesqueeze.cli.summary import print_report

@@ -30,7 +30,7 @@ def print_report(report: Report, out: Path | None) -> None:
     screen.print(rows)
     screen.print(_weights(report))
     print_findings(screen, shown_findings(report.findings))
-    screen.print(_verdict(report))
+    screen.print(_verdict(report), soft_wrap=True)
     if out is not None:
         screen.print(f"written to {out}: {', '.join(report.files)}", soft_wrap=True)
 
@@ -156,7 +156,11 @@ def shown_findings(findings: Iterable[Finding], where: str = "report.json") -> I
 
 def _verdict(report: Report) -> str:
     if not report.ok:
-        return "[red]not ok[/]"
+        from rich.markup import escape
+
+        from edgesqueeze.report.report import problems_of
+
+        return f"[red]not ok[/]: {escape('; '.join(problems_of(report)))}"
     limited = report.recipe.limits.max_accuracy_drop is not None
     limits = ", and the accuracy drop is within the recipe's limit" if limited else ""
     if report.fit.ram.verdict == "not-checked":

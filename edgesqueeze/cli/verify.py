@@ -78,7 +78,8 @@ def verify(
     on this computer) and qemu (native C on an emulated Cortex-M4). All that can run here are compared,
     except qemu, which takes long; name it with --runtime.
 
-    Exits with 1 if a runtime computes something else than the reference and rounding does not explain it.
+    Exits with 1 if a runtime computes something else than the reference and rounding does not explain it, or
+    if a finding is an error: an output that is the same on all samples, say.
     """
     from edgesqueeze.checks.verify import verify as run_verify
 
@@ -120,7 +121,15 @@ def print_verification(result: Verification) -> None:
     for output in result.fidelity.outputs if result.fidelity else ():
         screen.print(escape(_fidelity_line(output, result)), soft_wrap=True)
     print_findings(screen, shown_findings(result.findings, "--json"))
-    screen.print("[green]parity holds" if result.ok else "[red]parity is broken")
+    screen.print(escape(_verdict(result)), style="green" if result.ok else "red", soft_wrap=True)
+
+
+def _verdict(result: Verification) -> str:
+    from edgesqueeze.base.findings import errors_in
+
+    parity = "parity holds" if result.parity.ok else "parity is broken"
+    wrong = errors_in(result.findings)
+    return f"{parity}, but the model does not do its job: {'; '.join(wrong)}" if wrong else parity
 
 
 def _cells(row: RuntimeParity) -> list[str]:

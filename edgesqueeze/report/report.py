@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 import numpy.typing as npt
 
-from edgesqueeze.base.findings import Finding
+from edgesqueeze.base.findings import Finding, errors_in
 from edgesqueeze.base.given import expect
 from edgesqueeze.base.records import Record
 from edgesqueeze.checks.agreement import Fidelity
-from edgesqueeze.errors import AccuracyError
+from edgesqueeze.errors import AccuracyError, FitError, RequirementError, TroubleError
 from edgesqueeze.graph.stats import WeightStats
 from edgesqueeze.recipe import FilledRecipe
 from edgesqueeze.target.fit import Fit, raise_if_unfit
@@ -96,7 +96,7 @@ class Report(Record):
 
     Attributes:
         schema_version: version of this document's format.
-        ok: whether the model fits the target and meets the recipe's limits.
+        ok: whether the model fits the target, meets the recipe's limits and has no finding of severity error.
         model: identity of the model that came in.
         target: name of the device profile.
         recipe: what was asked for, with the target's preferences filled in.
@@ -155,23 +155,44 @@ def accuracy_drop(report: Report) -> float:
 
 
 def raise_if_not_ok(report: Report) -> None:
-    """Raise if the model does not fit or misses a limit.
+    """Raise if the model does not do its job, misses a limit, or does not fit.
 
     Raises:
+        TroubleError: a finding is an error.
         AccuracyError: the accuracy drop is larger than the recipe allows.
         FitError: the model does not fit the target.
     """
     expect(report, Report, "the report of what compress made", "give its ``report``")
+    for error in _errors(report):
+        raise error
+
+
+def problems_of(report: Report) -> tuple[str, ...]:
+    """Why the report is not ok, one sentence for each requirement that is not met; empty if all are."""
+    return tuple(error.problem for error in _errors(report))
+
+
+def _errors(report: Report) -> Iterator[RequirementError]:
+    """What ``raise_if_not_ok`` raises, the worst first."""
+    wrong = errors_in(report.findings)
+    if wrong:
+        yield TroubleError(
+            f"the model does not do its job: {'; '.join(wrong)}",
+            expected="no finding of severity error",
+            hint="look at the warnings, and at the data: the integer ranges were taken from them",
+        )
     limit = report.recipe.limits.max_accuracy_drop
-    if limit is not None:
-        drop = accuracy_drop(report)
-        if drop > limit:
-            raise AccuracyError(
-                f"the accuracy drop is {drop:.2%}",
-                expected=f"at most {limit:.2%}",
-                hint="train for more epochs, ask for less sparsity or more clusters, or try int16x8",
-            )
-    raise_if_unfit(report.fit)
+    drop = accuracy_drop(report)
+    if limit is not None and drop > limit:
+        yield AccuracyError(
+            f"the accuracy drop is {drop:.2%}",
+            expected=f"at most {limit:.2%}",
+            hint="train for more epochs, ask for less sparsity or more clusters, or try int16x8",
+        )
+    try:
+        raise_if_unfit(report.fit)
+    except FitError as error:
+        yield error
 
 
 def chance_level(fidelity: Fidelity, original: Sequence[npt.NDArray[Any]]) -> Iterator[Finding]:

@@ -22,6 +22,8 @@ from edgesqueeze.target.runtimes import OPERATOR_SETS, OperatorSet, refusal
 
 Verdict = Literal["fits", "tight", "does-not-fit", "not-checked"]
 
+NEVER_QUANTIZED = frozenset({"bool", "int32", "int64", "uint32", "uint64"})
+"""Types of inputs and outputs that hold no real numbers, but ids, counts or choices."""
 NATIVE = "c"
 """The runtime that is generated with the model; its generator says what it has: ``ModelNeeds.answer``."""
 
@@ -359,7 +361,8 @@ def _findings(
         found.append(_finding("float-without-fpu", ", ".join(sorted(set(floats))), message, "warning"))
     wanted = target.preferences.io
     for direction, types in (("inputs", needs.inputs), ("outputs", needs.outputs)):
-        others = sorted({one for one in types if one != wanted})
+        # Token ids and chosen classes are no real numbers: nothing converts them.
+        others = sorted({one for one in types if one != wanted} - NEVER_QUANTIZED)
         if target.is_mcu and others and others != ["int16"]:
             message = f"{' and '.join(others)} where {wanted} spares a conversion (--io {wanted})"
             found.append(_finding("io-type", direction, message, "note"))

@@ -124,6 +124,13 @@ def test_uint8_at_the_border_is_fine(board: Target) -> None:
     assert [(one.code, one.severity) for one in fit.findings] == [("io-type", "note")]
 
 
+@pytest.mark.parametrize("kind", ["int32", "int64", "bool"])
+def test_ids_and_choices_need_no_conversion(board: Target, kind: str) -> None:
+    assert check_fit(board, needs(inputs=(kind,), outputs=(kind,))).findings == ()
+    mixed = check_fit(board, needs(inputs=(kind, "uint8")))
+    assert [one.message.split()[0] for one in mixed.findings] == ["uint8"]
+
+
 def test_custom_operator_that_tflm_has(board: Target) -> None:
     assert check_fit(board, needs(operators=(OperatorNeed(kind="TFLM_DECODE"),))).ok
 
