@@ -113,7 +113,6 @@ def _check(wish: _Wish, target_name: str | None, measured: bool) -> None:
 def _foretell(model: TfliteModel, target: Target, wish: _Wish) -> None:
     """Emulate or predict, whatever the target and the runtime ask for."""
     from edgesqueeze.timing.bench import bench as run_bench
-    from edgesqueeze.timing.emulation import Emulation
 
     threads = wish.threads[0] if wish.threads else 1
     result = run_bench(model, target, runtime=wish.runtime or "", opt=wish.opt, threads=threads)
@@ -124,7 +123,7 @@ def _foretell(model: TfliteModel, target: Target, wish: _Wish) -> None:
     if wish.as_json:
         click.echo(result.model_dump_json(indent=2))
         return
-    if isinstance(result, Emulation):
+    if result.method == "emulated":
         from edgesqueeze.cli.emulation import print_emulation
 
         print_emulation(result)

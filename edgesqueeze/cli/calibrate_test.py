@@ -44,7 +44,7 @@ def test_this_computer(tmp_path, opened):
 
 
 def test_a_board_goes_to_the_users_folder(tmp_path, opened, monkeypatch):
-    monkeypatch.setattr("platformdirs.user_config_path", lambda name: tmp_path / name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     (tmp_path / "config").write_text("")
     words = ["--ssh", "pi@kitchen", "--ssh-config", str(tmp_path / "config"), "--install"]
     result = CliRunner().invoke(calibrate, words, catch_exceptions=False)

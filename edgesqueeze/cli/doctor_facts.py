@@ -53,7 +53,6 @@ PACKAGES: tuple[Package, ...] = (
             ("rich", "13.7", "16", "tables and messages"),
             ("pydantic", "2.7", "3", "profiles, recipes and reports"),
             ("jinja2", "3.1", "4", "writing firmware sources"),
-            ("platformdirs", "4", "5", "finding the user's folders"),
             ("tomli-w", "1", "2", "calibrate: writing profiles"),
         )
     ),

@@ -31,7 +31,8 @@ def console(*, stderr: bool = False) -> Console:
             """Leave the exit status to the command line; rich would end with 1."""
             raise BrokenPipeError
 
-    return Screen(stderr=stderr, width=width, highlight=False)
+    # Names in models may look like rich's names of emoji.
+    return Screen(stderr=stderr, width=width, highlight=False, emoji=False)
 
 
 def table(*columns: str, right: Iterable[str] = (), fold: Iterable[str] = ()) -> Table:

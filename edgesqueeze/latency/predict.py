@@ -9,12 +9,10 @@ from pathlib import Path
 from edgesqueeze.base.records import Range
 from edgesqueeze.errors import TargetError, UnsupportedModelError, UsageError
 from edgesqueeze.graph import TfliteModel, as_model
-from edgesqueeze.latency import litert, tflm
 from edgesqueeze.latency.cost import activation_bytes
 from edgesqueeze.latency.prediction import PredictedLayer, PredictedMemory, Prediction
 from edgesqueeze.latency.records import CONFIDENCE, Bounds, Estimate
 from edgesqueeze.latency.work import Work, work_of
-from edgesqueeze.target.code_size import estimate_code_size
 from edgesqueeze.target.load import as_target
 from edgesqueeze.target.records import Target
 
@@ -103,7 +101,11 @@ def _estimate(works: Sequence[Work], target: Target, threads: int) -> Estimate:
                 got=str(threads),
                 hint="leave out --threads",
             )
+        from edgesqueeze.latency import tflm
+
         return tflm.predict(works, target)
+    from edgesqueeze.latency import litert
+
     return litert.predict(works, target, threads)
 
 
@@ -145,7 +147,11 @@ def _record(model: TfliteModel, target: Target, works: Sequence[Work], estimate:
 
 
 def _code_bytes(works: Sequence[Work], target: Target) -> int | None:
-    size = estimate_code_size(target.cpu.core, {work.opcode for work in works}) if target.is_mcu else None
+    if not target.is_mcu:
+        return None
+    from edgesqueeze.target.code_size import estimate_code_size
+
+    size = estimate_code_size(target.cpu.core, {work.opcode for work in works})
     return size.code_bytes if size else None
 
 

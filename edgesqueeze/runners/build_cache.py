@@ -11,8 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import platformdirs
-
+from edgesqueeze.base import user_folders
 from edgesqueeze.errors import OutputError
 
 KEPT = 2000
@@ -59,7 +58,7 @@ def cached(parts: Iterable[str | bytes], make: Callable[[Path], None]) -> Path:
 
 def cache_folder() -> Path:
     """Where builds are kept."""
-    return platformdirs.user_cache_path("edgesqueeze") / "builds"
+    return user_folders.cache_folder() / "builds"
 
 
 def _rename(fresh: Path, place: Path) -> None:

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from edgesqueeze.base.user_folders import cache_folder
 from edgesqueeze.errors import EdgeSqueezeError, MissingToolError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.runners.exchange import last_words, run_elsewhere
@@ -29,9 +30,7 @@ WORKER = Path(__file__).with_name("tflite_runtime_worker.py")
 
 def environment_path() -> Path:
     """Where the environment lives: the user's cache folder."""
-    import platformdirs
-
-    return platformdirs.user_cache_path("edgesqueeze") / f"tflite-runtime-{VERSION}"
+    return cache_folder() / f"tflite-runtime-{VERSION}"
 
 
 def available() -> str | None:

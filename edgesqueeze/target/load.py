@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import platformdirs
 from pydantic import Field
 
 from edgesqueeze.base.findings import Finding
@@ -22,6 +21,7 @@ from edgesqueeze.base.given import path_of
 from edgesqueeze.base.records import Record
 from edgesqueeze.base.suggest import nearest_name
 from edgesqueeze.base.toml import FileKind, check_record, parse_toml, read_toml
+from edgesqueeze.base.user_folders import config_folder
 from edgesqueeze.errors import TargetError
 from edgesqueeze.target.records import (
     FIGURE_SECTIONS,
@@ -79,7 +79,7 @@ def target_folders() -> tuple[Path, ...]:
 
 def calibrated_folder() -> Path:
     """The user's folder for the profiles that ``edgesqueeze calibrate`` writes; it need not exist."""
-    return platformdirs.user_config_path("edgesqueeze") / "targets"
+    return config_folder() / "targets"
 
 
 def shipped_folder() -> Path:

@@ -6,13 +6,16 @@ On a device that is there, ``edgesqueeze.devices.measure`` measures it.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgesqueeze.errors import UsageError
 from edgesqueeze.graph import TfliteModel, as_model
-from edgesqueeze.latency.prediction import Prediction
 from edgesqueeze.target.load import as_target
 from edgesqueeze.target.records import Target
-from edgesqueeze.timing.emulation import Emulation, Level
+
+if TYPE_CHECKING:
+    from edgesqueeze.latency.prediction import Prediction
+    from edgesqueeze.timing.emulation import Emulation, Level
 
 EMULATED = "c"
 

