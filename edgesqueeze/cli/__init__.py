@@ -232,19 +232,17 @@ def _fields(error: EdgeSqueezeError) -> dict[str, str]:
 
 
 def _show(error: EdgeSqueezeError) -> None:
-    from rich.markup import escape
+    from edgesqueeze.cli.screen import escape, open_screen
 
-    from edgesqueeze.cli.tables import console
-
-    err = console(stderr=True)
-    err.print(f"[bold red]error:[/bold red] {escape(error.problem)}", soft_wrap=True)
+    err = open_screen(stderr=True)
+    err.print(f"[bold red]error:[/bold red] {escape(error.problem)}")
     for label, text, colour in (
         ("expected", error.expected, "green"),
         ("got", error.got, "yellow"),
         ("what to do", error.hint, "cyan"),
     ):
         if text:
-            err.print(f"  [{colour}]{label}:[/{colour}] {escape(text)}", soft_wrap=True)
+            err.print(f"  [{colour}]{label}:[/{colour}] {escape(text)}")
 
 
 def _trace() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgesqueeze.cli import tables
+from edgesqueeze.cli.screen import escape, open_screen
 
 if TYPE_CHECKING:
     from edgesqueeze.cli.doctor_facts import Diagnosis
@@ -34,14 +35,9 @@ def command(as_json: bool) -> None:
 
 
 def _print(diagnosis: Diagnosis) -> None:
-    from rich.markup import escape
-
-    out = tables.console()
-    out.print(
-        f"EdgeSqueeze {diagnosis.edgesqueeze}, Python {diagnosis.python}, {diagnosis.platform}",
-        soft_wrap=True,
-    )
-    made = tables.table("", "state", "version", "for", fold=("version", "for"))
+    out = open_screen()
+    out.print(f"EdgeSqueeze {diagnosis.edgesqueeze}, Python {diagnosis.python}, {diagnosis.platform}")
+    made = tables.Table("", "state", "version", "for", fold=("version", "for"))
     for one in diagnosis.components:
         state = f"[{COLOURS[one.state]}]{one.state}[/]"
         made.add_row(escape(one.name), state, escape(one.version or "-"), escape(one.enables))
@@ -50,6 +46,6 @@ def _print(diagnosis: Diagnosis) -> None:
     commands = {one.install: one for one in diagnosis.components if one.state != "ok"}
     for install in commands:
         names = [one.name for one in diagnosis.components if one.install == install and one.state != "ok"]
-        out.print(f"for {escape(', '.join(names))}:\n  {escape(install)}", soft_wrap=True)
+        out.print(f"for {escape(', '.join(names))}:\n  {escape(install)}")
     if not commands:
         out.print("[green]nothing is missing")

@@ -50,7 +50,7 @@ PACKAGES: tuple[Package, ...] = (
             ("numpy", "1.26", "3", "everything"),
             ("ai-edge-litert", "2.1", "3", "reading and running .tflite files"),
             ("click", "8.1", "9", "the command line"),
-            ("rich", "13.7", "16", "tables and messages"),
+            ("rich", "13.7", "16", "compress: the progress bar"),
             ("pydantic", "2.7", "3", "profiles, recipes and reports"),
             ("jinja2", "3.1", "4", "writing firmware sources"),
             ("tomli-w", "1", "2", "calibrate: writing profiles"),

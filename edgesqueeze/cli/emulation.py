@@ -4,40 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+from edgesqueeze.cli.screen import Screen, escape, open_screen
+from edgesqueeze.cli.tables import Table, count, percent
 
+if TYPE_CHECKING:
     from edgesqueeze.base.records import Range
 from edgesqueeze.timing.emulation import EmulatedLayer, Emulation
 
 
 def print_emulation(result: Emulation) -> None:
     """Print the layers, the totals, and what they rest on."""
-    from rich.markup import escape
-
-    from edgesqueeze.cli.tables import console
-
-    screen = console()
+    screen = open_screen()
     screen.print(
         f"{escape(result.model)} on {result.target} ({result.core}, {result.clock_mhz:g} MHz), "
-        f"native C, -{result.opt}: emulated",
-        soft_wrap=True,
+        f"native C, -{result.opt}: emulated"
     )
     _print_layers(screen, result)
     for line in _totals(result):
-        screen.print(escape(line), soft_wrap=True)
+        screen.print(escape(line))
 
 
-def _print_layers(screen: Console, result: Emulation) -> None:
+def _print_layers(screen: Screen, result: Emulation) -> None:
     """Print the table, on narrow screens with shapes in two lines, on narrower ones without memory."""
     summaries = [layer.summary for layer in result.layers]
     longest = max(map(len, ("shapes", *summaries)))
     shortest = max(len(part) for text in ("shapes", *summaries) for part in _at_arrows(text).splitlines())
-    # The width that a table wants, not the one that it is squeezed into.
-    wide = screen.options.update(width=1000)
     for memory in (True, False):
-        wanted = screen.measure(_table(result, memory, longest), options=wide).maximum
+        wanted = _table(result, memory, longest).widest
         room = longest - max(0, wanted - screen.width)
         if room >= shortest:
             break
@@ -52,10 +45,8 @@ def _at_arrows(shapes: str) -> str:
 
 def _table(result: Emulation, memory: bool, room: int) -> Table:
     """One row for each layer, with or without flash and RAM, with so many characters for shapes."""
-    from edgesqueeze.cli.tables import count, table
-
     figures = ("MACs", "instr.", "/MAC", "time", *(("flash", "RAM") if memory else ()))
-    rows = table("", "operator", "shapes", *figures, right=("", *figures))
+    rows = Table("", "operator", "shapes", *figures, right=("", *figures))
     for layer in result.layers:
         rows.add_row(*_cells(layer, room)[: 3 + len(figures)])
     rows.add_section()
@@ -67,10 +58,6 @@ def _table(result: Emulation, memory: bool, room: int) -> Table:
 
 
 def _cells(layer: EmulatedLayer, room: int) -> list[str]:
-    from rich.markup import escape
-
-    from edgesqueeze.cli.tables import count, percent
-
     shapes = layer.summary if len(layer.summary) <= room else _at_arrows(layer.summary)
     return [
         str(layer.index),

@@ -11,11 +11,10 @@ import click
 
 from edgesqueeze.cli import tables
 from edgesqueeze.cli.paths import NamedPath
+from edgesqueeze.cli.screen import Screen, escape, open_screen
+from edgesqueeze.cli.tables import Table
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
     from edgesqueeze.report.inspection import Inspection, OperatorInfo
     from edgesqueeze.target.fit import Fit, ResourceFit
 
@@ -67,18 +66,16 @@ def command(model: Path, target_name: str | None, as_json: bool) -> None:
 
 
 def _print(inspection: Inspection) -> None:
-    from rich.markup import escape
-
-    out = tables.console()
+    out = open_screen()
     title = f" ({inspection.description})" if inspection.description else ""
-    out.print(f"[bold]{escape(inspection.model)}[/bold]{escape(title)}\n", soft_wrap=True)
+    out.print(f"[bold]{escape(inspection.model)}[/bold]{escape(title)}\n")
     for label, text in _summary(inspection):
-        out.print(f"{label:<14}{escape(text)}", soft_wrap=True)
+        out.print(f"{label:<14}{escape(text)}")
     out.print()
     out.print(_ports(inspection))
     out.print(_operators(inspection, out.width))
     if inspection.weights:
-        out.print(f"[dim]{LEGEND}[/dim]", soft_wrap=True)
+        out.print(f"[dim]{LEGEND}[/dim]")
     tables.print_findings(out, inspection.findings)
     if inspection.fit is not None:
         _print_fit(out, inspection.fit)
@@ -96,9 +93,7 @@ def _summary(inspection: Inspection) -> Iterator[tuple[str, str]]:
 
 
 def _ports(inspection: Inspection) -> Table:
-    from rich.markup import escape
-
-    made = tables.table("", "name", "shape", "type", "scale", "zero", right=("scale", "zero"), fold=("name",))
+    made = tables.Table("", "name", "shape", "type", "scale", "zero", right=("scale", "zero"), fold=("name",))
     for label, ports in (("input", inspection.inputs), ("output", inspection.outputs)):
         for port in ports:
             scale = "-" if port.scale is None else f"{port.scale:.6g}"
@@ -109,17 +104,15 @@ def _ports(inspection: Inspection) -> Table:
 
 def _operators(inspection: Inspection, width: int) -> Table:
     """One row per operator; where there is room, with the shape and type of its weights."""
-    from rich.markup import escape
-
     wide = width >= 110
     numbers = ("#", "MACs", "bytes", "zeros", "values", "chan.")
     columns = ("#", "operator", "output", *(("weights",) if wide else ()), *numbers[1:])
-    made = tables.table(*columns, right=numbers, fold=("output",))
+    made = tables.Table(*columns, right=numbers, fold=("output",))
     floats = set(inspection.float_operators)
     kernels = _kernels(inspection)
     for one in inspection.operators:
         place = (one.subgraph, one.index)
-        style = "yellow" if one.subgraph == 0 and one.index in floats else None
+        style = "yellow" if one.subgraph == 0 and one.index in floats else ""
         extra = (kernels.get(place, ""),) if wide else ()
         made.add_row(*(escape(text) for text in (*_names(one), *extra, *_figures(one))), style=style)
     return made
@@ -149,10 +142,8 @@ def _kernels(inspection: Inspection) -> dict[tuple[int, int], str]:
     return found
 
 
-def _print_fit(out: Console, fit: Fit) -> None:
-    from rich.markup import escape
-
-    made = tables.table("", "verdict", "needed", "available", "", right=("needed", "available"))
+def _print_fit(out: Screen, fit: Fit) -> None:
+    made = tables.Table("", "verdict", "needed", "available", "", right=("needed", "available"))
     for name, part in (("flash", fit.flash), ("RAM", fit.ram)):
         share = "" if part.share_percent is None else f"{part.share_percent:g}%"
         needed, available = tables.count(part.needed_bytes), tables.count(part.available_bytes)
@@ -163,11 +154,11 @@ def _print_fit(out: Console, fit: Fit) -> None:
     out.print(f"\non [bold]{escape(fit.target)}[/bold] with {escape(ops.runtime)}: {verdict}")
     out.print(made)
     for name, how in (("flash", _how(fit.flash)), ("RAM", _how(fit.ram)), ("operators", ops.method)):
-        out.print(f"[dim]{name}: {escape(how)}[/dim]", soft_wrap=True)
+        out.print(f"[dim]{name}: {escape(how)}[/dim]")
     for missing in ops.missing:
-        out.print(f"[red]missing[/red]: {escape(missing.kind)}: {escape(missing.reason)}", soft_wrap=True)
+        out.print(f"[red]missing[/red]: {escape(missing.kind)}: {escape(missing.reason)}")
     for problem in ops.problems:
-        out.print(f"[red]refused[/red]: {escape(problem)}", soft_wrap=True)
+        out.print(f"[red]refused[/red]: {escape(problem)}")
     # The lines above say already why RAM was not checked.
     tables.print_findings(out, (one for one in fit.findings if one.code != "ram-not-checked"))
 

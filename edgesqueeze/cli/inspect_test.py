@@ -1,9 +1,4 @@
 import json
-import os
-import resource
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -102,30 +97,3 @@ def test_what_native_c_refuses_does_not_fit(tmp_path):
 def test_wrong_input(model, tmp_path):
     assert isinstance(invoke(tmp_path / "none.tflite").exception, TfliteError)
     assert isinstance(invoke(model, "--target", "no-such-board").exception, TargetError)
-
-
-def test_it_starts_fast_and_without_tensorflow(model):
-    root = Path(__file__).resolve().parents[2]
-    code = (
-        "import sys\n"
-        "from edgesqueeze.cli.inspect import command\n"
-        "command.main(sys.argv[1:], standalone_mode=False)\n"
-        "slow = {'tensorflow', 'keras', 'tf_keras', 'tflite_micro', 'ai_edge_litert.interpreter', 'jinja2'}\n"
-        "print(slow & set(sys.modules), file=sys.stderr)\n"
-    )
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    times = []
-    for _ in range(3):
-        done = subprocess.run(
-            [sys.executable, "-c", code, str(model)],
-            capture_output=True,
-            text=True,
-            check=True,
-            env={**os.environ, "PYTHONPATH": str(root)},
-        )
-        assert done.stderr.strip() == "set()"
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        # Processor time: other processes on the machine do not change it much.
-        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-        before = after
-    assert min(times) < 0.8

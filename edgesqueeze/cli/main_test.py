@@ -78,6 +78,52 @@ def test_help_imports_no_command_and_nothing_heavy():
         assert entry.summary.split()[0] in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "unwanted"),
+    [
+        ("targets list", "numpy"),
+        ("targets show pico", "numpy"),
+        ("inspect MODEL", ""),
+        ("bench MODEL --target rpi4", "edgesqueeze.latency.tflm edgesqueeze.timing.emulation"),
+        ("bench MODEL --target pico --runtime tflm", "edgesqueeze.latency.litert"),
+    ],
+)
+def test_a_command_imports_what_it_uses_only(tmp_path, words, unwanted):
+    """``scripts/bench startup`` says what that saves."""
+    (tmp_path / "a.tflite").write_bytes(tiny_dense())
+    code = (
+        "import sys\nfrom edgesqueeze.cli import cli\n"
+        "cli.main(sys.argv[2:], standalone_mode=False)\n"
+        "heavy = 'tensorflow keras tf_keras tflite_micro ai_edge_litert.interpreter jinja2 rich subprocess'\n"
+        "print({*heavy.split(), *sys.argv[1].split()} & set(sys.modules), file=sys.stderr)\n"
+    )
+    given = words.replace("MODEL", str(tmp_path / "a.tflite")).split()
+    done = subprocess.run(
+        [sys.executable, "-c", code, unwanted, *given],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr.strip() == "set()"
+
+
+def test_what_a_process_is_spared(monkeypatch):
+    """Only where the process is the program: whoever calls ``main`` keeps their own settings."""
+    code = (
+        "import gc, os, sys\nfrom edgesqueeze.cli import COLLECT_AFTER, main\n"
+        "before = gc.get_threshold()\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "assert gc.get_threshold() == before\n"
+        "assert 'PYDANTIC_DISABLE_PLUGINS' not in os.environ\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "assert gc.get_threshold()[0] == COLLECT_AFTER\n"
+        "assert os.environ['PYDANTIC_DISABLE_PLUGINS'] == '__all__'\n"
+    )
+    environment = {name: value for name, value in ENVIRONMENT.items() if not name.startswith("PYDANTIC")}
+    subprocess.run([sys.executable, "-c", code, "--help"], env=environment, check=True, capture_output=True)
+
+
 def test_as_a_module(tmp_path):
     model = tmp_path / "a.tflite"
     model.write_bytes(tiny_dense())

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+from edgesqueeze.cli.prediction import milliseconds, span
+from edgesqueeze.cli.screen import Screen, escape, open_screen
+from edgesqueeze.cli.tables import Table, print_findings
+from edgesqueeze.devices.look import condition, describe
+from edgesqueeze.devices.notes import drift
 
+if TYPE_CHECKING:
     from edgesqueeze.devices.records import Measurement
     from edgesqueeze.latency.prediction import Prediction
     from edgesqueeze.timing.boards import MeasuredBoards
@@ -20,11 +23,7 @@ WIDE = 100
 
 def print_measurements(found: MeasuredBoards) -> None:
     """Print the boards, their times side by side, and what a reader should know of each."""
-    from rich.markup import escape
-
-    from edgesqueeze.cli.tables import console
-
-    screen = console()
+    screen = open_screen()
     # The terminal's own line breaks lose nothing; a table that is squeezed loses digits.
     screen.width = max(screen.width, NARROWEST)
     for one in found.measurements:
@@ -36,51 +35,35 @@ def print_measurements(found: MeasuredBoards) -> None:
     for one in found.measurements:
         _print_verdict(screen, one, found.prediction)
     for failure in found.failures:
-        screen.print(f"[red]{escape(failure.host)}: {escape(failure.message)}[/]", soft_wrap=True)
+        screen.print(f"[red]{escape(failure.host)}: {escape(failure.message)}[/]")
 
 
-def _print_device(screen: Console, one: Measurement) -> None:
-    from rich.markup import escape
-
-    from edgesqueeze.devices.look import condition, describe
+def _print_device(screen: Screen, one: Measurement) -> None:
 
     screen.print(
         f"[bold]{escape(one.host)}[/bold]: {escape(describe(one.device))}; "
-        f"{escape(one.runtime)} {escape(one.runtime_version)}",
-        soft_wrap=True,
+        f"{escape(one.runtime)} {escape(one.runtime_version)}"
     )
-    screen.print(f"  {escape(condition(one.device))}", soft_wrap=True)
+    screen.print(f"  {escape(condition(one.device))}")
 
 
-def _print_verdict(screen: Console, one: Measurement, prediction: Prediction | None) -> None:
+def _print_verdict(screen: Screen, one: Measurement, prediction: Prediction | None) -> None:
     """Whether the outputs are right, how near the time is to what was predicted, and the findings."""
-    from rich.markup import escape
-
-    from edgesqueeze.cli.tables import print_findings
-
     verdict = "right" if one.outputs.ok and one.outputs.compared else "not compared"
     colour = "green" if verdict == "right" else "yellow"
     if not one.outputs.ok:
         verdict, colour = "WRONG", "red"
-    screen.print(
-        f"{escape(one.host)}: outputs [{colour}]{verdict}[/]: {escape(one.outputs.reason)}",
-        soft_wrap=True,
-    )
-    screen.print(f"{escape(one.host)}: {one.overhead_seconds:.1f} s besides running", soft_wrap=True)
+    screen.print(f"{escape(one.host)}: outputs [{colour}]{verdict}[/]: {escape(one.outputs.reason)}")
+    screen.print(f"{escape(one.host)}: {one.overhead_seconds:.1f} s besides running")
     if prediction:
-        screen.print(escape(_compared(one, prediction)), soft_wrap=True)
+        screen.print(escape(_compared(one, prediction)))
     print_findings(screen, one.findings)
 
 
 def _times(measurements: Sequence[Measurement], width: int) -> Table:
-    from rich.markup import escape
-
-    from edgesqueeze.cli.prediction import milliseconds
-    from edgesqueeze.cli.tables import table
-
     figures = ("threads", "median ms", "p90", "p99", "min", "load ms", "peak MiB")
     more = ("speedup", "runs") if width >= WIDE else ()
-    rows = table("device", *figures, *more, right=(*figures, *more), fold=("device",))
+    rows = Table("device", *figures, *more, right=(*figures, *more), fold=("device",))
     for one in measurements:
         for run in one.threads:
             peak = f"{run.peak_rss_bytes / 2**20:.0f}" if run.peak_rss_bytes else "-"
@@ -94,19 +77,14 @@ def _times(measurements: Sequence[Measurement], width: int) -> Table:
     return rows
 
 
-def _print_sustained(screen: Console, one: Measurement) -> None:
+def _print_sustained(screen: Screen, one: Measurement) -> None:
     """A line for about every tenth of a sustained run, and the drift from its start to its end."""
-    from rich.markup import escape
-
-    from edgesqueeze.cli.prediction import milliseconds
-    from edgesqueeze.cli.tables import table
-    from edgesqueeze.devices.notes import drift
 
     seconds = one.sustained
     if not seconds:
         return
     figures = ("second", "median ms", "temperature", "clock MHz", "throttled")
-    rows = table(*figures, right=figures)
+    rows = Table(*figures, right=figures)
     step = max(1, len(seconds) // 10)
     for second in [*seconds[:-1:step], seconds[-1]]:
         throttled = {True: "yes", False: "no", None: "-"}[second.throttled]
@@ -118,14 +96,13 @@ def _print_sustained(screen: Console, one: Measurement) -> None:
             throttled,
         )
     threads = "1 thread" if one.sustained_threads == 1 else f"{one.sustained_threads} threads"
-    screen.print(f"{escape(one.host)}: sustained, {threads}", soft_wrap=True)
+    screen.print(f"{escape(one.host)}: sustained, {threads}")
     screen.print(rows)
     change = drift(seconds) - 1
-    screen.print(f"{escape(one.host)}: from the first seconds to the last {change:+.1%}", soft_wrap=True)
+    screen.print(f"{escape(one.host)}: from the first seconds to the last {change:+.1%}")
 
 
 def _compared(one: Measurement, prediction: Prediction) -> str:
-    from edgesqueeze.cli.prediction import milliseconds, span
 
     measured = one.latency_ms.estimate
     inside = prediction.latency_ms.contains(measured)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+from edgesqueeze.base.plain import plain
+from edgesqueeze.cli.screen import Screen, escape, open_screen
+from edgesqueeze.cli.tables import Table, count, percent
 
+if TYPE_CHECKING:
     from edgesqueeze.base.records import Range
     from edgesqueeze.latency.prediction import PredictedLayer, Prediction
 
@@ -20,21 +21,15 @@ SHOWN_LAYERS = 40
 
 def print_prediction(result: Prediction) -> None:
     """Print the layers, the latency with its bounds, and what it rests on."""
-    from rich.markup import escape
-
-    from edgesqueeze.base.plain import plain
-    from edgesqueeze.cli.tables import console
-
-    screen = console()
+    screen = open_screen()
     threads = "1 thread" if result.threads == 1 else f"{result.threads} threads"
     screen.print(
         f"{escape(plain(result.model))} on {result.target} ({result.core}, {result.clock_mhz:g} MHz), "
-        f"{escape(result.runtime)}, {threads}: predicted",
-        soft_wrap=True,
+        f"{escape(result.runtime)}, {threads}: predicted"
     )
     screen.print(_fitting_table(result, screen))
     for line in _lines(result):
-        screen.print(escape(plain(line)), soft_wrap=True)
+        screen.print(escape(plain(line)))
 
 
 def span(figure: Range) -> str:
@@ -49,18 +44,16 @@ def milliseconds(value: float) -> str:
     return f"{value:.3g}" if value >= 0.001 or not value else f"{value:.5f}"
 
 
-def _fitting_table(result: Prediction, screen: Console) -> Table:
+def _fitting_table(result: Prediction, screen: Screen) -> Table:
     """With as many columns as the terminal has room for."""
-    for count in range(len(NARROW)):
-        rows = _table(result, NARROW[:count])
-        if rows.__rich_measure__(screen, screen.options.update(max_width=10_000)).minimum <= screen.width:
+    for hidden in range(len(NARROW)):
+        rows = _table(result, NARROW[:hidden])
+        if rows.narrowest <= screen.width:
             return rows
     return _table(result, NARROW)
 
 
 def _table(result: Prediction, hidden: Collection[str]) -> Table:
-    from edgesqueeze.cli.tables import count, percent, table
-
     slowest = sorted(result.layers, key=lambda layer: -layer.latency_ms.estimate)[:SHOWN_LAYERS]
     shown = {layer.index for layer in slowest}
     lines = [_row(layer) for layer in result.layers if layer.index in shown]
@@ -77,7 +70,7 @@ def _table(result: Prediction, hidden: Collection[str]) -> Table:
         )
     figures = ("MACs", "weights", "ms", "bounds", "time")
     titles = [one for one in ("", "operator", "shapes", *figures) if one not in hidden]
-    rows = table(*titles, right=("", *figures), fold=("shapes",))
+    rows = Table(*titles, right=("", *figures), fold=("shapes",))
     for line in lines:
         rows.add_row(*(line.get(title, "") for title in titles))
     return rows
@@ -85,11 +78,6 @@ def _table(result: Prediction, hidden: Collection[str]) -> Table:
 
 def _row(layer: PredictedLayer) -> dict[str, str]:
     """An operator's cells by column."""
-    from rich.markup import escape
-
-    from edgesqueeze.base.plain import plain
-    from edgesqueeze.cli.tables import count, percent
-
     time = layer.latency_ms
     return {
         "": str(layer.index),

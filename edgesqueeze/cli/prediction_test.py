@@ -53,7 +53,7 @@ def test_a_narrow_terminal_shows_fewer_columns_and_whole_figures(tmp_path, colum
         assert milliseconds(layer["latency_ms"]["estimate"]) in row
         assert f"{layer['share']:.1%}" in row
         assert ("to" in row) == (columns >= 60)
-    assert any("weights" in line for line in lines[:4]) == (columns >= 80)
+    assert any("weights" in line for line in lines[:4]) == (columns >= 100)
 
 
 def test_names_cannot_reach_the_terminal_as_commands(tmp_path):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
-from edgesqueeze.cli.tables import console, print_findings, table
+from edgesqueeze.cli.screen import escape, open_screen
+from edgesqueeze.cli.tables import Table, print_findings
 from edgesqueeze.recipe import PASSES
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ SKIPPED = {f"{row.name}-skipped": row.done for row in PASSES if row.done}
 
 def print_report(report: Report, out: Path | None) -> None:
     """Print the verdict, the weights and the findings of a report."""
-    screen = console()
-    rows = table("", "before", "after", "", right=("before", "after"), fold=("",))
+    screen = open_screen()
+    rows = Table("", "before", "after", "", right=("before", "after"), fold=("",))
     for row in _rows(report):
         rows.add_row(*row)
     screen.print(rows)
@@ -32,7 +33,7 @@ def print_report(report: Report, out: Path | None) -> None:
     print_findings(screen, shown_findings(report.findings))
     screen.print(_verdict(report), soft_wrap=True)
     if out is not None:
-        screen.print(f"written to {out}: {', '.join(report.files)}", soft_wrap=True)
+        screen.print(f"written to {out}: {', '.join(report.files)}")
 
 
 def _rows(report: Report) -> Iterator[tuple[str, str, str, str]]:
@@ -86,10 +87,8 @@ def _resource(part: ResourceFit) -> tuple[str, str]:
     return _bytes(part.needed_bytes), f"{part.verdict.replace('-', ' ')}: {share}"
 
 
-def _weights(report: Report) -> object:
-    from rich.markup import escape
-
-    rows = table(
+def _weights(report: Report) -> Table:
+    rows = Table(
         "weights",
         "shape",
         "type",

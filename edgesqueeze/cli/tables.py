@@ -2,70 +2,119 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+from edgesqueeze.cli.screen import Line, Run, Screen, escape, parsed, width_of, wrapped
 
+if TYPE_CHECKING:
     from edgesqueeze.base.findings import Finding
 
-# Tables stay readable in logs and pipes, where rich would assume 80 columns.
-PIPE_WIDTH = 100
 COLOURS = {"note": "cyan", "warning": "yellow", "error": "red"}
+GAP = "  "
+LEAST_FOLD = 12
+"""Columns below which no column is narrowed."""
+
+Cell = list[Line]
 
 
-def console(*, stderr: bool = False) -> Console:
-    """A console as wide as the terminal; in a pipe as wide as $COLUMNS, or 100."""
-    from rich.console import Console
+class Table:
+    """A table with a line under its header and an empty line on either side.
 
-    stream = sys.stderr if stderr else sys.stdout
-    # A stream that was closed is None.
-    width = None if (stream and stream.isatty()) or os.environ.get("COLUMNS") else PIPE_WIDTH
-
-    class Screen(Console):
-        def on_broken_pipe(self) -> None:
-            """Leave the exit status to the command line; rich would end with 1."""
-            raise BrokenPipeError
-
-    # Names in models may look like rich's names of emoji.
-    return Screen(stderr=stderr, width=width, highlight=False, emoji=False)
-
-
-def table(*columns: str, right: Iterable[str] = (), fold: Iterable[str] = ()) -> Table:
-    """A table with a line under its header.
-
-    Args:
-        columns: the titles.
-        right: titles of right-aligned columns.
-        fold: titles of columns that may take several lines; the others never wrap.
+    Where the screen is too narrow, columns that may fold take several lines. The others never do: a figure
+    that is cut is a wrong figure.
     """
-    from rich import box
-    from rich.table import Table
 
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for title in columns:
-        made.add_column(
-            title,
-            justify="right" if title in right else "left",
-            no_wrap=title not in fold,
-            overflow="fold",
-        )
-    return made
+    def __init__(self, *columns: str, right: Iterable[str] = (), fold: Iterable[str] = ()) -> None:
+        """Begin a table.
+
+        Args:
+            columns: the titles.
+            right: titles of right-aligned columns.
+            fold: titles of columns that may take several lines.
+        """
+        self._header = [parsed(escape(title), "bold") for title in columns]
+        self._right = [title in set(right) for title in columns]
+        self._folds = [title in set(fold) for title in columns]
+        self._rows: list[list[Cell] | None] = []
+
+    def add_row(self, *cells: str, style: str = "") -> None:
+        """Add a row.
+
+        Args:
+            cells: marked-up text, one for each column.
+            style: of all cells.
+        """
+        if len(cells) != len(self._header):
+            raise ValueError(f"expected {len(self._header)} cells, got {len(cells)}")
+        self._rows.append([parsed(cell, style) for cell in cells])
+
+    def add_section(self) -> None:
+        """Draw a line here."""
+        self._rows.append(None)
+
+    @property
+    def widest(self) -> int:
+        """Columns that the table takes if nothing is folded."""
+        return self._total(self._widths())
+
+    @property
+    def narrowest(self) -> int:
+        """Columns that it takes at least."""
+        return self._total(self._folded(self._widths(), 0))
+
+    def lines(self, width: int) -> Iterator[Line]:
+        """The lines for a screen of so many columns."""
+        widths = self._folded(self._widths(), width)
+        rule = (Run(" " + "─" * (self._total(widths) - 2)),)
+        yield ()
+        yield from self._row(self._header, widths)
+        yield rule
+        for row in self._rows:
+            if row is None:
+                yield rule
+            else:
+                yield from self._row(row, widths)
+        yield ()
+
+    def _widths(self) -> list[int]:
+        rows = [self._header, *(row for row in self._rows if row is not None)]
+        return [max(width_of(line) for row in rows for line in row[i]) for i in range(len(self._header))]
+
+    def _total(self, widths: Sequence[int]) -> int:
+        """With a space on either side."""
+        return sum(widths) + len(GAP) * (len(widths) - 1) + 2
+
+    def _folded(self, widths: list[int], room: int) -> list[int]:
+        """Narrow the widest of the columns that may fold, one by one, until there is room or none is left."""
+        while self._total(widths) > room:
+            foldable = [i for i, folds in enumerate(self._folds) if folds and widths[i] > LEAST_FOLD]
+            if not foldable:
+                break
+            widths[max(foldable, key=lambda i: widths[i])] -= 1
+        return widths
+
+    def _row(self, cells: Sequence[Cell], widths: Sequence[int]) -> Iterator[Line]:
+        parts = [
+            [part for line in cell for part in wrapped(line, width)]
+            for cell, width in zip(cells, widths, strict=True)
+        ]
+        for number in range(max(map(len, parts))):
+            line: list[Run] = [Run(" ")]
+            for column, (lines, width) in enumerate(zip(parts, widths, strict=True)):
+                shown = lines[number] if number < len(lines) else ()
+                blank = Run(" " * (width - width_of(shown)))
+                line += [Run(GAP)] if column else []
+                line += [blank, *shown] if self._right[column] else [*shown, blank]
+            yield tuple(line)
 
 
-def print_findings(out: Console, findings: Iterable[Finding]) -> None:
+def print_findings(out: Screen, findings: Iterable[Finding]) -> None:
     """One line per finding, its severity in colour."""
-    from rich.markup import escape
-
     for one in findings:
-        colour = COLOURS[one.severity]
         # The converter joins the names of everything that it fused; the first one is enough for a person.
         subject = f"{one.subject.split(';')[0]}: " if one.subject else ""
-        out.print(f"[{colour}]{one.severity}[/]: {escape(subject + one.message)}", soft_wrap=True)
+        out.print(f"[{COLOURS[one.severity]}]{one.severity}[/]: {escape(subject + one.message)}")
 
 
 def count(value: int | None) -> str:

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.records import Record
 from edgesqueeze.cli.paths import NamedPath
-from edgesqueeze.cli.tables import console, table
+from edgesqueeze.cli.screen import Screen, escape, open_screen
+from edgesqueeze.cli.tables import Table
 from edgesqueeze.target import load as targets_module
 from edgesqueeze.target.latency import ArithmeticLatency, InstructionLatency, Interval, OperatorLatency
 from edgesqueeze.target.records import Cpu, Target
@@ -59,10 +57,10 @@ def list_command(as_json: bool) -> None:
         click.echo(TargetList(targets=scan.targets).model_dump_json(indent=2))
         return
     figures = ("MHz", "flash", "RAM")
-    rows = table("name", "device", "Cortex", *figures, "runtime", right=figures, fold=("device",))
+    rows = Table("name", "device", "Cortex", *figures, "runtime", right=figures, fold=("device",))
     for target in scan.targets:
         rows.add_row(*(escape(text) for text in _list_row(target)))
-    console().print(rows)
+    open_screen().print(rows)
 
 
 @targets.command("show")
@@ -74,16 +72,14 @@ def show_command(name: str, as_json: bool) -> None:
     if as_json:
         click.echo(TargetDocument(target=target).model_dump_json(indent=2))
         return
-    screen = console()
+    screen = open_screen()
     aliases = f" (also {', '.join(target.aliases)})" if target.aliases else ""
-    screen.print(
-        f"[bold]{escape(target.name)}[/bold]: {escape(target.title)}{escape(aliases)}", soft_wrap=True
-    )
+    screen.print(f"[bold]{escape(target.name)}[/bold]: {escape(target.title)}{escape(aliases)}")
     screen.print(_figure_table(target))
-    screen.print(f"memory: {escape(target.memory.note)}\n")
+    screen.print(f"memory: {escape(target.memory.note)}\n", wrap=True)
     _print_latency(screen, target)
     for label, text in _origins(target):
-        screen.print(f"\\[{label}] {escape(text)}", soft_wrap=True)
+        screen.print(f"[[{label}] {escape(text)}")
 
 
 @targets.command("check")
@@ -95,27 +91,27 @@ def check_command(file: Path) -> None:
     click.echo(f"{file}: {target.title} ({target.device_class}) is a valid target named {target.name}")
 
 
-def _print_latency(screen: Console, target: Target) -> None:
+def _print_latency(screen: Screen, target: Target) -> None:
     """What predictions for the target are for, how wide their bounds are, and what they rest on."""
     latency = target.latency
     if latency is None:
         screen.print("latency: cannot be predicted; see `edgesqueeze calibrate`\n")
         return
-    labels = " ".join(f"\\[{label}]" for label in _latency_labels(target, type(latency).model_fields))
-    screen.print(f"latency: {escape(latency.runtime)}, {escape(latency.version)} {labels}", soft_wrap=True)
+    labels = " ".join(f"[[{label}]" for label in _latency_labels(target, type(latency).model_fields))
+    screen.print(f"latency: {escape(latency.runtime)}, {escape(latency.version)} {labels}")
     for name, interval in _intervals(latency):
         screen.print(f"  90 % bounds{name}: {interval.low:g} to {interval.high:g} times the estimate")
     if isinstance(latency, InstructionLatency):
         cycles = latency.cycles_per_instruction.by_rate().items()
         each = ", ".join(f"{name} {value:g}" for name, value in cycles)
-        screen.print(f"  cycles per instruction: {each}", soft_wrap=True)
+        screen.print(f"  cycles per instruction: {each}")
     else:
-        screen.print(f"  times faster with 1, 2, ... threads: {_text('', latency.speedup)}", soft_wrap=True)
+        screen.print(f"  times faster with 1, 2, ... threads: {_text('', latency.speedup)}")
         for name in ("float32", "int8"):
             section: ArithmeticLatency | None = getattr(latency, name)
             if section is not None:
-                screen.print(f"  {name}: {_rates(section)}", soft_wrap=True)
-    screen.print(f"  basis: {escape(latency.basis)}\n", soft_wrap=True)
+                screen.print(f"  {name}: {_rates(section)}")
+    screen.print(f"  basis: {escape(latency.basis)}\n")
 
 
 def _intervals(latency: InstructionLatency | OperatorLatency) -> Iterator[tuple[str, Interval]]:
@@ -159,9 +155,9 @@ def _core(cpu: Cpu) -> str:
 
 
 def _figure_table(target: Target) -> Table:
-    rows = table("figure", "value", "source", fold=("value", "source"))
+    rows = Table("figure", "value", "source", fold=("value", "source"))
     for path, value in _figures(target):
-        labels = " ".join(f"\\[{label}]" for label in _labels(target, path))
+        labels = " ".join(f"[[{label}]" for label in _labels(target, path))
         rows.add_row(escape(path), escape(value), labels)
     return rows
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from edgesqueeze.cli.paths import NamedPath
+from edgesqueeze.cli.screen import escape, open_screen
+from edgesqueeze.cli.tables import Table, print_findings
 
 if TYPE_CHECKING:
     from edgesqueeze.checks.agreement import OutputFidelity
@@ -102,24 +104,21 @@ def verify(
 
 def print_verification(result: Verification) -> None:
     """Print the runtimes, the figures against the original, and the findings."""
-    from rich.markup import escape
-
     from edgesqueeze.cli.summary import shown_findings
-    from edgesqueeze.cli.tables import console, print_findings, table
 
-    screen = console()
+    screen = open_screen()
     source = "random inputs" if result.data == "random" else "samples"
     screen.print(f"{escape(result.model)}: parity on {result.parity.samples} {source}")
     figures = ("max LSB", "mean LSB", "differ", "top-1")
     layer = "first diverging layer"
-    rows = table("runtime", "outputs", *figures, layer, right=figures, fold=(layer,))
+    rows = Table("runtime", "outputs", *figures, layer, right=figures, fold=(layer,))
     for row in result.parity.runtimes:
         rows.add_row(*_cells(row))
     screen.print(rows)
     for line in _remarks(result.parity.runtimes):
-        screen.print(escape(line), soft_wrap=True)
+        screen.print(escape(line))
     for output in result.fidelity.outputs if result.fidelity else ():
-        screen.print(escape(_fidelity_line(output, result)), soft_wrap=True)
+        screen.print(escape(_fidelity_line(output, result)))
     print_findings(screen, shown_findings(result.findings, "--json"))
     screen.print(escape(_verdict(result)), style="green" if result.ok else "red", soft_wrap=True)
 
@@ -133,8 +132,6 @@ def _verdict(result: Verification) -> str:
 
 
 def _cells(row: RuntimeParity) -> list[str]:
-    from rich.markup import escape
-
     verdict = VERDICTS.get(row.status, row.status)
     lsb = "" if row.max_lsb is None else f"{row.max_lsb:g}"
     if row.max_relative is not None and not lsb:

@@ -34,6 +34,7 @@ from edgesqueeze.target.records import (
     Source,
     Target,
     Text,
+    contradiction,
     is_target_name,
 )
 
@@ -215,7 +216,11 @@ def _checked(raw: Mapping[str, Any], name: str, origin: str) -> Target:
         )
     sections = dict(profile)
     header = sections.pop("target")
-    return check_record({"name": name, **dict(header), **sections}, Target, origin, FILE)
+    # Every part is checked; what is left is whether they agree.
+    target = Target.model_construct(name=name, **dict(header), **sections)
+    if problem := contradiction(target):
+        raise TargetError(f"{origin}: {problem}", hint=FILE.hint)
+    return target
 
 
 def _load_alias(name: str, asked: str) -> Target:

@@ -328,25 +328,30 @@ class Target(Sections, _Identity):
 
     @model_validator(mode="after")
     def _agrees(self) -> Target:
-        if CORES[self.cpu.core].microcontroller != (self.device_class == "mcu"):
-            raise ValueError(f"class {self.device_class!r} does not go with the core {self.cpu.core}")
-        if self.device_class == "mcu" and self.memory.flash_bytes is None:
-            raise ValueError("a microcontroller needs memory.flash_bytes and memory.usable_flash_bytes")
-        if self.latency and (self.latency.runtime == "tflm") != (self.device_class == "mcu"):
-            raise ValueError(
-                f"latency.runtime {self.latency.runtime!r} does not go with {self.device_class!r}"
-            )
-        paths = figure_paths()
-        entries: tuple[Source | Assumption, ...] = (*self.sources, *self.assumptions)
-        for path in (path for entry in entries for path in entry.fields):
-            if path not in paths:
-                raise ValueError(f"sources: there is no field {path!r}{nearest(path, paths)}")
+        if problem := contradiction(self):
+            raise ValueError(problem)
         return self
 
     @property
     def is_mcu(self) -> bool:
         """Whether it is a microcontroller: no operating system that loads files."""
         return self.device_class == "mcu"
+
+
+def contradiction(target: Target) -> str:
+    """What two sections of a profile say against each other; empty if nothing."""
+    if CORES[target.cpu.core].microcontroller != target.is_mcu:
+        return f"class {target.device_class!r} does not go with the core {target.cpu.core}"
+    if target.is_mcu and target.memory.flash_bytes is None:
+        return "a microcontroller needs memory.flash_bytes and memory.usable_flash_bytes"
+    if target.latency and (target.latency.runtime == "tflm") != target.is_mcu:
+        return f"latency.runtime {target.latency.runtime!r} does not go with {target.device_class!r}"
+    paths = figure_paths()
+    entries: tuple[Source | Assumption, ...] = (*target.sources, *target.assumptions)
+    for path in (path for entry in entries for path in entry.fields):
+        if path not in paths:
+            return f"sources: there is no field {path!r}{nearest(path, paths)}"
+    return ""
 
 
 SECTION_RECORDS: Mapping[str, type[Record]] = MappingProxyType(
