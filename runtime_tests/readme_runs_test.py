@@ -103,6 +103,18 @@ def test_the_python_runs_as_printed(digits, program):
 
 
 @pytest.mark.slow
+def test_many_recipes_run_as_printed(digits, program):
+    (code,) = blocks("python", section("Many recipes", READMES["edgesqueeze/squeeze/README.md"]))
+    done = subprocess.run(
+        ["python", "-c", code], cwd=digits, env=program, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = [list(map(float, line.split())) for line in done.stdout.splitlines()]
+    assert [sparsity for sparsity, _, _ in found] == [0.4, 0.6, 0.8]
+    assert found[0][2] > found[1][2] > found[2][2]
+
+
+@pytest.mark.slow
 def test_the_script_for_ci_runs_as_printed(digits, program):
     (script,) = blocks("sh", section("In CI", CLI))
     done = subprocess.run(
