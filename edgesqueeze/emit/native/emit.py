@@ -6,15 +6,17 @@ from pathlib import Path
 from types import MappingProxyType
 
 from edgesqueeze.emit.names import c_name, check_c_name
-from edgesqueeze.emit.native.borders import is_entry, is_exit
+from edgesqueeze.emit.native.constants import collect
 from edgesqueeze.emit.native.kernels import kernel_set_of
-from edgesqueeze.emit.native.lower.graph import Lowered, lower
+from edgesqueeze.emit.native.lower.graph import lower
 from edgesqueeze.emit.native.lower.table import OPERATORS
 from edgesqueeze.emit.native.plan import Plan, plan
-from edgesqueeze.emit.native.records import Io, Layer, LayerSummary, NativeSource, Refused
-from edgesqueeze.emit.native.render import Build, render
+from edgesqueeze.emit.native.ports import ports_of
+from edgesqueeze.emit.native.program import Build, Program
+from edgesqueeze.emit.native.records import Layer, LayerSummary, NativeSource, Refused
+from edgesqueeze.emit.native.render import INCLUDE_FOLDERS, render
 from edgesqueeze.errors import UnsupportedModelError
-from edgesqueeze.graph import Graph, Tensor, TfliteModel, as_model
+from edgesqueeze.graph import TfliteModel, as_model
 from edgesqueeze.target.records import check_core
 
 
@@ -62,30 +64,34 @@ def try_native(
         UsageError: ``name`` is not valid in C.
     """
     valid = c_name(model.name) if name is None else check_c_name(name)
-    kernel_set = kernel_set_of(core)
-    lowered = lower(model, kernel_set)
-    if isinstance(lowered, Refused):
-        return lowered
-    planned = plan(lowered, kernel_set)
-    inputs, outputs = _ios(lowered)
     build = Build(
         target=target or core or "any C99 compiler",
-        kernel_set=kernel_set,
+        kernel_set=kernel_set_of(core),
         cross="arm-none-eabi-" if (core or "").startswith("cortex-m") else "",
         cpu_flags=cpu_flags,
     )
-    files, weights_bytes = render(model, valid, build, lowered, planned, inputs, outputs)
+    lowered = lower(model, build.kernel_set)
+    if isinstance(lowered, Refused):
+        return lowered
+    planned = plan(lowered, build.kernel_set)
+    constants = collect(lowered.layers, f"{valid}_data")
+    inputs, outputs = ports_of(lowered.graph)
+    return _source(Program(model, valid, build, lowered, planned, constants, inputs, outputs))
+
+
+def _source(program: Program) -> NativeSource:
+    files = render(program)
     return NativeSource(
-        name=valid,
-        kernel_set=kernel_set,
+        name=program.name,
+        kernel_set=program.build.kernel_set,
         files=MappingProxyType(files),
         sources=tuple(file for file in files if file.endswith(".c") and file != "main.c"),
-        include_folders=(".", "kernels"),
-        arena_bytes=planned.arena_bytes,
-        weights_bytes=weights_bytes,
-        inputs=inputs,
-        outputs=outputs,
-        layers=tuple(_summary(layer, planned) for layer in lowered.layers),
+        include_folders=INCLUDE_FOLDERS,
+        arena_bytes=program.plan.arena_bytes,
+        weights_bytes=program.constants.bytes,
+        inputs=program.inputs,
+        outputs=program.outputs,
+        layers=tuple(_summary(layer, program.plan) for layer in program.lowered.layers),
     )
 
 
@@ -118,50 +124,3 @@ def _unsupported_model(model: TfliteModel, refused: Refused) -> UnsupportedModel
         hint="replace the layers that become these operators, quantize the model to int8 throughout, or "
         "run it in TensorFlow Lite Micro",
     )
-
-
-def _ios(lowered: Lowered) -> tuple[tuple[Io, ...], tuple[Io, ...]]:
-    graph = lowered.graph
-    inputs = [(graph.tensors[index], _integers_of_input(graph, index)) for index in graph.inputs]
-    outputs = [(graph.tensors[index], _integers_of_output(graph, index)) for index in graph.outputs]
-    return _records(inputs), _records(outputs)
-
-
-def _integers_of_input(graph: Graph, index: int) -> Tensor:
-    """The int8 tensor that an input is or becomes."""
-    tensor = graph.tensors[index]
-    if tensor.dtype == "int8":
-        return tensor
-    operator = next((one for one in graph.operators if is_entry(graph, one) and one.inputs[0] == index), None)
-    return tensor if operator is None else graph.tensors[operator.outputs[0]]
-
-
-def _integers_of_output(graph: Graph, index: int) -> Tensor:
-    """The int8 tensor that an output is or is made from."""
-    tensor = graph.tensors[index]
-    if tensor.dtype == "int8":
-        return tensor
-    operator = next(one for one in graph.operators if is_exit(graph, one) and one.outputs[0] == index)
-    return graph.tensors[operator.inputs[0]]
-
-
-def _records(tensors: list[tuple[Tensor, Tensor]]) -> tuple[Io, ...]:
-    several = len(tensors) > 1
-    records = []
-    for index, (tensor, integers) in enumerate(tensors):
-        # Integers that the caller sees have their own scale; float32 has that of the int8 behind it.
-        quantization = (tensor if tensor.dtype == "uint8" else integers).quantization
-        records.append(
-            Io(
-                index=index,
-                name=tensor.name,
-                shape=tensor.shape,
-                dtype=tensor.dtype,
-                elements=tensor.elements,
-                scale=quantization.scale if quantization else 1.0,
-                zero_point=quantization.zero_point if quantization else 0,
-                converts=tensor.dtype != "int8",
-                suffix=f"_{index}" if several else "",
-            )
-        )
-    return tuple(records)

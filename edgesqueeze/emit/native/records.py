@@ -52,6 +52,17 @@ class Struct:
     type_name: str
     members: Mapping[str, Value]
 
+    @property
+    def blobs(self) -> tuple[Blob, ...]:
+        """All constant data that it points to, in order, also in nested structs."""
+        found: list[Blob] = []
+        for value in self.members.values():
+            if isinstance(value, Blob):
+                found.append(value)
+            elif isinstance(value, Struct):
+                found += value.blobs
+        return tuple(found)
+
 
 @dataclass(frozen=True, eq=False)
 class Call:
@@ -83,17 +94,7 @@ class Call:
     def constants(self) -> tuple[Blob, ...]:
         """All constant data that the kernel reads."""
         inputs = tuple(item for item in self.inputs if isinstance(item, Blob))
-        return inputs + (_blobs(self.parameters) if self.parameters else ())
-
-
-def _blobs(struct: Struct) -> tuple[Blob, ...]:
-    found: list[Blob] = []
-    for value in struct.members.values():
-        if isinstance(value, Blob):
-            found.append(value)
-        elif isinstance(value, Struct):
-            found += _blobs(value)
-    return tuple(found)
+        return inputs + (self.parameters.blobs if self.parameters else ())
 
 
 @dataclass(frozen=True)

@@ -1,176 +1,165 @@
-"""The generated folder's files from layers and plan. What the files look like is in ``templates/``."""
+"""The generated folder's files from layers, plan and constants. What they look like is in ``templates/``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import fields
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
+from edgesqueeze.emit.native.constants import Array, Constants
+from edgesqueeze.emit.native.functions import (
+    LONGEST_NAME,
+    functions_of,
+    parameters_name,
+    place_name,
+    scratch_name,
+)
 from edgesqueeze.emit.native.kernels import files_of
 from edgesqueeze.emit.native.literals import C_TYPES, array_rows, c_comment, initializer
-from edgesqueeze.emit.native.lower.graph import Lowered
-from edgesqueeze.emit.native.plan import Plan
-from edgesqueeze.emit.native.records import Blob, Call, Io, Layer
+from edgesqueeze.emit.native.pages import (
+    ArrayText,
+    BuildPage,
+    ExamplePage,
+    Head,
+    HeaderPage,
+    Page,
+    Parameters,
+    Place,
+    Port,
+    SourcePage,
+    WeightsPage,
+)
+from edgesqueeze.emit.native.program import Program
+from edgesqueeze.emit.native.records import Io, Layer
 from edgesqueeze.emit.tflm_values import float_literal, generator
-from edgesqueeze.graph import Tensor, TfliteModel
+from edgesqueeze.graph import Tensor
 
 KERNEL_FOLDER = "kernels"
-LONGEST_NAME = 60
+INCLUDE_FOLDERS = (".", KERNEL_FOLDER)
+STRUCT_HEADERS: Mapping[str, str] = {"es_general_channel": "es_general.h"}
+"""Struct types of constant data -> the header that has them."""
 
 
-@dataclass(frozen=True)
-class Build:
-    """How the generated folder is compiled.
-
-    Attributes:
-        target: what it is for, in words.
-        kernel_set: whose kernels it links.
-        cross: prefix of the compiler's programs; empty: this machine's own.
-        cpu_flags: options that select the core.
-    """
-
-    target: str
-    kernel_set: str
-    cross: str
-    cpu_flags: str
+def render(program: Program) -> dict[str, str]:
+    """The files of the folder, path -> text."""
+    kernels = _kernels(program)
+    head = _head(program)
+    pages = _pages(program, [file for file in kernels if file.endswith(".c")])
+    return {file: _fill(template, head, page) for file, (template, page) in pages.items()} | kernels
 
 
-@dataclass(frozen=True)
-class Array:
-    """Constant data as the weights file prints it."""
-
-    name: str
-    type_name: str
-    count: int
-    alignment: int
-    comment: str
-    values: str
+def _kernels(program: Program) -> dict[str, str]:
+    functions = {call.function for layer in program.lowered.layers for call in layer.calls}
+    files = files_of(program.build.kernel_set, functions)
+    return {f"{KERNEL_FOLDER}/{file}": text for file, text in files.items()}
 
 
-class Constants:
-    """Names for constant data; what has equal bytes is stored once."""
-
-    def __init__(self, prefix: str) -> None:
-        self.arrays: list[Array] = []
-        self.bytes = 0
-        self._prefix = prefix
-        self._names: dict[tuple[str, str, int, bytes], str] = {}
-
-    def name_in(self, layer: Layer, blob: Blob) -> str:
-        """The array that holds some data, made if there is none yet."""
-        dtype = blob.array.dtype.name
-        key = (dtype, blob.struct, blob.alignment, blob.array.tobytes())
-        if key not in self._names:
-            taken = sum(array.name.startswith(f"{self._prefix}_{layer.index}_") for array in self.arrays)
-            name = f"{self._prefix}_{layer.index}_{taken}"
-            self._names[key] = name
-            self.bytes += blob.bytes
-            self.arrays.append(
-                Array(
-                    name=name,
-                    type_name=blob.struct or C_TYPES[dtype],
-                    count=len(blob.array),
-                    alignment=blob.alignment,
-                    comment=f"{layer.index} {layer.opcode}: {blob.what}",
-                    values=array_rows(blob.array),
-                )
-            )
-        return self._names[key]
-
-
-def render(
-    model: TfliteModel,
-    name: str,
-    build: Build,
-    lowered: Lowered,
-    plan: Plan,
-    inputs: Sequence[Io],
-    outputs: Sequence[Io],
-) -> tuple[dict[str, str], int]:
-    """The files of the folder, path -> text, and the bytes of constant data."""
-    constants = Constants(f"{name}_data")
-    functions = {call.function for layer in lowered.layers for call in layer.calls}
-    kernels = files_of(build.kernel_set, functions)
-    structs = [_struct(layer, call, constants) for layer in lowered.layers for call in layer.calls]
-    values: dict[str, Any] = {
-        "model": {"file": f"{model.name}.tflite", "sha256": model.sha256},
-        "name": name,
-        "NAME": name.upper(),
-        "guard": f"EDGESQUEEZE_{name.upper()}_{model.sha256[:8].upper()}_H",
-        "generator": generator(),
-        "target": build.target,
-        "runs_here": not build.cross,
-        "cross": build.cross,
-        "cpu_flags": build.cpu_flags,
-        "arena_bytes": plan.arena_bytes,
-        "live_bytes": plan.live_bytes,
-        "layer_count": len(lowered.layers),
-        "headers": sorted({call.header for layer in lowered.layers for call in layer.calls}),
-        "places": _places(lowered, plan),
-        "functions": _functions(name, lowered, plan, inputs, outputs, constants),
-        "constants": [struct for struct in structs if struct],
-        "inputs": [_io(io, "input", name) for io in inputs],
-        "outputs": [_io(io, "output", name) for io in outputs],
-    }
-    sources = [f"{name}.c", f"{name}_weights.c"]
-    sources += [f"{KERNEL_FOLDER}/{file}" for file in kernels if file.endswith(".c")]
-    values |= {
-        "sources": sources,
-        "include_folders": [".", KERNEL_FOLDER],
-        "include_flags": f"-I. -I{KERNEL_FOLDER}",
-        "arrays": constants.arrays,
-        "weights_bytes": constants.bytes,
-        "weight_headers": ["es_general.h"]
-        if any(array.type_name == "es_general_channel" for array in constants.arrays)
-        else [],
-    }
-    templates = {
-        f"{name}.h": "model.h.j2",
-        f"{name}.c": "model.c.j2",
-        f"{name}_weights.h": "weights.h.j2",
-        f"{name}_weights.c": "weights.c.j2",
-        "main.c": "main.c.j2",
-        "Makefile": "Makefile.j2",
-        "CMakeLists.txt": "CMakeLists.txt.j2",
-    }
-    files = {file: _render(template, values) for file, template in templates.items()}
-    return files | {f"{KERNEL_FOLDER}/{file}": text for file, text in kernels.items()}, constants.bytes
-
-
-def _struct(layer: Layer, call: Call, constants: Constants) -> dict[str, str] | None:
-    if call.parameters is None:
-        return None
+def _pages(program: Program, kernels: Sequence[str]) -> dict[str, tuple[str, Page]]:
+    """File -> its template and what that prints."""
+    name = program.name
+    inputs = tuple(_port(io, "input", name) for io in program.inputs)
+    outputs = tuple(_port(io, "output", name) for io in program.outputs)
+    weights = _weights_page(program.constants)
+    library = BuildPage(
+        cross=program.build.cross,
+        cpu_flags=program.build.cpu_flags,
+        sources=(f"{name}.c", f"{name}_weights.c", *kernels),
+        include_folders=INCLUDE_FOLDERS,
+    )
     return {
-        "name": _struct_name(layer, call),
-        "type_name": call.parameters.type_name,
-        "comment": f"{layer.index} {layer.opcode} {layer.summary}",
-        "value": initializer(call.parameters, lambda blob: constants.name_in(layer, blob)),
+        f"{name}.h": ("model.h.j2", _header_page(program, inputs, outputs)),
+        f"{name}.c": ("model.c.j2", _source_page(program)),
+        f"{name}_weights.h": ("weights.h.j2", weights),
+        f"{name}_weights.c": ("weights.c.j2", weights),
+        "main.c": ("main.c.j2", ExamplePage(inputs, outputs)),
+        "Makefile": ("Makefile.j2", library),
+        "CMakeLists.txt": ("CMakeLists.txt.j2", library),
     }
 
 
-def _struct_name(layer: Layer, call: Call) -> str:
-    position = layer.calls.index(call)
-    return f"{layer.opcode.lower()}_{layer.index}" + (f"_{position}" if position else "")
+def _head(program: Program) -> Head:
+    name, model = program.name, program.model
+    return Head(
+        name=name,
+        upper=name.upper(),
+        guard=f"EDGESQUEEZE_{name.upper()}_{model.sha256[:8].upper()}_H",
+        model_file=f"{model.name}.tflite",
+        sha256=model.sha256,
+        generator=generator(),
+        target=program.build.target,
+    )
 
 
-def _places(lowered: Lowered, plan: Plan) -> list[dict[str, Any]]:
-    graph = lowered.graph
-    places = [
-        {"name": _place(index), "offset": offset, "what": _described(graph.tensors[index])}
-        for index, offset in sorted(plan.offsets.items())
+def _header_page(program: Program, inputs: tuple[Port, ...], outputs: tuple[Port, ...]) -> HeaderPage:
+    return HeaderPage(
+        arena_bytes=program.plan.arena_bytes,
+        live_bytes=program.plan.live_bytes,
+        weights_bytes=program.constants.bytes,
+        layer_count=len(program.lowered.layers),
+        inputs=inputs,
+        outputs=outputs,
+    )
+
+
+def _source_page(program: Program) -> SourcePage:
+    layers = program.lowered.layers
+    return SourcePage(
+        headers=tuple(sorted({call.header for layer in layers for call in layer.calls})),
+        places=tuple(_places(program)),
+        parameters=tuple(_parameters(layers, program.constants)),
+        functions=functions_of(program),
+    )
+
+
+def _weights_page(constants: Constants) -> WeightsPage:
+    structs = {array.blob.struct for array in constants.arrays if array.blob.struct}
+    return WeightsPage(
+        arrays=tuple(map(_array_text, constants.arrays)),
+        weights_bytes=constants.bytes,
+        headers=tuple(sorted({STRUCT_HEADERS[struct] for struct in structs})),
+    )
+
+
+def _array_text(array: Array) -> ArrayText:
+    return ArrayText(
+        name=array.name,
+        type_name=array.type_name,
+        count=len(array.blob.array),
+        alignment=array.blob.alignment,
+        comment=array.comment,
+        values=array_rows(array.blob.array),
+    )
+
+
+def _parameters(layers: Sequence[Layer], constants: Constants) -> list[Parameters]:
+    return [
+        Parameters(
+            name=parameters_name(layer, position),
+            type_name=call.parameters.type_name,
+            comment=f"{layer.index} {layer.opcode} {layer.summary}",
+            value=initializer(call.parameters, constants.names.__getitem__),
+        )
+        for layer in layers
+        for position, call in enumerate(layer.calls)
+        if call.parameters is not None
     ]
-    places += [
-        {"name": f"SCRATCH_{index}", "offset": offset, "what": f"scratch memory of layer {index}"}
-        for index, offset in sorted(plan.scratch.items())
+
+
+def _places(program: Program) -> list[Place]:
+    plan, tensors = program.plan, program.lowered.graph.tensors
+    return [
+        *(
+            Place(place_name(index), offset, _described(tensors[index]))
+            for index, offset in sorted(plan.offsets.items())
+        ),
+        *(
+            Place(scratch_name(index), offset, f"scratch memory of layer {index}")
+            for index, offset in sorted(plan.scratch.items())
+        ),
     ]
-    return places
-
-
-def _place(tensor: int) -> str:
-    return f"TENSOR_{tensor}"
 
 
 def _described(tensor: Tensor) -> str:
@@ -178,104 +167,28 @@ def _described(tensor: Tensor) -> str:
     return f"{tensor.dtype} {list(tensor.shape)} {name}".rstrip()
 
 
-def _functions(
-    name: str,
-    lowered: Lowered,
-    plan: Plan,
-    inputs: Sequence[Io],
-    outputs: Sequence[Io],
-    constants: Constants,
-) -> list[dict[str, Any]]:
-    """The functions of the model's own file, in the header's order."""
-    graph, model = lowered.graph, f"const {name}_model *model"
-    functions = []
-    for io in inputs:
-        tensor = graph.inputs[io.index]
-        if io.converts:
-            layers = [lowered.layers[i] for i in sorted(lowered.entry) if _reads(lowered.layers[i], tensor)]
-            signature = f"void {name}_set_input{io.suffix}({model}, const {C_TYPES[io.dtype]} *values)"
-            functions.append(_function(signature, layers, plan, constants, {tensor: "values"}))
-        else:
-            signature = f"int8_t *{name}_input{io.suffix}({model})"
-            functions.append(_pointer(signature, plan, tensor))
-    middle = [
-        layer
-        for layer in lowered.layers
-        if layer.index not in lowered.entry and layer.index not in lowered.exit
-    ]
-    functions.append(_function(f"void {name}_invoke({model})", middle, plan, constants, {}))
-    for io in outputs:
-        tensor = graph.outputs[io.index]
-        if io.converts:
-            layers = [lowered.layers[i] for i in sorted(lowered.exit) if _writes(lowered.layers[i], tensor)]
-            signature = f"void {name}_get_output{io.suffix}({model}, {C_TYPES[io.dtype]} *values)"
-            functions.append(_function(signature, layers, plan, constants, {tensor: "values"}))
-        else:
-            signature = f"const int8_t *{name}_output{io.suffix}({model})"
-            functions.append(_pointer(signature, plan, tensor))
-    return functions
-
-
-def _reads(layer: Layer, tensor: int) -> bool:
-    return any(tensor in call.inputs for call in layer.calls)
-
-
-def _writes(layer: Layer, tensor: int) -> bool:
-    return any(tensor in call.outputs for call in layer.calls)
-
-
-def _function(
-    signature: str, layers: Sequence[Layer], plan: Plan, constants: Constants, outside: Mapping[int, str]
-) -> dict[str, Any]:
-    return {
-        "signature": signature,
-        "uses_arena": bool(layers),
-        "layers": [
-            {
-                "index": layer.index,
-                "comment": f"{layer.index}  {layer.opcode}  {layer.summary}  {layer.name[:LONGEST_NAME]}",
-                "calls": [_call(layer, call, plan, constants, outside) for call in layer.calls],
-            }
-            for layer in layers
-        ],
-        "value": "",
-    }
-
-
-def _pointer(signature: str, plan: Plan, tensor: int) -> dict[str, Any]:
-    # A tensor that no layer reads still needs a valid address.
-    value = f"arena + {_place(tensor)}" if tensor in plan.offsets else "arena"
-    return {"signature": signature, "uses_arena": True, "layers": [], "value": value}
-
-
-def _call(layer: Layer, call: Call, plan: Plan, constants: Constants, outside: Mapping[int, str]) -> str:
-    arguments = [f"&{_struct_name(layer, call)}"] if call.parameters else []
-    for item in (*call.inputs, *call.outputs):
-        if isinstance(item, Blob):
-            arguments.append(constants.name_in(layer, item))
-        else:
-            arguments.append(outside.get(item) or f"arena + {_place(item)}")
-    if call.scratch_bytes is not None:
-        arguments.append(f"arena + SCRATCH_{layer.index}" if layer.index in plan.scratch else "0")
-    return f"{call.function}({', '.join(arguments)})"
-
-
-def _io(io: Io, side: str, name: str) -> dict[str, Any]:
+def _port(io: Io, side: str, name: str) -> Port:
     shape = "x".join(map(str, io.shape)) or "scalar"
-    return {
-        "suffix": io.suffix,
-        "converts": io.converts,
-        "macro": f"{name}_{side}{io.suffix}".upper(),
-        "title": f"{side.capitalize()} {io.index}: {io.name[:LONGEST_NAME]}, {io.dtype} {shape}.",
-        "elements": io.elements,
-        "shape": io.shape or (1,),
-        "scale": float_literal(io.scale),
-        "zero_point": io.zero_point,
-        "c_type": C_TYPES[io.dtype],
-    }
+    return Port(
+        suffix=io.suffix,
+        converts=io.converts,
+        macro=f"{name}_{side}{io.suffix}".upper(),
+        title=f"{side.capitalize()} {io.index}: {io.name[:LONGEST_NAME]}, {io.dtype} {shape}.",
+        elements=io.elements,
+        shape=io.shape or (1,),
+        scale=float_literal(io.scale),
+        zero_point=io.zero_point,
+        c_type=C_TYPES[io.dtype],
+    )
 
 
-def _render(template: str, values: Mapping[str, Any]) -> str:
+def _fill(template: str, head: Head, page: Page) -> str:
+    values = {field.name: getattr(record, field.name) for record in (head, page) for field in fields(record)}
+    return _environment().get_template(template).render(values)
+
+
+@cache
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         undefined=jinja2.StrictUndefined,
@@ -284,4 +197,4 @@ def _render(template: str, values: Mapping[str, Any]) -> str:
         keep_trailing_newline=True,
     )
     environment.filters.update(c_comment=c_comment)
-    return environment.get_template(template).render(values)
+    return environment

@@ -1,0 +1,79 @@
+"""The constant data of all layers, each piece with a name in C; what has equal bytes is stored once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from edgesqueeze.emit.native.literals import C_TYPES
+from edgesqueeze.emit.native.records import Blob, Layer
+
+
+@dataclass(frozen=True)
+class Array:
+    """One array of constant data.
+
+    Attributes:
+        name: its name in C.
+        type_name: the C type of an element.
+        blob: its values and alignment.
+        comment: the first layer that reads it, and what it is.
+    """
+
+    name: str
+    type_name: str
+    blob: Blob
+    comment: str
+
+
+@dataclass(frozen=True)
+class Constants:
+    """All constant data of a model.
+
+    Attributes:
+        arrays: what is stored, in order.
+        names: constant data of calls -> the name of the array that holds it.
+        bytes: size of all arrays in flash.
+    """
+
+    arrays: tuple[Array, ...]
+    names: Mapping[Blob, str]
+    bytes: int
+
+
+def collect(layers: Sequence[Layer], prefix: str) -> Constants:
+    """Name the constant data of all layers.
+
+    Args:
+        layers: of the generated code, in order.
+        prefix: what the names start with; the layer's number and one among the layer's arrays follow.
+    """
+    arrays: list[Array] = []
+    names: dict[Blob, str] = {}
+    stored: dict[tuple[str, str, int, bytes], str] = {}
+    taken: Counter[int] = Counter()
+    for layer, blob in _in_order(layers):
+        dtype = blob.array.dtype.name
+        key = (dtype, blob.struct, blob.alignment, blob.array.tobytes())
+        if key not in stored:
+            stored[key] = f"{prefix}_{layer.index}_{taken[layer.index]}"
+            taken[layer.index] += 1
+            comment = f"{layer.index} {layer.opcode}: {blob.what}"
+            arrays.append(Array(stored[key], blob.struct or C_TYPES[dtype], blob, comment))
+        names[blob] = stored[key]
+    return Constants(tuple(arrays), MappingProxyType(names), sum(array.blob.bytes for array in arrays))
+
+
+def _in_order(layers: Sequence[Layer]) -> Iterator[tuple[Layer, Blob]]:
+    """Constant data with its layer: first what parameters point to, then operands that are constants."""
+    for layer in layers:
+        for call in layer.calls:
+            for blob in call.parameters.blobs if call.parameters else ():
+                yield layer, blob
+    for layer in layers:
+        for call in layer.calls:
+            for item in call.inputs:
+                if isinstance(item, Blob):
+                    yield layer, item

@@ -1,0 +1,226 @@
+"""What the templates of the generated folder print, as typed records: one a kind of file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Head:
+    """What all files say about themselves.
+
+    Attributes:
+        name: the model's name in C.
+        upper: the same in capitals, as macros start.
+        guard: what include guards start with.
+        model_file: the .tflite that it was made from.
+        sha256: hex digest of that file.
+        generator: name and version of this program.
+        target: what the code is for, in words.
+    """
+
+    name: str
+    upper: str
+    guard: str
+    model_file: str
+    sha256: str
+    generator: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output.
+
+    Attributes:
+        suffix: what the names of its functions end with; empty for the only one of its side.
+        converts: whether the generated code converts between the caller's type and int8.
+        macro: what its macros start with.
+        title: one line for a comment.
+        elements: number of values.
+        shape: as in the model; ``(1,)`` for a scalar.
+        scale: float literal.
+        zero_point: the integer that stands for zero.
+        c_type: element type of the values that the caller gives or gets.
+    """
+
+    suffix: str
+    converts: bool
+    macro: str
+    title: str
+    elements: int
+    shape: tuple[int, ...]
+    scale: str
+    zero_point: int
+    c_type: str
+
+
+@dataclass(frozen=True)
+class HeaderPage:
+    """The header that a firmware includes.
+
+    Attributes:
+        arena_bytes: size of the arena, in bytes.
+        live_bytes: the largest sum of tensors and scratch memory in use at one time, in bytes.
+        weights_bytes: size of all constant data in flash, in bytes.
+        layer_count: number of layers.
+        inputs: the model's inputs.
+        outputs: the model's outputs.
+    """
+
+    arena_bytes: int
+    live_bytes: int
+    weights_bytes: int
+    layer_count: int
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A constant that says where something lies in the arena.
+
+    Attributes:
+        name: name of the constant.
+        offset: bytes from the start of the arena.
+        what: what lies there, for a comment.
+    """
+
+    name: str
+    offset: int
+    what: str
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The constant parameters of one call.
+
+    Attributes:
+        name: name of the constant.
+        type_name: its C struct type.
+        comment: the layer that they are for.
+        value: the initializer.
+    """
+
+    name: str
+    type_name: str
+    comment: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One layer in the body of a function.
+
+    Attributes:
+        index: the layer's number.
+        comment: what it is.
+        calls: its calls in C.
+    """
+
+    index: int
+    comment: str
+    calls: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function of the model's own file.
+
+    Attributes:
+        signature: return type, name and parameters.
+        steps: the layers that it runs.
+        uses_arena: whether its body names the arena.
+        value: what it returns; empty for nothing.
+    """
+
+    signature: str
+    steps: tuple[Step, ...] = ()
+    uses_arena: bool = True
+    value: str = ""
+
+
+@dataclass(frozen=True)
+class SourcePage:
+    """The model's own C file.
+
+    Attributes:
+        headers: the kernels' headers that it includes.
+        places: where tensors and scratch memory lie.
+        parameters: constant parameters of all calls.
+        functions: functions in the order in which the header declares them.
+    """
+
+    headers: tuple[str, ...]
+    places: tuple[Place, ...]
+    parameters: tuple[Parameters, ...]
+    functions: tuple[Function, ...]
+
+
+@dataclass(frozen=True)
+class ArrayText:
+    """Constant data.
+
+    Attributes:
+        name: name of the array.
+        type_name: C type of an element.
+        count: number of elements.
+        alignment: what its address is a multiple of, in bytes.
+        comment: what it is.
+        values: its elements as lines.
+    """
+
+    name: str
+    type_name: str
+    count: int
+    alignment: int
+    comment: str
+    values: str
+
+
+@dataclass(frozen=True)
+class WeightsPage:
+    """The header and the source of the constant data.
+
+    Attributes:
+        arrays: all constant data.
+        weights_bytes: size of all arrays in flash, in bytes.
+        headers: headers that the arrays' types come from.
+    """
+
+    arrays: tuple[ArrayText, ...]
+    weights_bytes: int
+    headers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ExamplePage:
+    """``main.c``, which runs the model once.
+
+    Attributes:
+        inputs: the model's inputs.
+        outputs: the model's outputs.
+    """
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+
+@dataclass(frozen=True)
+class BuildPage:
+    """The Makefile and the CMakeLists.txt.
+
+    Attributes:
+        cross: prefix of the compiler's programs; empty: this machine's own.
+        cpu_flags: options that select the core.
+        sources: the C files of the library.
+        include_folders: where its headers are.
+    """
+
+    cross: str
+    cpu_flags: str
+    sources: tuple[str, ...]
+    include_folders: tuple[str, ...]
+
+
+Page = HeaderPage | SourcePage | WeightsPage | ExamplePage | BuildPage
