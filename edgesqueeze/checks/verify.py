@@ -105,7 +105,7 @@ def verify(
         sha256=model.sha256,
         data="random" if data is None else "given",
         samples=len(samples),
-        ok=parity.ok and not errors_in(findings),
+        ok=parity.ok and not errors_in(trouble),
         parity=parity,
         fidelity=_fidelity(model, original, outputs, used),
         findings=(_no_data(model),) if data is None else trouble,
