@@ -46,7 +46,7 @@ NATURAL_TOPS = (6.0, 1.0)
 # ReLU, GELU, swish, mish, hard swish, ELU and SELU.
 NATURAL_BOTTOMS = (0.0, -0.17, -0.2785, -0.3088, -0.375, -1.0, -1.7581)
 ENOUGH_FOR_AN_ERROR = 20
-"""With fewer samples, a class that is chosen too often is worth a warning: a few samples make the difference."""
+"""With fewer samples, a class that is chosen too often is worth a warning only: a few make the difference."""
 
 
 def find_trouble(
