@@ -31,7 +31,7 @@ def print_report(report: Report, out: Path | None) -> None:
     screen.print(rows)
     screen.print(_weights(report))
     print_findings(screen, shown_findings(report.findings))
-    screen.print(_verdict(report), soft_wrap=True)
+    screen.print(_verdict(report))
     if out is not None:
         screen.print(f"written to {out}: {', '.join(report.files)}")
 
@@ -155,8 +155,6 @@ def shown_findings(findings: Iterable[Finding], where: str = "report.json") -> I
 
 def _verdict(report: Report) -> str:
     if not report.ok:
-        from rich.markup import escape
-
         from edgesqueeze.report.report import problems_of
 
         return f"[red]not ok[/]: {escape('; '.join(problems_of(report)))}"

@@ -120,7 +120,7 @@ def print_verification(result: Verification) -> None:
     for output in result.fidelity.outputs if result.fidelity else ():
         screen.print(escape(_fidelity_line(output, result)))
     print_findings(screen, shown_findings(result.findings, "--json"))
-    screen.print(escape(_verdict(result)), style="green" if result.ok else "red", soft_wrap=True)
+    screen.print(f"[{'green' if result.ok else 'red'}]{escape(_verdict(result))}")
 
 
 def _verdict(result: Verification) -> str:
