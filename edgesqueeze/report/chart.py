@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from edgesqueeze.base.output import write_files
 from edgesqueeze.base.plain import plain
 from edgesqueeze.base.records import Range
+from edgesqueeze.base.templates import rendered
 from edgesqueeze.base.versions import own_version
 from edgesqueeze.errors import OutputError
 from edgesqueeze.latency.prediction import PredictedLayer, Prediction
@@ -78,8 +79,6 @@ def write_chart(result: Emulation | Prediction, path: Path) -> None:
 
 def chart(result: Emulation | Prediction) -> str:
     """The chart as SVG: one bar a layer in the order in which they run, with bounds."""
-    import jinja2
-
     layers = _shortened(_layers(result))
     # What is summed up would squeeze the others: its bar ends with the axis, its figures are true.
     longest = max((layer.ms.estimate for layer in layers if layer.group != _REST), default=0.0) or 1.0
@@ -87,26 +86,24 @@ def chart(result: Emulation | Prediction) -> str:
     end = step * math.ceil(longest / step - 1e-9)
     scale = (WIDTH - LEFT - RIGHT) / end
     bottom = TOP + ROW * len(layers)
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True
-    )
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        width=WIDTH,
-        height=bottom + 64,
-        left=LEFT,
-        top=TOP,
-        bottom=bottom,
-        value_x=WIDTH - 80,
-        title=_title(result),
-        subtitle=_subtitle(result),
-        legend=_legend(layers),
-        ticks=[
+    values = {
+        "width": WIDTH,
+        "height": bottom + 64,
+        "left": LEFT,
+        "top": TOP,
+        "bottom": bottom,
+        "value_x": WIDTH - 80,
+        "title": _title(result),
+        "subtitle": _subtitle(result),
+        "legend": _legend(layers),
+        "ticks": [
             {"x": round(LEFT + step * number * scale, 1), "text": f"{step * number:,.10g} ms"}
             for number in range(round(end / step) + 1)
         ],
-        bars=[_bar(layer, TOP + ROW * number, scale, end) for number, layer in enumerate(layers)],
-        footer=f"EdgeSqueeze {own_version()}. Lines in the bars: bounds, as far as they fit.",
-    )
+        "bars": [_bar(layer, TOP + ROW * number, scale, end) for number, layer in enumerate(layers)],
+        "footer": f"EdgeSqueeze {own_version()}. Lines in the bars: bounds, as far as they fit.",
+    }
+    return rendered(TEMPLATE, values, xml=True)
 
 
 def _layers(result: Emulation | Prediction) -> list[_Layer]:

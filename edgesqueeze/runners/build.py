@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import jinja2
 import numpy as np
 
+from edgesqueeze.base.templates import rendered
 from edgesqueeze.emit.native.literals import C_TYPES
 from edgesqueeze.emit.native.records import NativeSource
 from edgesqueeze.errors import RequirementError
@@ -178,19 +178,12 @@ def _first_error(text: str) -> str:
 
 
 def _harness(source: NativeSource) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FIRMWARE),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    return environment.get_template("harness.c.j2").render(
-        name=source.name,
-        macro=source.name.upper(),
-        inputs=source.inputs,
-        outputs=source.outputs,
-        ctypes=C_TYPES,
-        sizes={dtype: np.dtype(dtype).itemsize for dtype in C_TYPES},
-    )
+    values = {
+        "name": source.name,
+        "macro": source.name.upper(),
+        "inputs": source.inputs,
+        "outputs": source.outputs,
+        "ctypes": C_TYPES,
+        "sizes": {dtype: np.dtype(dtype).itemsize for dtype in C_TYPES},
+    }
+    return rendered(FIRMWARE / "harness.c.j2", values)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
-
+from edgesqueeze.base.templates import rendered
 from edgesqueeze.emit.native.records import NativeSource
 from edgesqueeze.errors import RequirementError
 from edgesqueeze.runners import build, toolchain
@@ -90,20 +89,14 @@ def _check_memory(source: NativeSource, machine: Machine) -> None:
 
 
 def _linker_script(sources: build.Sources, name: str, machine: Machine) -> str:
-    template = jinja2.Template(
-        (build.FIRMWARE / "link.ld.j2").read_text(encoding="utf-8"),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
-    script: str = template.render(
-        machine=machine,
-        harness=[
-            build.object_name(path) for path in sources.compiled if path.startswith(f"{build.HARNESS}/")
-        ],
-        weights=build.object_name(f"{name}_weights.c"),
-        stack_bytes=STACK_BYTES,
-    )
-    return script
+    harness = [path for path in sources.compiled if path.startswith(f"{build.HARNESS}/")]
+    values = {
+        "machine": machine,
+        "harness": [build.object_name(path) for path in harness],
+        "weights": build.object_name(f"{name}_weights.c"),
+        "stack_bytes": STACK_BYTES,
+    }
+    return rendered(build.FIRMWARE / "link.ld.j2", values)
 
 
 def describe_flags(flags: Sequence[str]) -> str:

@@ -1,0 +1,42 @@
+"""Text files from templates: one way to set jinja2 up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import jinja2
+
+NO_FILTERS: Mapping[str, Callable[..., str]] = MappingProxyType({})
+
+
+def rendered(
+    template: Path,
+    values: Mapping[str, Any],
+    *,
+    filters: Mapping[str, Callable[..., str]] = NO_FILTERS,
+    xml: bool = False,
+) -> str:
+    """The text of a template. A line that holds only a block's tag leaves nothing behind.
+
+    Args:
+        template: its file; what it includes is looked for in the same folder.
+        values: what it may name.
+        filters: functions for its expressions, by name.
+        xml: whether the values are text that XML must not take for markup.
+
+    Raises:
+        jinja2.TemplateError: the template names something that is not among the values, or is malformed.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(template.parent),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=xml,
+    )
+    environment.filters.update(filters)
+    return environment.get_template(template.name).render(values)
