@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -30,8 +31,17 @@ def rendered(
     Raises:
         jinja2.TemplateError: the template names something that is not among the values, or is malformed.
     """
+    environment = _environment(template.parent, tuple(filters.items()), xml)
+    return environment.get_template(template.name).render(values)
+
+
+@cache
+def _environment(
+    folder: Path, filters: tuple[tuple[str, Callable[..., str]], ...], xml: bool
+) -> jinja2.Environment:
+    """Kept, because it keeps the templates that it has compiled."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(template.parent),
+        loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -39,4 +49,4 @@ def rendered(
         autoescape=xml,
     )
     environment.filters.update(filters)
-    return environment.get_template(template.name).render(values)
+    return environment

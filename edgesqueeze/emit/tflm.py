@@ -15,9 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import jinja2
-
 from edgesqueeze.base.given import expect
+from edgesqueeze.base.templates import rendered
 from edgesqueeze.emit.arena import Arena
 from edgesqueeze.emit.names import c_name, check_c_name, module_name
 from edgesqueeze.emit.tflm_values import (
@@ -32,6 +31,7 @@ from edgesqueeze.emit.tflm_values import (
 from edgesqueeze.graph import TfliteModel, as_model
 
 WIDTH = 80
+TEMPLATES = Path(__file__).with_name("templates")
 
 
 @dataclass(frozen=True)
@@ -145,19 +145,8 @@ def _parameters(tensors: tuple[IoTensor, ...], namespace: str) -> str:
 
 
 def _render(template: str, values: Mapping[str, Any]) -> str:
-    return _environment().get_template(template).render(values)
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(comment=_comment, comment_text=comment_text, c_string=c_string)
-    return environment
+    filters = {"comment": _comment, "comment_text": comment_text, "c_string": c_string}
+    return rendered(TEMPLATES / template, values, filters=filters)
 
 
 def _comment(text: str) -> str:

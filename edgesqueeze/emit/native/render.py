@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from functools import cache
 from pathlib import Path
 
-import jinja2
-
+from edgesqueeze.base.templates import rendered
 from edgesqueeze.emit.native.constants import Array, Constants
 from edgesqueeze.emit.native.functions import (
     LONGEST_NAME,
@@ -37,6 +35,7 @@ from edgesqueeze.emit.native.records import Io, Layer
 from edgesqueeze.emit.tflm_values import float_literal, generator
 from edgesqueeze.graph import Tensor
 
+TEMPLATES = Path(__file__).with_name("templates")
 KERNEL_FOLDER = "kernels"
 INCLUDE_FOLDERS = (".", KERNEL_FOLDER)
 STRUCT_HEADERS: Mapping[str, str] = {"es_general_channel": "es_general.h"}
@@ -184,17 +183,4 @@ def _port(io: Io, side: str, name: str) -> Port:
 
 def _fill(template: str, head: Head, page: Page) -> str:
     values = {field.name: getattr(record, field.name) for record in (head, page) for field in fields(record)}
-    return _environment().get_template(template).render(values)
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(c_comment=c_comment)
-    return environment
+    return rendered(TEMPLATES / template, values, filters={"c_comment": c_comment})
