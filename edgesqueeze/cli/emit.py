@@ -31,10 +31,10 @@ class NativeEmission(Record):
     """What is particular to native C.
 
     Attributes:
-        kernel_set: `reference` (portable C), `dsp` or `mve`.
-        kernels: the functions that the layers call.
-        portable: those of them that the kernel set lacks, so that portable C stands in.
-        weights_bytes: constant data of the layers in flash.
+        kernel_set: the set of kernels: ``reference`` (portable C), ``dsp`` or ``mve``.
+        kernels: names of the C functions that the layers call.
+        portable: those of ``kernels`` that the kernel set lacks, so that portable C stands in.
+        weights_bytes: bytes of flash that the layers' constant data take.
     """
 
     kernel_set: Literal["reference", "dsp", "mve"]
@@ -47,16 +47,16 @@ class Emission(Record):
     """What ``emit`` wrote.
 
     Attributes:
-        schema_version: of this record as JSON.
-        model: path of the .tflite.
-        target: name of the profile.
-        format: ``tflm``: C++ for TensorFlow Lite Micro. ``c``: C without a runtime.
+        schema_version: version of the form of this document; it rises when a field changes its meaning.
+        model: path of the .tflite that was read.
+        target: name of the target's profile.
+        format: ``tflm``: C++ for TensorFlow Lite Micro; ``c``: C without a runtime.
         name: the model's name in C.
-        files: paths of what was written.
-        arena_bytes: the memory that the firmware must give for tensors.
-        arena: how ``arena_bytes`` was found; null for native C, which plans it exactly.
+        files: paths of the files that were written.
+        arena_bytes: bytes of RAM that the firmware must give for tensors.
+        arena: how ``arena_bytes`` was found; None for native C, which plans it exactly.
         operators: the methods of TFLM's resolver that the firmware links; empty for native C.
-        native: what is particular to native C; null for TFLM.
+        native: what is particular to native C; None for TFLM.
     """
 
     schema_version: Literal[1] = 1

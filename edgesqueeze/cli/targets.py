@@ -19,11 +19,12 @@ from edgesqueeze.target.records import Cpu, Target
 
 
 class TargetList(Record):
-    """All profiles.
+    """All profiles that were found.
 
     Attributes:
-        schema_version: of this record as JSON.
-        targets: the profiles, in the order of the table.
+        schema_version: version of the form of this document; it rises when a field changes its meaning.
+        targets: the profiles, in the order of the table: microcontrollers, then Linux, then Android, each by
+            name.
     """
 
     schema_version: Literal[1] = 1
@@ -31,11 +32,11 @@ class TargetList(Record):
 
 
 class TargetDocument(Record):
-    """One profile.
+    """One profile, with its sources.
 
     Attributes:
-        schema_version: of this record as JSON.
-        target: the profile.
+        schema_version: version of the form of this document; it rises when a field changes its meaning.
+        target: the profile that was asked for.
     """
 
     schema_version: Literal[1] = 1

@@ -9,13 +9,14 @@ class Arena(Record):
     """An arena size and what it is made of, in bytes.
 
     Attributes:
-        bytes: what to reserve; a multiple of 16, and the sum of the next three.
-        measured_bytes: the smallest arena in which an inference succeeded on the host.
-        scratch_bytes: what CMSIS-NN's kernels add on the core.
-        margin_bytes: for safety.
+        bytes: bytes to reserve; a multiple of 16, and the sum of the next three.
+        measured_bytes: bytes of the smallest arena in which an inference succeeded on the host.
+        scratch_bytes: bytes that CMSIS-NN's kernels add on the core.
+        margin_bytes: bytes that are added for safety.
         measured_on: the interpreter and the host of the measurement.
         method: how the figure came about, for a person.
-        core: name of the core that it was found for, as in target profiles; null: enough for any Cortex-M.
+        core: name of the core that the size was found for, as in target profiles; None: enough for any
+            Cortex-M.
     """
 
     bytes: int

@@ -29,18 +29,18 @@ class WeightStats(Record):
 
     Attributes:
         name: the tensor's name.
-        shape: its shape.
-        dtype: element type as stored.
-        bytes: what it takes in the file, without quantization metadata.
-        elements: how many elements there are.
-        sparsity: share of elements that stand for zero.
-        distinct_values: different stored values in the whole tensor.
-        distinct_values_per_channel_max: the largest number of different stored values in one output
-            channel; for a tensor without channels, as ``distinct_values``.
+        shape: the tensor's shape.
+        dtype: element type as stored, a NumPy name.
+        bytes: bytes that the tensor takes in the file, without quantization metadata.
+        elements: number of elements.
+        sparsity: share of the elements that stand for zero, 0 to 1.
+        distinct_values: number of different stored values in the whole tensor.
+        distinct_values_per_channel_max: largest number of different stored values in one output channel; for
+            a tensor without channels, as ``distinct_values``.
         role: ``weights``, ``bias`` or ``constant``.
-        subgraph: position of the graph that uses it.
-        operator: index of the first operator that uses it, in that graph.
-        kind: that operator's kind.
+        subgraph: position of the graph that uses the tensor, from 0.
+        operator: position of the first operator that uses the tensor, in that graph, from 0.
+        kind: name of that operator, as in the TFLite schema.
     """
 
     name: str
@@ -61,10 +61,12 @@ class Sizes(Record):
     """Bytes of a .tflite.
 
     Attributes:
-        tflite_bytes: the file.
-        tflite_deflate_bytes: the file after DEFLATE (zlib, level 9): what a download takes, about.
-        weights_bytes: the constants that ``weight_stats`` lists; one that several tensors share counts once.
-        metadata_bytes: scales, zero points and ranges.
+        tflite_bytes: size of the file, in bytes.
+        tflite_deflate_bytes: size of the file after DEFLATE (zlib, level 9), in bytes: what a download takes,
+            about.
+        weights_bytes: bytes of the constants that ``weight_stats`` lists; one that several tensors share
+            counts once.
+        metadata_bytes: bytes of scales, zero points and ranges.
     """
 
     tflite_bytes: int
