@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgesqueeze.emit.native.channels import accumulator_range, fold, pack, rebuild_multiplier
+from edgesqueeze.emit.native.channels import Channels, accumulator_range, fold, pack, rebuild_multiplier
 from edgesqueeze.emit.native.numerics import multiply_by_quantized_multiplier, quantize_multiplier
 
 
@@ -127,3 +127,121 @@ def test_ties_are_rounded_away_from_zero_after_the_first_step():
     got = fast_requantize(accumulators, 1 << 30, 3, 0)
     np.testing.assert_array_equal(got, tflite_requantize(accumulators, 2.0**-4, 0))
     assert fast_requantize(-1, 1 << 30, 1, 0) == tflite_requantize(-1, 0.25, 0)
+
+
+def test_range_of_the_accumulator_is_exact():
+    low, high = accumulator_range(np.int8([[3, -2, 0], [0, 0, 0], [-127, 127, 1]]), np.int64([5, -7, 0]))
+    assert low.tolist() == [5 - 3 * 128 - 2 * 127, -7, -127 * 127 - 128 * 128]
+    assert high.tolist() == [5 + 3 * 127 + 2 * 128, -7, 127 * 128 + 128 * 127]
+
+
+def packed_by_hand(multiplier, shift, bias=(10, -20), constant=(False, False), **changes):
+    """Two channels of given parameters; the scales do not lead to the multipliers unless they are given."""
+    count = len(bias)
+    channels = Channels(
+        **{
+            "weights": np.zeros((count, 2), np.int8),
+            "bias": np.int64(bias),
+            "multiplier": np.int64(multiplier),
+            "shift": np.int64(shift),
+            "constant": np.array(constant),
+            "value": np.int64([3] * count),
+            "scales": np.float32([0.5] * count),
+            "input_scale": 0.5,
+            "output_scale": 0.5,
+            "output_zero_point": 1,
+            **changes,
+        }
+    )
+    return pack(channels)
+
+
+def test_the_wide_form_holds_bias_multiplier_and_shift():
+    packed = packed_by_hand([(1 << 30) + 5, (1 << 30) + 9], [-3, -4])
+    assert packed.members["format"] == "ES_CHANNELS_WIDE"
+    assert unpacked(packed, 2) == [(10, (1 << 30) + 5, 3), (-20, (1 << 30) + 9, 4)]
+    assert (packed.members["ratio_high"], packed.members["ratio_low"]) == (0, 0)
+    assert packed.members["base_shift"] == 0
+    assert packed.members["output_zero_point"] == 1
+
+
+def test_the_shared_form_holds_one_multiplier():
+    packed = packed_by_hand([(1 << 30) + 5] * 2, [-3, -3])
+    assert packed.members["format"] == "ES_CHANNELS_SHARED"
+    assert unpacked(packed, 2) == [(10, (1 << 30) + 5, 3), (-20, (1 << 30) + 5, 3)]
+    assert packed.members["ratio_low"] == 0
+
+
+@pytest.mark.parametrize("moving", [0, 1])
+def test_constant_channels_get_a_bias_that_gives_their_value(moving):
+    """Whatever the form: with shared, narrow and wide parameters, and where no channel moves at all."""
+    for multiplier, shift in (
+        ([(1 << 30) + 5] * 3, [-3] * 3),
+        ([(1 << 30) + 5, (1 << 30) + 5, (1 << 30) + 9], [-3, -3, -4]),
+        ([1 << 30] * 3, [-1, -1, -2]),
+    ):
+        constant = (True, not moving, False)
+        values = {"value": np.int64([-128, 127, 0]), "bias": (0, 7, 10), "scales": np.float32([0.5] * 3)}
+        packed = packed_by_hand(multiplier, shift, constant=constant, **values)
+        rows = unpacked(packed, 3)
+        for index in np.flatnonzero(constant):
+            bias, own_multiplier, own_shift = rows[index]
+            assert fast_requantize(bias, own_multiplier, own_shift, 1) == values["value"][index]
+        assert rows[2] == (10, multiplier[2], -shift[2])
+    packed = packed_by_hand([1 << 30, 3], [-1, -9], constant=(True, True))
+    assert packed.members["format"] == "ES_CHANNELS_SHARED"
+    assert packed.members["ratio_high"] == 1 << 30
+    assert packed.members["base_shift"] == 1
+    for bias, multiplier, shift in unpacked(packed, 2):
+        assert fast_requantize(bias, multiplier, shift, 1) == 3
+
+
+def test_shifts_of_the_narrow_form_may_be_seven_apart():
+    for apart, form in ((7, "ES_CHANNELS_NARROW"), (8, "ES_CHANNELS_WIDE")):
+        packed = packed_by_hand([1 << 30] * 2, [-1, -1 - apart])
+        assert packed.members["format"] == form
+        assert unpacked(packed, 2) == [(10, 1 << 30, 1), (-20, 1 << 30, 1 + apart)]
+
+
+@pytest.mark.parametrize(("bias", "fits"), [((1 << 21) - 1, True), (1 << 21, False), (-(1 << 21), True)])
+def test_biases_of_the_narrow_form_have_22_bits(bias, fits):
+    packed = packed_by_hand([1 << 30] * 2, [-1, -2], bias=(bias, 0))
+    assert (packed.members["format"] == "ES_CHANNELS_NARROW") == fits
+    assert unpacked(packed, 2)[0] == (bias, 1 << 30, 1)
+
+
+@pytest.mark.parametrize(
+    ("shift", "bias", "fast"),
+    [
+        (-1, 0, True),
+        (0, 0, False),
+        (-22, 0, True),
+        (-23, 0, False),
+        (-1, (1 << 30) - 1, True),
+        (-1, 1 << 30, False),
+        (-1, 1 - (1 << 30), True),
+        (-1, -(1 << 30), False),
+    ],
+)
+def test_what_the_fast_kernels_can_do(shift, bias, fast):
+    values = {
+        "weights": np.zeros((2, 2), np.int8),
+        "multiplier": np.int64([1 << 30] * 2),
+        "value": np.int64([0, 0]),
+        "scales": np.float32([0.5]),
+        "input_scale": 0.5,
+        "output_scale": 0.5,
+        "output_zero_point": 0,
+        "shift": np.int64([shift, -3]),
+        "bias": np.int64([bias, 0]),
+    }
+    assert Channels(**values, constant=np.array([False, False])).fast is fast
+    # A channel that never changes has no arithmetic.
+    assert Channels(**values, constant=np.array([True, False])).fast
+
+
+def test_a_missing_bias_is_zero_and_the_input_zero_point_is_folded_in():
+    weights, _, values = layer(3)
+    folded = fold(weights, None, **values)
+    expected = -values["input_zero_point"] * weights.astype(int).sum(axis=1)
+    assert folded.bias.tolist() == expected.tolist()

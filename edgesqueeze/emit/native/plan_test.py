@@ -1,13 +1,15 @@
 """Memory plans: nothing that is still needed is overwritten, and little is wasted."""
 
 from itertools import combinations
+from types import SimpleNamespace
 
 import pytest
 
 from edgesqueeze.emit.native.kernels import ALIGNMENT
-from edgesqueeze.emit.native.lower.graph import lower
+from edgesqueeze.emit.native.lower.graph import Lowered, lower
 from edgesqueeze.emit.native.place import EXACT, Buffer, best_offsets, together_in_use
 from edgesqueeze.emit.native.plan import Plan, plan
+from edgesqueeze.emit.native.records import Call, Layer, Placement
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from runtime_tests.support.random_layers import random_convolutions
@@ -71,6 +73,117 @@ def test_parts_of_a_concatenation_lie_in_the_whole():
     result = plan(lower(parse_tflite(graph.build([graph.softmax(whole)])), "dsp"), "dsp")
     assert result.offsets[parts[0]] == result.offsets[whole]
     assert result.offsets[parts[1]] == result.offsets[whole] + 8
+
+
+def call(inputs, outputs, **more):
+    return Call("es_some_s8", "es_some.h", None, tuple(inputs), tuple(outputs), **more)
+
+
+def planned(sizes, layers, inputs, outputs, *, floats=(), placements=(), entry=(), leaving=()):
+    """The plan of a graph made up for a test: tensors of so many bytes, and the calls of each layer."""
+    tensors = [
+        SimpleNamespace(elements=size, dtype="float32" if index in floats else "int8")
+        for index, size in enumerate(sizes)
+    ]
+    graph = SimpleNamespace(tensors=tensors, inputs=tuple(inputs), outputs=tuple(outputs))
+    made = tuple(Layer(index, "SOME", "", "", 0, tuple(calls)) for index, calls in enumerate(layers))
+    parts = tuple(Placement(*part) for part in placements)
+    return plan(Lowered(graph, made, parts, frozenset(entry), frozenset(leaving)), "reference")
+
+
+def test_scratch_memory_is_the_most_that_a_call_of_the_layer_takes():
+    first = [call([0], [1], scratch_bytes=40), call([1], [1], scratch_bytes=100), call([1], [1])]
+    result = planned([64, 64, 64], [first, [call([1], [2])]], [0], [2])
+    assert set(result.scratch) == {0}
+    assert result.in_use == (64 + 64 + 100, 64 + 64)
+    assert result.live_bytes == 64 + 64 + 100
+    assert result.arena_bytes == 240
+
+
+def test_an_input_that_no_layer_reads_is_there_before_the_first_and_not_after():
+    result = planned([256, 64, 256], [[call([1], [2])]], [0, 1], [2])
+    assert result.live_bytes == 256 + 64
+    assert result.arena_bytes == 256 + 64
+    assert result.offsets[2] == result.offsets[0]
+    assert result.in_use == (256 + 64,)
+
+
+def test_inputs_lie_beside_each_other_however_late_they_are_read():
+    result = planned([64, 64, 64, 64], [[call([0], [2])], [call([1, 2], [3])]], [0, 1], [3])
+    assert result.arena_bytes == 192
+    assert len({result.offsets[index] for index in (0, 1, 2)}) == 3
+
+
+def test_outputs_stay_until_the_caller_reads_them():
+    result = planned([64, 64, 64, 64], [[call([0], [1])], [call([0], [2])], [call([2], [3])]], [0], [1, 3])
+    assert result.offsets[1] not in (result.offsets[2], result.offsets[3])
+    assert result.live_bytes == 192
+
+
+def test_memory_of_the_callers_own_takes_no_room():
+    """Float values at the border are the caller's; what is made of inputs waits for the first real layer."""
+    layers = [[call([0], [1])], [call([2], [3])], [call([1, 3], [4])], [call([4], [5])]]
+    result = planned([8, 64, 8, 64, 64, 8], layers, [0, 2], [5], floats={0, 2, 5}, entry={0, 1}, leaving={3})
+    assert set(result.offsets) == {1, 3, 4}
+    assert result.live_bytes == 192
+    assert result.in_use == (128, 128, 192, 64)
+
+
+def in_place(**more):
+    return planned([64, 64, 8], [[call([0], [1], **more)], [call([1], [2])]], [0], [2])
+
+
+def test_an_output_lies_over_an_input_as_far_as_the_kernel_allows():
+    assert in_place().arena_bytes == 128
+    result = in_place(overlap={0: 0})
+    assert (result.offsets[0], result.offsets[1]) == (0, 0)
+    assert result.arena_bytes == 80
+    # What lies over each other is counted once, where one buffer is within the other too.
+    assert result.in_use == (64, 72)
+    assert in_place(in_place=(0,)).arena_bytes == 80
+    behind = in_place(overlap={0: 16})
+    assert behind.offsets[0] - behind.offsets[1] == 16
+    assert behind.in_use[0] == behind.arena_bytes == 80
+
+
+def test_a_small_output_within_a_large_input_is_counted_once():
+    result = planned([64, 8], [[call([0], [1], overlap={0: 0})]], [0], [1])
+    assert result.in_use == (64,)
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        # The other operand is the same tensor, or a part of it.
+        [call([0, 0], [2], overlap={0: 0})],
+        [call([0, 1], [2], overlap={0: 0})],
+        # A later call reads it again, or writes something else.
+        [call([0], [2], overlap={0: 0}), call([0, 2], [2])],
+        [call([0], [2], overlap={0: 0}), call([2], [3])],
+        [call([0], [2, 3], overlap={0: 0})],
+    ],
+)
+def test_an_input_that_is_read_in_other_ways_too_is_not_overwritten(calls):
+    result = planned([64, 32, 64, 8], [calls], [0], [2, 3], placements=[(1, 0, 32)])
+    assert abs(result.offsets[2] - result.offsets[0]) >= 64
+    assert result.offsets[1] == result.offsets[0] + 32
+
+
+def test_another_operand_does_not_keep_an_input_from_being_overwritten():
+    result = planned([64, 64, 64], [[call([0, 1], [2], overlap={0: 0})]], [0, 1], [2])
+    assert result.offsets[2] == result.offsets[0] != result.offsets[1]
+
+
+def test_an_input_that_is_needed_later_is_not_overwritten():
+    layers = [[call([0], [1], overlap={0: 0})], [call([0, 1], [2])]]
+    result = planned([64, 64, 64], layers, [0], [2])
+    assert result.offsets[0] != result.offsets[1]
+
+
+def test_parts_of_parts_add_up():
+    result = planned([64, 32, 8], [[call([2], [0])]], [2], [0], placements=[(1, 0, 16), (2, 1, 8)])
+    assert result.offsets[1] == result.offsets[0] + 16
+    assert result.offsets[2] == result.offsets[0] + 24
 
 
 def overlapping(buffers, overlaps, offsets):
