@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -56,6 +58,68 @@ def test_tiles_that_are_not_full_cost_as_much(tile, macs):
     assert counts_of(work, tile).macs == macs
 
 
+def test_what_costs_are_multiplied_with():
+    (work,) = works(lambda g, x: g.conv2d(x, 6, 1), shape=(1, 8, 8, 4))
+    assert counts_of(work) == (64 * 4 * 6, 64 * 4, 64, 64 * 6, work.weight_bytes, 1)
+    (plain,) = works(lambda g, x: g.add(x, x))
+    # Tiles are of products with weights only.
+    tile = OperatorCost(tile_rows=7, tile_columns=(8,), tile_depth=8)
+    assert counts_of(plain, tile)[:4] == (256, 256, 256, 256)
+
+
+@pytest.mark.parametrize(("height", "rows"), [(1, 1), (2, 4), (3, 4), (5, 8)])
+def test_a_single_row_needs_no_tile(height, rows):
+    (work,) = works(lambda g, x: g.conv2d(x, 6, 1), shape=(1, height, 1, 4))
+    assert counts_of(work, OperatorCost(tile_rows=4)).macs == rows * 4 * 6
+
+
+def test_depthwise_convolutions_have_tiles_of_columns_only():
+    (work,) = works(lambda g, x: g.depthwise_conv2d(x))
+    tile = OperatorCost(tile_rows=7, tile_columns=(8,), tile_depth=8)
+    assert counts_of(work, tile).macs == work.rows * work.depth * 8
+
+
+def test_every_figure_counts_by_its_own_amount():
+    (work,) = works(lambda g, x: g.conv2d(x, 6))
+    cost = OperatorCost(mac_ps=2, patch_ps=3, row_ps=5, output_ps=7, weight_ps=11, call_ns=13)
+    (time,) = operator_times([work], latency(conv=cost))
+    patches, rows, outputs = 64 * 36, 64, 64 * 6
+    expected = 2 * work.macs + 3 * patches + 5 * rows + 7 * outputs + 11 * work.weight_bytes + 13_000
+    assert time.ms == pytest.approx(expected / 1e9)
+
+
+@pytest.mark.parametrize(
+    ("key", "stands_in"),
+    [("conv_1x1", "conv"), ("conv", "conv_1x1"), ("gemv", "conv_1x1"), ("gemv", "conv"), ("conv", "other")],
+)
+def test_what_stands_in_for_costs_that_are_missing(key, stands_in):
+    builds = {
+        "conv": works(lambda g, x: g.conv2d(x, 6)),
+        "conv_1x1": works(lambda g, x: g.conv2d(x, 6, 1)),
+        "gemv": works(lambda g, x: g.fully_connected(x, 2), shape=(1, 4)),
+    }
+    (work,) = builds[key]
+    (time,) = operator_times([work], latency(**{stands_in: OperatorCost(call_ns=3)}))
+    assert time == (pytest.approx(3e-6), False)
+    (none,) = operator_times([work], latency(depthwise=OperatorCost(call_ns=3)))
+    assert none == (0.0, False)
+
+
+def test_a_kind_stands_for_operators_without_costs_of_their_own():
+    (pool,) = works(lambda g, x: g.max_pool(x, 2))
+    assert (pool.kind, pool.opcode, pool.macs) == ("pool", "MAX_POOL_2D", 0)
+    (time,) = operator_times([pool], latency(pool=OperatorCost(call_ns=3), other=OperatorCost(call_ns=5)))
+    assert time == (pytest.approx(3e-6), True)
+
+
+def test_of_other_operators_only_those_with_their_own_costs_are_known():
+    (work,) = works(lambda g, x: g.unary("EXP", x), dtype="float32")
+    if work.kind != "other":
+        work = dataclasses.replace(work, kind="other")
+    (time,) = operator_times([work], latency(other=OperatorCost(call_ns=5)))
+    assert time == (pytest.approx(5e-6), False)
+
+
 def test_names_of_costs():
     assert [key_of(work) for work in works(lambda g, x: g.conv2d(x, 6))] == ["conv"]
     assert [key_of(work) for work in works(lambda g, x: g.conv2d(x, 6, 1))] == ["conv_1x1"]
@@ -80,8 +144,19 @@ def test_what_has_no_costs_of_its_own_is_known_as_such():
 def test_int16_has_the_costs_of_float_but_is_not_known():
     (work,) = works(lambda g, x: g.conv2d(x, 6), dtype="int16")
     (time,) = operator_times([work], latency())
-    assert time.ms > 0
+    (real,) = works(lambda g, x: g.conv2d(x, 6), dtype="float32")
+    (own,) = operator_times([real], latency())
+    assert time.ms == pytest.approx(10 * own.ms)
     assert not time.known
+
+
+def test_a_device_without_costs_of_a_type_takes_those_that_it_has():
+    section = ArithmeticLatency(operators={"conv": CONV})
+    device = latency().model_copy(update={"float32": None, "int8": section})
+    (real,) = works(lambda g, x: g.conv2d(x, 6), dtype="float32")
+    (whole,) = works(lambda g, x: g.conv2d(x, 6))
+    assert [operator_times([work], device)[0].known for work in (real, whole)] == [False, True]
+    assert operator_times([real], device)[0].ms == operator_times([whole], device)[0].ms
 
 
 def test_reshaping_is_free():
@@ -95,8 +170,15 @@ def test_weights_cost_more_the_larger_the_model():
     assert work.weight_bytes == 200
     (time,) = operator_times([work], latency(steps, gemv=OperatorCost()))
     assert time.ms == pytest.approx(200 * 10 / 1e9)
-    (beyond,) = operator_times([work], latency((*steps[:1], MemoryCost(weights_bytes=150, byte_ps=8))))
-    assert beyond.ms >= 200 * 8 / 1e9
+    for memory, byte_ps in (
+        # Beyond the last step, at a step, and before the first, where the line begins at nothing.
+        ((*steps[:1], MemoryCost(weights_bytes=150, byte_ps=8)), 8),
+        ((MemoryCost(weights_bytes=200, byte_ps=7), MemoryCost(weights_bytes=300, byte_ps=9)), 7),
+        ((MemoryCost(weights_bytes=800, byte_ps=12),), 3),
+        ((), 0),
+    ):
+        (time,) = operator_times([work], latency(memory, gemv=OperatorCost()))
+        assert time.ms == pytest.approx(200 * byte_ps / 1e9)
 
 
 def test_activations_cost_by_the_byte():

@@ -45,6 +45,65 @@ def test_what_layers_execute():
     assert total((first, second, rest)).instructions == 42
 
 
+def executed(*kinds, registers=(), first=0, successor=0, times=10):
+    """What one block of 2-byte instructions counts."""
+    code = {
+        first + 2 * place: Instruction(first + 2 * place, 2, kind, *registers[place : place + 1])
+        for place, kind in enumerate(kinds)
+    }
+    block = Block(0, first, first + 2 * (len(kinds) - 1), successor, times)
+    (layer, _) = layer_counts(Counts((block,), {}, {}), code, 1)
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("kinds", "pipelined"),
+    [
+        (("load", "multiply"), 0),
+        (("alu", "load"), 0),
+        (("load", "store"), 0),
+        (("store", "load"), 10),
+        (("float_store", "float_load", "load"), 20),
+        (("load_multiple", "load"), 0),
+    ],
+)
+def test_loads_behind_another_transfer_pipeline(kinds, pipelined):
+    assert executed(*kinds).pipelined == pipelined
+
+
+@pytest.mark.parametrize(
+    ("kinds", "overlapped"),
+    [
+        (("vector_load", "vector_store"), 0),
+        (("vector_load", "vector"), 10),
+        (("alu", "vector"), 0),
+        (("vector", "alu"), 0),
+    ],
+)
+def test_vector_instructions_overlap_with_those_of_another_unit(kinds, overlapped):
+    assert executed(*kinds).overlapped == overlapped
+
+
+def test_only_multiple_transfers_count_their_registers():
+    layer = executed("load_multiple", "load", "store_multiple", registers=(5, 1, 2))
+    assert layer.registers == 10 * (5 + 2)
+
+
+@pytest.mark.parametrize(
+    ("last", "successor", "taken"),
+    [("branch", 4, 0), ("branch", 6, 10), ("branch", 1, 10), ("branch", 0, 0), ("loop", 6, 0)],
+)
+def test_a_branch_is_taken_where_something_else_follows(last, successor, taken):
+    assert executed("alu", last, successor=successor).taken == taken
+
+
+def test_a_total_adds_everything():
+    one = LayerCount(Counter(alu=1, load=2), 3, 4, 5, 6, 7, 8)
+    other = LayerCount(Counter(load=10), 20, 30, 40, 50, 60, 70)
+    assert total(iter([one, other])) == LayerCount(Counter(alu=1, load=12), 23, 34, 45, 56, 67, 78)
+    assert total([]) == LayerCount(Counter(), 0, 0, 0, 0, 0, 0)
+
+
 def test_a_loop_is_timed_as_the_manual_says():
     # LDR 2, LDR behind it 1 to 2, MUL 1, BNE 1, and 2 to 3 more when it is taken.
     loop = count({"load": 20, "multiply": 10, "branch": 10}, pipelined=10, taken=9)

@@ -15,6 +15,7 @@ from edgesqueeze.target.fit import (
     raise_if_unfit,
 )
 from edgesqueeze.target.load import Target, list_targets, load_target
+from edgesqueeze.target.runtimes import OPERATOR_SETS
 
 KWS = (
     OperatorNeed(kind="CONV_2D", activation="int8", weights="int8", count=5),
@@ -154,6 +155,78 @@ def test_float_on_a_core_without_fpu() -> None:
     fit = check_fit(load_target("pico"), needs(operators=operators))
     assert fit.ok
     assert "float-without-fpu" in [finding.code for finding in fit.findings]
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "told"),
+    [("pico", "int8", False), ("pico", "float32", True), ("nucleo-f446re", "float32", False)],
+)
+def test_floats_are_told_where_there_is_no_fpu(name: str, dtype: str, told: bool) -> None:
+    operators = (OperatorNeed(kind="FULLY_CONNECTED", activation=dtype, weights=dtype),)
+    fit = check_fit(load_target(name), needs(operators=operators))
+    assert ("float-without-fpu" in [finding.code for finding in fit.findings]) is told
+
+
+def hint(fit: Fit) -> str:
+    with pytest.raises(FitError) as caught:
+        raise_if_unfit(fit)
+    assert caught.value.hint is not None
+    return caught.value.hint
+
+
+def test_hints_are_for_what_does_not_fit(board: Target) -> None:
+    strange = (*KWS, OperatorNeed(kind="GELU", activation="int8"))
+    for arena, operators, words in (
+        (120_000, KWS, ["quantize, prune or shrink"]),
+        (1_000, strange, ["replace the layers"]),
+        (120_000, strange, ["quantize, prune or shrink", "replace the layers"]),
+    ):
+        text = hint(check_fit(board, needs(arena_bytes=arena, operators=operators)))
+        assert [part for part in ("quantize, prune or shrink", "replace the layers") if part in text] == words
+
+
+def test_the_last_byte_fits(board: Target) -> None:
+    available = board.memory.usable_ram_bytes
+    assert available is not None
+    whole = check_fit(board, needs(arena_bytes=available)).ram
+    assert (whole.verdict, whole.ok, whole.share_percent) == ("fits", True, 100.0)
+    more = check_fit(board, needs(arena_bytes=available + 1)).ram
+    assert (more.verdict, more.ok) == ("does-not-fit", False)
+    assert check_fit(board, needs(arena_bytes=57_000)).ram.share_percent == 49.7
+
+
+def test_an_estimate_that_just_fits_at_worst_is_not_tight(board: Target) -> None:
+    available = board.memory.usable_flash_bytes
+    high = check_fit(board, needs()).flash.high_bytes
+    assert available is not None and high is not None
+    code = high - 53_736
+    for model, verdict in ((available - code, "fits"), (available - code + 1, "tight")):
+        assert check_fit(board, needs(model_bytes=model)).flash.verdict == verdict
+
+
+def test_a_model_of_nothing_has_needs_too(board: Target) -> None:
+    """Zero bytes are a size; fewer are a mistake."""
+    fit = check_fit(board, needs(model_bytes=0, arena_bytes=0, code_bytes=0, operators=()))
+    assert (fit.flash.needed_bytes, fit.ram.needed_bytes, fit.ops.needed) == (0, 0, ())
+    assert fit.ram.parts == {"arena": 0}
+    for name in ("model_bytes", "arena_bytes", "code_bytes", "program_bytes"):
+        with pytest.raises(ValueError, match=name):
+            needs(**{name: -1})
+    assert RuntimeAnswer(runtime="c", available=0, method="asked").available == 0
+    assert OperatorNeed(kind="ADD").count == 1
+    assert OperatorNeed(kind="ADD", count=1).count == 1
+    for record in ({"kind": "ADD", "count": 0}, {"runtime": "c", "available": -1, "method": "asked"}):
+        with pytest.raises(ValueError, match="greater than or equal"):
+            (OperatorNeed if "kind" in record else RuntimeAnswer).model_validate(record)
+
+
+def test_operators_are_counted_with_the_custom_ones(board: Target) -> None:
+    table = OPERATOR_SETS["tflm"]
+    fit = check_fit(board, needs())
+    assert fit.ops.available == len(table.builtin) + len(table.custom)
+    assert table.custom
+    assert table.version in fit.ops.method
+    assert fit.ops.needed == tuple(sorted(operator.kind for operator in KWS))
 
 
 def test_native_c(board: Target) -> None:

@@ -1,7 +1,8 @@
 """Small faults put into Python source, one at a time: what a module's tests should notice.
 
-A mutant differs from the module in one place. Strings, type hints, decorators, raised errors and assertions
-stay as they are: no test has to know their every detail, and an assertion only says what cannot be.
+A mutant differs from the module in one place. Strings, type hints, decorators and raised errors stay as they
+are: no test has to know their every detail. So do assertions and the ``strict`` of a ``zip``, which only say
+what cannot be.
 """
 
 from __future__ import annotations
@@ -143,6 +144,8 @@ def _untouched(node: ast.AST) -> bool:
         return node.test.id == "TYPE_CHECKING"
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         return node.func.id == "cast"
+    if isinstance(node, ast.keyword):
+        return node.arg == "strict"
     return isinstance(node, UNTOUCHED)
 
 

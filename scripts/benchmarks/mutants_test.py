@@ -58,6 +58,7 @@ def test_what_is_changed(text, expected):
         "def f(a: Literal[1]) -> Literal[2]:\n    return",
         "@cached(3)\ndef f():\n    pass",
         "x = cast(Literal[1], a)",
+        "x = zip(a, b, strict=True)",
         "if TYPE_CHECKING:\n    x = 1",
         "from a import b",
     ],
