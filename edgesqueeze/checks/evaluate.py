@@ -11,6 +11,7 @@ from edgesqueeze.base.arrays import Array
 from edgesqueeze.checks.agreement import task_of
 from edgesqueeze.checks.original import in_output_order, output_places, real_outputs
 from edgesqueeze.graph import TfliteModel
+from edgesqueeze.graph.state import state_of
 from edgesqueeze.runners import litert
 from edgesqueeze.runners.samples import EvalData, data_samples
 
@@ -63,7 +64,8 @@ def evaluate(originals: Originals, tflite: TfliteModel, batches: Iterable[Sequen
     """
     left = len(originals.outputs[0])
     parts: list[list[Array]] = []
-    for inputs in batches:
+    # Every call of a runner starts afresh, and one sequence must not.
+    for inputs in _joined(batches) if state_of(tflite).is_sequence() else batches:
         batch = EvalData(tuple(values[:left] for values in inputs), names=originals.first.names)
         parts.append(real_outputs(tflite, litert.run(tflite, data_samples(tflite, batch))))
         left -= len(batch.inputs[0])
@@ -73,3 +75,8 @@ def evaluate(originals: Originals, tflite: TfliteModel, batches: Iterable[Sequen
     labels = None if originals.labels is None else tuple(originals.labels[place] for place in places)
     compressed = [np.concatenate(rows) for rows in zip(*parts, strict=True)]
     return Evaluation(in_output_order(tflite, originals.outputs), compressed, labels)
+
+
+def _joined(batches: Iterable[Sequence[Array]]) -> list[list[Array]]:
+    """All batches as one."""
+    return [[np.concatenate(parts) for parts in zip(*batches, strict=True)]]

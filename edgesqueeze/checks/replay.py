@@ -30,6 +30,7 @@ from edgesqueeze.checks.records import LayerDifference
 from edgesqueeze.errors import RequirementError, UnsupportedModelError
 from edgesqueeze.graph import NO_TENSOR, Graph, Operator, Tensor, TfliteModel, parse_tflite
 from edgesqueeze.graph.expose import with_outputs
+from edgesqueeze.graph.state import first_graphs
 
 Run = Callable[[TfliteModel, Sequence[Sequence[Array]]], list[list[Array]]]
 
@@ -71,7 +72,8 @@ def taken_apart(model: TfliteModel) -> Pieces | None:
     """The model in pieces, or None when its operators cannot be separated (control flow, dynamic shapes)."""
     graph = model.main
     tensors = data_tensors(graph)
-    if len(model.graphs) > 1 or not tensors:
+    # A graph that only sets variables to their first values runs as ever.
+    if len(model.graphs) > 1 + len(first_graphs(model)) or not tensors:
         return None
     if any(-1 in graph.tensors[index].signature[1:] for index in (*graph.inputs, *tensors)):
         return None

@@ -23,8 +23,9 @@ from edgesqueeze.checks.trouble import MIN_SAMPLES, find_trouble
 from edgesqueeze.graph import TfliteModel, as_model
 from edgesqueeze.graph.affine import numpy_dtype
 from edgesqueeze.graph.expose import with_outputs
-from edgesqueeze.runners.registry import RUNNERS, Runner, require_runner
-from edgesqueeze.runners.samples import EvalData, data_samples, random_data, real_inputs
+from edgesqueeze.graph.state import state_of
+from edgesqueeze.runners.registry import RUNNERS, Runner, require_runner, with_state
+from edgesqueeze.runners.samples import EvalData, data_samples, random_data, real_inputs, spread
 
 MAX_SAMPLES = 1000
 """How many samples of the data are used unless told otherwise."""
@@ -71,6 +72,7 @@ def verify(
     custom_objects: Sequence[str] = (),
     max_samples: int = MAX_SAMPLES,
     tolerance_lsb: float = TOLERANCE_LSB,
+    carry_state: bool | None = None,
     seed: int = 0,
 ) -> Verification:
     """Run a .tflite on several runtimes and compare it with its original.
@@ -82,8 +84,10 @@ def verify(
         against: path of the original: a Keras model or a .tflite.
         runtimes: names from the table of runtimes; all that can run here if empty.
         custom_objects: ``MODULE:NAME`` of classes that a Keras original needs.
-        max_samples: at most so many of the data, spread evenly.
+        max_samples: at most so many of the data, spread evenly; of a sequence the first.
         tolerance_lsb: how far one operator, run alone, may be off the reference, in steps of its output.
+        carry_state: whether what the model keeps goes on from sample to sample, so that they are one
+            sequence; if None, only where the model takes one step of a sequence per inference.
         seed: seed of the random inputs.
 
     Raises:
@@ -92,14 +96,25 @@ def verify(
         UnsupportedModelError: no runtime can run the model.
     """
     model = as_model(model)
-    runners = [require_runner(name) for name in dict.fromkeys(runtimes)] or _defaults()
-    used = _data(model, data, max_samples, seed)
+    named = [require_runner(name) for name in dict.fromkeys(runtimes)] or _defaults()
+    runners = [with_state(runner, carry_state) for runner in named]
+    sequence = state_of(model).is_sequence(carry_state)
+    used = _data(model, data, max_samples, seed, sequence)
     samples = data_samples(model, used)
-    reference = choose_reference(model, samples)
-    parity = _parity(model, samples, runners, reference, required=bool(runtimes), tolerance_lsb=tolerance_lsb)
+    candidates = [with_state(runner, carry_state) for runner in RUNNERS.values()]
+    reference = choose_reference(model, samples, candidates)
+    rows = spread(len(samples), PARITY_SAMPLES, sequence=sequence)
+    parity = compare_runtimes(
+        model,
+        [samples[i] for i in rows],
+        runners,
+        required=bool(runtimes),
+        tolerance_lsb=tolerance_lsb,
+        reference=reference.of(rows),
+    )
     outputs = real_outputs(model, reference.outputs)
     original = None if against is None else _original(model, against, used, custom_objects)
-    trouble = () if data is None else _findings(model, used, samples, reference, outputs, original)
+    trouble = () if data is None else _findings(model, used, samples, reference, outputs, original, sequence)
     return Verification(
         model=model.name,
         sha256=model.sha256,
@@ -108,7 +123,7 @@ def verify(
         ok=parity.ok and not errors_in(trouble),
         parity=parity,
         fidelity=_fidelity(model, original, outputs, used),
-        findings=(_no_data(model),) if data is None else trouble,
+        findings=(*_state(model, carry_state), *((_no_data(model),) if data is None else trouble)),
     )
 
 
@@ -124,13 +139,18 @@ def trouble_on(
     """
     samples = data_samples(model, data)
     reference = choose_reference(model, samples)
-    return _findings(model, data, samples, reference, real_outputs(model, reference.outputs), original)
+    outputs = real_outputs(model, reference.outputs)
+    sequence = state_of(model).is_sequence()
+    found = _findings(model, data, samples, reference, outputs, original, sequence)
+    return (*_state(model, None), *found)
 
 
-def _data(model: TfliteModel, given: str | Path | EvalData | None, limit: int, seed: int) -> EvalData:
+def _data(
+    model: TfliteModel, given: str | Path | EvalData | None, limit: int, seed: int, sequence: bool
+) -> EvalData:
     if given is None:
         return random_data(model, PARITY_SAMPLES, seed)
-    return as_data(given, model, limit).pick(limit)
+    return as_data(given, model, limit).pick(limit, sequence=sequence)
 
 
 def _fidelity(
@@ -155,28 +175,6 @@ def _defaults() -> list[Runner]:
     return [runner for runner in RUNNERS.values() if runner.by_default]
 
 
-def _parity(
-    model: TfliteModel,
-    samples: Sequence[Sequence[Array]],
-    runners: Sequence[Runner],
-    reference: Reference,
-    *,
-    required: bool,
-    tolerance_lsb: float,
-) -> Parity:
-    rows = _spread(len(samples), PARITY_SAMPLES)
-    # A model with state gives other outputs when samples are left out, so the reference runs again.
-    whole = len(rows) == len(samples)
-    return compare_runtimes(
-        model,
-        [samples[i] for i in rows],
-        runners,
-        required=required,
-        tolerance_lsb=tolerance_lsb,
-        reference=reference if whole else None,
-    )
-
-
 def _findings(
     model: TfliteModel,
     data: EvalData,
@@ -184,14 +182,15 @@ def _findings(
     reference: Reference,
     outputs: Sequence[Array],
     original: Sequence[Array] | None,
+    sequence: bool,
 ) -> tuple[Finding, ...]:
-    activations, missing = _activations(model, samples, reference.runner)
+    activations, missing = _activations(model, samples, reference.runner, sequence)
     found = find_trouble(model, real_inputs(model, data), outputs, activations, original, data.labels)
     return (*found, *missing)
 
 
 def _activations(
-    model: TfliteModel, samples: Sequence[Sequence[Array]], runner: Runner
+    model: TfliteModel, samples: Sequence[Sequence[Array]], runner: Runner, sequence: bool
 ) -> tuple[dict[int, Array], tuple[Finding, ...]]:
     """Raw values of all computed tensors, on some samples; or a finding that says why there are none."""
     graph = model.main
@@ -200,7 +199,7 @@ def _activations(
         graph.tensors[index].elements * numpy_dtype(graph.tensors[index]).itemsize for index in tensors
     )
     limit = max(MIN_SAMPLES, min(PARITY_SAMPLES, ACTIVATION_BYTES // max(size, 1)))
-    rows = _spread(len(samples), limit)
+    rows = spread(len(samples), limit, sequence=sequence)
     try:
         values = runner.run(with_outputs(model, tensors), [samples[i] for i in rows])
     except CANNOT_RUN as error:
@@ -214,9 +213,22 @@ def _activations(
     return {index: np.concatenate([row[i] for row in values]) for i, index in enumerate(tensors)}, ()
 
 
-def _spread(count: int, limit: int) -> list[int]:
-    rows: list[int] = np.unique(np.linspace(0, count - 1, min(limit, count)).round().astype(int)).tolist()
-    return rows
+def _state(model: TfliteModel, carry_state: bool | None) -> tuple[Finding, ...]:
+    """What was done about the model's state, if it has any."""
+    state = state_of(model)
+    if not state:
+        return ()
+    if state.is_sequence(carry_state):
+        message = (
+            f"it keeps state ({state.describe()}), and the samples were run in their order as one sequence; "
+            "--reset-state makes them independent"
+        )
+        return (Finding(code="state-carried", subject=model.name, message=message),)
+    message = (
+        f"it keeps state ({state.describe()}), which was reset before each sample, since samples are "
+        "independent; --carry-state runs them as one sequence"
+    )
+    return (Finding(code="state-reset", subject=model.name, message=message),)
 
 
 def _no_data(model: TfliteModel) -> Finding:

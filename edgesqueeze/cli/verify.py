@@ -62,6 +62,13 @@ VERDICTS = {"rounding": "[yellow]rounding", "identical": "[green]identical", "br
     show_default=True,
     help="How far an operator, run alone, may be off the reference, in steps of its 8-bit output.",
 )
+@click.option(
+    "--carry-state/--reset-state",
+    "carry_state",
+    default=None,
+    help="Whether a model's state (LSTM, SVDF, variables) goes on from sample to sample. By default only if "
+    "it takes one step of a sequence per inference.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
 def verify(
     model: Path,
@@ -71,6 +78,7 @@ def verify(
     custom_objects: tuple[str, ...],
     samples: int,
     tolerance_lsb: float,
+    carry_state: bool | None,
     as_json: bool,
 ) -> None:
     """Run MODEL.tflite on several runtimes, and compare it with the model that it was made from.
@@ -93,6 +101,7 @@ def verify(
         custom_objects=custom_objects,
         max_samples=samples,
         tolerance_lsb=tolerance_lsb,
+        carry_state=carry_state,
     )
     if as_json:
         click.echo(result.model_dump_json(indent=2))

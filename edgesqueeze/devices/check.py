@@ -87,7 +87,10 @@ class _Judge:
         """Run every operator alone on the device, since the outputs alone settle nothing."""
         from edgesqueeze.checks.parity import Reference, compare_runtimes
 
-        def run(model: TfliteModel, samples: Sequence[Sequence[Array]]) -> list[list[Array]]:
+        def run(
+            model: TfliteModel, samples: Sequence[Sequence[Array]], *, carry_state: bool | None = None
+        ) -> list[list[Array]]:
+            # One sample: nothing to carry.
             if model is self.model:
                 return [list(outputs)]
             return self.run(model, samples, threads)

@@ -28,6 +28,8 @@ class Job:
         max_seconds: measuring ends here even so, though not before ``min(min_runs, 10)`` runs.
         sustain_seconds: then keep running for so long, and note each second how fast it still is.
         want_outputs: whether to send the outputs back.
+        restart: whether the model is loaded once more for the last inference, which is compared with the
+            first: what a model with state computes depends on all inferences before.
         fresh_process: whether the job gets a process of its own: then its peak of memory is known.
         seed: of random inputs.
         limit_seconds: what loading and everything else may take beyond ``max_seconds`` and
@@ -45,6 +47,7 @@ class Job:
     max_seconds: float = 5.0
     sustain_seconds: float = 0.0
     want_outputs: bool = False
+    restart: bool = False
     fresh_process: bool = False
     seed: int = 0
     limit_seconds: float = 300.0

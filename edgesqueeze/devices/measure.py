@@ -22,6 +22,7 @@ from edgesqueeze.devices.session import LOCAL, Session, open_local, open_session
 from edgesqueeze.devices.ssh_host import Host
 from edgesqueeze.errors import DeviceError, EdgeSqueezeError, UnsupportedModelError, UsageError
 from edgesqueeze.graph import TfliteModel, as_model
+from edgesqueeze.graph.state import state_of
 from edgesqueeze.runners.samples import data_samples, random_data
 
 WARMUP_RUNS = 5
@@ -231,6 +232,7 @@ def _jobs(model: TfliteModel, sample: list[Array], threads: Sequence[int], setti
             max_seconds=settings.max_seconds,
             sustain_seconds=settings.sustain_seconds if count == threads[-1] else 0.0,
             want_outputs=True,
+            restart=bool(state_of(model)),
             fresh_process=True,
         )
         for count in threads

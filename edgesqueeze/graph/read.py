@@ -211,6 +211,7 @@ def _tensor(walk: Walk, tensor: Any, index: int, buffers: list[Bytes | None]) ->
         stored_bytes=0 if raw is None else raw.size,
         quantization=_quantization(walk, tensor.Quantization(), shape, index),
         sparse=sparse,
+        variable=bool(tensor.IsVariable()),
     )
 
 

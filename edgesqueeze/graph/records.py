@@ -63,6 +63,7 @@ class Tensor:
         stored_bytes: bytes that the constant occupies in the file; 0 for a computed tensor.
         quantization: scale and zero point, or None.
         sparse: whether the constant is stored in the schema's sparse encoding.
+        variable: whether the runtime keeps the tensor's value from one inference to the next.
     """
 
     index: int
@@ -74,6 +75,7 @@ class Tensor:
     stored_bytes: int
     quantization: Quantization | None
     sparse: bool = False
+    variable: bool = False
 
     @property
     def is_constant(self) -> bool:

@@ -12,20 +12,29 @@ import numpy as np
 from edgesqueeze.base.worker import environment
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import TfliteModel
+from edgesqueeze.graph.state import state_of
 from edgesqueeze.runners.samples import Outputs, Samples
 
 
-def run_elsewhere(command: Sequence[str], model: TfliteModel, samples: Samples, title: str) -> Outputs:
-    """Run a model in a program that takes ``MODEL.tflite INPUTS.npz OUTPUTS.npz``.
+def run_elsewhere(
+    command: Sequence[str],
+    model: TfliteModel,
+    samples: Samples,
+    title: str,
+    carry_state: bool | None = None,
+) -> Outputs:
+    """Run a model in a program that takes ``MODEL.tflite INPUTS.npz OUTPUTS.npz BETWEEN``.
 
     INPUTS.npz holds ``input_0``, ``input_1`` and so on, each ``[n, *tensor shape]``; the program writes
-    ``output_0`` and so on in the same layout.
+    ``output_0`` and so on in the same layout. BETWEEN is what it does between two samples
+    (``graph.state.Between``).
 
     Args:
-        command: the program and its first arguments; the three files follow.
+        command: the program and its first arguments; those above follow.
         model: what to run.
         samples: see ``runners`` for the contract.
         title: what to call the runtime in messages.
+        carry_state: see ``runners`` for the contract.
 
     Raises:
         UnsupportedModelError: the program failed, or was killed, on this model.
@@ -38,7 +47,8 @@ def run_elsewhere(command: Sequence[str], model: TfliteModel, samples: Samples, 
         model_file.write_bytes(model.content)
         columns = {f"input_{i}": np.stack(c) for i, c in enumerate(zip(*samples, strict=True))}
         np.savez(inputs, **columns)  # type: ignore[arg-type]
-        whole = [*command, str(model_file), str(inputs), str(outputs)]
+        between = state_of(model).between(carry_state)
+        whole = [*command, str(model_file), str(inputs), str(outputs), between]
         done = subprocess.run(whole, capture_output=True, text=True, check=False, env=environment())
         if done.returncode:
             raise UnsupportedModelError(

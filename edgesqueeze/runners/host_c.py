@@ -84,8 +84,10 @@ def available() -> str | None:
     return toolchain.missing(toolchain.HOST_COMPILER)
 
 
-def run(model: TfliteModel, samples: Samples) -> Outputs:
+def run(model: TfliteModel, samples: Samples, *, carry_state: bool | None = None) -> Outputs:
     """Run inferences in native C; see ``edgesqueeze.runners`` for what goes in and comes out.
+
+    ``carry_state`` makes no difference: native C refuses every operator that keeps state.
 
     Raises:
         DataError: an array of the wrong dtype or shape, or the wrong number of arrays.

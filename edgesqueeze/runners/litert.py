@@ -17,37 +17,60 @@ from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.quiet import quiet
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import TfliteModel
+from edgesqueeze.graph.state import state_of
 from edgesqueeze.runners.exchange import run_elsewhere
 from edgesqueeze.runners.samples import Outputs, Samples
 
 Kernels = Literal["xnnpack", "builtin", "reference"]
 
 
-def run(model: TfliteModel, samples: Samples) -> Outputs:
+def run(model: TfliteModel, samples: Samples, *, carry_state: bool | None = None) -> Outputs:
     """Run on LiteRT as an application does by default, with XNNPACK. See ``runners`` for the contract."""
-    return run_with(model, samples, "xnnpack")
+    return run_with(model, samples, "xnnpack", carry_state)
 
 
-def run_builtin(model: TfliteModel, samples: Samples) -> Outputs:
+def run_builtin(model: TfliteModel, samples: Samples, *, carry_state: bool | None = None) -> Outputs:
     """Run on LiteRT's own optimised kernels, without a delegate. See ``runners`` for the contract."""
-    return run_with(model, samples, "builtin")
+    return run_with(model, samples, "builtin", carry_state)
 
 
-def run_reference(model: TfliteModel, samples: Samples) -> Outputs:
+def run_reference(model: TfliteModel, samples: Samples, *, carry_state: bool | None = None) -> Outputs:
     """Run on LiteRT's reference kernels, without a delegate. See ``runners`` for the contract.
 
     In a process of their own: they abort, instead of refusing, on a softmax with a tiny input scale.
     """
     command = [sys.executable, "-m", "edgesqueeze.runners.litert_worker"]
-    return run_elsewhere(command, model, samples, "LiteRT (reference kernels)")
+    return run_elsewhere(command, model, samples, "LiteRT (reference kernels)", carry_state)
 
 
-def run_with(model: TfliteModel, samples: Samples, kernels: Kernels) -> Outputs:
+def run_with(
+    model: TfliteModel, samples: Samples, kernels: Kernels, carry_state: bool | None = None
+) -> Outputs:
     """Run on LiteRT with the chosen kernels.
 
     Raises:
         UnsupportedModelError: LiteRT cannot load or run the model; the message holds what it said.
     """
+    between = state_of(model).between(carry_state)
+    try:
+        with quiet():
+            interpreter = _loaded(model, kernels)
+            rows = []
+            for number, sample in enumerate(samples):
+                if number and between == "restart":
+                    interpreter = _loaded(model, kernels)
+                elif number and between == "reset":
+                    interpreter.reset_all_variables()
+                rows.append(_infer(interpreter, sample))
+            return rows
+    except (RuntimeError, ValueError) as error:
+        raise UnsupportedModelError(
+            f"LiteRT ({kernels} kernels) cannot run {model.name}: {str(error).strip()}",
+            hint="`edgesqueeze inspect` lists the model's operators",
+        ) from error
+
+
+def _loaded(model: TfliteModel, kernels: Kernels) -> Any:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     resolver = {
@@ -55,18 +78,11 @@ def run_with(model: TfliteModel, samples: Samples, kernels: Kernels) -> Outputs:
         "builtin": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
         "reference": OpResolverType.BUILTIN_REF,
     }[kernels]
-    try:
-        with quiet():
-            interpreter = Interpreter(
-                model_content=model.content, num_threads=1, experimental_op_resolver_type=resolver
-            )
-            interpreter.allocate_tensors()
-            return [_infer(interpreter, sample) for sample in samples]
-    except (RuntimeError, ValueError) as error:
-        raise UnsupportedModelError(
-            f"LiteRT ({kernels} kernels) cannot run {model.name}: {str(error).strip()}",
-            hint="`edgesqueeze inspect` lists the model's operators",
-        ) from error
+    interpreter = Interpreter(
+        model_content=model.content, num_threads=1, experimental_op_resolver_type=resolver
+    )
+    interpreter.allocate_tensors()
+    return interpreter
 
 
 def _infer(interpreter: Any, sample: Sequence[Array]) -> list[Array]:

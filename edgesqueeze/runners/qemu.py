@@ -76,8 +76,11 @@ def runner(processor: Processor) -> Callable[[TfliteModel, Samples], Outputs]:
     return run_on_core
 
 
-def run(model: TfliteModel, samples: Samples) -> Outputs:
-    """Run inferences on an emulated Cortex-M4; see ``runner``."""
+def run(model: TfliteModel, samples: Samples, *, carry_state: bool | None = None) -> Outputs:
+    """Run inferences on an emulated Cortex-M4; see ``runner``.
+
+    ``carry_state`` makes no difference: native C refuses every operator that keeps state.
+    """
     return runner(DEFAULT_PROCESSOR)(model, samples)
 
 

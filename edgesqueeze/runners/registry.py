@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
+from typing import Protocol
 
 from edgesqueeze.base.lazy import Lazy
 from edgesqueeze.base.suggest import nearest
 from edgesqueeze.errors import MissingToolError, UsageError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.runners.samples import Outputs, Samples
+
+
+class Run(Protocol):
+    """How a runner is called; ``edgesqueeze.runners`` says what goes in and comes out."""
+
+    def __call__(self, model: TfliteModel, samples: Samples, *, carry_state: bool | None = None) -> Outputs:
+        """Run one inference for each sample."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,7 @@ class Runner:
     name: str
     title: str
     available: Callable[[], str | None]
-    run: Callable[[TfliteModel, Samples], Outputs]
+    run: Run
     exact: bool = False
     by_default: bool = True
 
@@ -105,6 +114,13 @@ def find_runner(name: str) -> Runner:
             hint="leave the runtime out to take all that can run here",
         )
     return RUNNERS[name]
+
+
+def with_state(runner: Runner, carry_state: bool | None) -> Runner:
+    """The runner, told whether a model's state goes on from sample to sample; None leaves it to the model."""
+    if carry_state is None:
+        return runner
+    return replace(runner, run=partial(runner.run, carry_state=carry_state))
 
 
 def require_runner(name: str) -> Runner:

@@ -44,12 +44,22 @@ class EvalData:
     labels: Array | tuple[Array | None, ...] | None = None
     names: tuple[str, ...] = ()
 
-    def pick(self, limit: int) -> EvalData:
-        """At most ``limit`` samples, spread evenly, since files are often sorted by class."""
-        count = len(self.inputs[0])
-        rows = np.unique(np.linspace(0, count - 1, min(limit, count)).round().astype(int))
+    def pick(self, limit: int, *, sequence: bool = False) -> EvalData:
+        """At most ``limit`` samples: the first of a sequence, else such as ``spread`` chooses."""
+        rows = spread(len(self.inputs[0]), limit, sequence=sequence)
         labels = tuple(None if label is None else label[rows] for label in per_output(self.labels))
         return EvalData(tuple(values[rows] for values in self.inputs), labels or None, self.names)
+
+
+def spread(count: int, limit: int, *, sequence: bool = False) -> list[int]:
+    """At most ``limit`` of ``count`` samples: evenly spread, since files are often sorted by class.
+
+    Of a ``sequence`` they are the first, since what a sample means depends on those before it.
+    """
+    if sequence:
+        return list(range(min(limit, count)))
+    rows: list[int] = np.unique(np.linspace(0, count - 1, min(limit, count)).round().astype(int)).tolist()
+    return rows
 
 
 def data_samples(model: TfliteModel, data: EvalData) -> list[list[Array]]:

@@ -77,7 +77,7 @@ def find_python() -> str:
     )
 
 
-def run(model: TfliteModel, samples: Samples) -> Outputs:
+def run(model: TfliteModel, samples: Samples, *, carry_state: bool | None = None) -> Outputs:
     """Run under tflite-runtime, with its default delegate. See ``runners`` for the contract.
 
     Raises:
@@ -87,7 +87,7 @@ def run(model: TfliteModel, samples: Samples) -> Outputs:
     if available():
         raise MissingToolError("tflite-runtime is not set up", hint=f"run {INSTALL_COMMAND}")
     python = str(_python_in(environment_path()))
-    return run_elsewhere([python, "-I", str(WORKER)], model, samples, "tflite-runtime")
+    return run_elsewhere([python, "-I", str(WORKER)], model, samples, "tflite-runtime", carry_state)
 
 
 def _candidates() -> Iterator[str | None]:

@@ -22,6 +22,7 @@ from edgesqueeze.base.worker import environment
 from edgesqueeze.errors import MissingToolError, RequirementError, UnsupportedModelError
 from edgesqueeze.graph import Tensor, TfliteModel
 from edgesqueeze.graph.affine import numpy_dtype
+from edgesqueeze.graph.state import Between, state_of
 from edgesqueeze.runners.samples import Outputs, Samples, check_samples
 from edgesqueeze.target.runtimes import check_tflm_operators, missing_tflm_operators
 
@@ -53,16 +54,14 @@ def available() -> str | None:
     return "the tflite-micro package is missing (x86-64 Linux only); pip install tflite-micro"
 
 
-def run(model: TfliteModel, samples: Samples) -> Outputs:
-    """Run inferences in TFLM, one after the other in one interpreter.
-
-    State that a model keeps (SVDF, LSTM, variables) carries over from one inference to the next, as on a
-    device, and starts afresh with every call.
+def run(model: TfliteModel, samples: Samples, *, carry_state: bool | None = None) -> Outputs:
+    """Run inferences in TFLM, one after the other.
 
     Args:
         model: any .tflite whose operators TFLM has.
         samples: per inference the arrays of the graph's inputs, in their order, with exactly their dtype
             and shape.
+        carry_state: see ``runners`` for the contract.
 
     Returns:
         Per inference the arrays of the graph's outputs, in their order.
@@ -80,7 +79,7 @@ def run(model: TfliteModel, samples: Samples) -> Outputs:
     outputs = len(model.main.outputs)
     with tempfile.TemporaryDirectory(prefix="edgesqueeze-") as name:
         folder = Path(name)
-        _work("run", model, samples, folder)
+        _work("run", model, samples, folder, state_of(model).between(carry_state))
         with np.load(folder / "outputs.npz", allow_pickle=False) as archive:
             stacks = [archive[f"o{index}"] for index in range(outputs)]
     return [[stack[index] for stack in stacks] for index in range(len(samples))]
@@ -101,7 +100,9 @@ def measure_arena(model: TfliteModel) -> ArenaUse:
         return ArenaUse(**json.loads((Path(name) / "arena.json").read_text()))
 
 
-def _work(task: str, model: TfliteModel, samples: Samples, folder: Path) -> None:
+def _work(
+    task: str, model: TfliteModel, samples: Samples, folder: Path, between: Between = "nothing"
+) -> None:
     """Let the worker do a task in a folder, and turn its failure into an exception."""
     if importlib.util.find_spec("tflite_micro") is None:
         raise MissingToolError(
@@ -123,6 +124,7 @@ def _work(task: str, model: TfliteModel, samples: Samples, folder: Path) -> None
             task,
             str(folder),
             str(_ample_bytes(model)),
+            between,
         ],
         env=environment(),
         cwd=folder,

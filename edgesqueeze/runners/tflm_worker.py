@@ -2,11 +2,12 @@
 
 TFLM reports errors on the C level and aborts the process on some of them, hence a process of its own:
 
-    python -m edgesqueeze.runners.tflm_worker run DIR ARENA_BYTES      model.tflite, inputs.npz -> outputs.npz
-    python -m edgesqueeze.runners.tflm_worker arena DIR ARENA_BYTES    model.tflite, inputs.npz -> arena.json
+    ... tflm_worker run DIR ARENA_BYTES BETWEEN      model.tflite, inputs.npz -> outputs.npz
+    ... tflm_worker arena DIR ARENA_BYTES nothing    model.tflite, inputs.npz -> arena.json
 
 ``inputs.npz`` holds i0, i1, ...: one array per graph input, with the inferences along the first axis, and
-``outputs``, the number of graph outputs. ``ARENA_BYTES`` is an amount of memory that is enough for certain.
+``outputs``, the number of graph outputs. ``ARENA_BYTES`` is an amount of memory that is enough for certain,
+``BETWEEN`` is what happens between two inferences (``graph.state.Between``).
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ def main(arguments: list[str]) -> None:
         inputs = [archive[f"i{index}"] for index in range(len(archive.files) - 1)]
         output_count = int(archive["outputs"])
     if task == "run":
-        interpreter = _interpreter(content, arena_bytes)
-        collected = [_infer(interpreter, values, output_count) for values in zip(*inputs, strict=True)]
+        samples = list(zip(*inputs, strict=True))
+        collected = _run(content, arena_bytes, samples, output_count, between=arguments[3])
         stacked = {f"o{index}": np.stack(values) for index, values in enumerate(zip(*collected, strict=True))}
         np.savez(folder / "outputs.npz", **stacked)  # type: ignore[arg-type]
     else:
@@ -48,6 +49,21 @@ def _interpreter(content: bytes, arena_bytes: int) -> Any:
     from tflite_micro.python.tflite_micro import runtime
 
     return runtime.Interpreter.from_bytes(content, arena_size=arena_bytes)
+
+
+def _run(
+    content: bytes, arena_bytes: int, samples: Sequence[Sequence[Any]], output_count: int, *, between: str
+) -> list[list[Any]]:
+    """Outputs of every inference."""
+    interpreter = _interpreter(content, arena_bytes)
+    collected = []
+    for number, values in enumerate(samples):
+        if number and between == "restart":
+            interpreter = _interpreter(content, arena_bytes)
+        elif number and between == "reset":
+            interpreter.reset()
+        collected.append(_infer(interpreter, values, output_count))
+    return collected
 
 
 def _infer(interpreter: Any, values: Sequence[Any], output_count: int) -> list[Any]:
