@@ -3,12 +3,15 @@ import json
 import numpy as np
 import pytest
 
+from edgesqueeze.checks import verify as verify_module
 from edgesqueeze.checks.verify import NO_DATA, Verification, verify
 from edgesqueeze.errors import UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.runners import litert
+from edgesqueeze.runners.registry import Runner
 from edgesqueeze.runners.samples import EvalData
-from runtime_tests.support.tflite_builder import tiny_cnn
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_lstm, tiny_sum
 
 LITERT = ("litert-reference",)
 
@@ -86,3 +89,49 @@ def test_the_json_holds_what_the_report_promises():
     assert document["schema_version"] == 1
     assert document["parity"]["reference"] == result.parity.reference
     assert Verification.model_validate_json(result.model_dump_json()) == result
+
+
+def _sequences(count, seed=2):
+    return np.random.default_rng(seed).normal(0, 1, (count, 5, 3)).astype(np.float32)
+
+
+def test_an_lstm_is_judged_on_independent_samples(tmp_path):
+    path = tmp_path / "same.tflite"
+    path.write_bytes(tiny_lstm())
+    values = _sequences(30)
+    # Labels that only a model without memory of other samples gets right.
+    alone = [litert.run(parse_tflite(tiny_lstm()), [[row[None]]])[0][0] for row in values]
+    labels = np.concatenate(alone).argmax(axis=1)
+    data = EvalData((values,), labels)
+    found = verify(parse_tflite(tiny_lstm()), data=data, against=path, runtimes=LITERT)
+    assert found.fidelity.outputs[0].accuracy.compressed == 1
+    assert "state-reset" in {finding.code for finding in found.findings}
+    carried = verify(parse_tflite(tiny_lstm()), data=data, runtimes=LITERT, carry_state=True)
+    assert carried.fidelity.outputs[0].accuracy.compressed < 1
+    assert "state-carried" in {finding.code for finding in carried.findings}
+
+
+def test_a_streaming_model_is_judged_on_a_sequence_from_its_start():
+    steps = np.arange(200, dtype=np.float32).reshape(100, 2)
+    expected = 10 + np.cumsum(steps, axis=0)
+    found = verify(
+        parse_tflite(tiny_sum()), data=EvalData((steps,), expected), runtimes=LITERT, max_samples=80
+    )
+    (output,) = found.fidelity.outputs
+    assert (found.samples, output.accuracy.metric, output.accuracy.compressed) == (80, "mean_absolute_error", 0)
+    assert {finding.code for finding in found.findings} >= {"state-carried"}
+    assert found.ok
+
+
+def test_the_operators_of_a_streaming_model_are_run_alone_too(monkeypatch):
+    model = parse_tflite(tiny_sum())
+    wrong = Runner("litert", "Wrong", lambda: None, _off_by_some)
+    monkeypatch.setattr(verify_module, "require_runner", lambda name: wrong)
+    result = verify(model, runtimes=("litert",))
+    row = next(row for row in result.parity.runtimes if row.runtime == "litert")
+    assert row.status == "broken"
+    assert row.worst_layer.kind == "ADD"
+
+
+def _off_by_some(model, samples, *, carry_state=None):
+    return [[value + np.float32(0.5) for value in row] for row in litert.run(model, samples)]

@@ -26,6 +26,7 @@ import numpy as np
 class Interpreter:
     def __init__(self, model_path, num_threads):
         self.text = open(model_path).read()
+        self.runs = 0
         if self.text == "broken":
             raise ValueError("first line\\nnot a model")
         print("a library prints to stdout")
@@ -42,8 +43,9 @@ class Interpreter:
     def set_tensor(self, index, value):
         self.value = value
     def get_tensor(self, index):
-        return self.value * 2
+        return self.value * 2 + (self.runs if self.text == "counts" else 0)
     def invoke(self):
+        self.runs += 1
         if self.text.startswith("signal"):
             sys.stderr.write("last words\\n")
             sys.stderr.flush()
@@ -115,6 +117,7 @@ def run(agent, text, inputs=None, **changes):
     job |= {
         "sustain_seconds": 0,
         "want_outputs": True,
+        "restart": False,
         "fresh_process": False,
         "limit_seconds": 20,
         **changes,
@@ -217,7 +220,7 @@ def test_nothing_outlives_the_conversation(environment, folder, tmp_path, ending
         "seed": 0,
         "limit_seconds": 60,
     }
-    job |= {"want_outputs": False, "fresh_process": False, "warmup_runs": 0}
+    job |= {"want_outputs": False, "restart": False, "fresh_process": False, "warmup_runs": 0}
     agent.tell(job)
     wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
     child = int((tmp_path / "pid").read_text())
@@ -312,3 +315,12 @@ def test_a_runtime_that_cannot_be_imported(environment, folder, tmp_path):
         agent.tell({"do": "job", "size": 0, "sha256": sha256})
         with pytest.raises(DeviceError, match="cannot be imported: ImportError: libopenblas is missing"):
             agent.answer(10)
+
+
+def test_a_model_with_state_is_steady_if_it_starts_anew(agent):
+    inputs = [np.int8([[1, 2]])]
+    carried = run(agent, "counts", inputs)
+    assert carried["steady"] is False
+    anew = run(agent, "counts", inputs, restart=True)
+    assert anew["steady"] is True
+    assert anew["outputs"] == carried["outputs"]

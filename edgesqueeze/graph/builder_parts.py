@@ -19,6 +19,8 @@ OPTIONS_OF = {
     "AVERAGE_POOL_2D": "Pool2DOptions",
     "MAX_POOL_2D": "Pool2DOptions",
     "MEAN": "ReducerOptions",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions",
+    "SVDF": "SVDFOptions",
 }
 
 
@@ -40,6 +42,7 @@ class FileBuilder:
         self.operators: list[Any] = []
         self.codes: list[tuple[str, str, int]] = []
         self.buffers: list[AlignedBuffer] = [AlignedBuffer()]
+        self.subgraphs: list[FileBuilder] = []
         self._places: dict[bytes, int] = {}
 
     def tensor(
@@ -53,6 +56,7 @@ class FileBuilder:
         data: npt.NDArray[Any] | None = None,
         name: str = "",
         signature: Sequence[int] | None = None,
+        variable: bool = False,
     ) -> int:
         """A tensor of any kind; constant when ``data`` is given. Returns its index."""
         record = schema.TensorT()
@@ -61,6 +65,7 @@ class FileBuilder:
         record.type = getattr(schema.TensorType, dtype.upper())
         record.name = (name or f"t{len(self.tensors)}").encode()
         record.hasRank = True
+        record.isVariable = variable
         if scales is not None:
             record.quantization = quantization(scales, zero_points, axis)
         if data is not None:
@@ -134,17 +139,27 @@ class FileBuilder:
             record.builtinOptions = filled(getattr(schema, f"{kind}T")(), options)
         self.operators.append(record)
 
-    def build(self, outputs: Sequence[int]) -> bytes:
-        """The whole file; the first subgraph is the one built here."""
+    def subgraph(self, name: str) -> FileBuilder:
+        """Another graph of the same file, without outputs; graphs are numbered from 1 in this order."""
+        other = FileBuilder(name=name)
+        other.codes, other.buffers, other._places = self.codes, self.buffers, self._places
+        self.subgraphs.append(other)
+        return other
+
+    def _graph(self, outputs: Sequence[int]) -> Any:
         graph = schema.SubGraphT()
         graph.name = self.name.encode()
         graph.tensors, graph.operators = self.tensors, self.operators
         graph.inputs, graph.outputs = list(self.inputs), list(outputs)
+        return graph
+
+    def build(self, outputs: Sequence[int]) -> bytes:
+        """The whole file; the first subgraph is the one built here."""
         model = schema.ModelT()
         model.version = 3
         model.description = self.name.encode()
         model.operatorCodes = [operator_code(*code) for code in self.codes]
-        model.subgraphs = [graph]
+        model.subgraphs = [self._graph(outputs), *(other._graph([]) for other in self.subgraphs)]
         model.buffers = self.buffers
         builder = flatbuffers.Builder(1024)
         builder.Finish(model.Pack(builder), b"TFL3")

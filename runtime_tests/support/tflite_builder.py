@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from edgesqueeze.graph import NO_TENSOR
 from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.graph.builder_parts import FileBuilder
 
 
 def tiny_cnn(seed: int = 0, io: str = "int8") -> bytes:
@@ -57,3 +61,64 @@ def tiny_two_heads(seed: int = 0) -> bytes:
     scores = graph.softmax(both, name="scores")
     value = graph.dequantize(graph.fully_connected(both, 1), name="value")
     return graph.build([scores, value])
+
+
+def tiny_lstm(seed: int = 0) -> bytes:
+    """A float LSTM over 5 steps of 3 values with 4 units and a dense layer, 2 values out.
+
+    Its state is in variable tensors, as the converter makes it of a Keras LSTM without state.
+    """
+    graph = GraphBuilder(seed, name="tiny_lstm")
+    x = graph.input((1, 5, 3), "float32")
+    kernels = [_random(graph, (4, 3)) for _ in range(4)] + [_random(graph, (4, 4)) for _ in range(4)]
+    biases = [_random(graph, (4,)) for _ in range(4)]
+    states = [graph.tensor((1, 4), "float32", variable=True) for _ in range(2)]
+    y = graph.tensor((1, 5, 4), "float32")
+    absent = NO_TENSOR
+    inputs = [x, *kernels, *[absent] * 3, *biases, absent, absent, *states, *[absent] * 4]
+    graph.op(
+        "UNIDIRECTIONAL_SEQUENCE_LSTM",
+        inputs,
+        [y],
+        fusedActivationFunction="TANH",
+        cellClip=0.0,
+        projClip=0.0,
+        timeMajor=False,
+    )
+    return graph.build([graph.fully_connected(graph.reshape(y, (1, 20)), 2)])
+
+
+def tiny_svdf(seed: int = 0) -> bytes:
+    """A float SVDF with a memory of 4 steps: 3 values in, 2 out, one step of a sequence per inference."""
+    graph = GraphBuilder(seed, name="tiny_svdf")
+    x = graph.input((1, 3), "float32")
+    features, times, bias = _random(graph, (2, 3)), _random(graph, (2, 4)), _random(graph, (2,))
+    state = graph.tensor((1, 8), "float32", variable=True)
+    y = graph.tensor((1, 2), "float32")
+    graph.op("SVDF", [x, features, times, bias, state], [y], rank=1, fusedActivationFunction="NONE")
+    return graph.build([y])
+
+
+def tiny_sum(first: float = 10.0) -> bytes:
+    """The sum of all inputs so far, from ``first`` on: a resource variable that CALL_ONCE sets."""
+    graph = GraphBuilder(name="tiny_sum")
+    x = graph.input((1, 2), "float32")
+    start = graph.subgraph("start")
+    start.op("ASSIGN_VARIABLE", [_handle(start), start.constant(np.full((1, 2), first, np.float32))], [])
+    graph.op("CALL_ONCE", [], [], initSubgraphIndex=1)
+    variable = _handle(graph)
+    before = graph.tensor((1, 2), "float32")
+    graph.op("READ_VARIABLE", [variable], [before])
+    y = graph.add(before, x)
+    graph.op("ASSIGN_VARIABLE", [variable, y], [])
+    return graph.build([y])
+
+
+def _handle(graph: FileBuilder) -> int:
+    handle = graph.tensor((), "resource")
+    graph.op("VAR_HANDLE", [], [handle], container=b"", sharedName=b"total")
+    return handle
+
+
+def _random(graph: GraphBuilder, shape: tuple[int, ...]) -> int:
+    return graph.constant(graph.rng.normal(0, 0.7, shape).astype(np.float32))
