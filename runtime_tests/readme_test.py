@@ -70,7 +70,9 @@ def test_every_command_line_parses(name, words):
 
 @pytest.mark.parametrize("name", READMES)
 def test_every_option_that_is_named_exists(name):
-    known = {opt for command in TREE.values() for one in command.params for opt in one.opts} | {"--help"}
+    known = {
+        opt for command in TREE.values() for one in command.params for opt in (*one.opts, *one.secondary_opts)
+    } | {"--help"}
     known |= {opt for one in cli.params for opt in one.opts}
     for path in (*(ROOT / "scripts").iterdir(), *(ROOT / "scripts" / "benchmarks").glob("*.py")):
         if path.is_file():
@@ -106,7 +108,7 @@ def test_every_command_and_option_is_in_the_reference(name):
 
 @pytest.mark.parametrize("name", [name for name in TREE if " " not in name])
 def test_the_reference_has_no_option_that_is_gone(name):
-    known = {opt for one in TREE[name].params for opt in one.opts} | {"--help"}
+    known = {opt for one in TREE[name].params for opt in (*one.opts, *one.secondary_opts)} | {"--help"}
     text = section(f"`edgesqueeze {name}", CLI)
     assert set(re.findall(r"^\| `(--[a-z-]+)", text, re.MULTILINE)) <= known
 

@@ -118,7 +118,11 @@ def test_a_streaming_model_is_judged_on_a_sequence_from_its_start():
         parse_tflite(tiny_sum()), data=EvalData((steps,), expected), runtimes=LITERT, max_samples=80
     )
     (output,) = found.fidelity.outputs
-    assert (found.samples, output.accuracy.metric, output.accuracy.compressed) == (80, "mean_absolute_error", 0)
+    assert (found.samples, output.accuracy.metric, output.accuracy.compressed) == (
+        80,
+        "mean_absolute_error",
+        0,
+    )
     assert {finding.code for finding in found.findings} >= {"state-carried"}
     assert found.ok
 

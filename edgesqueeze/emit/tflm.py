@@ -29,6 +29,7 @@ from edgesqueeze.emit.tflm_values import (
     resolver_methods,
 )
 from edgesqueeze.graph import TfliteModel, as_model
+from edgesqueeze.graph.state import resource_variables, state_of
 
 WIDTH = 80
 TEMPLATES = Path(__file__).with_name("templates")
@@ -106,6 +107,9 @@ def _values(
         "guard": f"EDGESQUEEZE_{module.upper()}_{model.sha256[:8].upper()}_H_",
         "tensors": tensors,
         "methods": methods,
+        "resource_variables": resource_variables(model),
+        "state": _state_lines(model),
+        "resets": state_of(model).between() == "reset",
         "arena": arena,
         "arena_lines": _arena_lines(arena),
         "parameters": _parameters(tensors, module),
@@ -128,6 +132,24 @@ def _arena_lines(arena: Arena) -> str:
         )
         for size, text in rows
     )
+
+
+def _state_lines(model: TfliteModel) -> str:
+    """What a firmware must know about the model's state, as lines of a comment; empty without state."""
+    state = state_of(model)
+    if not state:
+        return ""
+    if state.between() == "reset":
+        text = (
+            f"The model keeps state from one Invoke() to the next ({state.describe()}). Call Reset() of the "
+            "interpreter before each input that does not continue the one before, as above."
+        )
+    else:
+        text = (
+            f"The model takes one step of a sequence per Invoke() and keeps the rest as state "
+            f"({state.describe()}). Call Reset() of the interpreter only where a new sequence starts."
+        )
+    return textwrap.fill(text, WIDTH, initial_indent="// ", subsequent_indent="// ")
 
 
 def _core_title(core: str) -> str:

@@ -13,7 +13,15 @@ from edgesqueeze.errors import UnsupportedModelError, UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners.arena import find_arena
-from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
+from runtime_tests.support.tflite_builder import (
+    tiny_cnn,
+    tiny_dense,
+    tiny_lstm,
+    tiny_residual,
+    tiny_sum,
+    tiny_svdf,
+    tiny_two_heads,
+)
 from runtime_tests.support.tools import require_tool
 
 STUB = Path(__file__).parent / "testdata" / "tflm_stub"
@@ -47,6 +55,9 @@ MODELS = {
     "uint8_io": tiny_cnn(io="uint8"),
     "residual": tiny_residual(),
     "two heads": tiny_two_heads(),
+    "lstm": tiny_lstm(),
+    "svdf": tiny_svdf(),
+    "variables": tiny_sum(),
 }
 
 
@@ -248,3 +259,39 @@ def test_with_the_real_interpreter():
     source = emit_tflm(model, find_arena(model, "cortex-m4"))
     assert f"kArenaBytes = {source.arena.bytes};" in source.files["model.h"]
     assert f"{source.arena.measured_bytes}  measured in TFLite Micro" in source.files["model.h"]
+
+
+def header_of(content, name="m"):
+    return emit_tflm(parse_tflite(content), ARENA, name=name).files[f"{name}_model.h"]
+
+
+def test_resource_variables_are_counted_and_given_to_the_interpreter():
+    header = header_of(tiny_sum())
+    assert "kResourceVariableCount = 1;" in header
+    assert "MicroResourceVariables::Create(allocator," in example_of(header)
+    assert "MicroResourceVariables" not in header_of(tiny_lstm()) + header_of(tiny_cnn())
+
+
+@pytest.mark.parametrize(
+    ("content", "resets", "said"),
+    [
+        (tiny_lstm(), True, "keeps state from one Invoke() to the next"),
+        (tiny_svdf(), False, "only where a new sequence starts"),
+        (tiny_sum(), False, "1 resource variable"),
+        (tiny_cnn(), False, ""),
+    ],
+)
+def test_the_header_says_when_to_reset(content, resets, said):
+    header = header_of(content)
+    comment = " ".join(header[: header.index("#ifndef")].replace("//", "").split())
+    assert said in comment
+    assert ("interpreter.Reset() != kTfLiteOk" in header) is resets
+    assert ("state" in comment) is bool(said)
+
+
+def test_a_model_for_an_ethos_u_registers_it():
+    graph = GraphBuilder()
+    x, y = graph.input((1, 4)), graph.tensor((1, 2))
+    graph.op("CUSTOM", [x], [y], custom_name="ethos-u")
+    source = emit_tflm(parse_tflite(graph.build([y])), ARENA)
+    assert source.operators == ("AddEthosU",)

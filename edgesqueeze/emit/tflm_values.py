@@ -12,7 +12,12 @@ from edgesqueeze.base.versions import own_version
 from edgesqueeze.emit.names import camel_case
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import Tensor, TfliteModel
-from edgesqueeze.target.runtimes import TFLM_CUSTOM_METHODS, TFLM_RESOLVER_METHODS, check_tflm_operators
+from edgesqueeze.target.runtimes import (
+    TFLM_CUSTOM_METHODS,
+    TFLM_NPU_METHODS,
+    TFLM_RESOLVER_METHODS,
+    check_tflm_operators,
+)
 
 HEX_PER_LINE = 12
 LONGEST_NAME = 40
@@ -85,9 +90,9 @@ def resolver_methods(model: TfliteModel) -> tuple[str, ...]:
     Raises:
         UnsupportedModelError: operators that TFLM does not have, all of them, or no operator at all.
     """
-    check_tflm_operators(model)
+    check_tflm_operators(model, npus=True)
     methods = {
-        TFLM_CUSTOM_METHODS[operator.kind]
+        (TFLM_CUSTOM_METHODS | TFLM_NPU_METHODS)[operator.kind]
         if operator.opcode == "CUSTOM"
         else TFLM_RESOLVER_METHODS[operator.kind]
         for operator in model.operators

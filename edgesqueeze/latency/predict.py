@@ -9,6 +9,7 @@ from pathlib import Path
 from edgesqueeze.base.records import Range
 from edgesqueeze.errors import TargetError, UnsupportedModelError, UsageError
 from edgesqueeze.graph import TfliteModel, as_model
+from edgesqueeze.graph.npu import refuse_npu
 from edgesqueeze.latency.cost import activation_bytes
 from edgesqueeze.latency.prediction import PredictedLayer, PredictedMemory, Prediction
 from edgesqueeze.latency.records import CONFIDENCE, Bounds, Estimate
@@ -35,7 +36,7 @@ def predict(
         TargetError: the profile has no latency model.
         UsageError: the latency model is for another runtime, or so many threads make no sense.
         TfliteError: an operator is malformed.
-        UnsupportedModelError: the model has loops or branches.
+        UnsupportedModelError: the model has loops or branches, or was compiled for a neural processor.
     """
     model, target = as_model(model), as_target(target)
     latency = target.latency
@@ -53,6 +54,7 @@ def predict(
             got=runtime,
             hint=f"use --runtime {latency.runtime}, or leave it out",
         )
+    refuse_npu(model, "the latency cannot be predicted")
     _refuse_control_flow(model)
     works = work_of(model)
     estimate = _estimate(works, target, threads)

@@ -8,14 +8,15 @@ import pytest
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.runners.exchange import last_words, run_elsewhere
-from runtime_tests.support.tflite_builder import tiny_dense
+from runtime_tests.support.tflite_builder import tiny_dense, tiny_lstm
 
 MODEL = parse_tflite(tiny_dense(), "tiny")
 SAMPLES = [[np.full((1, 2), number, np.int8), np.full((1, 3), 10 * number, np.int16)] for number in range(4)]
 
 TWICE = """
 import sys, numpy as np
-model, inputs, outputs = sys.argv[1:]
+model, inputs, outputs, between = sys.argv[1:]
+assert between == 'nothing'
 assert open(model, 'rb').read(8)[4:] == b'TFL3'
 stored = np.load(inputs)
 assert stored.files == ['input_0', 'input_1']
@@ -34,6 +35,14 @@ def test_arrays_go_there_and_come_back():
         np.testing.assert_array_equal(first, np.full((1, 3), 20 * number))
         np.testing.assert_array_equal(second, np.full((1, 2), number))
         assert (first.dtype, second.dtype) == (np.int16, np.int8)
+
+
+@pytest.mark.parametrize(("carry", "expected"), [(None, "reset"), (True, "nothing")])
+def test_the_program_is_told_what_to_do_between_samples(carry, expected):
+    program = "import sys; sys.exit(sys.argv[4])"
+    model = parse_tflite(tiny_lstm(), "tiny")
+    with pytest.raises(UnsupportedModelError, match=f"cannot run tiny: {expected}"):
+        run_elsewhere([sys.executable, "-c", program], model, SAMPLES, "Elsewhere", carry)
 
 
 def test_without_samples_nothing_is_run():

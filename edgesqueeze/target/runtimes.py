@@ -23,10 +23,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgesqueeze.errors import UnsupportedModelError
+from edgesqueeze.graph.npu import NPUS, npu_of
 from edgesqueeze.target.runtimes_data import (
     LITERT_OPERATORS,
     TFLM_CUSTOM_METHODS,
     TFLM_NO_HYBRID,
+    TFLM_NPU_METHODS,
     TFLM_REFUSED_TYPES,
     TFLM_RESOLVER_METHODS,
 )
@@ -39,6 +41,7 @@ __all__ = [
     "OPERATOR_SETS",
     "RUNTIMES",
     "TFLM_CUSTOM_METHODS",
+    "TFLM_NPU_METHODS",
     "TFLM_REFUSED_TYPES",
     "TFLM_RESOLVER_METHODS",
     "OperatorSet",
@@ -103,6 +106,8 @@ def refusal(operators: OperatorSet, kind: str, activation: str = "", weights: st
         activation: element type of the operator's first computed input, as NumPy calls it; empty: any.
         weights: element type of its constant weights; empty where there are none.
     """
+    if kind in NPUS:
+        return f"{kind} is a program for {NPUS[kind]}; {operators.version} has it only with such a processor"
     if kind not in operators.builtin and kind not in operators.custom:
         return f"{operators.version} has no operator {kind}"
     if activation in operators.refused_types.get(kind, frozenset()):
@@ -112,14 +117,19 @@ def refusal(operators: OperatorSet, kind: str, activation: str = "", weights: st
     return ""
 
 
-def check_tflm_operators(model: TfliteModel) -> None:
-    """Raise ``UnsupportedModelError`` that names all operators which TFLM does not have."""
+def check_tflm_operators(model: TfliteModel, *, npus: bool = False) -> None:
+    """Raise ``UnsupportedModelError`` that names all operators which TFLM does not have.
+
+    Args:
+        model: any model.
+        npus: whether programs for a neural processor count as operators, as on a device that has one.
+    """
+    custom = {*TFLM_CUSTOM_METHODS, *(TFLM_NPU_METHODS if npus else ())}
     missing = sorted(
         {
             operator.kind
             for operator in model.operators
-            if operator.kind
-            not in (TFLM_CUSTOM_METHODS if operator.opcode == "CUSTOM" else TFLM_RESOLVER_METHODS)
+            if operator.kind not in (custom if operator.opcode == "CUSTOM" else TFLM_RESOLVER_METHODS)
         }
     )
     if missing:
@@ -128,6 +138,14 @@ def check_tflm_operators(model: TfliteModel) -> None:
 
 def missing_tflm_operators(model: TfliteModel, missing: Sequence[str]) -> UnsupportedModelError:
     """The error that names operators which TFLM does not have."""
+    npu = npu_of(model)
+    if npu:
+        return UnsupportedModelError(
+            f"{model.name} was compiled for {npu}, which this computer does not have",
+            expected="operators of MicroMutableOpResolver",
+            got=", ".join(missing),
+            hint="take the .tflite that the compiler was given, or run it on the device",
+        )
     return UnsupportedModelError(
         f"{model.name} uses operators that TFLite Micro does not have",
         expected="operators of MicroMutableOpResolver",

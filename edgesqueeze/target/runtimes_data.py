@@ -134,6 +134,9 @@ TFLM_CUSTOM_METHODS: Mapping[str, str] = MappingProxyType(
 )
 """Custom operator name -> the method of ``MicroMutableOpResolver`` that registers it."""
 
+TFLM_NPU_METHODS: Mapping[str, str] = MappingProxyType({"ethos-u": "AddEthosU"})
+"""Custom operators that hold a program for a neural processor: TFLM has them where the processor is."""
+
 TFLM_NO_HYBRID = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
 """Operators of TFLM that refuse float32 input with integer or float16 weights."""
 

@@ -10,12 +10,18 @@
 
 namespace tflite {
 
+class MicroAllocator;
+class MicroResourceVariables;
+
 class MicroInterpreter {
  public:
   MicroInterpreter(const Model* model, const MicroOpResolver& op_resolver, uint8_t* tensor_arena,
                    size_t tensor_arena_size);
+  MicroInterpreter(const Model* model, const MicroOpResolver& op_resolver, MicroAllocator* allocator,
+                   MicroResourceVariables* resource_variables = nullptr);
   TfLiteStatus AllocateTensors();
   TfLiteStatus Invoke();
+  TfLiteStatus Reset();
   template <class T>
   T* typed_input_tensor(int tensor_index);
   template <class T>
