@@ -23,6 +23,7 @@ from edgesqueeze.checks.trouble import MIN_SAMPLES, find_trouble
 from edgesqueeze.graph import TfliteModel, as_model
 from edgesqueeze.graph.affine import numpy_dtype
 from edgesqueeze.graph.expose import with_outputs
+from edgesqueeze.graph.npu import refuse_npu
 from edgesqueeze.graph.state import state_of
 from edgesqueeze.runners.registry import RUNNERS, Runner, require_runner, with_state
 from edgesqueeze.runners.samples import EvalData, data_samples, random_data, real_inputs, spread
@@ -96,6 +97,7 @@ def verify(
         UnsupportedModelError: no runtime can run the model.
     """
     model = as_model(model)
+    refuse_npu(model, "nothing on this computer can run it")
     named = [require_runner(name) for name in dict.fromkeys(runtimes)] or _defaults()
     runners = [with_state(runner, carry_state) for runner in named]
     sequence = state_of(model).is_sequence(carry_state)

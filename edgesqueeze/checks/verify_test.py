@@ -5,13 +5,13 @@ import pytest
 
 from edgesqueeze.checks import verify as verify_module
 from edgesqueeze.checks.verify import NO_DATA, Verification, verify
-from edgesqueeze.errors import UsageError
+from edgesqueeze.errors import UnsupportedModelError, UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import litert
 from edgesqueeze.runners.registry import Runner
 from edgesqueeze.runners.samples import EvalData
-from runtime_tests.support.tflite_builder import tiny_cnn, tiny_lstm, tiny_sum
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_compiled, tiny_lstm, tiny_sum
 
 LITERT = ("litert-reference",)
 
@@ -76,6 +76,11 @@ def test_a_model_that_tflm_does_not_have_goes_by_litert():
     assert rows["tflm"].status in ("unsupported", "unavailable")
     assert rows["litert"].status in ("identical", "rounding")
     assert result.ok
+
+
+def test_a_program_for_a_neural_processor_is_called_so():
+    with pytest.raises(UnsupportedModelError, match="model was compiled for a Google Edge TPU"):
+        verify(parse_tflite(tiny_compiled("edgetpu-custom-op")))
 
 
 def test_an_unknown_runtime():

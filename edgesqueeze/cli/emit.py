@@ -179,14 +179,24 @@ def _tflm_emission(
     )
 
 
+def _summands(arena: Arena) -> str:
+    if not arena.measured_on:
+        return (
+            f"{arena.measured_bytes} as compiled, {arena.margin_bytes} for records and safety; not measured"
+        )
+    return (
+        f"{arena.measured_bytes} measured, {arena.scratch_bytes} for CMSIS-NN, "
+        f"{arena.margin_bytes} for safety"
+    )
+
+
 def _tflm_summary(source: TflmSource, target: Target, model: Path, out: Path) -> str:
     arena = source.arena
     return "\n".join(
         [
             f"{model.name} for TensorFlow Lite Micro on {target.name}; its name in C is {source.name}",
             *(f"  {out / name}" for name in source.files),
-            f"arena: {arena.bytes} bytes ({arena.measured_bytes} measured, "
-            f"{arena.scratch_bytes} for CMSIS-NN, {arena.margin_bytes} for safety)",
+            f"arena: {arena.bytes} bytes ({_summands(arena)})",
             f"operators: {', '.join(method.removeprefix('Add') for method in source.operators)}",
         ]
     )

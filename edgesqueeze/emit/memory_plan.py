@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
-from edgesqueeze.graph import NO_TENSOR, Graph
+from edgesqueeze.graph import NO_TENSOR, Graph, TfliteModel
 
 ALIGNMENT = 16
+OFFLINE_PLAN = b"OfflineMemoryAllocation"
+MOST_METADATA = 1000
 
 
 class Buffer(NamedTuple):
@@ -43,6 +46,39 @@ def planned_bytes(graph: Graph, scratch: Mapping[int, int] | None = None) -> int
         Buffer(aligned(size), index, index) for index, size in needed.items() if size
     ]
     return _place(buffers)
+
+
+def compiled_bytes(model: TfliteModel) -> int:
+    """Bytes of the shared memory part for a model whose compiler planned it, as those for NPUs do.
+
+    Tensors that the plan leaves out, or all without a plan, are taken to need memory of their own.
+    """
+    offsets = _offline_plan(model)
+    whole = beside = 0
+    for tensor in model.main.tensors:
+        if tensor.is_constant:
+            continue
+        size = aligned(tensor.elements * _itemsize(tensor.dtype))
+        offset = offsets[tensor.index] if tensor.index < len(offsets) else -1
+        if offset < 0:
+            beside += size
+        else:
+            whole = max(whole, aligned(offset + size))
+    return whole + beside
+
+
+def _offline_plan(model: TfliteModel) -> list[int]:
+    """Offsets by tensor of the first graph, -1 where there is none; empty without a plan."""
+    root = schema.Model.GetRootAsModel(model.content, 0)
+    for index in range(min(root.MetadataLength(), MOST_METADATA)):
+        metadata = root.Metadata(index)
+        if metadata.Name() != OFFLINE_PLAN or not 0 <= metadata.Buffer() < root.BuffersLength():
+            continue
+        buffer = root.Buffers(metadata.Buffer())
+        words = np.frombuffer(buffer.DataAsNumpy().tobytes() if buffer.DataLength() else b"", "<i4")
+        # A version, the number of graphs, the number of tensors, then their offsets.
+        return [int(word) for word in words[3:]]
+    return []
 
 
 def activations(graph: Graph) -> list[Buffer]:

@@ -119,11 +119,16 @@ def _values(
 def _arena_lines(arena: Arena) -> str:
     """The summands of the arena size as lines of a comment."""
     kernels = f"kernels on {_core_title(arena.core)}" if arena.core else "kernels on any Cortex-M"
-    rows = (
+    rows = [
         (arena.measured_bytes, f"measured in {arena.measured_on} with its reference kernels"),
         (arena.scratch_bytes, f"scratch memory for CMSIS-NN's {kernels}"),
         (arena.margin_bytes, "for safety"),
-    )
+    ]
+    if not arena.measured_on:
+        rows = [
+            (arena.measured_bytes, "as the model's compiler planned it; not measured"),
+            (arena.margin_bytes, "for the interpreter's records, and for safety"),
+        ]
     digits = len(str(arena.measured_bytes))
     blank = " " * (digits + 2)
     return "\n".join(

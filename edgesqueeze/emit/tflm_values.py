@@ -91,10 +91,9 @@ def resolver_methods(model: TfliteModel) -> tuple[str, ...]:
         UnsupportedModelError: operators that TFLM does not have, all of them, or no operator at all.
     """
     check_tflm_operators(model, npus=True)
+    custom = {**TFLM_CUSTOM_METHODS, **TFLM_NPU_METHODS}
     methods = {
-        (TFLM_CUSTOM_METHODS | TFLM_NPU_METHODS)[operator.kind]
-        if operator.opcode == "CUSTOM"
-        else TFLM_RESOLVER_METHODS[operator.kind]
+        custom[operator.kind] if operator.opcode == "CUSTOM" else TFLM_RESOLVER_METHODS[operator.kind]
         for operator in model.operators
     }
     if not methods:

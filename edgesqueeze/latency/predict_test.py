@@ -5,6 +5,7 @@ from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.latency.predict import predict
 from edgesqueeze.target.load import load_target
+from runtime_tests.support.tflite_builder import tiny_compiled
 
 
 def model(opcode, **options):
@@ -34,3 +35,11 @@ def test_operators_that_nothing_is_known_of_are_named(options, target, runtime):
     assert len(said) == 1 and said[0].endswith(f": {name}.")
     plain = predict(model("ABS"), load_target(target), runtime=runtime)
     assert not any("not known" in sentence for sentence in plain.basis if sentence.startswith("What"))
+
+
+@pytest.mark.parametrize(("target", "runtime"), [("rpi4", "litert"), ("pico", "tflm")])
+def test_a_program_for_a_neural_processor_is_refused(target, runtime):
+    compiled = parse_tflite(tiny_compiled("ethos-u"), "kws")
+    with pytest.raises(UnsupportedModelError, match="kws was compiled for an Arm Ethos-U") as caught:
+        predict(compiled, load_target(target), runtime=runtime)
+    assert "the .tflite that the compiler was given" in caught.value.hint

@@ -16,12 +16,16 @@ from pathlib import Path
 
 from edgesqueeze.base.versions import installed_version
 from edgesqueeze.emit.arena import Arena
-from edgesqueeze.emit.memory_plan import aligned, planned_bytes
+from edgesqueeze.emit.memory_plan import aligned, compiled_bytes, planned_bytes
 from edgesqueeze.emit.scratch import Extra, Family, cmsis_nn_extra
 from edgesqueeze.graph import Graph, TfliteModel, as_model
+from edgesqueeze.graph.npu import npu_of
 from edgesqueeze.runners.tflm import measure_arena
 from edgesqueeze.target.records import CORES, check_core
 
+RECORDS_BYTES = 4096
+"""For the interpreter's own records of a model of a few operators; those of seven operators
+are 2.3 KB where pointers have 64 bits."""
 SAFETY_BYTES = 256
 """For an arena that does not start at a multiple of 16, and for small changes between TFLM versions."""
 
@@ -42,6 +46,8 @@ def find_arena(model: str | Path | TfliteModel, core: str | None = None) -> Aren
     """
     model = as_model(model)
     check_core(core)
+    if npu_of(model):
+        return _compiled(model, core)
     use = measure_arena(model)
     scratch = max(_added_bytes(model.main, family, use.head_bytes) for family in _families(core))
     return Arena(
@@ -51,6 +57,20 @@ def find_arena(model: str | Path | TfliteModel, core: str | None = None) -> Aren
         margin_bytes=SAFETY_BYTES,
         measured_on=_host(),
         method=_method(core),
+        core=core,
+    )
+
+
+def _compiled(model: TfliteModel, core: str | None) -> Arena:
+    """The arena of a model that runs on a neural processor only: what its compiler planned."""
+    planned = compiled_bytes(model)
+    return Arena(
+        bytes=planned + RECORDS_BYTES,
+        measured_bytes=planned,
+        scratch_bytes=0,
+        margin_bytes=RECORDS_BYTES,
+        measured_on="",
+        method="what the compiler planned for the tensors, and the interpreter's records added; not measured",
         core=core,
     )
 

@@ -23,7 +23,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgesqueeze.errors import UnsupportedModelError
-from edgesqueeze.graph.npu import NPUS, npu_of
 from edgesqueeze.target.runtimes_data import (
     LITERT_OPERATORS,
     TFLM_CUSTOM_METHODS,
@@ -106,6 +105,9 @@ def refusal(operators: OperatorSet, kind: str, activation: str = "", weights: st
         activation: element type of the operator's first computed input, as NumPy calls it; empty: any.
         weights: element type of its constant weights; empty where there are none.
     """
+    # Here, so that profiles alone are read without the parser of models.
+    from edgesqueeze.graph.npu import NPUS
+
     if kind in NPUS:
         return f"{kind} is a program for {NPUS[kind]}; {operators.version} has it only with such a processor"
     if kind not in operators.builtin and kind not in operators.custom:
@@ -138,6 +140,8 @@ def check_tflm_operators(model: TfliteModel, *, npus: bool = False) -> None:
 
 def missing_tflm_operators(model: TfliteModel, missing: Sequence[str]) -> UnsupportedModelError:
     """The error that names operators which TFLM does not have."""
+    from edgesqueeze.graph.npu import npu_of
+
     npu = npu_of(model)
     if npu:
         return UnsupportedModelError(

@@ -114,6 +114,14 @@ def tiny_sum(first: float = 10.0) -> bytes:
     return graph.build([y])
 
 
+def tiny_compiled(name: str = "ethos-u") -> bytes:
+    """One custom operator, as compilers for neural processors leave it."""
+    graph = GraphBuilder(name="tiny_compiled")
+    x, y = graph.input((1, 8)), graph.tensor((1, 4), "int8", 0.1, 0)
+    graph.op("CUSTOM", [x], [y], custom_name=name)
+    return graph.build([y])
+
+
 def _handle(graph: FileBuilder) -> int:
     handle = graph.tensor((), "resource")
     graph.op("VAR_HANDLE", [], [handle], container=b"", sharedName=b"total")
