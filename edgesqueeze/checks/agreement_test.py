@@ -3,7 +3,6 @@ import pytest
 
 from edgesqueeze.checks.agreement import classes_of, fidelity, task_of
 from edgesqueeze.errors import DataError
-from edgesqueeze.runners.samples import EvalData
 
 RNG = np.random.default_rng(0)
 SCORES = RNG.normal(size=(20, 4)).astype(np.float32)
@@ -106,12 +105,6 @@ def test_labels_that_do_not_fit_are_refused(labels, problem):
 def test_other_outputs_are_refused():
     with pytest.raises(DataError, match="same outputs"):
         fidelity([SCORES], [SCORES[:, :3]])
-
-
-def test_pick_spreads_over_all_samples():
-    data = EvalData((np.arange(100)[:, None],), np.arange(100)).pick(5)
-    np.testing.assert_array_equal(data.labels[0], [0, 25, 50, 74, 99])
-    np.testing.assert_array_equal(data.inputs[0][:, 0], data.labels[0])
 
 
 def _rows(*row, places=()):

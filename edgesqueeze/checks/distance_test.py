@@ -77,3 +77,17 @@ def test_one_output_of_several_can_be_too_far():
 def test_steps_of_sixteen_bits_are_finer():
     assert lsb_limit(_tensor("int8")) == TOLERANCE_LSB
     assert lsb_limit(_tensor("int16"), 3.0) == 3.0 * INT16_FACTOR
+    # Measured on real networks; a change of these is a change of what is called a fault.
+    assert (TOLERANCE_LSB, lsb_limit(_tensor("int16"))) == (2.0, 32.0)
+
+
+def test_differences_from_nothing_are_taken_as_they_are():
+    relative, _ = difference_of(_tensor("float32"), np.float32([0, 0]), np.float32([0.5, -0.25]))
+    np.testing.assert_array_equal(relative, [0.5, 0.25])
+
+
+def test_a_single_step_is_a_difference():
+    graph = parse_tflite(tiny_dense()).main
+    found = distance_of(graph, _outputs(graph), _outputs(graph, fill=1))
+    assert found.figures.differing_share == 1.0
+    assert found.figures.size == (1.0, 0.0, 1.0)

@@ -99,6 +99,37 @@ def test_outputs_are_ordered_by_the_names_that_the_converter_gives():
     assert in_output_order(single, [a])[0] is a
 
 
+def test_outputs_of_one_sample_and_of_names_that_tell_nothing():
+    graph = GraphBuilder()
+    x = graph.input((1, 6))
+    second = graph.fully_connected(x, 2, name="call:1")
+    first = graph.fully_connected(x, 3, name="call:0")
+    a, b = np.zeros((1, 3)), np.zeros((1, 2))
+    assert in_output_order(parse_tflite(graph.build([second, first])), [a, b])[0] is b
+    graph = GraphBuilder()
+    x = graph.input((1, 6))
+    # Both claim to be the first.
+    twins = [graph.fully_connected(x, 2, name=f"{name}:0") for name in ("left", "right")]
+    c, d = np.zeros((4, 2)), np.ones((4, 2))
+    found = in_output_order(parse_tflite(graph.build(twins)), [c, d])
+    assert found[0] is c
+    assert found[1] is d
+
+
+def test_inputs_without_names_are_counted(tmp_path, monkeypatch):
+    path = tmp_path / "model.h5"
+    path.write_bytes(b"")
+
+    def answer(command):
+        with np.load(command[4]) as stored:
+            np.savez(command[5], output_0=stored["input_0"], output_1=stored["input_1"])
+        return "", "", 0
+
+    _worker(monkeypatch, answer)
+    found = original_outputs(path, EvalData((np.arange(3.0), np.ones(3))))
+    np.testing.assert_array_equal(found, [[0, 1, 2], [1, 1, 1]])
+
+
 def test_nothing_here_imports_tensorflow():
     code = (
         "import sys, edgesqueeze.checks.verify, edgesqueeze.cli.verify; sys.exit('tensorflow' in sys.modules)"

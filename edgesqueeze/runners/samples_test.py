@@ -5,7 +5,16 @@ from edgesqueeze.errors import DataError, UnsupportedModelError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import litert
-from edgesqueeze.runners.samples import EvalData, data_samples, in_graph_order, random_data, real_inputs
+from edgesqueeze.runners.samples import (
+    EvalData,
+    data_samples,
+    in_graph_order,
+    per_output,
+    plain_name,
+    random_data,
+    real_inputs,
+    safe_name,
+)
 from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_two_heads
 
 
@@ -77,3 +86,56 @@ def test_a_scalar_input():
     assert [[value.shape for value in sample] for sample in samples] == [[(1, 4), ()]] * 3
     for (values, factor), (output,) in zip(samples, litert.run(model, samples), strict=True):
         assert np.array_equal(output, values * factor)
+
+
+def test_a_pick_spreads_over_all_samples():
+    data = EvalData((np.arange(100)[:, None],), np.arange(100), ("x",)).pick(5)
+    np.testing.assert_array_equal(data.labels[0], [0, 25, 50, 74, 99])
+    np.testing.assert_array_equal(data.inputs[0][:, 0], data.labels[0])
+    assert data.names == ("x",)
+
+
+def test_a_pick_of_more_than_there_is_takes_all():
+    data = EvalData((np.arange(3), np.arange(3.0)), (None, np.arange(3))).pick(9)
+    assert [len(values) for values in data.inputs] == [3, 3]
+    assert data.labels[0] is None
+    np.testing.assert_array_equal(data.labels[1], [0, 1, 2])
+    assert EvalData((np.arange(3),)).pick(2).labels is None
+
+
+def test_labels_by_output():
+    labels = np.arange(3)
+    assert per_output(None) == ()
+    assert per_output(labels)[0] is labels
+    assert len(per_output(labels)) == 1
+    assert per_output([None, labels]) == (None, labels)
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("serving_default_x:0", "x"),
+        ("x", "x"),
+        ("a:0b", "a:0b"),
+        ("my_serving_default_x:12", "my_serving_default_x"),
+    ],
+)
+def test_names_without_what_the_converter_adds(name, plain):
+    graph = GraphBuilder()
+    x = graph.input((1, 4), name=name)
+    model = parse_tflite(graph.build([graph.unary("ABS", x)]))
+    assert plain_name(model.main.input_tensors[0]) == plain
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [("accel/x y", "accel_x_y"), ("a-1.b", "a_1.b"), ("x_1", "x_1"), ("1x", "input_1x"), ("", "input_")],
+)
+def test_names_that_tensorflow_takes(name, safe):
+    assert safe_name(name) == safe
+
+
+def test_a_single_input_is_taken_whatever_it_is_called():
+    model = parse_tflite(tiny_cnn())
+    images = np.zeros((2, 8, 8, 1))
+    assert in_graph_order(model, EvalData((images,), names=("photos",)))[0] is images
