@@ -5,4 +5,6 @@ from __future__ import annotations
 
 def plain(text: str) -> str:
     """The text in one line, with spaces in place of control characters."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else " " for char in text)

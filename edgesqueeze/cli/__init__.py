@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 TRACEBACK_VARIABLE = "EDGESQUEEZE_TRACEBACK"
-COLLECT_AFTER = 100_000
+COLLECT_AFTER = 400_000
 """So many more objects than before have the garbage collector look."""
 USAGE_EXIT = 2
 # EX_SOFTWARE of sysexits.h, and what shells report for SIGINT and SIGPIPE.

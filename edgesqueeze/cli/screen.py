@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, TextIO
 
+from edgesqueeze.base.plain import plain
+
 # Tables stay readable in logs and pipes.
 PIPE_WIDTH = 100
 DEFAULT_WIDTH = 80
@@ -127,8 +129,7 @@ def _add(lines: list[list[Run]], text: str, style: str) -> None:
         if number:
             lines.append([])
         if part:
-            shown = "".join(char if char.isprintable() else " " for char in part)
-            lines[-1].append(Run(shown, style))
+            lines[-1].append(Run(plain(part), style))
 
 
 def width_of(line: Sequence[Run]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -59,7 +58,7 @@ def predict(
     works = work_of(model)
     estimate = _estimate(works, target, threads)
     basis = (*estimate.basis, *_unheard_of(works), *_too_large(model, target))
-    return _record(model, target, works, dataclasses.replace(estimate, basis=basis))
+    return _record(model, target, works, estimate._replace(basis=basis))
 
 
 def _refuse_control_flow(model: TfliteModel) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 CONFIDENCE = 0.9
@@ -31,8 +30,7 @@ def bounds_around(estimate: float, low: float, high: float, more: float) -> Boun
     )
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(NamedTuple):
     """The predicted latency of one inference.
 
     Attributes:

@@ -6,7 +6,6 @@ import functools
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -65,8 +64,7 @@ class Layer(NamedTuple):
     why: str
 
 
-@dataclass(frozen=True)
-class Model:
+class Model(NamedTuple):
     """Figures that ``scripts/benchmarks/fit_tflm.py`` fits.
 
     Attributes:

@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 from collections.abc import Iterator
 
-import platformdirs
+from edgesqueeze.base.user_folders import cache_folder
 
 
 @contextlib.contextmanager
@@ -16,7 +16,7 @@ def alone(name: str) -> Iterator[None]:
     Args:
         name: what is made meanwhile; a file name.
     """
-    folder = platformdirs.user_cache_path("edgesqueeze") / "locks"
+    folder = cache_folder() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / name).open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
