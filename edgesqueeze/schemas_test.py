@@ -70,6 +70,49 @@ def test_every_command_with_json_has_a_schema(script):
     assert names == {*script.SCHEMAS, "compress"} - {"report", "error"}
 
 
+def descriptions(node, place=""):
+    """Every description in a schema, with its place."""
+    if isinstance(node, dict):
+        if isinstance(node.get("description"), str):
+            yield place, node["description"]
+        for name, inner in node.items():
+            yield from descriptions(inner, f"{place}/{name}")
+    elif isinstance(node, list):
+        for inner in node:
+            yield from descriptions(inner, place)
+
+
+def fields(node, place=""):
+    """Every field of every object in a schema, with its place."""
+    if isinstance(node, dict):
+        for name, field in node.get("properties", {}).items():
+            yield f"{place}/{name}", field
+        for name, inner in node.items():
+            yield from fields(inner, f"{place}/{name}")
+
+
+# A description that begins so makes sense only behind another one.
+FRAGMENTS = ("of ", "the same", "see ", "as ", "...")
+
+
+def is_fragment(text):
+    return text.lower().startswith(FRAGMENTS) or "see there" in text.lower() or len(text.split()) < 3
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.iterdir()), ids=lambda path: path.name.split(".")[0])
+def test_descriptions_stand_alone(path):
+    schema = json.loads(path.read_text())
+    assert [f"{place}: {text}" for place, text in descriptions(schema) if is_fragment(text)] == []
+    assert [place for place, field in fields(schema) if "description" not in field] == []
+
+
+@pytest.mark.parametrize("text", ["of it.", "The same for floats.", "its name.", "RAM; see there, please."])
+def test_fragments_are_found(text):
+    nested = {"$defs": {"A": {"properties": {"b": {"anyOf": [{"description": text}]}}}}}
+    assert [is_fragment(found) for _, found in descriptions(nested)] == [True]
+    assert not is_fragment("median time of one inference, in milliseconds.")
+
+
 def test_fields_are_described():
     schema = json.loads((FOLDER / "report.schema.json").read_text())
     assert schema["description"] == "Everything that `compress` did and found."

@@ -34,11 +34,11 @@ class Clock(_Seen):
     """Cores that share a clock.
 
     Attributes:
-        cpus: their numbers, as Linux lists them.
+        cpus: numbers of the cores, as Linux lists them.
         governor: what chooses the clock: ``performance``, ``ondemand``, ...
-        current_mhz: when we looked.
-        max_mhz: of the hardware.
-        limit_mhz: that the system allows now.
+        current_mhz: clock when we looked, in megahertz.
+        max_mhz: highest clock of the hardware, in megahertz.
+        limit_mhz: highest clock that the system allows now, in megahertz.
     """
 
     cpus: str
@@ -52,10 +52,10 @@ class Cache(_Seen):
     """Caches of one kind.
 
     Attributes:
-        level: 1 is nearest to the core.
-        kind: ``Data``, ``Instruction`` or ``Unified``.
-        size_bytes: of one of them.
-        count: how many there are.
+        level: level of the cache; 1 is nearest to the core.
+        kind: what is kept in it: ``Data``, ``Instruction`` or ``Unified``.
+        size_bytes: size of one of these caches, in bytes.
+        count: number of caches of this kind.
     """
 
     level: int | None
@@ -80,32 +80,34 @@ class Device(_Seen):
     """A computer that runs a .tflite. None, or an empty list, is what could not be read.
 
     Attributes:
-        board: its model, from the device tree or the firmware.
-        soc: the chip: the device tree's most general name, ``brcm,bcm2711``.
-        core_kinds: kinds of cores.
-        cores: processors that Linux sees.
-        usable_cores: those that a process of ours may use.
-        physical_cores: the same without simultaneous multithreading.
+        board: model of the board, from the device tree or the firmware.
+        soc: name of the chip: the device tree's most general one, ``brcm,bcm2711``.
+        core_kinds: kinds of cores, with the number of each.
+        cores: number of processors that Linux sees.
+        usable_cores: number of processors that a process of ours may use.
+        physical_cores: number of processors without simultaneous multithreading.
         features: instruction set extensions, as /proc/cpuinfo lists them.
-        clocks: per group of cores.
-        caches: all kinds.
-        memory_bytes: RAM.
-        memory_available_bytes: RAM that programs can have now.
-        swap_bytes: swap space.
-        temperature_c: of the processor.
-        throttling: see there; None where the firmware does not say.
+        clocks: clocks of each group of cores that share one.
+        caches: caches of all kinds.
+        memory_bytes: size of the RAM, in bytes.
+        memory_available_bytes: RAM that programs can have now, in bytes.
+        swap_bytes: size of the swap space, in bytes.
+        temperature_c: temperature of the processor, in degrees Celsius.
+        throttling: what the firmware says about power and temperature; None where it does not say.
         load: average number of running processes over the last minute, ours included.
-        busy_cores: how many cores were busy with something else when we looked, over a tenth of a second.
-        os: name and version of the system.
-        kernel: of Linux.
-        architecture: of the kernel: ``aarch64``, ``armv7l``, ``x86_64``.
-        bits: of Python; 32 is possible with a 64-bit kernel.
-        libc: name and version.
-        python_version: of the Python that runs models.
-        python_path: of the same.
-        numpy: its version.
-        runtimes: versions of ``ai-edge-litert``, ``tflite-runtime`` and ``tensorflow``, those that are there.
-        free_disk_bytes: where models are kept.
+        busy_cores: number of cores that were busy with something else when we looked, over a tenth of a
+            second.
+        os: name and version of the operating system.
+        kernel: version of the Linux kernel.
+        architecture: architecture of the kernel: ``aarch64``, ``armv7l``, ``x86_64``.
+        bits: width of a pointer in Python, in bits; 32 is possible with a 64-bit kernel.
+        libc: name and version of the C library.
+        python_version: version of the Python that runs models.
+        python_path: path of the Python that runs models.
+        numpy: version of NumPy in that Python.
+        runtimes: versions of ``ai-edge-litert``, ``tflite-runtime`` and ``tensorflow`` by name, those that
+            are there.
+        free_disk_bytes: free space where models are kept, in bytes.
     """
 
     board: str | None

@@ -106,7 +106,7 @@ class Measurement(TimingHead):
     Attributes:
         target: name of the target profile that was named with the device; empty without one.
         runtime: ``ai-edge-litert``, ``tflite-runtime`` or ``tensorflow``.
-        method: ``measured``.
+        method: how the latency was found: ``measured``.
         latency_ms: time of one inference with one thread (or the fewest that were asked for), in
             milliseconds: the median, the fastest, and the 90th percentile.
         host: the device as it was typed; ``local`` for this computer.
@@ -161,7 +161,7 @@ class Boards(Record):
 
     Attributes:
         schema_version: version of this document's fields.
-        method: ``measured``.
+        method: how the latencies were found: ``measured``.
         boards: devices that measured the model, in the order in which they were named.
         failures: devices that did not, in the order in which they were named.
     """

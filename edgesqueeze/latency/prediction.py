@@ -42,7 +42,7 @@ class Prediction(TimingHead):
     """How long a model is expected to take on a target.
 
     Attributes:
-        method: ``predicted``.
+        method: how the latency was found: ``predicted``.
         latency_ms: expected time of one inference, in milliseconds, with 90 % bounds.
         core: name of the core that the prediction is for.
         clock_mhz: clock of the core, in megahertz.

@@ -26,8 +26,8 @@ class Interval(Record):
     """Factors on an estimate between which nine of ten measured latencies lie.
 
     Attributes:
-        low: at most 1.
-        high: at least 1.
+        low: lower factor, at most 1.
+        high: upper factor, at least 1.
     """
 
     low: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
@@ -38,9 +38,10 @@ class CyclesPerInstruction(Record):
     """How fast a device executes instructions of TensorFlow Lite Micro, by what they belong to.
 
     Attributes:
-        products: products of convolutions.
-        weights: fully connected layers, which read every weight once, from flash.
-        other: everything else: copies, depthwise convolutions, requantization, calls.
+        products: cycles per instruction of products of convolutions.
+        weights: cycles per instruction of fully connected layers, which read every weight once, from flash.
+        other: cycles per instruction of everything else: copies, depthwise convolutions, requantization,
+            calls.
     """
 
     products: Factor
@@ -56,12 +57,14 @@ class InstructionLatency(Record):
     """TensorFlow Lite Micro on a Cortex-M: counted instructions times cycles per instruction.
 
     Attributes:
-        runtime: ``tflm``.
-        version: which version and build of it.
-        cycles_per_instruction: of its kernels on this device, flash and caches included.
+        runtime: what runs the model: ``tflm``.
+        version: version and build of the runtime.
+        cycles_per_instruction: cycles per instruction of the runtime's kernels on this device, flash and
+            caches included.
         interval: 90 % bounds on the latency of an int8 model, as factors on the estimate.
-        dense_interval: the same for int8 models of fully connected layers.
-        float32_interval: the same for float32 models.
+        dense_interval: 90 % bounds on the latency of an int8 model of fully connected layers, as factors on
+            the estimate.
+        float32_interval: 90 % bounds on the latency of a float32 model, as factors on the estimate.
         basis: what these figures rest on.
     """
 
@@ -78,14 +81,15 @@ class OperatorCost(Record):
     """What one kind of operator takes with one thread. See ``latency/cost.py`` for what is counted.
 
     Attributes:
-        mac_ps: picoseconds per multiply-accumulate, of whole tiles.
-        patch_ps: per element that is gathered: rows times depth.
-        row_ps: per output position.
-        output_ps: per output element.
-        weight_ps: per byte of weights.
+        mac_ps: picoseconds per multiply-accumulate, in whole tiles.
+        patch_ps: picoseconds per element that is gathered: rows times depth.
+        row_ps: picoseconds per output position.
+        output_ps: picoseconds per output element.
+        weight_ps: picoseconds per byte of weights.
         call_ns: nanoseconds for each operator.
         tile_rows: output positions that a kernel computes at once; the last tile takes as long as a whole.
-        tile_columns: the same for output channels; of several, the least that has room for all channels.
+        tile_columns: output channels that a kernel computes at once; of several numbers, the least that has
+            room for all channels counts.
         tile_depth: input channels that a kernel multiplies at once, at each position of the window.
     """
 
@@ -104,7 +108,8 @@ class MemoryCost(Record):
     """What weights take that do not stay in a cache from one inference to the next.
 
     Attributes:
-        weights_bytes: of the whole model, up to which the cost holds; beyond the last, the last holds.
+        weights_bytes: size of the whole model's weights up to which the cost holds, in bytes; the last cost
+            holds beyond its size too.
         byte_ps: picoseconds for each byte, beside what the operators take.
     """
 
@@ -140,13 +145,13 @@ class OperatorLatency(Record):
 
     Attributes:
         runtime: what runs the model.
-        version: which version and build of it.
+        version: version and build of the runtime.
         invoke_us: microseconds of one inference that no operator accounts for.
         speedup: how many times faster 1, 2, 3, ... threads are than one.
         memory: costs of weights by the size of the model, ascending.
         float32: costs where activations are float32.
         int8: costs where activations are int8.
-        interval: 90 % bounds as factors on the estimate.
+        interval: 90 % bounds on the latency, as factors on the estimate.
         basis: what these figures rest on.
     """
 

@@ -118,8 +118,8 @@ class Cluster(Record):
 
     Attributes:
         core: name of the core.
-        count: how many there are.
-        clock_mhz: highest clock.
+        count: number of these cores.
+        clock_mhz: highest clock of these cores, in megahertz.
     """
 
     core: str
@@ -134,14 +134,15 @@ class Cpu(Record):
 
     Attributes:
         core: name of the core; with clusters, the one that a single inference thread runs on.
-        architecture: its instruction set.
-        cores: how many cores the device has, clusters included.
-        clock_mhz: the clock that a default setup reaches, of ``core``.
+        architecture: instruction set of the core.
+        cores: number of cores of the device, clusters included.
+        clock_mhz: clock of ``core`` that a default setup reaches, in megahertz.
         fpu: the widest floating point format in hardware.
-        dsp: whether it has the DSP extension (always false outside Cortex-M).
-        mve: which vectors of the M-profile Vector Extension it has.
-        icache_bytes: instruction cache (on Cortex-M of the core or, where it has none, the chip's own).
-        dcache_bytes: data cache.
+        dsp: whether the core has the DSP extension (always false outside Cortex-M).
+        mve: which vectors of the M-profile Vector Extension the core has.
+        icache_bytes: size of the instruction cache, in bytes (on Cortex-M of the core or, where it has none,
+            the chip's own).
+        dcache_bytes: size of the data cache, in bytes.
         flash_wait_states: wait states of the flash at ``clock_mhz``, before any cache or accelerator.
         clusters: all kinds of cores, where there is more than one.
     """
@@ -185,11 +186,12 @@ class Memory(Record):
     """What a model can be stored in and run in.
 
     Attributes:
-        flash_bytes: non-volatile memory that code runs from; absent where files are loaded instead.
-        ram_bytes: RAM that data can be in, all blocks together.
-        contiguous_ram_bytes: the largest block that one array can have.
-        usable_flash_bytes: what is left of the flash for the runtime and the model.
-        usable_ram_bytes: what is left of one block for the arena (Linux, Android: for the process).
+        flash_bytes: size of the non-volatile memory that code runs from, in bytes; absent where files are
+            loaded instead.
+        ram_bytes: size of the RAM that data can be in, all blocks together, in bytes.
+        contiguous_ram_bytes: size of the largest block that one array can have, in bytes.
+        usable_flash_bytes: bytes of the flash that are left for the runtime and the model.
+        usable_ram_bytes: bytes of one block that are left for the arena (Linux, Android: for the process).
         note: how the usable figures come about, and what the other blocks are.
     """
 
@@ -248,9 +250,9 @@ class Preferences(Record):
     """What ``compress`` does for this target unless told otherwise.
 
     Attributes:
-        quantization: as ``--quantize``.
-        io: element type of inputs and outputs, as ``--io``.
-        threads: threads of one inference.
+        quantization: mode of quantization, as ``--quantize`` takes it.
+        io: element type of inputs and outputs, as ``--io`` takes it.
+        threads: number of threads of one inference.
     """
 
     quantization: Literal["int8", "int16x8", "float16", "dynamic", "none"]
