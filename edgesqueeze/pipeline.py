@@ -9,7 +9,7 @@ function in a file of its own in ``squeeze/passes``. What follows conversion wor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +20,8 @@ from edgesqueeze.base.given import expect, path_of
 from edgesqueeze.base.output import staged
 from edgesqueeze.checks.agreement import Fidelity, fidelity
 from edgesqueeze.checks.evaluate import Originals, evaluate
+from edgesqueeze.checks.metrics import worst
+from edgesqueeze.checks.user_metric import UserMetric, as_metric
 from edgesqueeze.checks.verify import trouble_on
 from edgesqueeze.errors import RecipeError
 from edgesqueeze.graph import TfliteModel
@@ -39,6 +41,7 @@ from edgesqueeze.report.report import (
     Report,
     SizeReport,
     Stage,
+    accuracy_drop,
     accuracy_of,
     chance_level,
     problems_of,
@@ -51,7 +54,7 @@ from edgesqueeze.squeeze.data.check import readable_samples
 from edgesqueeze.squeeze.data.load import Data, load_data
 from edgesqueeze.squeeze.opening.load import LoadedModel, adopt_model, load_model
 from edgesqueeze.squeeze.opening.save import save_model
-from edgesqueeze.squeeze.originals import input_batches, originals_of
+from edgesqueeze.squeeze.originals import input_batches, originals_of, outputs_of
 from edgesqueeze.squeeze.passes.convert import convert
 from edgesqueeze.squeeze.passes.finetune import steps_per_epoch, trainer
 from edgesqueeze.squeeze.passes.fold import fold
@@ -73,6 +76,7 @@ class Prepared:
         folded: the flat model with batch norms folded: where every recipe starts, and what it imitates.
         data: what to train, calibrate and judge on.
         originals: what the original says about the test samples.
+        metric: the user's own metric; None for those of the table.
         options: how the data were read.
         seed: seed of the split of the data.
         stages: what was done.
@@ -83,6 +87,7 @@ class Prepared:
     folded: Any
     data: Data
     originals: Originals
+    metric: UserMetric | None
     options: DataOptions
     seed: int
     stages: tuple[Stage, ...]
@@ -115,6 +120,7 @@ def compress(
     data: Any,
     out: str | Path | None = None,
     recipe: str | Path | Recipe | None = None,
+    metric: str | Callable[[Any, Any], float] | None = None,
     custom_objects: Mapping[str, Any] | None = None,
     unsafe: bool = False,
     progress: Progress | None = None,
@@ -131,6 +137,8 @@ def compress(
         out: folder for ``model.tflite``, ``model.keras``, ``report.json`` and, for microcontrollers, the
             firmware sources. Nothing is written without it.
         recipe: what to do, or the path of a recipe; full-integer quantization only, if not given.
+        metric: what the result is judged by, ``MODULE:CALLABLE`` or a callable of labels and outputs that
+            gives a number; see ``checks.user_metric``. By default the metrics of ``checks.metrics``.
         custom_objects: the model's own classes by name.
         unsafe: allow model files that hold code (Lambda layers) to run it.
         progress: called as the work goes on.
@@ -145,6 +153,7 @@ def compress(
     """
     profile = as_target(target)
     chosen = fill_preferences(as_recipe(recipe), profile)
+    _check_limit(chosen, own := as_metric(metric))
     # Staged from the start: a folder that cannot be written is found out before the work, not after it.
     with staged(path_of(out, "a folder for what is made")) if out is not None else nullcontext() as stage:
         prepared = prepare(
@@ -152,6 +161,7 @@ def compress(
             data=data,
             options=chosen.data,
             seed=chosen.seed,
+            metric=own,
             custom_objects=custom_objects,
             unsafe=unsafe,
             progress=progress,
@@ -166,6 +176,7 @@ def prepare(
     data: Any,
     options: DataOptions | None = None,
     seed: int = 0,
+    metric: str | Callable[[Any, Any], float] | None = None,
     custom_objects: Mapping[str, Any] | None = None,
     unsafe: bool = False,
     progress: Progress | None = None,
@@ -177,6 +188,7 @@ def prepare(
         data: as for ``compress``.
         options: scale and offset of the data, and how many samples judge a result.
         seed: seed of the split, where the data do not say what is for testing.
+        metric: as for ``compress``.
         custom_objects: the model's own classes by name.
         unsafe: allow model files that hold code (Lambda layers) to run it.
         progress: called as the work goes on.
@@ -188,6 +200,7 @@ def prepare(
     log = Log(progress)
     set_seed(seed)
     chosen = options or DataOptions()
+    own = as_metric(metric)
     with readable_samples():
         with log.stage("load"):
             loaded = (
@@ -197,11 +210,14 @@ def prepare(
             )
             opened = load_data(data, loaded.model, chosen, seed)
             originals = originals_of(loaded, opened.test, chosen.evaluation_samples)
+            _check_metric(own, originals)
             log.found([*loaded.findings, *opened.findings])
         with log.stage("fold"):
             folded, findings = fold(loaded.model)
             log.found(findings)
-    return Prepared(loaded, folded, opened, originals, chosen, seed, tuple(log.stages), tuple(log.findings))
+    return Prepared(
+        loaded, folded, opened, originals, own, chosen, seed, tuple(log.stages), tuple(log.findings)
+    )
 
 
 def squeeze(
@@ -314,8 +330,30 @@ def judge(
         fit=fit,
         findings=(*prepared.findings, *squeezed.findings, *log.findings),
     )
+    before = _drop_before_conversion(prepared, squeezed, report)
+    report = report.model_copy(update={"drop_before_conversion": before})
     report = report.model_copy(update={"ok": not problems_of(report)})
     return Compressed(report, tflite, squeezed.model, sources.files)
+
+
+def _drop_before_conversion(prepared: Prepared, squeezed: Squeezed, report: Report) -> float | None:
+    """Where the limit is missed, what the float model loses already: that tells what to do."""
+    limit = squeezed.recipe.limits.max_accuracy_drop
+    if limit is None or accuracy_drop(report) <= limit:
+        return None
+    originals = prepared.originals
+    with readable_samples():
+        outputs = outputs_of(squeezed.model, prepared.data.test, len(originals.outputs[0]))
+    shapes = [values.shape[1:] for values in originals.first.inputs]
+    found = fidelity(originals.outputs, outputs, originals.labels, shapes, metric=prepared.metric)
+    figure = worst(found.figures)
+    return None if figure is None else figure.drop
+
+
+def _check_metric(metric: UserMetric | None, originals: Originals) -> None:
+    """Try the user's own metric on the original, before any work is done."""
+    if metric is not None:
+        fidelity(originals.outputs, originals.outputs, originals.labels, metric=metric)
 
 
 def _verify(prepared: Prepared, tflite: TfliteModel, log: Log) -> Fidelity:
@@ -324,7 +362,15 @@ def _verify(prepared: Prepared, tflite: TfliteModel, log: Log) -> Fidelity:
     with log.stage("verify"), readable_samples():
         seen = evaluate(originals, tflite, input_batches(prepared.data.test))
         shapes = [tensor.shape[1:] for tensor in tflite.main.input_tensors]
-        compared = fidelity(seen.original, seen.compressed, seen.labels, shapes)
+        compared = fidelity(
+            seen.original,
+            seen.compressed,
+            seen.labels,
+            shapes,
+            names=seen.names,
+            metric=prepared.metric,
+            places=seen.places,
+        )
         rows = len(originals.first.inputs[0])
         log.found(trouble_on(tflite, originals.first, [one[:rows] for one in seen.original]))
         log.found(chance_level(compared, seen.original))
@@ -340,11 +386,18 @@ def _check_recipe(prepared: Prepared, recipe: FilledRecipe) -> None:
             got=f"seed {recipe.seed} and [data] {recipe.data}",
             hint="prepare the model again, with options=recipe.data and seed=recipe.seed",
         )
-    if recipe.limits.max_accuracy_drop is not None and not prepared.originals.choose_classes:
+    _check_limit(recipe, prepared.metric)
+
+
+def _check_limit(recipe: Recipe, metric: UserMetric | None) -> None:
+    """Only a metric of the user's own has a unit in which more than 1 can be lost."""
+    limit = recipe.limits.max_accuracy_drop
+    if limit is not None and limit > 1 and metric is None:
         raise RecipeError(
-            "an accuracy limit was set, but the model does not choose classes",
-            expected="class scores as the first output, or no max_accuracy_drop",
-            hint="leave max_accuracy_drop out, and look at the normalized error in the report",
+            f"max_accuracy_drop is {limit:g}, which is more than all",
+            expected="a share from 0 to 1: 0.01 is one point",
+            got=f"{limit:g}",
+            hint=f"write {limit / 100:g} if {limit:g} points were meant",
         )
 
 

@@ -3,6 +3,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import tf_keras
 
 from edgesqueeze import pipeline
@@ -21,7 +22,7 @@ from edgesqueeze.errors import (
 )
 from edgesqueeze.pipeline import compress, judge, prepare, squeeze
 from edgesqueeze.recipe import PASSES, Pass, Recipe, parse_recipe
-from edgesqueeze.report.report import raise_if_not_ok
+from edgesqueeze.report.report import accuracy_drop, raise_if_not_ok
 from edgesqueeze.runners import litert
 from edgesqueeze.target.load import load_target, parse_target, shipped_folder
 from edgesqueeze.target.preferences import fill_preferences
@@ -114,7 +115,7 @@ def test_the_report_keeps_its_contract(result):
     _, model, _, out, found = result
     report = json.loads((out / "report.json").read_text())
     assert set(report) >= CONTRACT
-    assert report["schema_version"] == 1
+    assert report["schema_version"] == 2
     assert report["ok"] is found.report.ok is True
     assert report["target"] == "nucleo-f446re"
     assert [stage["name"] for stage in report["stages"]] == STAGES
@@ -205,10 +206,13 @@ def test_labels_give_accuracy_of_both_models(linux):
 
 
 def _missing(report, limit, drop):
-    accuracy = report.accuracy and report.accuracy.model_copy(update={"drop": drop})
+    figures = tuple(one.model_copy(update={"drop": drop}) for one in report.fidelity.figures)
     limits = report.recipe.limits.model_copy(update={"max_accuracy_drop": limit})
     return report.model_copy(
-        update={"recipe": report.recipe.model_copy(update={"limits": limits}), "accuracy": accuracy}
+        update={
+            "recipe": report.recipe.model_copy(update={"limits": limits}),
+            "fidelity": report.fidelity.model_copy(update={"figures": figures}),
+        }
     )
 
 
@@ -218,9 +222,9 @@ def test_an_accuracy_drop_is_measured_against_the_limit(linux, limit, drop, ok):
     if ok:
         raise_if_not_ok(report)
         return
-    with pytest.raises(AccuracyError, match=r"2\.00%") as caught:
+    with pytest.raises(AccuracyError, match=r"accuracy: .*% -> .*%, a drop of 2\.00 points") as caught:
         raise_if_not_ok(report)
-    assert "1.00%" in caught.value.expected
+    assert caught.value.expected == "at most 1.00 points"
     assert caught.value.exit_code == 1
 
 
@@ -243,13 +247,94 @@ def test_a_missed_limit_makes_the_report_not_ok():
         raise_if_not_ok(found.report)
 
 
-def test_a_limit_on_a_model_that_chooses_no_class_is_refused(tmp_path):
+def _filter():
     image = tf_keras.Input((8, 8, 3), name="image")
     model = tf_keras.Model(image, tf_keras.layers.Conv2D(3, 3, padding="same")(image), name="filter")
-    recipe = _recipe(PLAIN, limits={"max_accuracy_drop": 0.1})
-    with pytest.raises(RecipeError, match="does not choose classes"):
-        compress(randomize(model), target="rpi4", data=X, out=tmp_path, recipe=recipe)
+    return randomize(model)
+
+
+@pytest.mark.parametrize(("limit", "ok"), [(0.2, True), (0.0001, False)])
+def test_a_limit_on_a_model_of_values_is_one_on_its_normalized_error(limit, ok):
+    recipe = _recipe(PLAIN, limits={"max_accuracy_drop": limit})
+    report = compress(_filter(), target="rpi4", data=X, recipe=recipe).report
+    (output,) = report.fidelity.outputs
+    assert accuracy_drop(report) == pytest.approx(output.normalized_error)
+    assert 0.0001 < output.normalized_error < 0.2
+    assert report.ok == ok
+    if ok:
+        assert report.drop_before_conversion is None
+        return
+    assert report.drop_before_conversion < 1e-6
+    with pytest.raises(AccuracyError, match=r"normalized error: 0\.00% -> .*points") as caught:
+        raise_if_not_ok(report)
+    assert "int16x8" in caught.value.hint
+
+
+def test_int16x8_is_no_advice_where_int8_loses_nothing():
+    raw = {
+        **PLAIN,
+        "prune": {"sparsity": 0.9, "first_and_last": "include"},
+        "limits": {"max_accuracy_drop": 0.0001},
+    }
+    report = compress(_filter(), target="rpi4", data=X, recipe=_recipe(raw)).report
+    assert report.drop_before_conversion > 0.1
+    with pytest.raises(AccuracyError) as caught:
+        raise_if_not_ok(report)
+    assert "int16x8" not in caught.value.hint
+    assert "less sparsity" in caught.value.hint
+
+
+def test_a_limit_of_more_than_all_is_refused(tmp_path):
+    recipe = _recipe(PLAIN, limits={"max_accuracy_drop": 2})
+    with pytest.raises(RecipeError, match="more than all"):
+        compress(_filter(), target="rpi4", data=X, out=tmp_path / "out", recipe=recipe)
     assert not list(tmp_path.iterdir())
+
+
+def _largest(labels, outputs):
+    return float(np.abs(labels - outputs).max())
+
+
+_largest.higher_is_better = False
+
+
+def test_the_users_own_metric_is_reported_and_limited():
+    recipe = _recipe(PLAIN, limits={"max_accuracy_drop": 2})
+    labels = np.random.default_rng(0).normal(size=(40, 8, 8, 3))
+    report = compress(_filter(), target="rpi4", data=(X, labels), recipe=recipe, metric=_largest).report
+    (own,) = [one for one in report.fidelity.figures if one.decides]
+    assert (own.metric, own.unit, own.higher_is_better) == ("_largest", "own", False)
+    assert own.drop == pytest.approx(own.compressed - own.original)
+    assert report.ok
+
+
+def test_a_metric_without_labels_is_refused_before_any_work():
+    with pytest.raises(DataError, match="needs labels"):
+        prepare(_filter(), data=X, metric=_largest)
+
+
+def test_a_model_that_chooses_itself_is_compared_by_classes():
+    scores = tf_keras.Input((6,), name="features")
+    chosen = tf_keras.layers.Lambda(lambda values: tf.argmax(values, axis=-1))
+    model = tf_keras.Model(scores, chosen(tf_keras.layers.Dense(5)(scores)), name="chooser")
+    data = np.random.default_rng(0).normal(size=(200, 6)).astype(np.float32)
+    report = compress(randomize(model), target="rpi4", data=data, recipe=_recipe(PLAIN)).report
+    (output,) = report.fidelity.outputs
+    assert output.task == "ids"
+    (figure,) = report.fidelity.figures
+    assert (figure.metric, figure.decides) == ("accuracy", True)
+    assert 0.8 < figure.compressed <= 1.0
+
+
+def test_each_output_has_its_figures_by_name():
+    features = tf_keras.Input((6,), name="features")
+    first = tf_keras.layers.Dense(3, activation="softmax", name="kind")(features)
+    second = tf_keras.layers.Dense(1, name="size")(features)
+    model = randomize(tf_keras.Model(features, [first, second], name="two"))
+    data = np.random.default_rng(0).normal(size=(100, 6)).astype(np.float32)
+    report = compress(model, target="rpi4", data=data, recipe=_recipe(PLAIN)).report
+    named = {one.name: one.metric for one in report.fidelity.figures if one.decides}
+    assert named == {"kind": "accuracy", "size": "correlation"}
 
 
 def _ruined():

@@ -177,10 +177,12 @@ class Limits(Record):
     """What the result must satisfy; a miss is exit code 1.
 
     Attributes:
-        max_accuracy_drop: most accuracy that may be lost, as a share: 0.01 is one point; null: no limit.
+        max_accuracy_drop: most accuracy that may be lost in any figure that decides, as a share: 0.01 is one
+            point, of classes, labels or pixels that are right, or of an error's share of the output's spread.
+            With a metric of your own it is in that metric's unit. Null: no limit.
     """
 
-    max_accuracy_drop: Annotated[float, Field(ge=0, le=1)] | None = None
+    max_accuracy_drop: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
 
 class Recipe(Record):
@@ -307,6 +309,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = {
     "epochs": ("finetune", "epochs"),
     "seed": ("seed",),
     "max_accuracy_drop": ("limits", "max_accuracy_drop"),
+    "evaluation_samples": ("data", "evaluation_samples"),
 }
 
 

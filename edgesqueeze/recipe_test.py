@@ -77,6 +77,7 @@ def test_without_anything_there_is_no_pruning_and_no_clustering(tmp_path):
         ("epochs", 0),
         ("seed", 7),
         ("max_accuracy_drop", 0.0),
+        ("evaluation_samples", 50),
     ],
 )
 def test_every_flag_lands_and_wins_over_the_file(tmp_path, flag, value):
@@ -97,7 +98,8 @@ def test_every_flag_lands_and_wins_over_the_file(tmp_path, flag, value):
 
 
 def test_the_flags_tested_are_all_flags():
-    tested = {"sparsity", "clusters", "quantize", "io", "epochs", "seed", "max_accuracy_drop"}
+    tested = {"sparsity", "clusters", "quantize", "io", "epochs", "seed"}
+    tested |= {"max_accuracy_drop", "evaluation_samples"}
     assert set(FLAGS) == tested
 
 
@@ -139,7 +141,7 @@ def test_an_unknown_key_is_named_with_the_nearest_valid_one(raw, message):
         ("quantize", "calibration_samples", 0),
         *(("data", "scale", value) for value in (NAN, float("inf"))),
         ("data", "evaluation_samples", 0),
-        *(("limits", "max_accuracy_drop", value) for value in (-0.1, 1.1, NAN)),
+        *(("limits", "max_accuracy_drop", value) for value in (-0.1, float("inf"), NAN)),
         ("prune", "schedule", "linear"),
         ("prune", "structure", "4:2"),
         ("prune", "first_and_last", True),

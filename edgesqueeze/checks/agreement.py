@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 
 from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.records import Record
+from edgesqueeze.checks.metrics import Figure, Output, figure_of_user, figures_of
+from edgesqueeze.checks.tasks import Task, classes_of, threshold_of
+from edgesqueeze.checks.user_metric import UserMetric
 from edgesqueeze.errors import DataError
 from edgesqueeze.runners.samples import per_output
 
-Task = Literal["classes", "binary", "values"]
-
-SUM_TOLERANCE = 0.03
-"""How far the classes' probabilities may be from a sum of 1; int8 softmax is off by up to classes/256."""
+Plain = Literal["accuracy", "label_accuracy", "mean_absolute_error"]
+PLAIN: Mapping[str, Plain] = MappingProxyType(
+    {
+        "accuracy": "accuracy",
+        "pixel_accuracy": "accuracy",
+        "label_accuracy": "label_accuracy",
+        "mean_absolute_error": "mean_absolute_error",
+    }
+)
+"""Metrics that ``Accuracy`` has, and what it calls them."""
 
 
 class Accuracy(Record):
     """How well outputs match the labels.
 
     Attributes:
-        metric: ``accuracy`` (share of right classes, 0 to 1; higher is better), or
-            ``mean_absolute_error`` in the labels' unit (lower is better).
+        metric: ``accuracy`` (share of right classes, 0 to 1; higher is better), ``label_accuracy`` (share of
+            labels that are rightly on or off) or ``mean_absolute_error`` in the labels' unit (lower is
+            better).
         original: the float original's accuracy or error; None when the original was not given.
         compressed: the .tflite's accuracy or error.
     """
 
-    metric: Literal["accuracy", "mean_absolute_error"]
+    metric: Plain
     original: float | None
     compressed: float
 
@@ -38,10 +49,12 @@ class OutputFidelity(Record):
 
     Attributes:
         output: position among the model's outputs, from 0.
-        task: how the output was read: ``classes`` (scores in the last dimension), ``binary`` (one score) or
-            ``values`` (anything else).
-        top1_agreement: share of samples on which both models choose the same class, 0 to 1; None for
-            ``values`` and without an original.
+        task: how the output was read: ``classes`` (scores in the last dimension), ``pixels`` (the same, or
+            class ids, for each place of a map), ``binary`` (one score), ``mask`` (one score for each place of
+            a map), ``labels`` (scores that are on or off each), ``ids`` (classes that the model chose itself)
+            or ``values`` (anything else).
+        top1_agreement: share of samples, or of places, on which both models choose the same class, 0 to 1;
+            None for ``values`` and ``labels``, and without an original.
         normalized_error: root mean square difference from the original, over the original's standard
             deviation; None when the original is constant or was not given.
         max_error: largest absolute difference from the original, in the output's unit; None without an
@@ -63,10 +76,12 @@ class Fidelity(Record):
     Attributes:
         samples: number of samples that the figures rest on.
         outputs: one entry for each output of the model, in the model's order.
+        figures: every output in every metric that is a figure of it, the user's own metric first.
     """
 
     samples: int
     outputs: tuple[OutputFidelity, ...]
+    figures: tuple[Figure, ...] = ()
 
 
 def fidelity(
@@ -74,67 +89,80 @@ def fidelity(
     compressed: Sequence[Array],
     labels: Array | Sequence[Array | None] | None = None,
     input_shapes: Sequence[tuple[int, ...]] = (),
+    *,
+    names: Sequence[str] = (),
+    metric: UserMetric | None = None,
+    places: Sequence[int] = (),
 ) -> Fidelity:
     """Compare the outputs of an original and a compressed model on the same samples.
 
     Args:
-        original: per output, real numbers ``[n, ...]``; None when only labels are at hand.
+        original: per output, real numbers ``[n, ...]``, or integers where the model gives class ids; None
+            when only labels are at hand.
         compressed: the same of the .tflite, dequantized.
         labels: class ids, one-hot rows or real targets: an array for the first output, or one per output.
-        input_shapes: shapes of the model's inputs without the batch; see ``task_of``.
+        input_shapes: shapes of the model's inputs without the batch; see ``tasks.task_of``.
+        names: names of the outputs.
+        metric: the user's own metric, which then decides alone; it needs labels.
+        places: place of each output among the original's, for that metric; the same order if empty.
 
     Raises:
-        DataError: the outputs, or the labels, do not correspond.
+        DataError: the outputs, or the labels, do not correspond; or the metric lacks labels.
+        UsageError: the metric fails.
     """
-    samples = len(compressed[0])
     if original is not None:
         _check_outputs(original, compressed)
     per = per_output(labels)
-    rows = []
+    rows: list[OutputFidelity] = []
+    figures: list[Figure] = []
     for i, values in enumerate(compressed):
         reference = None if original is None else original[i].reshape(values.shape)
-        rows.append(_output_fidelity(i, reference, values, per[i] if i < len(per) else None, input_shapes))
-    return Fidelity(samples=samples, outputs=tuple(rows))
+        truth = per[i] if i < len(per) else None
+        _check_labels(truth, len(values))
+        output = Output(i, names[i] if names else "", reference, values, truth, input_shapes)
+        found = figures_of(output)
+        rows.append(_output_fidelity(output, found))
+        figures += found
+    if metric is not None:
+        figures = [one.model_copy(update={"decides": False}) for one in figures]
+        figures.insert(0, _of_user(metric, original, compressed, per, places))
+    return Fidelity(samples=len(compressed[0]), outputs=tuple(rows), figures=tuple(figures))
 
 
-def task_of(scores: Array, labels: Array | None = None, input_shapes: Sequence[tuple[int, ...]] = ()) -> Task:
-    """How to read an output ``[n, ...]``: by its labels where there are any, else by its values.
-
-    Without labels, rows of two or more values are ``classes`` when the output is two-dimensional (scores
-    or probabilities) or when the last dimension sums to 1, and a single value from 0 to 1 is ``binary``.
-    An output in the shape of an input (``input_shapes``, without the batch) is a reconstruction: ``values``.
-    """
-    single = scores[0].size == 1
-    if labels is not None:
-        if single:
-            return "binary" if np.isin(labels, (0, 1)).all() else "values"
-        return "classes" if _class_ids(scores, labels) is not None else "values"
-    if scores.shape[1:] in input_shapes and not single:
-        return "values"
-    if single:
-        return "binary" if scores.min() >= 0 and scores.max() <= 1 else "values"
-    if scores.shape[-1] < 2:
-        return "values"
-    sums = scores.sum(axis=-1)
-    probabilities = scores.min() >= 0 and bool(np.all(np.abs(sums - 1) < SUM_TOLERANCE))
-    return "classes" if scores.ndim == 2 or probabilities else "values"
+def _of_user(
+    metric: UserMetric,
+    original: Sequence[Array] | None,
+    compressed: Sequence[Array],
+    labels: Sequence[Array | None],
+    places: Sequence[int],
+) -> Figure:
+    known = [one for one in labels if one is not None]
+    if len(known) != len(compressed):
+        raise DataError(
+            f"the metric {metric.name} needs labels",
+            expected=f"labels for {'each of the outputs' if len(compressed) > 1 else 'the output'}",
+            got=f"{len(known)} of {len(compressed)}",
+            hint="give data with labels (y_test in an .npz), or leave the metric out",
+        )
+    order = sorted(range(len(compressed)), key=lambda i: places[i] if places else i)
+    before = None if original is None else [original[i] for i in order]
+    return figure_of_user(metric, before, [compressed[i] for i in order], [known[i] for i in order])
 
 
-def classes_of(scores: Array, task: Task) -> Array:
-    """The chosen class: the highest score, or for one score whether it is above the threshold.
-
-    The threshold is 0.5 for scores from 0 to 1 and 0 for logits.
-    """
-    if task == "classes":
-        return np.asarray(scores.argmax(axis=-1))
-    flat = scores.reshape(len(scores))
-    threshold = 0.5 if flat.min() >= 0 and flat.max() <= 1 else 0.0
-    return (flat > threshold).astype(np.int64)
+def _check_labels(labels: Array | None, samples: int) -> None:
+    if labels is not None and len(labels) != samples:
+        raise DataError(
+            "there are not as many labels as samples",
+            expected=str(samples),
+            got=str(len(labels)),
+            hint="give one label for each sample, in the same order",
+        )
 
 
 def agreement(original: Array, compressed: Array, task: Task) -> float:
     """Share of samples (or of positions, where each has scores) on which both choose the same class."""
-    return float(np.mean(classes_of(original, task) == classes_of(compressed, task)))
+    threshold = threshold_of(original)
+    return float(np.mean(classes_of(original, task, threshold) == classes_of(compressed, task, threshold)))
 
 
 def normalized_error(original: Array, compressed: Array) -> float | None:
@@ -146,86 +174,28 @@ def normalized_error(original: Array, compressed: Array) -> float | None:
     return float(np.sqrt(np.mean(difference**2))) / spread
 
 
-def _output_fidelity(
-    index: int,
-    original: Array | None,
-    compressed: Array,
-    labels: Array | None,
-    input_shapes: Sequence[tuple[int, ...]],
-) -> OutputFidelity:
-    task = task_of(compressed if original is None else original, labels, input_shapes)
-    accuracy = None if labels is None else _accuracy(original, compressed, labels, task)
+def _output_fidelity(output: Output, figures: Sequence[Figure]) -> OutputFidelity:
+    original, compressed, task = output.original, output.compressed, output.task
+    accuracy = _accuracy(figures)
     if original is None:
-        return OutputFidelity(output=index, task=task, accuracy=accuracy)
+        return OutputFidelity(output=output.index, task=task, accuracy=accuracy)
     return OutputFidelity(
-        output=index,
+        output=output.index,
         task=task,
-        top1_agreement=None if task == "values" else agreement(original, compressed, task),
+        top1_agreement=None if task in ("values", "labels") else agreement(original, compressed, task),
         normalized_error=normalized_error(original, compressed),
         max_error=float(np.abs(compressed.astype(np.float64) - original).max()),
         accuracy=accuracy,
     )
 
 
-def _accuracy(original: Array | None, compressed: Array, labels: Array, task: Task) -> Accuracy:
-    if len(labels) != len(compressed):
-        raise DataError(
-            "there are not as many labels as samples",
-            expected=str(len(compressed)),
-            got=str(len(labels)),
-            hint="give one label for each sample, in the same order",
-        )
-    if task == "values":
-        if labels.size != compressed.size:
-            raise DataError(
-                "the labels fit neither classes nor values of the output",
-                expected=f"class ids, one-hot rows, or real numbers in the shape {list(compressed.shape)}",
-                got=f"{labels.dtype} in the shape {list(labels.shape)}",
-                hint="see that the labels belong to this output; in an .npz of several they are y_test/NAME",
-            )
-        truth = labels.reshape(compressed.shape).astype(np.float64)
-        return Accuracy(
-            metric="mean_absolute_error",
-            original=None if original is None else _mean_error(original, truth),
-            compressed=_mean_error(compressed, truth),
-        )
-    ids = np.asarray(labels.reshape(-1) if task == "binary" else _class_ids(compressed, labels))
-    return Accuracy(
-        metric="accuracy",
-        original=None if original is None else _hits(original, task, ids),
-        compressed=_hits(compressed, task, ids),
-    )
-
-
-def _mean_error(values: Array, truth: Array) -> float:
-    return float(np.abs(values - truth).mean())
-
-
-def _hits(scores: Array, task: Task, ids: Array) -> float:
-    return float(np.mean(classes_of(scores, task) == ids))
-
-
-def _class_ids(scores: Array, labels: Array) -> Array | None:
-    """Labels as class ids in the shape of ``scores`` without its last dimension, or None if they are not."""
-    places = scores.shape[:-1]
-    if labels.shape == scores.shape:
-        one_hot = np.isin(labels, (0, 1)).all() and bool(np.all(labels.sum(axis=-1) == 1))
-        return np.asarray(labels.argmax(axis=-1)) if one_hot else None
-    if labels.size != np.prod(places) or not _whole(labels):
-        return None
-    ids = labels.reshape(places).astype(np.int64)
-    if ids.min() < 0 or ids.max() >= scores.shape[-1]:
-        raise DataError(
-            "the labels name classes that the model does not have",
-            expected=f"class ids from 0 to {scores.shape[-1] - 1}",
-            got=f"{ids.min()} to {ids.max()}",
-            hint="number the classes from 0, as the model does",
-        )
-    return ids
-
-
-def _whole(labels: Array) -> bool:
-    return bool(np.issubdtype(labels.dtype, np.integer) or np.all(labels == np.floor(labels)))
+def _accuracy(figures: Sequence[Figure]) -> Accuracy | None:
+    """The plainest figure against the labels."""
+    for one in figures:
+        name = PLAIN.get(one.metric)
+        if one.truth == "labels" and one.part is None and name is not None:
+            return Accuracy(metric=name, original=one.original, compressed=one.compressed)
+    return None
 
 
 def _check_outputs(original: Sequence[Array], compressed: Sequence[Array]) -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from edgesqueeze.checks.agreement import classes_of, fidelity, task_of
+from edgesqueeze.checks.agreement import fidelity
 from edgesqueeze.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -72,21 +72,7 @@ def test_segmentation_labels_are_per_place():
     maps = RNG.normal(size=(3, 5, 5, 2))
     for labels in (maps.argmax(-1), np.eye(2)[maps.argmax(-1)]):
         (output,) = fidelity([maps], [maps], labels).outputs
-        assert (output.task, output.accuracy.compressed) == ("classes", 1.0)
-
-
-def test_tasks_without_labels():
-    assert task_of(PROBABILITIES) == "classes"
-    assert task_of(SCORES) == "classes"
-    assert task_of(SCORES, input_shapes=[(4,)]) == "values"
-    assert task_of(RNG.uniform(size=(9, 1))) == "binary"
-    assert task_of(RNG.normal(size=(9, 1))) == "values"
-    assert task_of(RNG.normal(size=(9, 8, 8, 3))) == "values"
-
-
-def test_classes_of_logits_and_of_probabilities():
-    np.testing.assert_array_equal(classes_of(np.array([[0.4], [0.6]]), "binary"), [0, 1])
-    np.testing.assert_array_equal(classes_of(np.array([[-0.4], [0.4]]), "binary"), [0, 1])
+        assert (output.task, output.accuracy.compressed) == ("pixels", 1.0)
 
 
 @pytest.mark.parametrize(
@@ -107,65 +93,6 @@ def test_other_outputs_are_refused():
         fidelity([SCORES], [SCORES[:, :3]])
 
 
-def _rows(*row, places=()):
-    """Samples that all have the same scores, in each of the places."""
-    return np.broadcast_to(np.array(row, float), (6, *places, len(row)))
-
-
-@pytest.mark.parametrize(
-    ("scores", "task"),
-    [
-        (np.array([0.0, 0.3, 1.0]), "binary"),
-        (np.array([[0.0], [1.0]]), "binary"),
-        (np.array([[-0.01], [1.0]]), "values"),
-        (np.array([[0.0], [1.01]]), "values"),
-        (_rows(0.2, 0.8, places=(3, 5)), "classes"),
-        (_rows(0.0, 1.0, places=(3,)), "classes"),
-        (_rows(0.4, 0.62, places=(3,)), "classes"),
-        (_rows(0.4, 0.58, places=(3,)), "classes"),
-        (_rows(0.4, 0.64, places=(3,)), "values"),
-        (_rows(0.4, 0.56, places=(3,)), "values"),
-        (_rows(-0.5, 1.5, places=(3,)), "values"),
-        (_rows(0.9, 1.1, places=(3,)), "values"),
-        (_rows(1.0, places=(5,)), "values"),
-        (_rows(-3.0, 8.0), "classes"),
-    ],
-)
-def test_tasks_of_values_alone(scores, task):
-    assert task_of(scores) == task
-
-
-def test_probabilities_of_some_places_are_not_those_of_all():
-    scores = _rows(0.2, 0.8, places=(3,)).copy()
-    scores[2, 1] = [0.5, 0.1]
-    assert task_of(scores) == "values"
-
-
-def test_one_score_that_has_the_inputs_shape_is_no_reconstruction():
-    scores = np.array([[0.2], [0.9]])
-    assert task_of(scores, input_shapes=[(1,)]) == "binary"
-    assert task_of(scores, np.array([0, 1]), [(1,)]) == "binary"
-    assert task_of(scores, np.array([0, 2])) == "values"
-
-
-@pytest.mark.parametrize(
-    ("scores", "classes"),
-    [
-        ([0.0, 0.5, 0.51, 1.0], [0, 0, 1, 1]),
-        ([0.0, 0.4, 1.01], [0, 1, 1]),
-        ([-0.01, 0.0, 0.01, 1.0], [0, 0, 1, 1]),
-    ],
-)
-def test_thresholds_of_one_score(scores, classes):
-    np.testing.assert_array_equal(classes_of(np.array(scores)[:, None], "binary"), classes)
-
-
-def test_classes_are_chosen_in_the_last_dimension():
-    scores = np.zeros((2, 3, 4))
-    scores[:, 1, 2] = 1
-    np.testing.assert_array_equal(classes_of(scores, "classes"), [[0, 2, 0]] * 2)
-
-
 def test_agreement_is_counted_in_every_place():
     maps = np.eye(2)[np.array([[0, 1, 0, 1]] * 3)]
     changed = maps.copy()
@@ -174,7 +101,7 @@ def test_agreement_is_counted_in_every_place():
     assert output.top1_agreement == pytest.approx(11 / 12)
 
 
-@pytest.mark.parametrize("hot", [[1, 1, 0, 0], [0, 0, 0, 0], [0.5, 0.5, 0, 0], [2, -1, 0, 0]])
+@pytest.mark.parametrize("hot", [[0.5, 0.5, 0, 0], [2, -1, 0, 0]])
 def test_rows_that_are_not_one_hot_are_real_targets(hot):
     labels = np.tile(np.array(hot, float), (20, 1))
     (output,) = fidelity([SCORES], [SCORES], labels).outputs

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesqueeze.base.arrays import Array
-from edgesqueeze.checks.agreement import task_of
-from edgesqueeze.checks.original import in_output_order, output_places, real_outputs
+from edgesqueeze.checks.original import output_places, real_outputs
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.state import state_of
 from edgesqueeze.runners import litert
@@ -24,18 +23,13 @@ class Originals:
         outputs: per output of the original, real numbers ``[n, ...]``.
         labels: per output of the original, ``[n, ...]``; None without labels.
         first: inputs of the first batch, for a closer look.
+        names: names of the outputs.
     """
 
     outputs: tuple[Array, ...]
     labels: tuple[Array, ...] | None
     first: EvalData
-
-    @property
-    def choose_classes(self) -> bool:
-        """Whether the first output holds scores of classes."""
-        shapes = [values.shape[1:] for values in self.first.inputs]
-        label = None if self.labels is None else self.labels[0]
-        return task_of(self.outputs[0], label, shapes) != "values"
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,11 +40,15 @@ class Evaluation:
         original: per output, real numbers ``[n, ...]``.
         compressed: the same of the .tflite.
         labels: per output, ``[n, ...]``; None without labels.
+        places: which of the original's outputs each one is.
+        names: what the original calls them.
     """
 
     original: list[Array]
     compressed: list[Array]
     labels: tuple[Array, ...] | None
+    places: tuple[int, ...]
+    names: tuple[str, ...]
 
 
 def evaluate(originals: Originals, tflite: TfliteModel, batches: Iterable[Sequence[Array]]) -> Evaluation:
@@ -74,7 +72,9 @@ def evaluate(originals: Originals, tflite: TfliteModel, batches: Iterable[Sequen
     places = output_places(tflite, originals.outputs)
     labels = None if originals.labels is None else tuple(originals.labels[place] for place in places)
     compressed = [np.concatenate(rows) for rows in zip(*parts, strict=True)]
-    return Evaluation(in_output_order(tflite, originals.outputs), compressed, labels)
+    names = tuple(originals.names[place] for place in places) if originals.names else ()
+    ordered = [originals.outputs[place] for place in places]
+    return Evaluation(ordered, compressed, labels, tuple(places), names)
 
 
 def _joined(batches: Iterable[Sequence[Array]]) -> list[list[Array]]:

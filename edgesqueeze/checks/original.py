@@ -5,7 +5,6 @@ A Keras model runs in a process of its own: this one never imports TensorFlow.
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +15,9 @@ from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.worker import call_worker
 from edgesqueeze.checks.parity import choose_reference
 from edgesqueeze.errors import ModelFileError
-from edgesqueeze.graph import TfliteModel, read_tflite
+from edgesqueeze.graph import Tensor, TfliteModel, read_tflite
 from edgesqueeze.graph.affine import dequantize
-from edgesqueeze.runners.samples import EvalData, Outputs, data_samples
+from edgesqueeze.runners.samples import EvalData, Outputs, data_samples, named_places
 
 
 def original_outputs(path: Path, data: EvalData, custom_objects: Sequence[str] = ()) -> list[Array]:
@@ -46,11 +45,17 @@ def original_outputs(path: Path, data: EvalData, custom_objects: Sequence[str] =
 
 
 def real_outputs(model: TfliteModel, outputs: Outputs) -> list[Array]:
-    """What a runner gave, per output as real numbers ``[n, ...]``."""
+    """What a runner gave, per output ``[n, ...]``: real numbers, or integers that stand for themselves."""
     return [
-        np.concatenate([dequantize(tensor, np.asarray(row[i]).reshape(tensor.shape)) for row in outputs])
+        np.concatenate([_real(tensor, np.asarray(row[i]).reshape(tensor.shape)) for row in outputs])
         for i, tensor in enumerate(model.main.output_tensors)
     ]
+
+
+def _real(tensor: Tensor, values: Array) -> Array:
+    """Real numbers; class ids and the like stay what they are."""
+    whole = tensor.quantization is None and not np.issubdtype(values.dtype, np.floating)
+    return values if whole else dequantize(tensor, values)
 
 
 def in_output_order(model: TfliteModel, original: Sequence[Array]) -> list[Array]:
@@ -59,15 +64,10 @@ def in_output_order(model: TfliteModel, original: Sequence[Array]) -> list[Array
 
 
 def output_places(model: TfliteModel, original: Sequence[Array]) -> list[int]:
-    """Which of the original's outputs each output of the .tflite is: the converter may change their order.
-
-    The converter names outputs ``...:0``, ``...:1`` and so on after their position in the original. Where
-    the names do not tell, the order is taken to be the same.
-    """
+    """Which of the original's outputs each output of the .tflite is: the converter may change their order."""
+    places = named_places(model)
     tensors = model.main.output_tensors
-    found = [re.search(r":(\d+)$", tensor.name) for tensor in tensors]
-    places = [int(match[1]) for match in found if match]
-    if len(tensors) == len(original) and sorted(places) == list(range(len(original))):
+    if len(tensors) == len(original):
         sizes = [original[place][0].size for place in places]
         if sizes == [tensor.elements for tensor in tensors]:
             return places

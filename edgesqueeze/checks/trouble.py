@@ -12,7 +12,7 @@ import numpy as np
 
 from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.findings import Finding
-from edgesqueeze.checks.agreement import classes_of, task_of
+from edgesqueeze.checks.tasks import classes_of, labels_as_choices, task_of
 from edgesqueeze.graph import Graph, Tensor, TfliteModel
 from edgesqueeze.graph.affine import is_quantized, quantized_twin, real_range
 from edgesqueeze.runners.samples import per_output
@@ -125,7 +125,7 @@ def _output(
         return
     shapes = [source.shape[1:] for source in graph.input_tensors]
     task = task_of(values if original is None else original, labels, shapes)
-    if task == "values":
+    if task in ("values", "labels"):
         return
     share = _largest_share(classes_of(values, task))
     if share < COLLAPSED_SHARE:
@@ -134,7 +134,7 @@ def _output(
     if original is not None:
         expected = _largest_share(classes_of(original, task))
     elif labels is not None:
-        expected = _largest_share(labels.argmax(axis=-1) if labels.shape == values.shape else labels)
+        expected = _largest_share(labels_as_choices(labels, values, task))
     if expected is not None and expected <= SPREAD_SHARE:
         source = "the labels" if original is None else "the original"
         give = "give" if original is None else "gives"

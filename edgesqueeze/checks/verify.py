@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,13 +20,14 @@ from edgesqueeze.checks.parity import Reference, choose_reference, compare_runti
 from edgesqueeze.checks.records import Parity
 from edgesqueeze.checks.replay import CANNOT_RUN, data_tensors
 from edgesqueeze.checks.trouble import MIN_SAMPLES, find_trouble
+from edgesqueeze.checks.user_metric import UserMetric, as_metric
 from edgesqueeze.graph import TfliteModel, as_model
 from edgesqueeze.graph.affine import numpy_dtype
 from edgesqueeze.graph.expose import with_outputs
 from edgesqueeze.graph.npu import refuse_npu
 from edgesqueeze.graph.state import state_of
 from edgesqueeze.runners.registry import RUNNERS, Runner, require_runner, with_state
-from edgesqueeze.runners.samples import EvalData, data_samples, random_data, real_inputs, spread
+from edgesqueeze.runners.samples import EvalData, data_samples, named_places, random_data, real_inputs, spread
 
 MAX_SAMPLES = 1000
 """How many samples of the data are used unless told otherwise."""
@@ -53,7 +54,7 @@ class Verification(Record):
         findings: signs of trouble, and what was not looked at and why.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     model: str
     sha256: str
     data: Literal["given", "random"]
@@ -70,6 +71,7 @@ def verify(
     data: str | Path | EvalData | None = None,
     against: str | Path | None = None,
     runtimes: Sequence[str] = (),
+    metric: str | Callable[[Any, Any], float] | None = None,
     custom_objects: Sequence[str] = (),
     max_samples: int = MAX_SAMPLES,
     tolerance_lsb: float = TOLERANCE_LSB,
@@ -84,6 +86,7 @@ def verify(
             ``module:callable``; random inputs if not given.
         against: path of the original: a Keras model or a .tflite.
         runtimes: names from the table of runtimes; all that can run here if empty.
+        metric: the user's own, ``MODULE:CALLABLE`` or a callable of labels and outputs; needs labels.
         custom_objects: ``MODULE:NAME`` of classes that a Keras original needs.
         max_samples: at most so many of the data, spread evenly; of a sequence the first.
         tolerance_lsb: how far one operator, run alone, may be off the reference, in steps of its output.
@@ -103,6 +106,7 @@ def verify(
     sequence = state_of(model).is_sequence(carry_state)
     used = _data(model, data, max_samples, seed, sequence)
     samples = data_samples(model, used)
+    own = as_metric(metric)
     candidates = [with_state(runner, carry_state) for runner in RUNNERS.values()]
     reference = choose_reference(model, samples, candidates)
     rows = spread(len(samples), PARITY_SAMPLES, sequence=sequence)
@@ -124,7 +128,7 @@ def verify(
         samples=len(samples),
         ok=parity.ok and not errors_in(trouble),
         parity=parity,
-        fidelity=_fidelity(model, original, outputs, used),
+        fidelity=_fidelity(model, original, outputs, used, own),
         findings=(*_state(model, carry_state), *((_no_data(model),) if data is None else trouble)),
     )
 
@@ -156,12 +160,16 @@ def _data(
 
 
 def _fidelity(
-    model: TfliteModel, original: Sequence[Array] | None, outputs: Sequence[Array], data: EvalData
+    model: TfliteModel,
+    original: Sequence[Array] | None,
+    outputs: Sequence[Array],
+    data: EvalData,
+    metric: UserMetric | None,
 ) -> Fidelity | None:
-    if original is None and data.labels is None:
+    if original is None and data.labels is None and metric is None:
         return None
     shapes = [tensor.shape[1:] for tensor in model.main.input_tensors]
-    return fidelity(original, outputs, data.labels, shapes)
+    return fidelity(original, outputs, data.labels, shapes, metric=metric, places=named_places(model))
 
 
 def _original(

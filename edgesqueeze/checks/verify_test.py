@@ -91,7 +91,7 @@ def test_an_unknown_runtime():
 def test_the_json_holds_what_the_report_promises():
     result = verify(parse_tflite(tiny_cnn()), runtimes=LITERT)
     document = json.loads(result.model_dump_json())
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert document["parity"]["reference"] == result.parity.reference
     assert Verification.model_validate_json(result.model_dump_json()) == result
 

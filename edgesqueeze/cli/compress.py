@@ -11,6 +11,7 @@ from typing import Any, get_args
 import click
 
 from edgesqueeze.base.custom_objects import import_objects
+from edgesqueeze.checks.user_metric import as_metric
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.recipe import IoType, QuantizeMode, load_recipe
 from edgesqueeze.target.load import load_target
@@ -53,6 +54,17 @@ from edgesqueeze.target.load import load_target
     "--max-accuracy-drop", type=float, metavar="F", help="Exit with 1 if more is lost; 0.01 is one point."
 )
 @click.option(
+    "--metric",
+    metavar="MODULE:CALLABLE",
+    help="Judge by a metric of your own: called with labels and outputs, it gives a number.",
+)
+@click.option(
+    "--evaluation-samples",
+    type=int,
+    metavar="N",
+    help="Judge on so many test samples, at most; 2000 if unset.",
+)
+@click.option(
     "--custom-objects",
     multiple=True,
     metavar="MODULE:NAME",
@@ -68,6 +80,7 @@ def command(
     data: str,
     out: Path,
     recipe: Path | None,
+    metric: str | None,
     custom_objects: tuple[str, ...],
     unsafe: bool,
     as_json: bool,
@@ -83,6 +96,7 @@ def command(
     chosen = load_recipe(recipe, flags)
     profile = load_target(target)
     objects = import_objects(custom_objects)
+    own = as_metric(metric)
     with progress_bar(enabled=not as_json) as progress:
         from edgesqueeze.pipeline import compress
         from edgesqueeze.report.report import problems_of, raise_if_not_ok
@@ -93,6 +107,7 @@ def command(
             data=data,
             out=out,
             recipe=chosen,
+            metric=own,
             custom_objects=objects,
             unsafe=unsafe,
             progress=progress,

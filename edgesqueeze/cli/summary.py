@@ -47,15 +47,7 @@ def _rows(report: Report) -> Iterator[tuple[str, str, str, str]]:
     )
     ratio = sizes.float_bytes / sizes.tflite_deflate_bytes
     yield "deflated", "", _bytes(sizes.tflite_deflate_bytes), f"as a download, {_times(ratio)}"
-    if report.accuracy is not None:
-        yield _accuracy(report)
-    first = report.fidelity.outputs[0]
-    if first.top1_agreement is not None:
-        said = f"on {report.fidelity.samples} test samples"
-        yield "same class", "", f"{first.top1_agreement:.2%}", said
-    elif first.normalized_error is not None:
-        said = f"of the output's spread, on {report.fidelity.samples} test samples"
-        yield "error", "", f"{first.normalized_error:.2%}", said
+    yield from _figures(report)
     for name, part in (("flash", report.fit.flash), ("RAM", report.fit.ram)):
         yield f"{name} on {report.target}", "", *_resource(part)
     yield _operators(report.fit.ops)
@@ -70,21 +62,32 @@ def _operators(found: OperatorFit) -> tuple[str, str, str, str]:
     return f"operators in {found.runtime}", "", needed, "; ".join(said) or "all there"
 
 
-def _accuracy(report: Report) -> tuple[str, str, str, str]:
-    found = report.accuracy
-    assert found is not None
-    if found.metric == "accuracy":
-        change = f"{-100 * found.drop + 0:+.2f} points on {found.samples} test samples"
-        return "accuracy", f"{found.float_model:.2%}", f"{found.compressed:.2%}", change
-    change = f"{found.drop:+.4g} on {found.samples} test samples"
-    return "mean absolute error", f"{found.float_model:.4g}", f"{found.compressed:.4g}", change
+def _figures(report: Report) -> Iterator[tuple[str, str, str, str]]:
+    """Every output in every metric; of single labels only the one that a limit would be held against."""
+    from edgesqueeze.checks.metrics import worst
+    from edgesqueeze.report.figures import change_of, title_of, value_of
+
+    found = report.fidelity
+    decides = worst(found.figures)
+    for one in found.figures:
+        if (one.part is not None and one is not decides) or (one.truth == "original" and one.unit == "own"):
+            continue
+        title, after = title_of(one, len(found.outputs) > 1), value_of(one, one.compressed)
+        said = f"on {found.samples} test samples"
+        if one.truth == "original":
+            plain = one.unit == "share" and one.higher_is_better
+            yield title, "", after, said if plain else f"against the original, {said}"
+        elif one.original is not None:
+            yield title, value_of(one, one.original), after, f"{change_of(one)} {said}"
 
 
 def _resource(part: ResourceFit) -> tuple[str, str]:
     if part.needed_bytes is None or part.available_bytes is None:
         return "", f"not checked: {part.method}"
-    share = f"{part.share_percent:.0f} % of {_bytes(part.available_bytes)}" if part.share_percent else ""
-    return _bytes(part.needed_bytes), f"{part.verdict.replace('-', ' ')}: {share}"
+    verdict, of = part.verdict.replace("-", " "), _bytes(part.available_bytes)
+    share = part.share_percent or 0.0
+    said = f"{share:.0f} %" if share >= 1 or part.needed_bytes == 0 else "less than 1 %"
+    return _bytes(part.needed_bytes), f"{verdict}: {said} of {of}"
 
 
 def _weights(report: Report) -> Table:
@@ -159,10 +162,22 @@ def _verdict(report: Report) -> str:
 
         return f"[red]not ok[/]: {escape('; '.join(problems_of(report)))}"
     limited = report.recipe.limits.max_accuracy_drop is not None
-    limits = ", and the accuracy drop is within the recipe's limit" if limited else ""
+    limits = f", and {_kept(report)}" if limited else ""
     if report.fit.ram.verdict == "not-checked":
         return f"[green]ok[/]: {report.target} has all operators; its memory was not checked{limits}"
     return f"[green]ok[/]: it fits {report.target}{limits}"
+
+
+def _kept(report: Report) -> str:
+    """That the limit on the accuracy drop is kept, and in which metric."""
+    from edgesqueeze.checks.metrics import worst
+    from edgesqueeze.report.figures import amount_of, title_of
+
+    limit, figure = report.recipe.limits.max_accuracy_drop, worst(report.fidelity.figures)
+    if figure is None or figure.drop is None or limit is None:
+        return "there is nothing that the limit on the accuracy drop could be held against"
+    title = title_of(figure, len(report.fidelity.outputs) > 1)
+    return f"the drop ({title}: {amount_of(figure, figure.drop)}) is within {amount_of(figure, limit)}"
 
 
 def _times(ratio: float) -> str:

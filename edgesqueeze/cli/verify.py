@@ -14,9 +14,12 @@ from edgesqueeze.cli.tables import Table, print_findings
 
 if TYPE_CHECKING:
     from edgesqueeze.checks.agreement import OutputFidelity
+    from edgesqueeze.checks.metrics import Figure
     from edgesqueeze.checks.records import LayerDifference, RuntimeParity
     from edgesqueeze.checks.verify import Verification
 
+# Figures against the original that the line has in no other words.
+UNSAID = ("label_accuracy", "mean_iou", "correlation")
 VERDICTS = {"rounding": "[yellow]rounding", "identical": "[green]identical", "broken": "[red]broken"}
 
 
@@ -39,6 +42,11 @@ VERDICTS = {"rounding": "[yellow]rounding", "identical": "[green]identical", "br
     "--data",
     metavar="DATA",
     help="Inputs: an .npz, a folder of images by class, or module:callable. Random ones if not given.",
+)
+@click.option(
+    "--metric",
+    metavar="MODULE:CALLABLE",
+    help="Also judge by a metric of your own: called with labels and outputs, it gives a number.",
 )
 @click.option(
     "--custom-objects",
@@ -75,6 +83,7 @@ def verify(
     against: Path | None,
     runtimes: tuple[str, ...],
     data: str | None,
+    metric: str | None,
     custom_objects: tuple[str, ...],
     samples: int,
     tolerance_lsb: float,
@@ -97,6 +106,7 @@ def verify(
         model,
         data=data,
         against=against,
+        metric=metric,
         runtimes=runtimes,
         custom_objects=custom_objects,
         max_samples=samples,
@@ -126,6 +136,9 @@ def print_verification(result: Verification) -> None:
     screen.print(rows)
     for line in _remarks(result.parity.runtimes):
         screen.print(escape(line))
+    own = [one for one in result.fidelity.figures if one.output is None] if result.fidelity else []
+    for figure in own:
+        screen.print(escape(f"{_figure(figure)}, on {result.samples} samples"))
     for output in result.fidelity.outputs if result.fidelity else ():
         screen.print(escape(_fidelity_line(output, result)))
     print_findings(screen, shown_findings(result.findings, "--json"))
@@ -175,15 +188,23 @@ def _remarks(rows: tuple[RuntimeParity, ...]) -> list[str]:
     return lines
 
 
+def _figure(figure: Figure) -> str:
+    from edgesqueeze.report.figures import value_of
+
+    before = "" if figure.original is None else f"{value_of(figure, figure.original)} -> "
+    return f"{figure.title} {before}{value_of(figure, figure.compressed)}"
+
+
 def _fidelity_line(output: OutputFidelity, result: Verification) -> str:
+    from edgesqueeze.report.figures import value_of
+
     title = next(row.title for row in result.parity.runtimes if row.runtime == result.parity.reference)
     parts = []
-    if output.accuracy is not None:
-        form = ".2%" if output.accuracy.metric == "accuracy" else ".4g"
-        before = "" if output.accuracy.original is None else f"{output.accuracy.original:{form}} -> "
-        parts.append(
-            f"{output.accuracy.metric.replace('_', ' ')} {before}{output.accuracy.compressed:{form}}"
-        )
+    for one in result.fidelity.figures if result.fidelity else ():
+        if one.output == output.output and one.part is None and one.truth == "labels":
+            parts.append(_figure(one))
+        elif one.output == output.output and one.part is None and one.metric in UNSAID:
+            parts.append(f"{one.title} {value_of(one, one.compressed)}")
     if output.top1_agreement is not None:
         parts.append(f"same class as the original on {output.top1_agreement:.1%}")
     if output.normalized_error is not None:

@@ -44,6 +44,6 @@ def test_without_labels_or_original_there_is_no_accuracy():
 
 
 def test_the_report_is_closed_and_versioned():
-    assert Report.model_fields["schema_version"].default == 1
+    assert Report.model_fields["schema_version"].default == 2
     with pytest.raises(ValidationError, match="surprise"):
         Report.model_validate({"surprise": 1})

@@ -159,6 +159,18 @@ def plain_name(tensor: Tensor) -> str:
     return re.sub(r"^serving_default_|:\d+$", "", tensor.name)
 
 
+def named_places(model: TfliteModel) -> list[int]:
+    """Which of the original's outputs each output of a .tflite is, by the names that the converter gives.
+
+    It names outputs ``...:0``, ``...:1`` and so on after their position in the original. Where the names do
+    not tell, the order is taken to be the same.
+    """
+    tensors = model.main.output_tensors
+    found = [re.search(r":(\d+)$", tensor.name) for tensor in tensors]
+    places = [int(match[1]) for match in found if match]
+    return places if sorted(places) == list(range(len(tensors))) else list(range(len(tensors)))
+
+
 def safe_name(name: str) -> str:
     """An input's name with nothing in it that TensorFlow forbids in a signature."""
     safe = re.sub(r"[^A-Za-z0-9_.]", "_", name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from edgesqueeze.checks.evaluate import Originals
 from edgesqueeze.runners.samples import EvalData
 from edgesqueeze.squeeze.data.source import Source
 from edgesqueeze.squeeze.opening.load import LoadedModel, predict
+from edgesqueeze.squeeze.opening.sameness import evaluate
 
 BATCH = 64
 
@@ -34,13 +37,23 @@ def originals_of(loaded: LoadedModel, source: Source, limit: int) -> Originals:
         outputs.append(predict(loaded, dict(zip(names, inputs, strict=True))))
         labels.append(targets)
     assert first is not None  # a source is never empty
-    return Originals(_joined(outputs), _joined(labels) if source.labelled else None, first)
+    truths = _joined(labels) if source.labelled else None
+    return Originals(_joined(outputs), truths, first, tuple(loaded.model.output_names))
 
 
 def input_batches(source: Source) -> Iterator[list[Array]]:
     """The inputs of test samples, in the order in which ``originals_of`` takes them."""
     for inputs, _ in source.stream(BATCH, None).as_numpy_iterator():
         yield list(inputs)
+
+
+def outputs_of(model: Any, source: Source, limit: int) -> list[Array]:
+    """Outputs of a float tf_keras model on the samples that ``originals_of`` takes, ``[n, ...]`` each."""
+    parts: list[list[Array]] = []
+    for inputs in itertools.islice(input_batches(source), -(-limit // BATCH)):
+        room = limit - BATCH * len(parts)
+        parts.append(evaluate(model, [one[:room] for one in inputs]))
+    return list(_joined(parts))
 
 
 def _joined(batches: list[list[Array]]) -> tuple[Array, ...]:
