@@ -120,7 +120,7 @@ def copy_weights(original: Any, layer: Any) -> None:
     shapes = [tuple(v.shape) for v in values]
     if shapes != [tuple(w.shape) for w in layer.weights]:
         raise UnsupportedModelError(
-            f"The weights of layer '{original.name}' ({type(original).__name__}) do not fit its counterpart.",
+            f"the weights of layer '{original.name}' ({type(original).__name__}) do not fit its counterpart",
             expected=str([tuple(w.shape) for w in layer.weights]),
             got=str(shapes),
         )
@@ -232,7 +232,7 @@ def _call_operator(node: Any, values: dict[int, Any], state: _Bridging, scope: t
         )
     except TypeError as error:
         raise UnsupportedModelError(
-            f"Operation '{operation.name}' ({name}) has an argument that cannot be kept: {error}."
+            f"operation '{operation.name}' ({name}) has an argument that cannot be kept: {error}"
         ) from error
     tensors = [values[id(symbol)] for symbol in symbols]
     if id(operation) in state.made:
@@ -252,18 +252,18 @@ def _call_operator(node: Any, values: dict[int, Any], state: _Bridging, scope: t
         return layer(tensors if isinstance(layer, OpLayer) or len(tensors) > 1 else tensors[0])
     except (TypeError, ValueError) as error:
         raise UnsupportedModelError(
-            f"Operation '{operation.name}' ({name}) is used in a way that EdgeSqueeze cannot rebuild: {error}"
+            f"operation '{operation.name}' ({name}) is used in a way that EdgeSqueeze cannot rebuild: {error}"
         ) from error
 
 
 def _unknown_operator(operation: Any, name: str) -> UnsupportedModelError:
     near = difflib.get_close_matches(name, OPS, n=3, cutoff=0.4)
     return UnsupportedModelError(
-        f"Operation '{operation.name}' is a {type(operation).__name__}, which EdgeSqueeze does not support.",
+        f"operation '{operation.name}' is a {type(operation).__name__}, which EdgeSqueeze does not support",
         expected=f"one of the {len(OPS)} supported operations"
         + (f", such as {', '.join(near)}" if near else ""),
         got=f"{type(operation).__module__}.{type(operation).__name__}",
-        hint="Rebuild the model with supported operations, or put this one into a layer of your own.",
+        hint="rebuild the model with supported operations, or put this one into a layer of your own",
     )
 
 

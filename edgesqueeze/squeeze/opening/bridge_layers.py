@@ -108,8 +108,8 @@ def to_tf_keras(layer: Any, name: str, inner: Inner) -> Any:
     kind = type(layer).__name__
     if kind in OUTSIDE and is_known(layer):
         raise UnsupportedModelError(
-            f"Layer '{layer.name}' is a {kind}, which no TFLite runtime can run.",
-            hint="Do this step outside the model and save the model without it.",
+            f"layer '{layer.name}' is a {kind}, which no TFLite runtime can run",
+            hint="do this step outside the model and save the model without it",
         )
     if not is_known(layer) or not hasattr(tf_keras.layers, kind) or kind == "Lambda":
         return wrap(layer, name)
@@ -138,7 +138,7 @@ def to_keras(layer: Any, inner: Inner) -> Any:
     cls = getattr(keras.layers, kind, None)
     if cls is None or getattr(tf_keras.layers, kind, None) is not type(layer):
         raise UnsupportedModelError(
-            f"Layer '{layer.name}' ({kind}) cannot be written to a Keras 3 file.",
+            f"layer '{layer.name}' ({kind}) cannot be written to a Keras 3 file",
             expected="a layer that Keras 3 has too",
         )
     return cls.from_config({**_config_for_keras(layer, cls), "name": name})
@@ -169,9 +169,9 @@ def plain_dtype(policy: Any, subject: str) -> str:
         return "float32"
     if "_from_" in name:
         raise UnsupportedModelError(
-            f"Layer '{subject}' is quantized already ({name}).",
+            f"layer '{subject}' is quantized already ({name})",
             expected="a float model",
-            hint="Save the model before quantizing it.",
+            hint="save the model before quantizing it",
         )
     return str(name)
 
@@ -180,10 +180,10 @@ def refuse_channels_first(config: dict[str, Any], subject: str) -> None:
     """Raise UnsupportedModelError if a layer's configuration says channels_first."""
     if config.get("data_format") == "channels_first":
         raise UnsupportedModelError(
-            f"Layer '{subject}' is channels_first; TFLite has channels last only.",
+            f"layer '{subject}' is channels_first; TFLite has channels last only",
             expected="data_format='channels_last'",
             got="data_format='channels_first'",
-            hint="Rebuild the model with channels_last and transpose the input data.",
+            hint="rebuild the model with channels_last and transpose the input data",
         )
 
 
@@ -269,7 +269,7 @@ def _activation_name(layer: Any, key: str) -> str:
     name = activations.to_keras(getattr(layer, key))
     if name is None:
         raise UnsupportedModelError(
-            f"Layer '{layer.name}' has an activation that Keras 3 does not know: {getattr(layer, key)}."
+            f"layer '{layer.name}' has an activation that Keras 3 does not know: {getattr(layer, key)}"
         )
     return name
 

@@ -165,18 +165,18 @@ def refuse_subclassed(model: Any) -> None:
 def unbuilt_error(model: Any) -> UnsupportedModelError:
     """The error for a Sequential model that does not know its input shape."""
     return UnsupportedModelError(
-        f"The Sequential model '{model.name}' does not know its input shape.",
+        f"the Sequential model '{model.name}' does not know its input shape",
         expected="a model that starts with an Input layer",
-        hint="Put keras.Input(shape=...) first, or call model.build(...), and save it again.",
+        hint="put keras.Input(shape=...) first, or call model.build(...), and save it again",
     )
 
 
 def subclassed_error(model: Any) -> UnsupportedModelError:
     """The error for a model whose layers are called in Python code."""
     return UnsupportedModelError(
-        f"'{model.name}' ({type(model).__name__}) is a subclassed model: its graph is Python code.",
+        f"'{model.name}' ({type(model).__name__}) is a subclassed model: its graph is Python code",
         expected="a Functional or Sequential model",
-        hint="Call its layers on keras.Input(...) and make keras.Model(inputs, outputs) of the result.",
+        hint="call its layers on keras.Input(...) and make keras.Model(inputs, outputs) of the result",
     )
 
 

@@ -63,10 +63,10 @@ def wrap(layer: Any, name: str) -> KerasLayer:
 
     if keras.config.backend() != "tensorflow":
         raise UnsupportedModelError(
-            f"Layer '{layer.name}' ({type(layer).__name__}) has no counterpart in tf_keras.",
+            f"layer '{layer.name}' ({type(layer).__name__}) has no counterpart in tf_keras",
             expected="Keras running on TensorFlow, which could run the layer itself",
             got=f"Keras running on {keras.config.backend()}",
-            hint="Set KERAS_BACKEND=tensorflow.",
+            hint="set KERAS_BACKEND=tensorflow",
         )
     return KerasLayer(layer, name=name, trainable=False, dtype=tf.as_dtype(layer.variable_dtype).name)
 

@@ -147,14 +147,14 @@ def require_same(
     except Exception as error:  # whatever the model's layers raise
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UnsupportedModelError(
-            f"The model itself fails on random inputs: {first_line}",
+            f"the model itself fails on random inputs: {first_line}",
             expected=f"a model that runs on inputs of shape {', '.join(str(v.shape) for v in values)}",
         ) from error
     right = evaluate(rebuilt, values)
     if not any(np.isfinite(a.astype(np.float64)).any() for a in left):
         raise BridgeError(
-            "The model gives only NaN or infinite values on random inputs and cannot be checked.",
-            hint="Check the model's weights.",
+            "the model gives only NaN or infinite values on random inputs and cannot be checked",
+            hint="check the model's weights",
         )
     worst = max(difference(a, b) for a, b in zip(left, right, strict=True))
     if worst > tolerance:
@@ -169,7 +169,7 @@ def require_same(
             + (f"; layer '{where}' is the first to differ." if where else "."),
             expected=f"a relative difference of at most {tolerance:g}",
             got=f"{worst:.3g}",
-            hint="This is a gap in EdgeSqueeze: please report the layer with its settings.",
+            hint="this is a gap in EdgeSqueeze: please report the layer with its settings",
         )
     return worst
 
