@@ -17,23 +17,25 @@ class Job:
     """One model, timed with one number of threads.
 
     Attributes:
-        name: for messages.
-        content: the .tflite.
+        name: name of the model, for messages.
+        content: content of the .tflite file.
         inputs: one array per graph input; None: random ones, made on the device from ``seed``.
-        threads: of the runtime.
-        warmup_runs: runs before the measured ones, at least ...
-        warmup_seconds: ... and for so long, at least. Warming up ends after a second in any case.
-        min_runs: measured runs, at least ...
-        min_seconds: ... and for so long, at least.
-        max_seconds: measuring ends here even so, though not before ``min(min_runs, 10)`` runs.
-        sustain_seconds: then keep running for so long, and note each second how fast it still is.
+        threads: number of threads of the runtime.
+        warmup_runs: least number of inferences before the measured ones.
+        warmup_seconds: least time to warm up, in seconds. Warming up ends after a second in any case.
+        min_runs: least number of measured inferences.
+        min_seconds: least time to measure, in seconds.
+        max_seconds: time after which measuring ends even so, in seconds, though not before ``min(min_runs,
+            10)`` inferences.
+        sustain_seconds: time to keep running after that, in seconds; each second is noted how fast it still
+            is.
         want_outputs: whether to send the outputs back.
         restart: whether the model is loaded once more for the last inference, which is compared with the
             first: what a model with state computes depends on all inferences before.
         fresh_process: whether the job gets a process of its own: then its peak of memory is known.
-        seed: of random inputs.
-        limit_seconds: what loading and everything else may take beyond ``max_seconds`` and
-            ``sustain_seconds``; then the job is ended and failed.
+        seed: seed of random inputs.
+        limit_seconds: time that loading and everything else may take beyond ``max_seconds`` and
+            ``sustain_seconds``, in seconds; then the job is ended and failed.
     """
 
     name: str
@@ -67,19 +69,19 @@ class JobResult:
     """What became of a job.
 
     Attributes:
-        name: the job's.
-        threads: the job's.
-        load_ms: reading the model, and the allocation of its tensors.
-        times_ms: every measured inference, in order.
-        busy_seconds: warming up, measuring and the sustained run together.
-        peak_rss_bytes: largest resident set of the job's own process, interpreter and runtime included;
-            None without ``fresh_process``.
-        outputs: of the first inference, one array per graph output; None unless they were asked for.
+        name: name of the job's model.
+        threads: number of threads of the job.
+        load_ms: time to read the model and allocate its tensors, in milliseconds.
+        times_ms: time of every measured inference in order, in milliseconds.
+        busy_seconds: time of warming up, measuring and the sustained run together, in seconds.
+        peak_rss_bytes: largest resident set of the job's own process, interpreter and runtime included, in
+            bytes; None without ``fresh_process``.
+        outputs: outputs of the first inference, one array per graph output; None unless they were asked for.
         steady: whether the last inference gave the same outputs; None unless they were asked for.
         runtime: ``ai-edge-litert``, ``tflite-runtime`` or ``tensorflow``.
-        runtime_version: of it.
+        runtime_version: version of the runtime.
         notes: what the runtime said while it loaded the model: delegates, warnings.
-        sustained: one entry per second.
+        sustained: figures of each second of the sustained run.
         error: why there is no measurement, in one sentence; else empty.
     """
 

@@ -38,11 +38,12 @@ class Settings:
 
     Attributes:
         threads: numbers of threads; None: 1 to 4, then powers of two, as far as the device has cores.
-        seed: of the random input.
-        min_runs: measured inferences, at least ...
-        min_seconds: ... and for so long, at least.
-        max_seconds: measuring ends here even so, though not before ten inferences.
-        sustain_seconds: then keep running with the most threads, to see whether the device slows down.
+        seed: seed of the random input.
+        min_runs: least number of measured inferences.
+        min_seconds: least time to measure, in seconds.
+        max_seconds: time after which measuring ends even so, in seconds, though not before ten inferences.
+        sustain_seconds: time to keep running with the most threads after that, in seconds, to see whether the
+            device slows down.
         install: put a runtime into a folder of its own on a device that has none.
     """
 
@@ -102,7 +103,7 @@ def measure_all(
     """The same on several devices side by side; one that fails does not hide the others.
 
     Args:
-        model: see ``measure``.
+        model: any .tflite that LiteRT runs, of batch 1.
         hosts: boards, or ``local``.
         settings: how to measure.
 

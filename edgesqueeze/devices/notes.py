@@ -31,7 +31,7 @@ def findings_of(
 
     Args:
         before: the device before measuring.
-        after: the same afterwards.
+        after: the device after measuring.
         runs: statistics of the jobs that worked.
         results: all jobs.
         sustained: seconds of the sustained run; may be empty.

@@ -42,8 +42,8 @@ class Session:
 
     Attributes:
         name: the host as it was typed, or ``local``.
-        device: what it is.
-        ready_seconds: how long it took until the device could take jobs.
+        device: what the device is.
+        ready_seconds: time until the device could take jobs, in seconds.
     """
 
     def __init__(self, name: str, open_agent: Callable[[], Channel], started: float) -> None:

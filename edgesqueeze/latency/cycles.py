@@ -25,13 +25,13 @@ class LayerCount:
     """What one layer executed.
 
     Attributes:
-        kinds: how many instructions of each class.
-        taken: branches that were taken, calls and returns included; loop ends are not.
-        pipelined: loads right behind another single load or store.
-        overlapped: vector instructions right behind one of another unit.
-        registers: registers that multiple loads and stores transferred.
-        code_lines: lines of 16 bytes of code that were not in the cache.
-        data_lines: the same for constant data.
+        kinds: number of instructions of each class.
+        taken: number of branches that were taken, calls and returns included; loop ends are not.
+        pipelined: number of loads right behind another single load or store.
+        overlapped: number of vector instructions right behind one of another unit.
+        registers: number of registers that multiple loads and stores transferred.
+        code_lines: number of lines of 16 bytes of code that were not in the cache.
+        data_lines: number of lines of 16 bytes of constant data that were not in the cache.
     """
 
     kinds: Mapping[Kind, int]
@@ -54,8 +54,8 @@ def layer_counts(
     """What every layer executed; behind them, what came before the first of them.
 
     Args:
-        counts: of one inference.
-        instructions: of the program, by address.
+        counts: what the emulator counted in one inference.
+        instructions: instructions of the program, by address.
         layers: how many layers there are.
     """
     blocks: list[list[Block]] = [[] for _ in range(layers + 1)]
@@ -88,8 +88,8 @@ def estimate_cycles(core: str, flash: Flash, count: LayerCount) -> Cycles:
     """Cycles for what a layer executed.
 
     Args:
-        core: its name.
-        flash: of the target.
+        core: name of the core.
+        flash: the way from the target's flash to the core.
         count: what was executed.
     """
     cycles = _core_cycles(TIMINGS[core], count)

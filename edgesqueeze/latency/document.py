@@ -14,7 +14,7 @@ class TimingHead(Record):
     """How long a model takes on a device.
 
     Attributes:
-        schema_version: version of this document's fields.
+        schema_version: version of the form of this document; it rises when a field changes its meaning.
         model: name of the .tflite file.
         sha256: SHA-256 of the .tflite file, in hexadecimal digits.
         target: name of the target profile.

@@ -50,12 +50,12 @@ class Measured(NamedTuple):
     """One model's time on the device.
 
     Attributes:
-        name: of the benchmark.
-        arithmetic: of its activations.
+        name: name of the benchmark.
+        arithmetic: arithmetic of its activations.
         network: whether several of its operators matter.
-        works: its operators.
-        threads: that ran it.
-        ms: median of one inference.
+        works: work of each of its operators.
+        threads: number of threads that ran it.
+        ms: median time of one inference, in milliseconds.
     """
 
     name: str
@@ -76,8 +76,8 @@ def fit_costs(points: Sequence[Measured], *, runtime: str, version: str, basis: 
 
     Args:
         points: all benchmarks, with one thread and networks with several.
-        runtime: of the section: ``litert`` or ``tflite-runtime``.
-        version: of the runtime.
+        runtime: runtime of the section: ``litert`` or ``tflite-runtime``.
+        version: version of the runtime.
         basis: what the section will say that it rests on.
 
     Raises:

@@ -21,8 +21,8 @@ class Chip(NamedTuple):
 
     Attributes:
         core: name of the core.
-        icache_bytes: the cache in front of the flash.
-        ram_bytes: all RAM.
+        icache_bytes: size of the cache in front of the flash, in bytes.
+        ram_bytes: size of the RAM, all blocks together, in bytes.
     """
 
     core: str
@@ -51,9 +51,9 @@ class Flash:
 
     Attributes:
         code_line: cycles that the core waits for 16 bytes of code which no cache holds.
-        data_line: the same for constant data.
-        caches: what the emulator imitates.
-        basis: what this rests on, for the report.
+        data_line: cycles that the core waits for 16 bytes of constant data which no cache holds.
+        caches: caches that the emulator imitates.
+        basis: what these figures rest on, for the report.
     """
 
     code_line: Cycles
@@ -69,8 +69,8 @@ def flash_of(cpu: Cpu, memory: Memory | None = None) -> Flash:
     have small ones in the flash interface (ST calls them ART Accelerator), or flash that keeps up.
 
     Args:
-        cpu: its processor.
-        memory: its memory, by which chips with serial flash are recognized.
+        cpu: processor of the target.
+        memory: memory of the target, by which chips with serial flash are recognized.
     """
     caches = _caches(cpu)
     sizes = f"{caches.code_bytes:,} bytes for code"

@@ -95,10 +95,10 @@ class Instruction:
     """One instruction of a program.
 
     Attributes:
-        address: where it is.
-        bytes: 2 or 4.
-        kind: its class.
-        registers: how many registers it transfers; 1 for all but multiple loads and stores.
+        address: address of its first byte.
+        bytes: size of the instruction in bytes: 2 or 4.
+        kind: class of the instruction.
+        registers: number of registers it transfers; 1 for all but multiple loads and stores.
     """
 
     address: int

@@ -33,9 +33,9 @@ def predict(works: Sequence[Work], target: Target, threads: int | None = None) -
     """The latency of one inference, in milliseconds.
 
     Args:
-        works: of a model's operators, in execution order.
-        target: whose profile has a section ``[latency]`` for LiteRT.
-        threads: how many run the model; 1 by default.
+        works: work of a model's operators, in execution order.
+        target: a target whose profile has a section ``[latency]`` for LiteRT.
+        threads: number of threads that run the model; 1 by default.
 
     Raises:
         TargetError: the profile has no such section.

@@ -24,10 +24,10 @@ class Benchmark(NamedTuple):
     """A model that is run on the device.
 
     Attributes:
-        name: what it is.
-        arithmetic: of its activations.
+        name: name of the benchmark.
+        arithmetic: arithmetic of its activations.
         network: whether it has several operators that matter.
-        content: the .tflite.
+        content: content of the .tflite file.
     """
 
     name: str

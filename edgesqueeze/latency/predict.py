@@ -29,7 +29,7 @@ def predict(
         model: a .tflite without control flow, or its path.
         target: a profile, its name or its path, with a section ``[latency]``.
         runtime: what shall run it; by default what the section is for.
-        threads: how many threads run it.
+        threads: number of threads that run it.
 
     Raises:
         TargetError: the profile has no latency model.

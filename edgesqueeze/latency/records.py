@@ -34,11 +34,11 @@ class Estimate(NamedTuple):
     """The predicted latency of one inference.
 
     Attributes:
-        total: of the whole model.
-        layers: of each operator, as they stand in the graph. Their bounds are wider than the total's.
+        total: latency of the whole model.
+        layers: latency of each operator, in the order of the graph. Their bounds are wider than the total's.
         runtime: what runs it: a name of ``runtimes.RUNTIMES``.
-        runtime_version: which version, build and kernels the figures are for.
-        threads: how many threads run it.
+        runtime_version: version, build and kernels of the runtime that the figures are for.
+        threads: number of threads that run it.
         basis: what the figures rest on and how far off they have been, one sentence each.
     """
 

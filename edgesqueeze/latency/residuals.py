@@ -17,17 +17,17 @@ class Residual:
 
     Attributes:
         group: class of devices, runtime and arithmetic, as a table names it.
-        device: where it was measured.
-        core: of the device.
-        runtime: what ran the model.
-        model: which one.
-        arithmetic: ``int8`` or ``float32``.
-        threads: how many.
+        device: name of the device that measured it.
+        core: name of the device's core.
+        runtime: name of the runtime that ran the model.
+        model: name of the model.
+        arithmetic: arithmetic of the model: ``int8`` or ``float32``.
+        threads: number of threads.
         source: id of the row of published latencies.
-        measured_ms: what was measured.
-        predicted_ms: what was predicted.
-        low_ms: lower 90 % bound.
-        high_ms: upper 90 % bound.
+        measured_ms: measured latency, in milliseconds.
+        predicted_ms: predicted latency, in milliseconds.
+        low_ms: lower 90 % bound, in milliseconds.
+        high_ms: upper 90 % bound, in milliseconds.
         left_out: what the prediction was fitted without: all measurements of this model, or of this device.
     """
 
@@ -61,9 +61,10 @@ class Summary:
     """How far off predictions have been.
 
     Attributes:
-        count: how many there are.
-        median: of the absolute errors, as a share of the measured latency.
-        percentile_90: nine of ten absolute errors are below.
+        count: number of predictions.
+        median: median of the absolute errors, as a share of the measured latency.
+        percentile_90: error that nine of ten absolute errors do not exceed, as a share of the measured
+            latency.
         within: share of errors of at most each of ``TOLERANCES``, by tolerance.
         coverage: share of measured latencies between the bounds.
     """

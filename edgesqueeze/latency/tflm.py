@@ -43,7 +43,7 @@ def predict(works: Sequence[Work], target: Target) -> Estimate:
     """The latency of one inference, in milliseconds.
 
     Args:
-        works: of a model's operators, in execution order.
+        works: work of a model's operators, in execution order.
         target: a microcontroller whose profile has a section ``[latency]`` for ``tflm``.
 
     Raises:

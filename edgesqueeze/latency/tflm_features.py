@@ -26,8 +26,8 @@ class Features(NamedTuple):
     """An operator as its kernel sees it.
 
     Attributes:
-        family: which kernel runs it; the coefficients of one family are fitted together.
-        loops: how often each of the kernel's loops runs, by name.
+        family: kernels that can run it; the coefficients of one family are fitted together.
+        loops: number of times that each of the kernel's loops runs, by name of the loop.
     """
 
     family: str

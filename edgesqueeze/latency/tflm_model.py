@@ -54,7 +54,7 @@ class Layer(NamedTuple):
     """What an operator takes.
 
     Attributes:
-        instructions: by rate; of float32, those that would take as long.
+        instructions: number of instructions by rate; for float32, of those that would take as long.
         error: half width of the 90 % bounds on them, as a logarithm.
         why: what to say of it where it was not counted; empty where it was.
     """
@@ -68,7 +68,7 @@ class Model(NamedTuple):
     """Figures that ``scripts/benchmarks/fit_tflm.py`` fits.
 
     Attributes:
-        instructions: of integer kernels, by counted core.
+        instructions: coefficients of the instructions of integer kernels, by counted core.
         errors: 90th percentile of the absolute logarithmic error of an operator's instructions in a model
             that the fit leaves out, by counted core and family.
         interpreter: instructions for every operator, and once for each inference.

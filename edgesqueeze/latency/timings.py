@@ -36,13 +36,15 @@ class CoreTimings:
     """Timings of a core with memory that never makes it wait.
 
     Attributes:
-        cycles: by class; multiple loads and stores take one cycle more for every register.
-        pipelined_load: a single load right behind another single load or store.
-        refill: what a taken branch takes in addition.
-        factor: of all scalar instructions, refills included.
-        overlap: what is added for a vector instruction right behind one of another unit.
-        vector_factor: of MVE instructions.
-        basis: what this rests on, for the report.
+        cycles: cycles of an instruction, by class; multiple loads and stores take one more for every
+            register.
+        pipelined_load: cycles of a single load right behind another single load or store.
+        refill: cycles that a taken branch takes in addition.
+        factor: factor on the cycles of all scalar instructions, refills included.
+        overlap: cycles added for a vector instruction right behind one of another unit; below 0, since they
+            overlap.
+        vector_factor: factor on the cycles of MVE instructions.
+        basis: what these figures rest on, for the report.
     """
 
     cycles: Mapping[Kind, Cycles]

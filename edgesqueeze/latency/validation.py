@@ -39,11 +39,11 @@ class Check:
 
     Attributes:
         device: the board.
-        model: which one ran.
-        runtime: what ran it.
+        model: name of the model that ran.
+        runtime: name of the runtime that ran it.
         source: where the latency was published.
-        published: cycles on the board.
-        modelled: cycles according to the model.
+        published: cycles of one inference on the board.
+        modelled: cycles of one inference according to the model.
     """
 
     device: str

@@ -38,16 +38,16 @@ class Work:
         arithmetic: the type that is computed in; ``hybrid`` is int8 weights with float32 activations,
             ``int32`` any integers that are not quantized, such as indices and shapes.
         shapes: the window and the shapes, in words.
-        rows: see above.
-        depth: see above.
-        columns: see above.
-        taps: positions of the window.
-        stride: of the window, the larger one.
-        macs: multiply-accumulate operations.
-        inputs: elements of all inputs that are computed.
-        outputs: elements of all outputs.
-        element_bytes: of one element of the output.
-        weight_bytes: constants that it reads.
+        rows: rows of the left matrix: outputs of one column.
+        depth: columns of the left matrix and rows of the right one: products of one output.
+        columns: columns of the right matrix.
+        taps: number of positions of the window.
+        stride: stride of the window, the larger of the two, in elements.
+        macs: multiply-accumulate operations of one inference.
+        inputs: number of elements of all inputs that are computed.
+        outputs: number of elements of all outputs.
+        element_bytes: size of one element of the output, in bytes.
+        weight_bytes: size of the constants that the operator reads, in bytes.
     """
 
     index: int

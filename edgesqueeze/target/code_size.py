@@ -92,9 +92,9 @@ class CodeSize(NamedTuple):
     """An estimate.
 
     Attributes:
-        code_bytes: the estimate.
-        high_bytes: the estimate and its error.
-        method: how it came about, for the report.
+        code_bytes: estimated size of the code, in bytes.
+        high_bytes: estimated size and its largest error together, in bytes.
+        method: how the estimate came about, for the report.
     """
 
     code_bytes: int

@@ -36,7 +36,7 @@ def bench(
         runtime: ``c`` for native C, or what the profile's section ``[latency]`` is for; by default native C
             on microcontrollers, else the latter.
         opt: the compiler's optimization level for native C, O3 by default.
-        threads: of the runtime; native C has one.
+        threads: number of threads of the runtime; native C has one.
 
     Raises:
         EdgeSqueezeError: see ``timing.emulate.emulate`` and ``latency.predict.predict``.

@@ -34,7 +34,7 @@ class Calibration(NamedTuple):
 
     Attributes:
         target: the profile.
-        path: its file.
+        path: path of its file.
     """
 
     target: Target
@@ -51,8 +51,8 @@ def calibrate(
     """Measure a device with microbenchmarks and write its profile; a file of that name is replaced.
 
     Args:
-        session: of the device.
-        name: of the target; by default from what the board calls itself.
+        session: a session on the device.
+        name: name of the target; by default what the board calls itself.
         folder: where the file goes; by default the user's folder, where targets are looked for by name.
         progress: is told what goes on.
 

@@ -60,7 +60,7 @@ def emulate(
         model: any .tflite that native C supports, or its path.
         target: a microcontroller's profile, its name or its path.
         opt: the compiler's optimization level.
-        seed: of the random inputs.
+        seed: seed of the random inputs.
 
     Raises:
         UsageError: not a microcontroller.

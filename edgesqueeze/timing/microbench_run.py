@@ -35,11 +35,11 @@ class Measurements(NamedTuple):
     """What a device measured.
 
     Attributes:
-        points: of each benchmark and number of threads the median of the best round: what else runs on a
+        points: each benchmark and number of threads, with the median of its best round: what else runs on a
             device only ever adds time.
         runtime: the package that ran them.
-        version: of the package.
-        rounds: how often each ran.
+        version: version of the package.
+        rounds: number of times that each benchmark ran.
         spread: by how much the second best round was slower than the best, the median over benchmarks.
     """
 
@@ -54,9 +54,9 @@ def calibrate(session: Session, *, progress: Progress = lambda _: None, seed: in
     """Measure a device and fit its costs.
 
     Args:
-        session: of the device.
+        session: a session on the device.
         progress: is told what goes on.
-        seed: of the order of the benchmarks.
+        seed: seed of the order of the benchmarks.
 
     Raises:
         DeviceError: the device lacks a runtime, or measured too little.
@@ -84,9 +84,9 @@ def measure(
     """Run all microbenchmarks, networks with several threads too.
 
     Args:
-        session: of the device.
+        session: a session on the device.
         progress: is told what goes on.
-        seed: of the order of the benchmarks.
+        seed: seed of the order of the benchmarks.
         rounds: how often each runs at least.
 
     Raises:

@@ -39,8 +39,8 @@ class Goal(NamedTuple):
     """What predictions have to reach.
 
     Attributes:
-        name: of the predictions.
-        chosen: them.
+        name: name of the predictions that are held to it.
+        chosen: those predictions.
         median: limit of their median error, as a share of the measured latency.
         most: limit of nine of ten errors.
     """

@@ -48,7 +48,7 @@ class Engine(NamedTuple):
     """What a closed engine reaches on the board.
 
     Attributes:
-        name: of the engine, with its version if it is known.
+        name: name of the engine, with its version if it is known.
         version: round of MLPerf Tiny.
         cycles: millions of them for one inference, by model: keys of ``ENGINE_MODELS``.
     """

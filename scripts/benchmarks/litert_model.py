@@ -28,15 +28,15 @@ class Setting(NamedTuple):
     """What runs a model.
 
     Attributes:
-        device: which one.
-        core: of the device.
-        clock_mhz: of the core.
+        device: name of the device.
+        core: name of the device's core.
+        clock_mhz: clock of the core, in megahertz.
         build: 32-bit or 64-bit.
-        runtime: name.
-        version: of the runtime.
+        runtime: name of the runtime.
+        version: version of the runtime.
         kernels: what they are, for versions that have nearly the same.
-        arithmetic: of the model.
-        threads: how many.
+        arithmetic: arithmetic of the model.
+        threads: number of threads.
     """
 
     device: str
@@ -112,8 +112,8 @@ class Fit:
         """How many times faster 1, 2, 3, ... threads are than one.
 
         Args:
-            device: which one.
-            strengths: of its cores, as shares of the fastest one, in descending order.
+            device: name of the device.
+            strengths: speeds of its cores as shares of the fastest one, in descending order.
             measured: the number of threads that ``device`` was measured with; 1 if it was not.
         """
         power = SCALING + self.factor("scaling", _kind(device))

@@ -43,9 +43,10 @@ class Costs(NamedTuple):
 
     Attributes:
         mac: picoseconds per multiply-accumulate of a convolution.
-        depthwise: the same of a depthwise convolution; other operators take it for each element.
-        activation: per byte of activations that an operator reads and writes.
-        weight: per byte of weights that do not stay in a cache.
+        depthwise: picoseconds per multiply-accumulate of a depthwise convolution, and per element of other
+            operators.
+        activation: picoseconds per byte of activations that an operator reads and writes.
+        weight: picoseconds per byte of weights that do not stay in a cache.
         call: nanoseconds per operator.
     """
 
@@ -60,19 +61,19 @@ class Row(NamedTuple):
     """A published latency.
 
     Attributes:
-        id: of the row.
-        device: where it was measured.
-        core: that ran it.
-        clock_mhz: of the core.
-        runtime: what ran it.
-        version: of the runtime.
+        id: id of the row.
+        device: name of the device that measured it.
+        core: name of the core that ran it.
+        clock_mhz: clock of the core, in megahertz.
+        runtime: name of the runtime that ran it.
+        version: version of the runtime.
         kernels: what they are, for versions that have nearly the same.
         build: 32-bit or 64-bit.
-        model: which one.
+        model: name of the model.
         graph: its text for ``litert_graphs.build``.
-        arithmetic: of its activations.
-        threads: how many.
-        milliseconds: of one inference.
+        arithmetic: arithmetic of its activations.
+        threads: number of threads.
+        milliseconds: time of one inference, in milliseconds.
     """
 
     id: str

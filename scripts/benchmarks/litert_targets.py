@@ -33,9 +33,9 @@ class Basis(NamedTuple):
     """What a target's figures rest on.
 
     Attributes:
-        device: of the table, with the same core; or another board or phone, which is not in it.
-        threads: that the device was measured with.
-        words: the same for readers.
+        device: device of the table with the same core; or another board or phone, which is not in it.
+        threads: number of threads that the device was measured with.
+        words: what the figures rest on, in words.
     """
 
     device: str

@@ -59,8 +59,8 @@ class Bench(NamedTuple):
     """One `edgesqueeze bench`.
 
     Attributes:
-        median_ms: of an inference.
-        runs: how many.
+        median_ms: median time of an inference, in milliseconds.
+        runs: number of measured inferences.
         overhead: seconds from the start of the process to its end, without warm-up and inferences.
         told: seconds of overhead that the record tells.
     """

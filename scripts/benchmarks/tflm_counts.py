@@ -37,10 +37,10 @@ class Count(NamedTuple):
     """The counted instructions of one operator.
 
     Attributes:
-        model: which it is in.
-        family: see ``tflm_features``.
-        loops: the same.
-        instructions: of one inference.
+        model: name of the model that it is in.
+        family: family of the operator, as ``tflm_features`` has them.
+        loops: how often each of its loops runs, as ``tflm_features`` has them.
+        instructions: counted instructions of one inference.
     """
 
     model: str

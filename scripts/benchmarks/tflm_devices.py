@@ -25,9 +25,9 @@ class Pair(NamedTuple):
     """Published cycles of one model on two devices.
 
     Attributes:
-        device: which is compared with the board.
-        core: of the device.
-        model: which model.
+        device: name of the device that is compared with the board.
+        core: name of the device's core.
+        model: name of the model.
         ratio: cycles on the device over cycles on the board.
         origin: engine, its version and the round of results; or how else the ratio came about.
     """
@@ -107,8 +107,8 @@ def deviations(dense: bool, left_out: Collection[str] = ()) -> list[float]:
     """Logarithms of how far each pair is off what the other devices with its core say.
 
     Args:
-        dense: of the dense model, or of the convolutional ones.
-        left_out: devices.
+        dense: whether for the dense model or the convolutional ones.
+        left_out: names of devices that are left out.
     """
     found = []
     for one in pairs():

@@ -56,9 +56,9 @@ class Figures(NamedTuple):
 
     Attributes:
         rates: cycles per instruction.
-        interval: of int8.
-        dense_interval: of int8 models of fully connected layers.
-        float32_interval: of float32.
+        interval: bounds on int8 models.
+        dense_interval: bounds on int8 models of fully connected layers.
+        float32_interval: bounds on float32 models.
         basis: what they rest on.
     """
 
@@ -104,7 +104,7 @@ def board_interval(arithmetic: str, left_out: str = "", fpu: bool = True) -> Fac
     Args:
         arithmetic: ``int8`` or ``float32``.
         left_out: a model that is left out of all of it.
-        fpu: whether the build uses it.
+        fpu: whether the build uses the FPU.
     """
     builds = ("speed", "size") if fpu else ("none",)
     errors = log_errors(builds, arithmetic, frozenset({left_out} - {""}))
@@ -116,7 +116,7 @@ def device_interval(dense: bool, left_out: str = "") -> Factors:
     """Bounds on int8 models on another device with a core that was measured on at least one.
 
     Args:
-        dense: of models of fully connected layers.
+        dense: whether for models of fully connected layers or of convolutions.
         left_out: a device that is left out.
     """
     return both(board_interval("int8"), interval_of(deviations(dense, (left_out,)), CONFIDENCE))
