@@ -160,7 +160,7 @@ class Boards(Record):
     """A model measured on several devices.
 
     Attributes:
-        schema_version: version of this document's fields.
+        schema_version: version of the form of this document; it rises when a field changes its meaning.
         method: how the latencies were found: ``measured``.
         boards: devices that measured the model, in the order in which they were named.
         failures: devices that did not, in the order in which they were named.
