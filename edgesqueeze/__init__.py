@@ -14,6 +14,7 @@ A .tflite
 
     read_tflite      read one
     TfliteModel      what was read
+    run              what it says about samples, on any runtime
     verify           run it on several runtimes, compare it with its original
     Verification     what that found
     EvalData         samples to verify on
@@ -108,6 +109,7 @@ if TYPE_CHECKING:
     from edgesqueeze.report.result import Compressed as Compressed
     from edgesqueeze.runners.arena import find_arena as find_arena
     from edgesqueeze.runners.memory import fit_to as fit_to
+    from edgesqueeze.runners.outputs import run as run
     from edgesqueeze.runners.samples import EvalData as EvalData
     from edgesqueeze.target.fit import Fit as Fit
     from edgesqueeze.target.fit import ModelNeeds as ModelNeeds
@@ -166,6 +168,7 @@ _PUBLIC = {
     "predict": Lazy("edgesqueeze.latency.predict:predict"),
     "raise_if_not_ok": Lazy("edgesqueeze.report.report:raise_if_not_ok"),
     "read_tflite": Lazy("edgesqueeze.graph.read:read_tflite"),
+    "run": Lazy("edgesqueeze.runners.outputs:run"),
     "verify": Lazy("edgesqueeze.checks.verify:verify"),
 }
 

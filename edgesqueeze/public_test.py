@@ -205,6 +205,7 @@ WRONG = {
     ),
     "compress out": (lambda wrong: es.compress("m.keras", target="pico", data="d", out=wrong), "a folder"),
     "compress": (lambda wrong: es.compress(wrong, target="pico", data="d"), "path of a model file"),
+    "run": (lambda wrong: es.run(wrong, np.zeros((1, 8, 8, 1))), "path"),
     "raise_if_not_ok": (lambda wrong: es.raise_if_not_ok(wrong), "report"),
 }
 

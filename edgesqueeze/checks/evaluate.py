@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesqueeze.base.arrays import Array
-from edgesqueeze.checks.original import output_places, real_outputs
+from edgesqueeze.checks.original import output_places
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.state import state_of
 from edgesqueeze.runners import litert
-from edgesqueeze.runners.samples import EvalData, data_samples
+from edgesqueeze.runners.samples import EvalData, data_samples, real_outputs
 
 
 @dataclass(frozen=True, eq=False)

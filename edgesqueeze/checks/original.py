@@ -15,9 +15,8 @@ from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.worker import call_worker
 from edgesqueeze.checks.parity import choose_reference
 from edgesqueeze.errors import ModelFileError
-from edgesqueeze.graph import Tensor, TfliteModel, read_tflite
-from edgesqueeze.graph.affine import dequantize
-from edgesqueeze.runners.samples import EvalData, Outputs, data_samples, named_places
+from edgesqueeze.graph import TfliteModel, read_tflite
+from edgesqueeze.runners.samples import EvalData, data_samples, named_places, real_outputs
 
 
 def original_outputs(path: Path, data: EvalData, custom_objects: Sequence[str] = ()) -> list[Array]:
@@ -42,20 +41,6 @@ def original_outputs(path: Path, data: EvalData, custom_objects: Sequence[str] =
         model = read_tflite(path)
         return real_outputs(model, choose_reference(model, data_samples(model, data)).outputs)
     return _keras_outputs(path, data, custom_objects)
-
-
-def real_outputs(model: TfliteModel, outputs: Outputs) -> list[Array]:
-    """What a runner gave, per output ``[n, ...]``: real numbers, or integers that stand for themselves."""
-    return [
-        np.concatenate([_real(tensor, np.asarray(row[i]).reshape(tensor.shape)) for row in outputs])
-        for i, tensor in enumerate(model.main.output_tensors)
-    ]
-
-
-def _real(tensor: Tensor, values: Array) -> Array:
-    """Real numbers; class ids and the like stay what they are."""
-    whole = tensor.quantization is None and not np.issubdtype(values.dtype, np.floating)
-    return values if whole else dequantize(tensor, values)
 
 
 def in_output_order(model: TfliteModel, original: Sequence[Array]) -> list[Array]:

@@ -8,12 +8,12 @@ import pytest
 
 from edgesqueeze.base import worker
 from edgesqueeze.checks import original
-from edgesqueeze.checks.original import in_output_order, original_outputs, real_outputs
+from edgesqueeze.checks.original import in_output_order, original_outputs
 from edgesqueeze.errors import DataError, MissingToolError, ModelFileError, UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import litert
-from edgesqueeze.runners.samples import EvalData, data_samples, random_data
+from edgesqueeze.runners.samples import EvalData, data_samples, random_data, real_outputs
 from runtime_tests.support.tflite_builder import tiny_cnn, tiny_two_heads
 
 

@@ -15,7 +15,7 @@ from edgesqueeze.base.records import Record
 from edgesqueeze.checks.agreement import Fidelity, fidelity
 from edgesqueeze.checks.data import as_data
 from edgesqueeze.checks.distance import TOLERANCE_LSB
-from edgesqueeze.checks.original import in_output_order, original_outputs, real_outputs
+from edgesqueeze.checks.original import in_output_order, original_outputs
 from edgesqueeze.checks.parity import Reference, choose_reference, compare_runtimes
 from edgesqueeze.checks.records import Parity
 from edgesqueeze.checks.replay import CANNOT_RUN, data_tensors
@@ -27,7 +27,15 @@ from edgesqueeze.graph.expose import with_outputs
 from edgesqueeze.graph.npu import refuse_npu
 from edgesqueeze.graph.state import state_of
 from edgesqueeze.runners.registry import RUNNERS, Runner, require_runner, with_state
-from edgesqueeze.runners.samples import EvalData, data_samples, named_places, random_data, real_inputs, spread
+from edgesqueeze.runners.samples import (
+    EvalData,
+    data_samples,
+    named_places,
+    random_data,
+    real_inputs,
+    real_outputs,
+    spread,
+)
 
 MAX_SAMPLES = 1000
 """How many samples of the data are used unless told otherwise."""

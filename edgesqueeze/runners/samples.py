@@ -126,6 +126,20 @@ def real_inputs(model: TfliteModel, data: EvalData) -> list[Array]:
     return [real_input(t, v) for t, v in zip(model.main.input_tensors, ordered, strict=True)]
 
 
+def real_outputs(model: TfliteModel, outputs: Outputs) -> list[Array]:
+    """What a runner gave, per output ``[n, ...]``: real numbers, or integers that stand for themselves."""
+    return [
+        np.concatenate([_meant(tensor, np.asarray(row[i]).reshape(tensor.shape)) for row in outputs])
+        for i, tensor in enumerate(model.main.output_tensors)
+    ]
+
+
+def _meant(tensor: Tensor, values: Array) -> Array:
+    """Real numbers; class ids and the like stay what they are."""
+    whole = tensor.quantization is None and not np.issubdtype(values.dtype, np.floating)
+    return values if whole else dequantize(tensor, values)
+
+
 def in_graph_order(model: TfliteModel, data: EvalData) -> list[Array]:
     """The data's arrays in the order of the graph's inputs: by name where names are known, else as given.
 

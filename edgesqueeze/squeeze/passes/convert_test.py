@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tf_keras
 
-from edgesqueeze.checks.original import in_output_order, real_outputs
+from edgesqueeze.checks.original import in_output_order
 from edgesqueeze.errors import DataError, FloatOperatorError, UnsupportedModelError
 from edgesqueeze.runners import litert
-from edgesqueeze.runners.samples import EvalData, data_samples
+from edgesqueeze.runners.samples import EvalData, data_samples, real_outputs
 from edgesqueeze.squeeze.passes.convert import MIN_CALIBRATION, convert
 from runtime_tests.support.tiny_keras import conv2d, images, randomize, source_of
 
