@@ -248,13 +248,16 @@ def _quantization(walk: Walk, table: Any, shape: tuple[int, ...], index: int) ->
     zero_points = np.asarray(_vector(walk, table, "ZeroPoint"), np.int64)
     if zero_points.size == 0:
         zero_points = np.zeros(scales.size, np.int64)
-    axis = table.QuantizedDimension()
+    axis, stored_axis = table.QuantizedDimension(), None
+    # Old converters gave biases the dimension of their depthwise weights, 3; a vector has only one.
+    if scales.size > 1 and shape == (scales.size,) and axis != 0:
+        axis, stored_axis = 0, axis
     if scales.size != zero_points.size or (scales.size > 1 and not 0 <= axis < len(shape)):
         counts = f"{scales.size} scales, {zero_points.size} zero points"
         raise ValueError(f"tensor {index} has {counts}, axis {axis}")
     if scales.size > 1 and scales.size != shape[axis]:
         raise ValueError(f"tensor {index} has {scales.size} scales for {shape[axis]} channels")
-    return Quantization(scales, zero_points, axis)
+    return Quantization(scales, zero_points, axis, stored_axis)
 
 
 def _operator(walk: Walk, operator: Any, index: int, opcodes: list[tuple[str, str, int]]) -> Operator:

@@ -26,11 +26,13 @@ class Quantization:
         scales: float32, one for the tensor or one per slice along ``axis``.
         zero_points: int64, as many as ``scales``.
         axis: the quantized dimension; meaningless when there is one scale.
+        stored_axis: what the file says instead of ``axis``, where that dimension does not exist.
     """
 
     scales: npt.NDArray[np.float32]
     zero_points: npt.NDArray[np.int64]
     axis: int
+    stored_axis: int | None = None
 
     @property
     def per_channel(self) -> bool:

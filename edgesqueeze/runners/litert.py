@@ -17,6 +17,7 @@ from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.quiet import quiet
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import TfliteModel
+from edgesqueeze.graph.axes import with_valid_axes
 from edgesqueeze.graph.state import state_of
 from edgesqueeze.runners.exchange import run_elsewhere
 from edgesqueeze.runners.samples import Outputs, Samples
@@ -48,10 +49,13 @@ def run_with(
 ) -> Outputs:
     """Run on LiteRT with the chosen kernels.
 
+    A file with a quantized dimension that does not exist is run with the right one (``graph.axes``).
+
     Raises:
         UnsupportedModelError: LiteRT cannot load or run the model; the message holds what it said.
     """
     between = state_of(model).between(carry_state)
+    model = with_valid_axes(model)
     try:
         with quiet():
             interpreter = _loaded(model, kernels)
