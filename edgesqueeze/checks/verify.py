@@ -23,8 +23,10 @@ from edgesqueeze.checks.trouble import MIN_SAMPLES, find_trouble
 from edgesqueeze.checks.user_metric import UserMetric, as_metric
 from edgesqueeze.graph import TfliteModel, as_model
 from edgesqueeze.graph.affine import numpy_dtype
+from edgesqueeze.graph.axes import misplaced_axes
 from edgesqueeze.graph.expose import with_outputs
 from edgesqueeze.graph.npu import refuse_npu
+from edgesqueeze.graph.shapes import open_inputs, shape_text
 from edgesqueeze.graph.state import state_of
 from edgesqueeze.runners.registry import RUNNERS, Runner, require_runner, with_state
 from edgesqueeze.runners.samples import (
@@ -137,7 +139,11 @@ def verify(
         ok=parity.ok and not errors_in(trouble),
         parity=parity,
         fidelity=_fidelity(model, original, outputs, used, own),
-        findings=(*_state(model, carry_state), *((_no_data(model),) if data is None else trouble)),
+        findings=(
+            *_about_file(model),
+            *_state(model, carry_state),
+            *((_no_data(model),) if data is None else trouble),
+        ),
     )
 
 
@@ -229,6 +235,24 @@ def _activations(
             ),
         )
     return {index: np.concatenate([row[i] for row in values]) for i, index in enumerate(tensors)}, ()
+
+
+def _about_file(model: TfliteModel) -> tuple[Finding, ...]:
+    """What was changed or assumed to run the file at all."""
+    found = []
+    if misplaced_axes(model):
+        message = (
+            "LiteRT and tflite-runtime refuse the file, since vectors name a quantized dimension that they "
+            "do not have; they ran it with dimension 0, which is what TFLite Micro takes for granted"
+        )
+        found.append(Finding(code="misplaced-axis", subject=model.name, message=message, severity="warning"))
+    for tensor in open_inputs(model):
+        message = (
+            f"its shape {shape_text(tensor.signature)} is open: it was run with 1 there; "
+            "--input-shape gives it one"
+        )
+        found.append(Finding(code="open-dimension", subject=tensor.name, message=message, severity="warning"))
+    return tuple(found)
 
 
 def _state(model: TfliteModel, carry_state: bool | None) -> tuple[Finding, ...]:

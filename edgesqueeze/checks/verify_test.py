@@ -11,7 +11,14 @@ from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import litert
 from edgesqueeze.runners.registry import Runner
 from edgesqueeze.runners.samples import EvalData
-from runtime_tests.support.tflite_builder import tiny_cnn, tiny_compiled, tiny_lstm, tiny_sum
+from runtime_tests.support.tflite_builder import (
+    tiny_cnn,
+    tiny_compiled,
+    tiny_lstm,
+    tiny_misplaced,
+    tiny_open,
+    tiny_sum,
+)
 
 LITERT = ("litert-reference",)
 
@@ -144,3 +151,12 @@ def test_the_operators_of_a_streaming_model_are_run_alone_too(monkeypatch):
 
 def _off_by_some(model, samples, *, carry_state=None):
     return [[value + np.float32(0.5) for value in row] for row in litert.run(model, samples)]
+
+
+@pytest.mark.parametrize(
+    ("content", "code"), [(tiny_misplaced(), "misplaced-axis"), (tiny_open(), "open-dimension")]
+)
+def test_what_was_assumed_about_the_file_is_told(content, code):
+    result = verify(parse_tflite(content), runtimes=LITERT)
+    assert result.ok
+    assert code in {finding.code for finding in result.findings}

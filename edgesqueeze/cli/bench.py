@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from edgesqueeze.cli.options import input_shape
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.errors import UsageError
 
@@ -61,6 +62,7 @@ class _Wish(NamedTuple):
     "--sustain", metavar="SECONDS", type=click.FloatRange(0, 86400), default=0.0, help="Keep running so long."
 )
 @click.option("--plot", metavar="FILE.svg", type=NamedPath(), help="Draw the time of each layer.")
+@input_shape
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
 def bench(model: Path, target_name: str | None, **options: object) -> None:
     """Tell how long MODEL.tflite takes on a device.
@@ -72,10 +74,15 @@ def bench(model: Path, target_name: str | None, **options: object) -> None:
     from edgesqueeze.graph import read_tflite
     from edgesqueeze.target.load import load_target
 
+    shapes: tuple[str, ...] = options.pop("shapes")  # type: ignore[assignment]
     wish = _Wish(**options)  # type: ignore[arg-type]
     measured = bool(wish.hosts or wish.local)
     _check(wish, target_name, measured)
     read = read_tflite(model)
+    if shapes:
+        from edgesqueeze.runners.resize import resized
+
+        read = resized(read, shapes)
     target = load_target(target_name) if target_name else None
     if measured:
         _measure(read, target, wish)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgesqueeze.cli import tables
+from edgesqueeze.cli.options import input_shape
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.screen import Screen, escape, open_screen
 from edgesqueeze.cli.tables import Table
@@ -22,12 +23,14 @@ LEGEND = "bytes: weights and biases; values: different weights; chan.: most of t
 VERDICTS = {"fits": "green", "tight": "yellow", "does-not-fit": "red", "not-checked": "dim"}
 SCHEMES = {
     "full-int8": "full int8",
+    "legacy-uint8": "legacy uint8 (TensorFlow 1)",
     "full-int16x8": "int16 activations, int8 weights",
     "dynamic-range": "dynamic range: int8 weights, float activations",
     "weight-only": "integer weights, dequantized to float",
     "float16": "float16 weights, float arithmetic",
     "float32": "none: float32",
     "mixed": "mixed: integer and float",
+    "compiled": "not told: a program for a neural processor",
     "unknown": "not clear: no operator with weights",
 }
 
@@ -40,8 +43,9 @@ SCHEMES = {
     metavar="NAME",
     help="Also check whether it fits this device: a name from `targets list`, or a file.",
 )
+@input_shape
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
-def command(model: Path, target_name: str | None, as_json: bool) -> None:
+def command(model: Path, target_name: str | None, shapes: tuple[str, ...], as_json: bool) -> None:
     """Show what is in MODEL.tflite: sizes, operators, weights, quantization.
 
     Exits with 1 if a target is named and the model does not fit it.
@@ -50,6 +54,10 @@ def command(model: Path, target_name: str | None, as_json: bool) -> None:
     from edgesqueeze.report.inspection import inspect_model
 
     content = read_tflite(model)
+    if shapes:
+        from edgesqueeze.runners.resize import resized
+
+        content = resized(content, shapes)
     fit = None
     if target_name is not None:
         from edgesqueeze.runners.memory import fit_to
@@ -87,6 +95,9 @@ def _summary(inspection: Inspection) -> Iterator[tuple[str, str]]:
     parts = f"constants {sizes.weights_bytes:,}, quantization metadata {sizes.metadata_bytes:,}"
     yield "", f"{parts}, the rest {sizes.tflite_bytes - sizes.weights_bytes - sizes.metadata_bytes:,}"
     yield "quantization", SCHEMES[inspection.quantization]
+    if inspection.quantization == "compiled":
+        yield "work", "not told"
+        return
     yield "weights", f"{totals.weights:,}, {tables.percent(totals.sparsity)} of them zero"
     plural = "" if totals.operators == 1 else "s"
     yield "work", f"{totals.macs:,} MACs in {totals.operators} operator{plural}"

@@ -4,12 +4,18 @@ import pytest
 from click.testing import CliRunner
 
 from edgesqueeze.cli.inspect import command
-from edgesqueeze.errors import TargetError, TfliteError
+from edgesqueeze.errors import TargetError, TfliteError, UsageError
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import memory as target_fit
 from edgesqueeze.target.load import list_targets
 from runtime_tests.support.native_board import write_native_board
-from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
+from runtime_tests.support.tflite_builder import (
+    tiny_cnn,
+    tiny_dense,
+    tiny_open,
+    tiny_residual,
+    tiny_two_heads,
+)
 
 MCU = next(target.name for target in list_targets() if target.runtime.name == "tflm")
 
@@ -97,3 +103,14 @@ def test_what_native_c_refuses_does_not_fit(tmp_path):
 def test_wrong_input(model, tmp_path):
     assert isinstance(invoke(tmp_path / "none.tflite").exception, TfliteError)
     assert isinstance(invoke(model, "--target", "no-such-board").exception, TargetError)
+
+
+def test_an_open_shape_is_chosen(tmp_path):
+    path = tmp_path / "open.tflite"
+    path.write_bytes(tiny_open())
+    done = invoke(path, "--input-shape", "1,32,32,3", "--json")
+    document = json.loads(done.stdout)
+    assert document["inputs"][0]["shape"] == [1, 32, 32, 3]
+    assert document["totals"]["macs"] == 9 * 3 * 4 * 16 * 16 + 4 * 3
+    assert "open-dimension" in invoke(path, "--json").stdout
+    assert isinstance(invoke(path, "--input-shape", "1,32,32").exception, UsageError)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgesqueeze.cli.options import input_shape
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.screen import escape, open_screen
 from edgesqueeze.cli.tables import Table, print_findings
@@ -77,6 +78,7 @@ VERDICTS = {"rounding": "[yellow]rounding", "identical": "[green]identical", "br
     help="Whether a model's state (LSTM, SVDF, variables) goes on from sample to sample. By default only if "
     "it takes one step of a sequence per inference.",
 )
+@input_shape
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
 def verify(
     model: Path,
@@ -88,6 +90,7 @@ def verify(
     samples: int,
     tolerance_lsb: float,
     carry_state: bool | None,
+    shapes: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Run MODEL.tflite on several runtimes, and compare it with the model that it was made from.
@@ -101,9 +104,11 @@ def verify(
     if a finding is an error: an output that is the same on all samples, say.
     """
     from edgesqueeze.checks.verify import verify as run_verify
+    from edgesqueeze.graph import read_tflite
+    from edgesqueeze.runners.resize import resized
 
     result = run_verify(
-        model,
+        resized(read_tflite(model), shapes),
         data=data,
         against=against,
         metric=metric,

@@ -22,6 +22,7 @@ from edgesqueeze.devices.session import LOCAL, Session, open_local, open_session
 from edgesqueeze.devices.ssh_host import Host
 from edgesqueeze.errors import DeviceError, EdgeSqueezeError, UnsupportedModelError, UsageError
 from edgesqueeze.graph import TfliteModel, as_model
+from edgesqueeze.graph.shapes import refuse_open
 from edgesqueeze.graph.state import state_of
 from edgesqueeze.runners.samples import data_samples, random_data
 
@@ -76,10 +77,12 @@ def measure(
 
     Raises:
         UsageError: a host that cannot be reached (``ConnectError``), or more threads than cores.
-        UnsupportedModelError: a model that takes several samples at once.
+        UnsupportedModelError: a model that takes several samples at once, or has an input of open shape
+            (``runners.resize`` gives it one).
         DeviceError: no runtime there, or it cannot run the model, or the device failed.
     """
     model = as_model(model)
+    refuse_open(model, "it cannot be measured")
     settings = Settings() if settings is None else expect(settings, Settings, "how to measure, as Settings")
     if isinstance(device, Session):
         return _measure(model, device, settings)

@@ -89,12 +89,14 @@ class FileBuilder:
         scale: float = 0.02,
         zero_point: int | None = None,
         name: str = "",
+        signature: Sequence[int] | None = None,
     ) -> int:
         """A graph input; graph inputs are in the order of these calls."""
         quantized = dtype in QUANTIZED
         zero_point = middle(dtype) if zero_point is None else zero_point
         scales = scale if quantized else None
-        index = self.tensor(shape, dtype, scales, zero_point, name=name or f"input_{len(self.inputs)}")
+        name = name or f"input_{len(self.inputs)}"
+        index = self.tensor(shape, dtype, scales, zero_point, name=name, signature=signature)
         self.inputs.append(index)
         return index
 

@@ -30,11 +30,20 @@ def share_vectors(content: bytes) -> bytes:
     Returns:
         A .tflite with the same tensors, operators and constants; ``content`` itself if it was smaller.
     """
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    builder = _SharingBuilder(len(content))
-    builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
-    packed = bytes(builder.Output())
+    packed = pack(schema.ModelT.InitFromPackedBuf(content, 0), len(content))
     return packed if len(packed) < len(content) and _same(content, packed) else content
+
+
+def pack(model: schema.ModelT, size: int) -> bytes:
+    """A model of the object API as a file, with equal vectors stored once and constants aligned.
+
+    Args:
+        model: any model.
+        size: about how many bytes it takes.
+    """
+    builder = _SharingBuilder(size)
+    builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
+    return bytes(builder.Output())
 
 
 class _SharingBuilder(flatbuffers.Builder):  # type: ignore[misc]

@@ -5,21 +5,33 @@ from __future__ import annotations
 from typing import Literal
 
 from edgesqueeze.graph.macs import RULES
+from edgesqueeze.graph.npu import npu_of
 from edgesqueeze.graph.records import Graph, Operator, Tensor, TfliteModel
 from edgesqueeze.graph.weights import slots_of, stored_constant
 
 Scheme = Literal[
-    "full-int8", "full-int16x8", "dynamic-range", "weight-only", "float16", "float32", "mixed", "unknown"
+    "full-int8",
+    "legacy-uint8",
+    "full-int16x8",
+    "dynamic-range",
+    "weight-only",
+    "float16",
+    "float32",
+    "mixed",
+    "compiled",
+    "unknown",
 ]
 """What the operators with weights compute in.
 
     full-int8      8-bit integers throughout; conversions at inputs and outputs aside
+    legacy-uint8   unsigned 8-bit integers throughout, one scale for each tensor: TensorFlow 1's quantization
     full-int16x8   16-bit activations, 8-bit weights
     dynamic-range  float activations, 8-bit weights, multiplied as integers
     weight-only    float arithmetic, integer weights that are dequantized first
     float16        float arithmetic, weights stored as float16
     float32        nothing is quantized
     mixed          more than one of these, or float operators among integer ones
+    compiled       a program for a neural processor, which does not tell
 """
 
 INTEGERS = {"int8", "uint8", "int16"}
@@ -30,6 +42,8 @@ LEAVES_SOME_FLOAT: tuple[Scheme, ...] = ("dynamic-range", "weight-only", "float1
 
 def scheme_of(model: TfliteModel) -> Scheme:
     """The quantization of the whole model."""
+    if npu_of(model):
+        return "compiled"
     found = {
         scheme
         for graph in model.graphs
@@ -89,7 +103,7 @@ def _operator_scheme(graph: Graph, operator: Operator) -> Scheme | None:
         direct = stored.index == operator.inputs[slot]
         return _scheme(_activation(graph, operator), stored.dtype, direct)
     # Both operands are computed.
-    return {"int8": "full-int8", "int16": "full-int16x8", "float32": "float32"}.get(  # type: ignore[return-value]
+    return {"int8": "full-int8", "uint8": "legacy-uint8", "int16": "full-int16x8", "float32": "float32"}.get(  # type: ignore[return-value]
         _activation(graph, operator)
     )
 
@@ -97,6 +111,8 @@ def _operator_scheme(graph: Graph, operator: Operator) -> Scheme | None:
 def _scheme(activation: str, weights: str, direct: bool) -> Scheme:
     if activation == "int16":
         return "full-int16x8"
+    if activation == "uint8":
+        return "legacy-uint8"
     if activation in INTEGERS:
         return "full-int8"
     if weights in ("float16", "bfloat16"):
@@ -107,7 +123,7 @@ def _scheme(activation: str, weights: str, direct: bool) -> Scheme:
 
 
 def _by_type(tensor: Tensor) -> Scheme:
-    types: dict[str, Scheme] = {"int8": "full-int8", "uint8": "full-int8", "float32": "float32"}
+    types: dict[str, Scheme] = {"int8": "full-int8", "uint8": "legacy-uint8", "float32": "float32"}
     return types.get(tensor.dtype, "unknown")
 
 

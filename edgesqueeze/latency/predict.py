@@ -9,6 +9,7 @@ from edgesqueeze.base.records import Range
 from edgesqueeze.errors import TargetError, UnsupportedModelError, UsageError
 from edgesqueeze.graph import TfliteModel, as_model
 from edgesqueeze.graph.npu import refuse_npu
+from edgesqueeze.graph.shapes import refuse_open
 from edgesqueeze.latency.cost import activation_bytes
 from edgesqueeze.latency.prediction import PredictedLayer, PredictedMemory, Prediction
 from edgesqueeze.latency.records import CONFIDENCE, Bounds, Estimate
@@ -35,7 +36,8 @@ def predict(
         TargetError: the profile has no latency model.
         UsageError: the latency model is for another runtime, or so many threads make no sense.
         TfliteError: an operator is malformed.
-        UnsupportedModelError: the model has loops or branches, or was compiled for a neural processor.
+        UnsupportedModelError: the model has loops or branches, an input of open shape (``runners.resize``
+            gives it one), or was compiled for a neural processor.
     """
     model, target = as_model(model), as_target(target)
     latency = target.latency
@@ -54,6 +56,7 @@ def predict(
             hint=f"use --runtime {latency.runtime}, or leave it out",
         )
     refuse_npu(model, "the latency cannot be predicted")
+    refuse_open(model, "the latency cannot be predicted")
     _refuse_control_flow(model)
     works = work_of(model)
     estimate = _estimate(works, target, threads)

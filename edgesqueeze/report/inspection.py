@@ -7,9 +7,13 @@ from typing import Literal
 
 from edgesqueeze.base.findings import Finding, Severity
 from edgesqueeze.base.records import Record
+from edgesqueeze.graph.axes import misplaced_axes
 from edgesqueeze.graph.macs import operator_macs
+from edgesqueeze.graph.npu import NPUS, npu_of
 from edgesqueeze.graph.records import Graph, Operator, Tensor, TfliteModel
 from edgesqueeze.graph.scheme import Scheme, float_operators, scheme_of
+from edgesqueeze.graph.shapes import shape_text
+from edgesqueeze.graph.state import first_graphs, state_of
 from edgesqueeze.graph.stats import Sizes, WeightStats, sizes, weight_stats
 from edgesqueeze.target.fit import Fit
 
@@ -220,7 +224,8 @@ def _findings(model: TfliteModel, all_sizes: Sizes, floats: tuple[int, ...]) -> 
         numbers = ", ".join(map(str, floats[:8])) + (", ..." if len(floats) > 8 else "")
         message = f"{len(floats)} of them (operators {numbers}) run in float32 in an otherwise integer model"
         yield _finding("float-operators", kinds, message, "warning")
-    custom = sorted({operator.kind for operator in model.operators if operator.opcode == "CUSTOM"})
+    yield from _kind_findings(model)
+    custom = sorted({op.kind for op in model.operators if op.opcode == "CUSTOM" and op.kind not in NPUS})
     if custom:
         message = "custom operators: a runtime must have them registered; their work is not counted in MACs"
         yield _finding("custom-operators", ", ".join(custom), message, "warning")
@@ -234,19 +239,52 @@ def _findings(model: TfliteModel, all_sizes: Sizes, floats: tuple[int, ...]) -> 
     yield from _shape_findings(model)
 
 
+def _kind_findings(model: TfliteModel) -> Iterable[Finding]:
+    """What kind of file it is, where that decides what can be done with it."""
+    npu = npu_of(model)
+    if npu:
+        message = (
+            f"it was compiled for {npu}: only a device with one runs it, and its work and weights are hidden "
+            "in the program; for figures, inspect the .tflite that the compiler was given"
+        )
+        yield _finding("compiled-for-npu", model.name, message, "warning")
+    if scheme_of(model) == "legacy-uint8":
+        message = (
+            "TensorFlow 1's quantization: LiteRT runs it, TensorFlow Lite Micro and native C have no such "
+            "kernels; a model in int8 must be converted anew from the float original"
+        )
+        yield _finding("legacy-uint8", model.name, message, "warning")
+    misplaced = misplaced_axes(model)
+    if misplaced:
+        message = (
+            f"{len(misplaced)} vectors, the first is {misplaced[0]!r}, name a quantized dimension that they "
+            "do not have: TensorFlow Lite Micro ignores it, LiteRT refuses the file; 0 was read instead"
+        )
+        yield _finding("misplaced-axis", model.name, message, "warning")
+    state = state_of(model)
+    if state:
+        when = "a new sequence" if state.carries else "each sample"
+        message = (
+            f"it keeps state from one inference to the next ({state.describe()}): reset it before {when}"
+        )
+        yield _finding("keeps-state", model.name, message, "note")
+
+
 def _shape_findings(model: TfliteModel) -> Iterable[Finding]:
     for tensor in model.main.input_tensors:
         # An open batch is how most models are exported, and runs as one sample everywhere.
         if -1 in tensor.signature[1:]:
-            message = "a dimension is open: the figures are for 1 there, and so is what TFLite Micro runs"
-            yield _finding("open-dimension", tensor.name, message, "note")
+            message = (
+                f"its shape {shape_text(tensor.signature)} is open: the figures are for 1 there, and so is "
+                "what TFLite Micro runs; --input-shape gives it one"
+            )
+            yield _finding("open-dimension", tensor.name, message, "warning")
         elif tensor.shape and tensor.shape[0] > 1 and len(tensor.shape) > 1:
             message = f"the first dimension is {tensor.shape[0]}: MACs are for all of them"
             yield _finding("batch", tensor.name, message, "note")
-    if len(model.graphs) > 1:
-        message = (
-            f"{len(model.graphs)} subgraphs; one that runs repeatedly, or not at all, counts once in MACs"
-        )
+    others = len(model.graphs) - 1 - len(first_graphs(model))
+    if others:
+        message = f"{others + 1} subgraphs; one that runs repeatedly, or not at all, counts once in MACs"
         yield _finding("subgraphs", model.name, message, "note")
 
 

@@ -10,7 +10,16 @@ from edgesqueeze.report.inspection import Inspection, inspect_model
 from edgesqueeze.target.fit import check_fit
 from edgesqueeze.target.load import list_targets
 from edgesqueeze.target.needs import needs_of
-from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_two_heads
+from runtime_tests.support.tflite_builder import (
+    tiny_cnn,
+    tiny_compiled,
+    tiny_dense,
+    tiny_lstm,
+    tiny_misplaced,
+    tiny_sum,
+    tiny_two_heads,
+    tiny_uint8,
+)
 
 
 def codes(inspection):
@@ -88,3 +97,39 @@ def test_a_model_that_does_not_fit_is_not_ok():
     model = parse_tflite(tiny_cnn())
     assert inspect_model(model, check_fit(target, needs_of(model, 1000))).ok
     assert not inspect_model(model, check_fit(target, needs_of(model, 1 << 40))).ok
+
+
+def test_legacy_uint8_is_called_so():
+    found = inspect_model(parse_tflite(tiny_uint8()))
+    assert found.quantization == "legacy-uint8"
+    finding = next(one for one in found.findings if one.code == "legacy-uint8")
+    assert "converted anew" in finding.message
+    # Unsigned at the borders only is something else.
+    borders = inspect_model(parse_tflite(tiny_cnn(io="uint8")))
+    assert borders.quantization == "full-int8"
+    assert "legacy-uint8" not in codes(borders)
+
+
+def test_a_program_for_a_neural_processor_is_called_so():
+    found = inspect_model(parse_tflite(tiny_compiled("edgetpu-custom-op")))
+    assert found.quantization == "compiled"
+    assert "compiled-for-npu" in codes(found)
+    assert "custom-operators" not in codes(found)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(tiny_lstm(), "reset it before each sample"), (tiny_sum(), "reset it before a new sequence")],
+)
+def test_state_is_told_and_a_graph_for_first_values_is_no_branch(content, said):
+    found = inspect_model(parse_tflite(content))
+    (finding,) = (one for one in found.findings if one.code == "keeps-state")
+    assert said in finding.message
+    assert "subgraphs" not in codes(found)
+
+
+def test_a_quantized_dimension_that_does_not_exist_is_told():
+    finding = next(
+        one for one in inspect_model(parse_tflite(tiny_misplaced())).findings if one.code == "misplaced-axis"
+    )
+    assert finding.message.startswith("3 vectors")

@@ -18,6 +18,7 @@ from pathlib import Path
 from edgesqueeze.base.user_folders import cache_folder
 from edgesqueeze.errors import EdgeSqueezeError, MissingToolError
 from edgesqueeze.graph import TfliteModel
+from edgesqueeze.graph.axes import with_valid_axes
 from edgesqueeze.runners.exchange import last_words, run_elsewhere
 from edgesqueeze.runners.samples import Outputs, Samples
 
@@ -87,6 +88,7 @@ def run(model: TfliteModel, samples: Samples, *, carry_state: bool | None = None
     if available():
         raise MissingToolError("tflite-runtime is not set up", hint=f"run {INSTALL_COMMAND}")
     python = str(_python_in(environment_path()))
+    model = with_valid_axes(model)
     return run_elsewhere([python, "-I", str(WORKER)], model, samples, "tflite-runtime", carry_state)
 
 

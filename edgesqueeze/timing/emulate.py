@@ -20,6 +20,7 @@ from edgesqueeze.errors import (
     UsageError,
 )
 from edgesqueeze.graph import TfliteModel, as_model
+from edgesqueeze.graph.shapes import refuse_open
 from edgesqueeze.latency import cycles as cycle_model
 from edgesqueeze.latency.cycles import LayerCount
 from edgesqueeze.latency.flash import Flash, flash_of
@@ -64,6 +65,7 @@ def emulate(
 
     Raises:
         UsageError: not a microcontroller.
+        UnsupportedModelError: an input has an open shape; ``runners.resize`` gives it one.
         FitError: the model does not fit the target's flash, or with its stack the RAM, or native C does not
             take it.
         ParityError: the emulated outputs are not those of TensorFlow Lite Micro and of the portable C.
@@ -75,6 +77,7 @@ def emulate(
 
     model, target = as_model(model), as_target(target)
     _check_use(target)
+    refuse_open(model, "it cannot be emulated")
     processor = processor_of(target.cpu)
     source = emit_for(model, target)
     disassembler, *_ = toolchain.require(*TOOLS)

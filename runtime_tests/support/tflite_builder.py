@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
 from edgesqueeze.graph import NO_TENSOR
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.builder_parts import FileBuilder
+from edgesqueeze.graph.repack import pack
 
 
 def tiny_cnn(seed: int = 0, io: str = "int8") -> bytes:
@@ -120,6 +122,40 @@ def tiny_compiled(name: str = "ethos-u") -> bytes:
     x, y = graph.input((1, 8)), graph.tensor((1, 4), "int8", 0.1, 0)
     graph.op("CUSTOM", [x], [y], custom_name=name)
     return graph.build([y])
+
+
+def tiny_open(seed: int = 0) -> bytes:
+    """A float network for images of any size: a convolution, a mean over the image, 3 values out."""
+    graph = GraphBuilder(seed, name="tiny_open")
+    x = graph.input((1, 1, 1, 3), "float32", name="image", signature=(-1, -1, -1, 3))
+    x = graph.conv2d(x, 4, stride=2)
+    return graph.build([graph.fully_connected(graph.mean(x), 3)])
+
+
+def tiny_misplaced(axis: int = 3) -> bytes:
+    """tiny_cnn with biases whose quantized dimension is that of their depthwise weights, as TOCO wrote it."""
+    model = schema.ModelT.InitFromPackedBuf(tiny_cnn(), 0)
+    for tensor in model.subgraphs[0].tensors:
+        if len(tensor.shape) == 1 and tensor.quantization is not None and len(tensor.quantization.scale) > 1:
+            tensor.quantization.quantizedDimension = axis
+    return pack(model, 1 << 12)
+
+
+def tiny_uint8(seed: int = 0) -> bytes:
+    """Two dense layers in TensorFlow 1's quantization: unsigned, one scale for each tensor."""
+    graph = GraphBuilder(seed, name="tiny_uint8")
+    x = graph.input((1, 8), "uint8", 0.02, 128)
+    for units in (6, 4):
+        shape = (units, graph.shapes[x][-1])
+        kernel = graph.tensor(
+            shape, "uint8", 0.01, 120, data=graph.rng.integers(0, 256, shape).astype(np.uint8)
+        )
+        scale = 0.01 * graph.scale_of(x)
+        bias = graph.tensor((units,), "int32", scale, 0, data=np.zeros(units, np.int32))
+        y = graph.tensor((1, units), "uint8", 0.1, 128)
+        graph.op("FULLY_CONNECTED", [x, kernel, bias], [y], fusedActivationFunction="NONE")
+        x = y
+    return graph.build([x])
 
 
 def _handle(graph: FileBuilder) -> int:

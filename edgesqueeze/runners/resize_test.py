@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+
+from edgesqueeze.errors import UnsupportedModelError, UsageError
+from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.graph.macs import total_macs
+from edgesqueeze.graph.shapes import open_inputs, refuse_open
+from edgesqueeze.latency.predict import predict
+from edgesqueeze.runners import litert
+from edgesqueeze.runners.resize import parse_shapes, resize, resized
+from edgesqueeze.target.load import load_target
+from edgesqueeze.timing.bench import bench
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_open
+
+
+@pytest.fixture
+def model():
+    return parse_tflite(tiny_open(), "any-size")
+
+
+def test_every_tensor_gets_the_shape_that_follows(model):
+    fixed = resized(model, ["1,32,48,3"])
+    (image,) = fixed.main.input_tensors
+    assert (image.shape, image.signature) == ((1, 32, 48, 3), (1, 32, 48, 3))
+    convolution = fixed.main.operators[0]
+    assert fixed.main.tensors[convolution.outputs[0]].shape == (1, 16, 24, 4)
+    # 3x3 kernels over 3 channels, 4 of them at 16x24 places; then 4 x 3 weights, and a mean.
+    assert total_macs(fixed) - total_macs(model) == 9 * 3 * 4 * (16 * 24 - 1)
+    assert not open_inputs(fixed)
+    assert fixed.name == "any-size"
+
+
+def test_it_computes_the_same_as_the_open_model_at_that_size(model):
+    from ai_edge_litert.interpreter import Interpreter
+
+    image = np.random.default_rng(0).normal(0, 1, (1, 8, 6, 3)).astype(np.float32)
+    (found,) = litert.run(resize(model, {0: (1, 8, 6, 3)}), [[image]])
+    interpreter = Interpreter(model_content=model.content)
+    interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], image.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image)
+    interpreter.invoke()
+    np.testing.assert_allclose(found[0], interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
+
+
+@pytest.mark.parametrize(("target", "runtime"), [("rpi4", ""), ("pico", "tflm"), ("pico", "c")])
+def test_a_time_without_a_shape_is_refused(model, target, runtime):
+    with pytest.raises(UnsupportedModelError, match="any-size's input is open") as caught:
+        bench(model, load_target(target), runtime=runtime)
+    assert caught.value.got == "image ?x?x?x3"
+    assert "--input-shape 1,224,224,3" in caught.value.hint
+
+
+def test_the_time_grows_with_the_shape(model):
+    target = load_target("rpi4")
+    small, large = (predict(resized(model, [shape]), target) for shape in ("1,32,32,3", "1,256,256,3"))
+    assert large.macs > 60 * small.macs
+    assert large.latency_ms.estimate > small.latency_ms.high
+
+
+def test_an_open_batch_is_one_sample():
+    graph = GraphBuilder()
+    x = graph.input((1, 4), "float32", signature=(-1, 4))
+    refuse_open(parse_tflite(graph.build([graph.unary("ABS", x)])), "nothing")
+
+
+@pytest.mark.parametrize("text", ["1,2,x", "1,0,4,3", "-1,2,2,3", "", "1,,2,3"])
+def test_what_is_no_shape(model, text):
+    with pytest.raises(UsageError, match="is no shape"):
+        parse_shapes(model, [text])
+
+
+@pytest.mark.parametrize("text", ["1,32,32,4", "1,32,32", "1,32,32,3,1"])
+def test_only_open_dimensions_can_be_chosen(model, text):
+    with pytest.raises(UsageError, match="cannot have the shape") as caught:
+        resized(model, [text])
+    assert caught.value.expected.startswith("?x?x?x3")
+
+
+def test_a_fixed_model_keeps_its_shape():
+    model = parse_tflite(tiny_cnn())
+    assert resized(model, []) is model
+    with pytest.raises(UsageError, match="cannot have the shape 1x9x9x1"):
+        resized(model, ["1,9,9,1"])
+
+
+def test_of_several_inputs_each_is_named():
+    graph = GraphBuilder()
+    names = ("left", "right")
+    inputs = [graph.input((1, 1, 2), "float32", name=name, signature=(1, -1, 2)) for name in names]
+    model = parse_tflite(graph.build([graph.unary("ABS", x) for x in inputs]))
+    fixed = resized(model, ["left=1,5,2", "right=1,7,2"])
+    assert [tensor.shape for tensor in fixed.main.input_tensors] == [(1, 5, 2), (1, 7, 2)]
+    assert [tensor.shape for tensor in fixed.main.output_tensors] == [(1, 5, 2), (1, 7, 2)]
+    with pytest.raises(UsageError, match="has 2 inputs") as caught:
+        parse_shapes(model, ["1,5,2"])
+    assert caught.value.expected == "left=SHAPE and right=SHAPE"
+    with pytest.raises(UsageError, match="no input 'middle'"):
+        parse_shapes(model, ["middle=1,5,2"])
+    with pytest.raises(UsageError, match="two shapes"):
+        parse_shapes(model, ["left=1,5,2", "left=1,6,2"])
+
+
+def test_a_shape_that_the_model_cannot_run():
+    graph = GraphBuilder()
+    x = graph.input((1, 1, 2), "float32", name="x", signature=(1, -1, 2))
+    model = parse_tflite(graph.build([graph.reshape(x, (1, 6))]), "six")
+    with pytest.raises(UnsupportedModelError, match="cannot run six with inputs of 1x4x2") as caught:
+        resized(model, ["1,4,2"])
+    assert caught.value.got
