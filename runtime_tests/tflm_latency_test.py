@@ -137,7 +137,7 @@ def test_another_version_of_the_runtime_is_told_apart(residuals):
 
 def test_a_left_out_model_has_no_part_in_its_prediction(script):
     published = script("tflm_published")
-    row = next(row for row in published.calibration("speed", "int8") if row.model == "TinyMLPerf_ResNet")
+    row = next(row for row in published.fitted_rows("speed", "int8") if row.model == "TinyMLPerf_ResNet")
     assert row.name == "image_classification"
     fitted = published.counting_model("cortex-m4", frozenset({row.name})).instructions["cortex-m4"]
     assert "elementwise" not in fitted  # of which this model alone was counted

@@ -57,29 +57,55 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
         "see that `{by_hand}` works",
     ),
 )
+MOST_READ = 10_000
+"""Characters of a text from elsewhere that are looked at."""
+STILL_RUNNING = "see whether the board is still running (power, memory, network), and try again"
+TRY_AGAIN = "try again; if it stays, --forget removes what EdgeSqueeze keeps on the device"
+INSTALL = "run the same with --install, which puts ai-edge-litert into a folder of its own on the device"
+_CANNOT_WRITE = (
+    "the cache folder on the device cannot be written",
+    "check the owner of ~/.cache/edgesqueeze",
+)
+_CANNOT_MAKE = ("the cache folder on the device cannot be made", "check HOME and XDG_CACHE_HOME there")
 _SYSTEM: Mapping[int, tuple[str, str]] = {
-    errno.ENOSPC: (
-        "the device's disk is full",
-        "free some space there",
-    ),
+    errno.ENOSPC: ("the device's disk is full", "free some space there"),
     errno.EDQUOT: ("the user's disk quota on the device is used up", "free some space there"),
     errno.EROFS: (
         "the home folder on the device is read-only",
         "set XDG_CACHE_HOME on the device to a folder that can be written",
     ),
-    errno.EACCES: (
-        "the cache folder on the device cannot be written",
-        "check the owner of ~/.cache/edgesqueeze",
-    ),
-    errno.EPERM: (
-        "the cache folder on the device cannot be written",
-        "check the owner of ~/.cache/edgesqueeze",
+    errno.EACCES: _CANNOT_WRITE,
+    errno.EPERM: _CANNOT_WRITE,
+    **dict.fromkeys(
+        (errno.ENOTDIR, errno.ENOENT, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG), _CANNOT_MAKE
     ),
 }
-MOST_READ = 10_000
-"""Characters of a text from elsewhere that are looked at."""
-_PATH_ERRORS = (errno.ENOTDIR, errno.ENOENT, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG)
-INSTALL = "run the same with --install, which puts ai-edge-litert into a folder of its own on the device"
+"""Errors of the device's system: what is wrong, what to do."""
+_PYTHON = "Python 3.7 or later as python3"
+_FAULTS: Mapping[str, tuple[str, str, str]] = {
+    "no-python": (
+        "{name} has no Python",
+        _PYTHON,
+        "install it there, on Debian and Raspberry Pi OS: sudo apt install python3 python3-venv",
+    ),
+    "old-python": (
+        "the Python of {name} is too old",
+        _PYTHON,
+        "install a newer one there, or update the board's system",
+    ),
+    "broken-python": (
+        "the Python of {name} does not run",
+        "",
+        "see what `python3 --version` says there; it may be damaged, or of another architecture",
+    ),
+    "no-home": (
+        "the user on {name} has no home folder",
+        "HOME, or XDG_CACHE_HOME with an absolute path",
+        "set one of the two on the device",
+    ),
+    "runtime": ("{name} has no TFLite runtime that works", "", INSTALL),
+}
+"""Faults that the device reports by name: what is wrong, what was expected, what to do."""
 
 
 def connect_error(host: Host, said: str) -> ConnectError:
@@ -113,29 +139,36 @@ def no_answer(host: Host, said: str) -> ConnectError:
 
 
 def lost(name: str, status: int | None, said: str) -> DeviceError:
-    """The conversation with the agent broke off."""
-    if status is not None and status > 128 and status != 255:
-        number = status - 128
-        known = number in set(signal.Signals)
-        title = signal.Signals(number).name if known else f"signal {number}"
-        more = {
-            signal.SIGKILL: ": most likely the device ran out of memory",
-            signal.SIGILL: ": NumPy or the runtime was built for another processor",
-        }.get(signal.Signals(number) if known else signal.SIGTERM, "")
-        return DeviceError(f"the process on {name} was killed by {title}{more}", got=last_line(said))
+    """The conversation with the agent broke off.
+
+    Args:
+        name: the host, as typed.
+        status: the program's exit status, beyond 128 for signals; 255 from ssh; None: it does not answer.
+        said: what it wrote to stderr.
+    """
     if status is None:
-        return DeviceError(
-            f"{name} stopped answering",
-            got=last_line(said),
-            hint="see whether the board is still running (power, memory, network), and try again",
-        )
-    if status == 255:
-        return DeviceError(
-            f"the connection to {name} was lost",
-            got=last_line(said),
-            hint="see whether the board is still running (power, memory, network), and try again",
-        )
-    return DeviceError(f"the program on {name} ended with status {status}", got=last_line(said))
+        problem, hint = f"{name} stopped answering", STILL_RUNNING
+    elif status == 255:
+        problem, hint = f"the connection to {name} was lost", STILL_RUNNING
+    elif status > 128:
+        title, hint = _signal(status - 128)
+        problem = f"the process on {name} was killed by {title}"
+    else:
+        problem, hint = f"the program on {name} ended with status {status}", TRY_AGAIN
+    return DeviceError(problem, got=last_line(said), hint=hint)
+
+
+def _signal(number: int) -> tuple[str, str]:
+    """A signal's name, with what it mostly means, and what to do."""
+    if number not in set(signal.Signals):
+        return f"signal {number}", TRY_AGAIN
+    title = signal.Signals(number).name
+    if number == signal.SIGKILL:
+        return f"{title}: most likely the device ran out of memory", "end other programs there, or add swap"
+    if number == signal.SIGILL:
+        why = "NumPy or the runtime was built for another processor"
+        return f"{title}: {why}", "install packages there that were built for it; see --install"
+    return title, TRY_AGAIN
 
 
 def device_fault(name: str, fault: Mapping[str, Any]) -> DeviceError:
@@ -146,49 +179,20 @@ def device_fault(name: str, fault: Mapping[str, Any]) -> DeviceError:
         fault: the answer with the key ``fault``.
     """
     kind, message = clean(str(fault.get("fault"))), clean(str(fault.get("message", "")))
-    number = fault.get("errno")
-    number = number if isinstance(number, int) else 0
-    if kind == "no-python":
-        return DeviceError(
-            f"{name} has no Python",
-            expected="Python 3.7 or later as python3",
-            hint="install it there, on Debian and Raspberry Pi OS: sudo apt install python3 python3-venv",
-        )
-    if kind == "old-python":
-        return DeviceError(
-            f"the Python of {name} is too old",
-            expected="Python 3.7 or later as python3",
-            got=message,
-            hint="install a newer one there, or update the board's system",
-        )
-    if kind == "broken-python":
-        return DeviceError(
-            f"the Python of {name} does not run",
-            got=message,
-            hint="see what `python3 --version` says there; it may be damaged, or of another architecture",
-        )
-    if kind == "no-home":
-        return DeviceError(
-            f"the user on {name} has no home folder",
-            expected="HOME, or XDG_CACHE_HOME with an absolute path",
-            hint="set one of the two on the device",
-        )
-    if kind == "runtime":
-        return DeviceError(f"{name} has no TFLite runtime that works", got=message, hint=INSTALL)
-    if kind == "system" and number in _SYSTEM:
-        problem, hint = _SYSTEM[number]
-        return DeviceError(f"{name}: {problem}", got=message, hint=hint)
-    if kind == "system" and number in _PATH_ERRORS:
-        return DeviceError(
-            f"{name}: the cache folder on the device cannot be made",
-            got=message,
-            hint="check HOME and XDG_CACHE_HOME there",
-        )
+    if kind in _FAULTS:
+        problem, expected, hint = _FAULTS[kind]
+        return DeviceError(problem.format(name=name), expected=expected, got=message, hint=hint)
     if kind == "install":
-        return DeviceError(
-            f"installing a runtime on {name} failed", got=message, hint=clean(str(fault.get("hint", "")))
-        )
-    return DeviceError(f"{name}: {message or kind}")
+        hint = clean(str(fault.get("hint", "")))
+        return DeviceError(f"installing a runtime on {name} failed", got=message, hint=hint)
+    number = fault.get("errno")
+    system = _SYSTEM.get(number) if isinstance(number, int) else None
+    if kind == "system" and system:
+        return DeviceError(f"{name}: {system[0]}", got=message, hint=system[1])
+    return DeviceError(
+        f"{name}: {message or kind}",
+        hint=TRY_AGAIN,
+    )
 
 
 def last_line(said: str) -> str:

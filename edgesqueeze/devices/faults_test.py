@@ -52,20 +52,22 @@ def test_an_unknown_key_says_which_command_adds_it():
 
 
 @pytest.mark.parametrize(
-    ("status", "expected"),
+    ("status", "expected", "hint"),
     [
-        (137, "SIGKILL: most likely the device ran out of memory"),
-        (132, "SIGILL: NumPy or the runtime was built for another processor"),
-        (139, "SIGSEGV"),
-        (200, "signal 72"),
-        (255, "the connection to pi was lost"),
-        (None, "pi stopped answering"),
-        (1, "ended with status 1"),
+        (137, "killed by SIGKILL: most likely the device ran out of memory", "swap"),
+        (132, "killed by SIGILL: NumPy or the runtime was built for another processor", "--install"),
+        (139, "killed by SIGSEGV", "try again"),
+        (200, "killed by signal 72", "try again"),
+        (255, "the connection to pi was lost", "still running"),
+        (None, "pi stopped answering", "still running"),
+        (1, "ended with status 1", "try again"),
+        (128, "ended with status 128", "try again"),
     ],
 )
-def test_the_end_of_a_program(status, expected):
+def test_the_end_of_a_program(status, expected, hint):
     error = faults.lost("pi", status, "some words\nlast words\n")
     assert expected in error.problem
+    assert hint in error.hint
     assert error.got == "last words"
     assert error.exit_code == 1
 
@@ -87,7 +89,10 @@ def test_the_end_of_a_program(status, expected):
         ({"fault": "system", "errno": errno.EROFS, "message": "m"}, "read-only", "XDG_CACHE_HOME"),
         ({"fault": "system", "errno": errno.EACCES, "message": "m"}, "cannot be written", "owner"),
         ({"fault": "install", "message": "m", "hint": "do this"}, "installing", "do this"),
-        ({"fault": "else", "message": "m"}, "pi: m", ""),
+        ({"fault": "system", "errno": errno.EPERM, "message": "m"}, "cannot be written", "owner"),
+        ({"fault": "system", "errno": errno.EDQUOT, "message": "m"}, "quota", "free"),
+        ({"fault": "system", "errno": errno.EIO, "message": "m"}, "pi: m", "--forget"),
+        ({"fault": "else", "message": "m"}, "pi: m", "--forget"),
         ({"fault": "system", "errno": "nonsense"}, "pi: system", ""),
         ({"fault": "system", "errno": [28]}, "pi: system", ""),
         ({"fault": "\x1b]0;title\x07"}, "pi: ]0;title", ""),

@@ -72,8 +72,9 @@ class Model(NamedTuple):
         errors: 90th percentile of the absolute logarithmic error of an operator's instructions in a model
             that the fit leaves out, by counted core and family.
         interpreter: instructions for every operator, and once for each inference.
-        float_cycles: cycles of float32 kernels on the calibrated board, by FPU (``single`` or ``none``).
-        rates: cycles per instruction on the calibrated board, by build (``speed`` or ``size``).
+        float_cycles: cycles of float32 kernels on the board that they were fitted on, by FPU (``single`` or
+            ``none``).
+        rates: cycles per instruction on the board that they were fitted on, by build (``speed`` or ``size``).
     """
 
     instructions: Mapping[str, Coefficients]

@@ -16,7 +16,7 @@ from edgesqueeze.errors import UsageError
 from edgesqueeze.target.latency import OperatorLatency
 from edgesqueeze.target.load import calibrated_folder, parse_target
 from edgesqueeze.target.records import CORES, MAX_NAME, NAME_RULE, Target, is_target_name
-from edgesqueeze.timing.microbench_run import calibrate as measure_latency
+from edgesqueeze.timing.microbench_run import measure_latency
 
 GENERIC = {
     "x86_64": "x86-64",

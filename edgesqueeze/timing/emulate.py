@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,12 @@ SAMPLES = 3
 """Random inputs whose outputs are compared; the first of them is counted."""
 
 
+class _Built(NamedTuple):
+    source: NativeSource
+    firmware: Firmware
+    sizes: ElfSizes
+
+
 def emulate(
     model: str | Path | TfliteModel, target: str | Path | Target, *, opt: Level = "O3", seed: int = 0
 ) -> Emulation:
@@ -72,24 +78,12 @@ def emulate(
         RequirementError: the firmware does not compile, fails, or does not end.
         MissingToolError: a compiler or the emulator is not installed.
     """
-    # The generator is needed here only; the records are not.
-    from edgesqueeze.emit.native.for_target import emit_for
-
     model, target = as_model(model), as_target(target)
-    _check_use(target)
-    refuse_open(model, "it cannot be emulated")
-    processor = processor_of(target.cpu)
-    source = emit_for(model, target)
-    disassembler, *_ = toolchain.require(*TOOLS)
-    firmware = build_firmware(source, processor, opt)
-    sizes = read_sizes(firmware.elf)
-    _check_fit(model, target, source, sizes)
+    built = _build(model, target, opt)
     flash = flash_of(target.cpu, target.memory)
-    run, reference = _run(model, firmware, flash, seed)
-    assert run.counts is not None
-    _check_fit(model, target, source, sizes, run.stack_bytes)
-    instructions = parse_disassembly(toolchain.disassembly(firmware.elf, disassembler))
-    counts = cycle_model.layer_counts(run.counts, instructions, len(source.layers))
+    run, reference = _run(model, built.firmware, flash, seed)
+    _check_fit(model, target, built, run.stack_bytes)
+    counts = _counts(built, run)
     whole = cycle_model.total(counts)
     cycles = cycle_model.estimate_cycles(target.cpu.core, flash, whole)
     return Emulation(
@@ -102,23 +96,45 @@ def emulate(
         latency_ms=_range(Cycles(*(figure / target.cpu.clock_mhz / 1000 for figure in cycles)), 4),
         instructions=whole.instructions,
         cycles=_range(cycles),
-        macs=sum(layer.macs for layer in source.layers),
-        layers=_layers(target, flash, source, counts, cycles),
-        memory=_memory(source, sizes, run.stack_bytes),
-        emulation=_emulation(firmware, run, reference),
-        basis=_basis(target, flash, firmware),
+        macs=sum(layer.macs for layer in built.source.layers),
+        layers=_layers(target, flash, built.source, counts, cycles),
+        memory=_memory(built, run.stack_bytes),
+        emulation=_emulation(built.firmware, run, reference),
+        basis=_basis(target, flash, built.firmware),
     )
 
 
-def _check_fit(
-    model: TfliteModel, target: Target, source: NativeSource, sizes: ElfSizes, stack_bytes: int = 0
-) -> None:
+def _build(model: TfliteModel, target: Target, opt: Level) -> _Built:
+    """Generate and compile, and see that it fits as far as that is known without running it."""
+    # The generator is needed here only; the records are not.
+    from edgesqueeze.emit.native.for_target import emit_for
+
+    _check_use(target)
+    refuse_open(model, "it cannot be emulated")
+    source = emit_for(model, target)
+    toolchain.require(*TOOLS)
+    firmware = build_firmware(source, processor_of(target.cpu), opt)
+    built = _Built(source, firmware, read_sizes(firmware.elf))
+    _check_fit(model, target, built)
+    return built
+
+
+def _counts(built: _Built, run: qemu.Run) -> tuple[LayerCount, ...]:
+    """What each layer executed."""
+    assert run.counts is not None
+    (disassembler,) = toolchain.require(toolchain.ARM_DISASSEMBLER)
+    instructions = parse_disassembly(toolchain.disassembly(built.firmware.elf, disassembler))
+    return cycle_model.layer_counts(run.counts, instructions, len(built.source.layers))
+
+
+def _check_fit(model: TfliteModel, target: Target, built: _Built, stack_bytes: int = 0) -> None:
     """Raise ``FitError`` unless code, parameters, variables and stack fit beside weights and activations."""
     from edgesqueeze.emit.native.for_target import native_needs
 
+    sizes = built.sizes
     needs = native_needs(
         model,
-        source,
+        built.source,
         code_bytes=sizes.code + sizes.constants,
         code_method="code and parameters as compiled",
         program_bytes=sizes.variables + stack_bytes,
@@ -222,7 +238,8 @@ def _layers(
     return tuple(rows)
 
 
-def _memory(source: NativeSource, sizes: ElfSizes, stack: int) -> EmulatedMemory:
+def _memory(built: _Built, stack: int) -> EmulatedMemory:
+    source, sizes = built.source, built.sizes
     return EmulatedMemory(
         flash_code_bytes=sizes.code,
         flash_model_bytes=sizes.weights + sizes.constants,

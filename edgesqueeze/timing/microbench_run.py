@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import random
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from edgesqueeze.devices.jobs import Job, JobResult
@@ -29,6 +28,8 @@ SETTLED, SETTLED_SHARE = 0.1, 0.9
 """Rounds go on until the two best times of most benchmarks are so near."""
 MOST_THREADS = 8
 Progress = Callable[[str], None]
+Key = tuple[str, str, int]
+"""Arithmetic, name of the benchmark, and number of threads."""
 
 
 class Measurements(NamedTuple):
@@ -50,7 +51,9 @@ class Measurements(NamedTuple):
     rounds: int
 
 
-def calibrate(session: Session, *, progress: Progress = lambda _: None, seed: int = 0) -> OperatorLatency:
+def measure_latency(
+    session: Session, *, progress: Progress = lambda _: None, seed: int = 0
+) -> OperatorLatency:
     """Measure a device and fit its costs.
 
     Args:
@@ -95,40 +98,60 @@ def measure(
     progress("making the microbenchmarks")
     made = [benchmark for arithmetic in ARITHMETICS for benchmark in benchmarks(arithmetic)]
     cores = session.device.usable_cores
-    jobs = [(one, _job(one, threads)) for one in made for threads in _threads(one, cores)]
-    times: dict[tuple[str, str, int], list[float]] = defaultdict(list)
-    failed: list[JobResult] = []
-    runtime = ("", "")
+    planned = [(one, _job(one, threads)) for one in made for threads in _threads(one, cores)]
+    done = _Rounds()
     begin = time.monotonic()
-    for number in itertools.count(1):
-        progress(f"round {number}: {len(jobs)} microbenchmarks")
-        random.Random(seed + number).shuffle(jobs)
-        results = session.run([job for _, job in jobs])
-        for (one, job), result in zip(jobs, results, strict=True):
+    while not done.are_enough(rounds, time.monotonic() - begin):
+        progress(f"round {done.number + 1}: {len(planned)} microbenchmarks")
+        random.Random(seed + done.number + 1).shuffle(planned)
+        done.add(planned, session.run([job for _, job in planned]))
+    _check(session, done.failed, len(planned) * done.number)
+    spread = statistics.median(_gap(ms) for ms in done.times.values())
+    return Measurements(_points(made, done.times), *done.runtime, spread, done.number)
+
+
+class _Rounds:
+    """What the rounds so far have measured: milliseconds by benchmark and number of threads."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.times: dict[Key, list[float]] = defaultdict(list)
+        self.failed: list[JobResult] = []
+        self.runtime = ("", "")
+
+    def add(self, planned: Sequence[tuple[Benchmark, Job]], results: Sequence[JobResult]) -> None:
+        """Take in one more round."""
+        self.number += 1
+        for (one, job), result in zip(planned, results, strict=True):
             if result.error:
-                failed.append(result)
+                self.failed.append(result)
             else:
-                runtime = (result.runtime, result.runtime_version)
-                times[one.arithmetic, one.name, job.threads].append(_median_ms(result))
-        late = (time.monotonic() - begin) * (number + 1) / number > SECONDS
-        if number >= rounds and (late or number >= MOST_ROUNDS or _settled(times.values())):
-            break
-    _check(session, failed, len(jobs) * number)
+                self.runtime = (result.runtime, result.runtime_version)
+                self.times[one.arithmetic, one.name, job.threads].append(_median_ms(result))
+
+    def are_enough(self, least: int, seconds: float) -> bool:
+        """Whether to stop after so many seconds: not before the least number of rounds."""
+        if self.number < max(least, 1):
+            return False
+        next_ends_late = seconds * (self.number + 1) / self.number > SECONDS
+        return next_ends_late or self.number >= MOST_ROUNDS or _settled(self.times.values())
+
+
+def _points(made: Sequence[Benchmark], times: Mapping[Key, Sequence[float]]) -> tuple[Measured, ...]:
+    """The best round of each benchmark and number of threads."""
     works = {(str(one.arithmetic), one.name): work_of(parse_tflite(one.content)) for one in made}
     networks = {(str(one.arithmetic), one.name): one.network for one in made}
-    points = [
+    return tuple(
         Measured(
-            name,
-            arithmetic,
-            networks[arithmetic, name],
-            works[arithmetic, name],
-            threads,
-            min(ms),
+            name=name,
+            arithmetic=arithmetic,
+            network=networks[arithmetic, name],
+            works=works[arithmetic, name],
+            threads=threads,
+            ms=min(ms),
         )
         for (arithmetic, name, threads), ms in sorted(times.items())
-    ]
-    spread = statistics.median(_gap(ms) for ms in times.values())
-    return Measurements(tuple(points), *runtime, spread, number)
+    )
 
 
 def _median_ms(result: JobResult) -> float:

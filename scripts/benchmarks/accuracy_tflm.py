@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tflm_devices import core_factors
-from tflm_published import BOARD, BUILDS, Row, calibration, fit_rates, instructions, predicted, rows
+from tflm_published import BOARD, BUILDS, Row, fit_rates, fitted_rows, instructions, predicted, rows
 from tflm_targets import (
     UNMEASURED,
     board_interval,
@@ -60,14 +60,14 @@ class Engine(NamedTuple):
 
 def residuals() -> list[Residual]:
     """Every published latency of TFLM and its kin on a Cortex-M, and what is predicted without it."""
-    return [*_calibrated(), *_other_runtimes(), *_other_devices()]
+    return [*_of_the_board(), *_other_runtimes(), *_other_devices()]
 
 
-def _calibrated() -> list[Residual]:
+def _of_the_board() -> list[Residual]:
     """The board's own rows, one model left out at a time."""
     found = []
     for build, arithmetic in itertools.product(BUILDS.values(), ("int8", "float32")):
-        for row in calibration(build, arithmetic):
+        for row in fitted_rows(build, arithmetic):
             said = predicted(row, build, frozenset({row.name}))
             group = f"Cortex-M4, TFLM + CMSIS-NN, {arithmetic}{BUILD_NAMES[build]}"
             found.append(_residual(row, group, said, _interval(row, build), "model"))

@@ -9,7 +9,9 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from checked_models import checked_models
 from common import out, start, table, verdict
@@ -19,10 +21,28 @@ from edgesqueeze.devices.session import Session, open_local
 from edgesqueeze.graph import read_tflite
 from edgesqueeze.latency.predict import predict
 from edgesqueeze.target.load import load_target
+from edgesqueeze.target.records import Target
 
 MEDIAN, WITHIN, SHARE = 0.10, 0.20, 0.90
 SECONDS = 180.0
 ROUNDS = 3
+
+Times = dict[tuple[str, str], list[float]]
+"""Milliseconds of each round, by model and type."""
+
+
+class Compared(NamedTuple):
+    """A network's latency, measured and predicted.
+
+    Attributes:
+        cells: row of the table.
+        error: share of the measured latency by which the prediction is too high.
+        inside: whether the bounds contain the measured latency.
+    """
+
+    cells: tuple[str, ...]
+    error: float
+    inside: bool
 
 
 def main() -> int:
@@ -39,57 +59,61 @@ def main() -> int:
         {SECONDS:.0f} s.""",
     )
     models = checked_models()
-    times: dict[tuple[str, str], list[float]] = defaultdict(list)
+    times: Times = defaultdict(list)
     with tempfile.TemporaryDirectory(prefix="edgesqueeze-bench-") as name, open_local() as session:
         folder = arguments.keep or Path(name)
         _measure(session, models, times)
-        begin = time.monotonic()
-        command = [
-            sys.executable,
-            "-m",
-            "edgesqueeze",
-            "calibrate",
-            "--local",
-            "--name",
-            "this",
-            "--out",
-            str(folder),
-        ]
-        done = subprocess.run(command, text=True, capture_output=True, check=False)
-        if done.returncode:
-            raise SystemExit(f"error: edgesqueeze calibrate ended with {done.returncode}\n{done.stderr}")
-        seconds = time.monotonic() - begin
-        out.print(done.stdout, soft_wrap=True)
+        seconds = _calibrate(folder)
         for _ in range(ROUNDS - 1):
             _measure(session, models, times)
-        target = load_target(str(folder / "this.toml"))
-    rows, errors, covered = [], [], 0
-    for (model, kind), path in models.items():
-        result = predict(read_tflite(path), target).latency_ms
-        measured = min(times[model, kind])  # what else runs only ever adds time
-        errors.append(result.estimate / measured - 1)
-        inside = result.low <= measured <= result.high
-        covered += inside
-        spread = max(times[model, kind]) / min(times[model, kind]) - 1
-        cells = (f"{measured:.4g}", f"{spread:.0%}", f"{result.estimate:.4g}", f"{errors[-1]:+.1%}")
-        rows.append(
-            (model, kind, *cells, f"{result.low:.3g} to {result.high:.3g}", "yes" if inside else "no")
-        )
-    columns = ("model", "type", "measured ms", "rounds", "predicted ms", "error", "bounds", "inside")
-    table(columns, rows, left=2)
-    absolute = [abs(error) for error in errors]
-    median, share = statistics.median(absolute), sum(error <= WITHIN for error in absolute) / len(absolute)
-    out.print(f"bounds contain {covered} of {len(rows)}; largest error {max(absolute):.1%}")
-    status = verdict(median <= MEDIAN, f"median error {median:.1%}, at most {MEDIAN:.0%}")
-    status |= verdict(
-        share >= SHARE, f"{share:.0%} of {len(rows)} errors within {WITHIN:.0%}, at least {SHARE:.0%}"
-    )
+        target = load_target(folder / "this.toml")
+    status = _judge([_compared(key, path, target, times[key]) for key, path in models.items()])
     return status | verdict(seconds < SECONDS, f"calibration took {seconds:.0f} s, less than {SECONDS:.0f} s")
 
 
-def _measure(
-    session: Session, models: dict[tuple[str, str], Path], times: dict[tuple[str, str], list[float]]
-) -> None:
+def _calibrate(folder: Path) -> float:
+    """Calibrate this computer as a user would; how long it took, in seconds."""
+    words = ["calibrate", "--local", "--name", "this", "--out", str(folder)]
+    begin = time.monotonic()
+    command = [sys.executable, "-m", "edgesqueeze", *words]
+    done = subprocess.run(command, text=True, capture_output=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"error: edgesqueeze calibrate ended with {done.returncode}\n{done.stderr}")
+    seconds = time.monotonic() - begin
+    out.print(done.stdout, soft_wrap=True)
+    return seconds
+
+
+def _compared(key: tuple[str, str], path: Path, target: Target, times: Sequence[float]) -> Compared:
+    result = predict(read_tflite(path), target).latency_ms
+    measured = min(times)  # what else runs only ever adds time
+    error = result.estimate / measured - 1
+    inside = result.contains(measured)
+    figures = (
+        f"{measured:.4g}",
+        f"{max(times) / measured - 1:.0%}",
+        f"{result.estimate:.4g}",
+        f"{error:+.1%}",
+    )
+    bounds = (f"{result.low:.3g} to {result.high:.3g}", "yes" if inside else "no")
+    return Compared((*key, *figures, *bounds), error, inside)
+
+
+def _judge(found: Sequence[Compared]) -> int:
+    """Print the rows and whether the figures are reached; the exit status."""
+    columns = ("model", "type", "measured ms", "rounds", "predicted ms", "error", "bounds", "inside")
+    table(columns, [one.cells for one in found], left=2)
+    errors = [abs(one.error) for one in found]
+    median, share = statistics.median(errors), sum(error <= WITHIN for error in errors) / len(errors)
+    inside = sum(one.inside for one in found)
+    out.print(f"bounds contain {inside} of {len(found)}; largest error {max(errors):.1%}")
+    status = verdict(median <= MEDIAN, f"median error {median:.1%}, at most {MEDIAN:.0%}")
+    return status | verdict(
+        share >= SHARE, f"{share:.0%} of {len(found)} errors within {WITHIN:.0%}, at least {SHARE:.0%}"
+    )
+
+
+def _measure(session: Session, models: Mapping[tuple[str, str], Path], times: Times) -> None:
     """Add each model's median to its times."""
     jobs = [
         Job(name, path.read_bytes(), warmup_runs=3, min_runs=10, min_seconds=0.5, max_seconds=2.0)

@@ -1,4 +1,4 @@
-"""How many cycles other devices need than the calibrated board, for the same engine and model."""
+"""How many cycles other devices need than the board that rates are fitted on, for one engine and model."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def pairs() -> tuple[Pair, ...]:
     """All pairs of a device with the board by one engine, version and model.
 
     TFLM itself was published on the board, by one source, and on others, by another: these pairs take what
-    the calibrated model says for the board.
+    the fitted model says for the board.
     """
     board = BOARD.upper()
     known = {
         (row.runtime, row.runtime_version, row.version, row.model): row
         for row in rows()
-        if row.device == board and row.use != "calibration" and row.arithmetic == "int8"
+        if row.device == board and row.use != "fit" and row.arithmetic == "int8"
     }
     found = []
     for row in rows():

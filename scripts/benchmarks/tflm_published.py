@@ -25,7 +25,7 @@ from edgesqueeze.target.records import Cpu
 
 PUBLISHED = Path(__file__).parent / "published" / "cortex_m.csv"
 BOARD = "nucleo-l4r5zi"
-"""The board that all calibration is measured on."""
+"""The board that all rates are fitted on."""
 
 PICO_LAYERS = Path(__file__).parent / "published" / "pico_layers.csv"
 """Operators of the row of ``cortex_m.csv`` whose ``use`` is ``layers``."""
@@ -109,16 +109,16 @@ def graph_works(graph: str, arithmetic: str) -> tuple[Work, ...]:
 
 @functools.cache
 def board_cpu() -> Cpu:
-    """The processor that calibration is measured on."""
+    """The processor of the board that rates are fitted on."""
     return load_target(BOARD).cpu
 
 
-def calibration(build: str, arithmetic: str) -> tuple[Row, ...]:
+def fitted_rows(build: str, arithmetic: str) -> tuple[Row, ...]:
     """The rows that rates or float cycles are fitted to, of one build (a value of ``BUILDS``)."""
     return tuple(
         row
         for row in rows()
-        if row.use == "calibration" and row.arithmetic == arithmetic and BUILDS[row.build] == build
+        if row.use == "fit" and row.arithmetic == arithmetic and BUILDS[row.build] == build
     )
 
 
@@ -142,7 +142,7 @@ def fit_rates(build: str, left_out: frozenset[str] = frozenset()) -> Mapping[Rat
     Nonnegative least squares of the relative errors, drawn to the median ratio of cycles to instructions (a
     ridge) as far as ``SPREAD`` and ``ERROR`` say.
     """
-    known = [row for row in calibration(build, "int8") if row.name not in left_out]
+    known = [row for row in fitted_rows(build, "int8") if row.name not in left_out]
     counted = [(instructions(row, board_cpu(), left_out), row.cycles) for row in known]
     middle = statistics.median(total / sum(one.values()) for one, total in counted)
     matrix = np.array([[one[rate] / total for rate in RATES] for one, total in counted])
@@ -178,7 +178,7 @@ def log_errors(
     """
     errors: dict[str, list[float]] = {}
     for name in builds:
-        known = [row for row in calibration(name, arithmetic) if row.name not in left_out]
+        known = [row for row in fitted_rows(name, arithmetic) if row.name not in left_out]
         for row in known:
             if any(one.is_dense == row.is_dense and one.name != row.name for one in known):
                 said = predicted(row, name, left_out | {row.name})
@@ -189,7 +189,7 @@ def log_errors(
 @functools.cache
 def fit_float(build: str, left_out: frozenset[str] = frozenset()) -> Coefficients:
     """Cycles of float32 kernels by family and loop, without some models."""
-    known = [row for row in calibration(build, "float32") if row.name not in left_out]
+    known = [row for row in fitted_rows(build, "float32") if row.name not in left_out]
     totals = [(float_loops(row.works), row.cycles) for row in known]
     names = sorted({key for loops, _ in totals for key in loops})
     matrix = np.array([[loops.get(name, 0.0) / total for name in names] for loops, total in totals])

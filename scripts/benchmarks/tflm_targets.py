@@ -11,9 +11,9 @@ import numpy as np
 from tflm_devices import DENSE, core_factors, deviations, device_factors
 from tflm_published import (
     Row,
-    calibration,
     counting_model,
     fit_rates,
+    fitted_rows,
     instructions,
     layer_milliseconds,
     log_errors,
@@ -126,7 +126,7 @@ def _board() -> Figures:
     errors = [
         abs(predicted(row, build, frozenset({row.name})) / row.cycles - 1)
         for build in ("speed", "size")
-        for row in calibration(build, "int8")
+        for row in fitted_rows(build, "int8")
     ]
     return Figures(
         dict(fit_rates("speed")),
