@@ -58,8 +58,10 @@ def test_a_model_of_your_own(digits, monkeypatch, tmp_path):
     monkeypatch.chdir(digits)
     lines = commands(section("A model of your own", FIRST))
     assert [words[1] for words in lines] == ["targets", "compress", "inspect", "verify", "emit", "bench"]
-    for words in lines:
-        run(words)
+    printed = "".join(run(words) for words in lines)
+    shown = labels("".join(blocks("console", FIRST)))
+    assert len(shown) > 20
+    assert shown - labels(printed) == {"local", "device"}  # measured, which is not among these commands
     report = json.loads(Path("out/report.json").read_text(encoding="utf-8"))
     assert sorted(path.name for path in Path("out").iterdir()) == sorted(report["files"])
     assert report["files"][:3] == ["model.tflite", "model.keras", "report.json"]
@@ -74,6 +76,12 @@ def test_a_model_of_your_own(digits, monkeypatch, tmp_path):
     for name in ("README.md", "edgesqueeze/kernels/README.md"):
         (code,) = blocks("c", READMES[name])
         compile_example(code, Path("firmware"), tmp_path)
+
+
+def labels(text):
+    """What the rows of printed tables begin with, without digits."""
+    rows = [re.split(r" {2,}", line.strip()) for line in text.splitlines() if "─" not in line]
+    return {re.sub(r"[\d.]+", "#", row[0]) for row in rows if len(row) > 1}
 
 
 def compile_example(code, firmware, folder):
