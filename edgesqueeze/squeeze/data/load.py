@@ -7,9 +7,10 @@ An ``.npz`` file, a folder of images by class, or ``module:callable`` that retur
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ from edgesqueeze.base.npz import NpzData, Split, load_npz
 from edgesqueeze.errors import DataError
 from edgesqueeze.recipe import DataOptions
 from edgesqueeze.squeeze.data.check import check_images, check_labels, check_split, check_stream
-from edgesqueeze.squeeze.data.source import InputSpec, Source, array_source, dataset_source, image_source
+from edgesqueeze.squeeze.data.datasets import open_dataset
+from edgesqueeze.squeeze.data.items import Reader, is_iterable
+from edgesqueeze.squeeze.data.source import InputSpec, Source, array_source, image_source
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp"}
 HELD_OUT_SHARE = 0.2
@@ -93,9 +96,11 @@ def from_object(value: Any, model: Any, options: DataOptions, seed: int, name: s
     """Data from a Python object.
 
     Args:
-        value: ``x``; ``(x, y)``; ``((x_train, y_train), (x_test, y_test))``; ``x`` may be a dictionary of
-            arrays by input name; or a ``tf.data.Dataset`` of samples or batches, of ``x`` or ``(x, y)``;
-            or a pair of two such data sets, for training and for testing.
+        value: samples ``x``; ``(x, y)`` with labels, or ``(x, y, weights)``, of which the weights are not
+            used; two such splits for training and testing, or three with one for validation between them,
+            which is not used. Samples are an array; a dictionary of arrays by input name; or anything that
+            gives samples or batches, alone or as such pairs: a generator or a function that makes one, a
+            ``keras.utils.PyDataset``, a list of pairs, a ``tf.data.Dataset``.
         model: a tf_keras model.
         options: scale and offset.
         seed: of the split.
@@ -105,21 +110,62 @@ def from_object(value: Any, model: Any, options: DataOptions, seed: int, name: s
         DataError: see ``load_data``.
     """
     specs = input_specs(model)
-    if isinstance(value, tf.data.Dataset):
-        return _from_datasets(value, None, model, specs, options, name)
-    if isinstance(value, tuple | list) and len(value) == 2:
-        first, second = value
-        if isinstance(first, tf.data.Dataset):
-            return _from_datasets(first, second, model, specs, options, name)
-        if isinstance(first, tuple | list) and isinstance(second, tuple | list):
-            loaded = NpzData(
-                _as_split(*first, specs=specs, name=name), _as_split(*second, specs=specs, name=name)
-            )
-            return _from_splits(loaded, model, specs, options, seed, name)
-        loaded = NpzData(_as_split(first, second, specs=specs, name=name), None)
-        return _from_splits(loaded, model, specs, options, seed, name)
-    loaded = NpzData(_as_split(value, specs=specs, name=name), None)
-    return _from_splits(loaded, model, specs, options, seed, name)
+    value = value() if inspect.isfunction(value) or inspect.ismethod(value) else value
+    parts = _parts(value, Reader(specs, model.output_names, name))
+    findings = []
+    if len(parts) == 3:
+        message = "the second of its three parts (validation) is not used"
+        findings.append(Finding(code="validation-unused", subject=name, message=message))
+    if isinstance(parts[0], tf.data.Dataset):
+        test = parts[-1] if len(parts) > 1 else None
+        data = _from_datasets(parts[0], test, model, specs, options, name)
+    else:
+        splits = [_split(part, Reader(specs, model.output_names, name)) for part in parts]
+        if any(weighted for _, weighted in splits):
+            message = "the weights of its samples are not used"
+            findings.append(Finding(code="weights-unused", subject=name, message=message))
+        loaded = NpzData(splits[0][0], splits[-1][0] if len(splits) > 1 else None)
+        data = _from_splits(loaded, model, specs, options, seed, name)
+    return replace(data, findings=(*findings, *data.findings))
+
+
+def _parts(value: Any, reader: Reader) -> tuple[Any, ...]:
+    """The splits of an object: one, or for training, for validation and for testing."""
+    if not isinstance(value, tuple | list) or len(value) not in (2, 3):
+        return (value,)
+    if reader.kind_of(value) is not None or _is_batch(value[0], reader):
+        return (value,)
+    whole = all(isinstance(one, tf.data.Dataset) or _is_split(one, reader) for one in value)
+    # What is like the first is meant as it is, also where it does not fit the model: that is said later.
+    alike = _is_split(value[0], reader) and len({_length(one) for one in value}) == 1
+    return tuple(value) if whole or alike else (value,)
+
+
+def _length(part: Any) -> int | None:
+    return len(part) if isinstance(part, tuple | list) else None
+
+
+def _is_split(part: Any, reader: Reader) -> bool:
+    """Whether an object holds many samples: with labels, or because it gives one after the other."""
+    if isinstance(part, tuple | list):
+        return len(part) in (1, 2, 3) and _is_batch(part[0], reader)
+    return is_iterable(part)
+
+
+def _is_batch(x: Any, reader: Reader) -> bool:
+    return not isinstance(x, tf.data.Dataset) and reader.kind_of(x) == "batch"
+
+
+def _split(part: Any, reader: Reader) -> tuple[Split, bool]:
+    """One split as arrays, and whether it had weights."""
+    if isinstance(part, tuple | list) and reader.kind_of(part) is None:
+        pair = len(part) in (2, 3) and (_is_batch(part[0], reader) or hasattr(part[0], "shape"))
+        if pair and not (isinstance(part, list) and reader.kind_of(part[0]) == "sample"):
+            return _as_split(part[0], part[1], reader), len(part) == 3
+        return reader.read(part)
+    if not isinstance(part, tuple | list) and is_iterable(part):
+        return reader.read(part)
+    return _as_split(part, None, reader), False
 
 
 def _call(name: str) -> Any:
@@ -136,32 +182,17 @@ def _call(name: str) -> Any:
     return function() if callable(function) else function
 
 
-def _as_split(x: Any, y: Any = None, *, specs: Sequence[InputSpec], name: str) -> Split:
-    if isinstance(x, dict):
-        _check_names(x, specs, name)
-        columns = tuple(np.asarray(x[spec.name]) for spec in specs)
-    else:
-        columns = tuple(np.asarray(part) for part in (x if len(specs) > 1 else (x,)))
-    if len(columns) != len(specs):
+def _as_split(x: Any, y: Any, reader: Reader) -> Split:
+    columns = reader.columns_of(x)
+    if columns is None:
+        given = len(x) if isinstance(x, tuple | list) else 1
         raise DataError(
-            f"{name} has {len(columns)} inputs", expected=f"{len(specs)}, or a dictionary by input name"
+            f"{reader.name} has {given} inputs",
+            expected=f"{len(reader.specs)}, or a dictionary by input name",
         )
-    labels = (
-        None if y is None else tuple(np.asarray(one) for one in (y if isinstance(y, tuple | list) else (y,)))
-    )
     if any(array.ndim == 0 or len(array) == 0 for array in columns):
-        raise DataError(f"{name} is empty", expected="at least one sample")
-    return Split(columns, labels)
-
-
-def _check_names(given: Mapping[str, Any], specs: Sequence[InputSpec], name: str) -> None:
-    missing = [spec.name for spec in specs if spec.name not in given]
-    if missing:
-        raise DataError(
-            f"{name} lacks data for the input {missing[0]!r}",
-            expected=", ".join(spec.name for spec in specs),
-            got=", ".join(map(str, given)),
-        )
+        raise DataError(f"{reader.name} is empty", expected="at least one sample")
+    return Split(columns, None if y is None else reader.labels_of(y))
 
 
 def _from_splits(
@@ -268,8 +299,10 @@ def _images(folder: Path, names: Sequence[str]) -> tuple[list[Path], list[int]]:
 def _from_datasets(
     train: Any, test: Any, model: Any, specs: Sequence[InputSpec], options: DataOptions, name: str
 ) -> Data:
-    sources = [_dataset(one, model, specs, options, name) for one in (train, test) if one is not None]
-    findings = check_stream(sources[0], specs, model, name)
+    reader = Reader(specs, model.output_names, name)
+    opened = [open_dataset(one, model, reader, options) for one in (train, test) if one is not None]
+    sources = [source for source, _ in opened]
+    findings = [*opened[0][1], *check_stream(sources[0], specs, model, name)]
     if test is None:
         findings.append(
             Finding(
@@ -280,44 +313,3 @@ def _from_datasets(
             )
         )
     return Data(name, sources[0], sources[-1], findings=tuple(findings))
-
-
-def _dataset(dataset: Any, model: Any, specs: Sequence[InputSpec], options: DataOptions, name: str) -> Source:
-    """A user's data set as single samples of ``(inputs, labels)`` tuples."""
-    spec = dataset.element_spec
-    labelled = isinstance(spec, tuple) and len(spec) == 2
-    inputs = spec[0] if labelled else spec
-    if isinstance(inputs, dict):
-        _check_names(inputs, specs, name)
-    first = tf.nest.flatten(inputs)[0]
-    if first.shape.rank is not None and first.shape.rank == len(specs[0].shape) + 1:
-        dataset = dataset.unbatch()
-
-    def arrange(*parts: Any) -> Any:
-        x = parts[0]
-        inputs = tuple(x[one.name] for one in specs) if isinstance(x, dict) else tuple(tf.nest.flatten(x))
-        return inputs, tuple(tf.nest.flatten(parts[1])) if labelled else ()
-
-    arranged = dataset.map(arrange)
-    sizes = [int(np.prod(one.shape, dtype=np.int64)) for one in specs]
-    given = arranged.element_spec[0]
-    if len(given) != len(specs) or any(
-        part.shape.num_elements() not in (None, size) for part, size in zip(given, sizes, strict=True)
-    ):
-        raise DataError(
-            f"{name} does not give what the model takes",
-            expected=", ".join(f"{one.name} {list(one.shape)}" for one in specs),
-            got=", ".join(str(list(part.shape)) for part in given),
-        )
-    count = int(arranged.cardinality())
-    if count == tf.data.INFINITE_CARDINALITY:
-        raise DataError(
-            f"{name} never ends", expected="one pass over the samples", hint="leave out .repeat()"
-        )
-    if count < 0:
-        count = sum(1 for _ in arranged)
-    if not count:
-        raise DataError(f"{name} is empty", expected="at least one sample")
-    return dataset_source(
-        arranged, count, labelled and len(model.outputs) == len(arranged.element_spec[1]), specs, options
-    )

@@ -1,7 +1,9 @@
+import itertools
 import sys
 import tracemalloc
 import types
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -209,7 +211,7 @@ def test_data_that_do_not_fit_the_model_are_errors(model, data, message, got):
 
 
 def test_too_few_inputs_are_an_error():
-    with pytest.raises(DataError, match="has 1 inputs"):
+    with pytest.raises(DataError, match="does not give what the model takes"):
         load_data([X[:, 0, 0]], _two_by_two(), PLAIN, 0)
 
 
@@ -424,3 +426,158 @@ def test_training_data_need_no_labels_when_the_test_data_have_some(model):
     assert not data.train.labelled
     assert data.test.labelled
     assert not [one for one in data.findings if one.code == "labels-ignored"]
+
+
+# --- what people have besides arrays: it must give what the same arrays give ------------------------------
+
+
+class _Sequence(keras.utils.PyDataset):
+    """Batches of seven; an index beyond the end still gives one, as in many of them."""
+
+    def __init__(self, *parts):
+        super().__init__()
+        self.parts = parts
+
+    def __len__(self):
+        return -(-len(X) // 7)
+
+    def __getitem__(self, index):
+        rows = slice(index * 7, index * 7 + 7)
+        return tuple(part[rows] for part in self.parts)
+
+
+def _batches(*parts, size=7):
+    for start in range(0, len(X), size):
+        found = tuple(part[start : start + size] for part in parts)
+        yield found if len(found) > 1 else found[0]
+
+
+def _representative():
+    for row in X:
+        yield [row[None]]
+
+
+WEIGHTS = np.ones(len(X), np.float32)
+WITH_LABELS = {
+    "generator of batches": lambda: _batches(X, Y),
+    "generator of samples": lambda: iter(zip(X, Y, strict=True)),
+    "generator with weights": lambda: _batches(X, Y, WEIGHTS),
+    "function that makes one": lambda: lambda: _batches(X, Y),
+    "list of pairs": lambda: list(zip(X, Y, strict=True)),
+    "list of batches": lambda: list(_batches(X, Y)),
+    "PyDataset": lambda: _Sequence(X, Y),
+    "arrays with weights": lambda: (X, Y, WEIGHTS),
+    "lists": lambda: (list(X), list(Y)),
+    "labels in a list": lambda: (X, [Y]),
+    "labels by name": lambda: (X, {"out": Y}),
+}
+WITHOUT = {
+    "representative_dataset": lambda: _representative,
+    "its generator": lambda: _representative(),
+    "generator of batches": lambda: _batches(X),
+    "list of samples": lambda: list(X),
+    "PyDataset": lambda: _Sequence(X),
+}
+
+
+@pytest.mark.parametrize("kind", WITH_LABELS)
+def test_what_gives_samples_with_labels_is_as_good_as_arrays(model, kind):
+    _same(load_data(WITH_LABELS[kind](), model, PLAIN, 0), load_data((X, Y), model, PLAIN, 0), kind)
+
+
+@pytest.mark.parametrize("kind", WITHOUT)
+def test_what_gives_samples_is_as_good_as_arrays(model, kind):
+    _same(load_data(WITHOUT[kind](), model, PLAIN, 0), load_data(X, model, PLAIN, 0), kind)
+
+
+def _same(found, expected, kind):
+    for one, other in ((found.train, expected.train), (found.test, expected.test)):
+        assert (one.count, one.labelled) == (other.count, other.labelled)
+        for left, right in zip(_rows(one), _rows(other), strict=True):
+            for a, b in zip(left, right, strict=True):
+                np.testing.assert_array_equal(a, b)
+    extra = ["weights-unused"] if "weights" in kind else []
+    assert _codes(found) == [*extra, "held-out"]
+
+
+@pytest.mark.parametrize("kind", ["arrays", "data sets", "generators"])
+def test_three_parts_are_for_training_validation_and_testing(model, kind):
+    cuts = [slice(0, 20), slice(20, 24), slice(24, 30)]
+    parts = {
+        "arrays": lambda cut: (X[cut], Y[cut]),
+        "data sets": lambda cut: tf.data.Dataset.from_tensor_slices((X[cut], Y[cut])),
+        "generators": lambda cut: iter([(X[cut], Y[cut])]),
+    }[kind]
+    data = load_data(tuple(parts(cut) for cut in cuts), model, PLAIN, 0)
+    assert (data.train.count, data.test.count) == (20, 6)
+    np.testing.assert_array_equal(_rows(data.test)[0][0], X[24:].astype(np.float32))
+    assert _codes(data) == ["validation-unused"]
+
+
+def test_several_inputs_and_outputs_from_a_generator():
+    a, b = tf_keras.Input((3,), name="a"), tf_keras.Input((2,), name="b")
+    outputs = [tf_keras.layers.Dense(1, name="z")(a), tf_keras.layers.Dense(2, name="y")(b)]
+    model = tf_keras.Model([a, b], outputs)
+    rng = np.random.default_rng(0)
+    first, second = rng.random((20, 3)), rng.random((20, 2))
+    z, y = rng.random((20, 1)), rng.random((20, 2))
+    kinds = [
+        [({"a": first[i], "b": second[i]}, {"y": y[i], "z": z[i]}) for i in range(20)],
+        [((first[:9], second[:9]), (z[:9], y[:9])), ((first[9:], second[9:]), (z[9:], y[9:]))],
+        tf.data.Dataset.from_tensor_slices(({"a": first, "b": second}, {"y": y, "z": z})),
+    ]
+    for given in kinds:
+        data = load_data(given, model, PLAIN, 0)
+        assert data.train.labelled
+        (_, inputs), (labels, _) = _rows(data.train)[0], _rows(data.train)[1]
+        assert inputs.shape[1:] == (2,)
+        assert labels.shape[1:] == (1,)
+    only = load_data([[first[i : i + 1], second[i : i + 1]] for i in range(20)], model, PLAIN, 0)
+    assert (only.train.count + only.test.count, only.train.labelled) == (20, False)
+
+
+def test_a_data_set_with_weights_keeps_its_labels(model):
+    dataset = tf.data.Dataset.from_tensor_slices((X, Y, WEIGHTS)).batch(7)
+    data = load_data(dataset, model, PLAIN, 0)
+    assert data.train.labelled
+    np.testing.assert_array_equal(_rows(data.train)[1][0], Y)
+    assert _codes(data) == ["weights-unused", "judged-on-training-data"]
+
+
+@pytest.mark.parametrize("batch", [None, 7])
+def test_a_data_set_that_declares_no_shapes(model, batch):
+    def generate():
+        yield from zip(X, Y, strict=True) if batch is None else _batches(X, Y)
+
+    dataset = tf.data.Dataset.from_generator(generate, (tf.float32, tf.int64))
+    data = load_data(dataset, model, PLAIN, 0)
+    assert (data.train.count, data.train.labelled) == (30, True)
+    np.testing.assert_allclose(_rows(data.train)[0][0], X, rtol=1e-6)
+    np.testing.assert_array_equal(_rows(data.train)[1][0], Y)
+
+
+@pytest.mark.parametrize("batch", [None, 7])
+def test_a_data_set_without_the_channel_axis(batch):
+    image = tf_keras.Input((8, 8, 1), name="image")
+    gray = tf_keras.Model(image, tf_keras.layers.Dense(4)(tf_keras.layers.Flatten()(image)))
+    dataset = tf.data.Dataset.from_tensor_slices(X[..., 0])
+    data = load_data(dataset.batch(batch) if batch else dataset, gray, PLAIN, 0)
+    assert data.train.count == 30
+    np.testing.assert_allclose(_rows(data.train)[0][0], X[..., :1], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: iter(()), "gives no samples"),
+        (lambda: iter([X[:, :5]]), "does not give what the model takes"),
+        (lambda: iter([(X, Y), X]), "labels for some of its samples only"),
+        (lambda: [(X, {"other": Y})], "lacks labels for the output 'out'"),
+        (lambda: itertools.repeat(X), "never ends"),
+        (lambda: 3, "is empty"),
+    ],
+)
+def test_what_is_no_data_is_refused_in_one_sentence(model, monkeypatch, make, message):
+    monkeypatch.setattr("edgesqueeze.squeeze.data.items.MAX_BYTES", 10 * X.nbytes)
+    with pytest.raises(DataError, match=message):
+        load_data(make(), model, PLAIN, 0)
