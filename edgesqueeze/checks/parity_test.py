@@ -10,8 +10,9 @@ from edgesqueeze.checks.parity import Reference, choose_reference, compare_runti
 from edgesqueeze.checks.records import LayerDifference, RuntimeParity
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import litert
-from edgesqueeze.runners.registry import Runner, find_runner
+from edgesqueeze.runners.registry import RUNNERS, Runner, find_runner
 from edgesqueeze.runners.samples import data_samples, random_data
 from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_residual
 
@@ -302,3 +303,55 @@ def test_the_reference_is_not_run_again_nor_what_was_passed_over(monkeypatch):
     found = compare_runtimes(made.model, made.samples, [gone], reference=reference, required=True)
     assert not found.ok
     assert not found.runtimes[1].ok
+
+
+class Nudged:
+    """A float model whose reference moves by ``noise`` of its largest value when its inputs are nudged."""
+
+    def __init__(self, monkeypatch, noise, layers=()):
+        graph = GraphBuilder()
+        x = graph.input((1, 4), "float32")
+        self.model = parse_tflite(graph.build([graph.unary("ABS", x)]))
+        self.samples = [[np.float32([[1, 2, 3, 4]])] for _ in range(3)]
+
+        def run(model, samples, *, carry_state=None):
+            moved = samples[0][0][0, 0] != 1
+            return [[np.float32([[1, 1, 1, 1 + noise * moved]])] for _ in samples]
+
+        monkeypatch.setattr(module, "differing_layers", lambda *_: list(layers))
+        self.reference = Runner("litert-reference", "Reference", lambda: None, run)
+
+    def row(self, off):
+        given = [[np.float32([[1, 1, 1, 1 + off]])] for _ in self.samples]
+        other = Runner("other", "Other", lambda: None, lambda *_: given)
+        outputs = self.reference.run(self.model, self.samples)
+        reference = Reference(self.reference, outputs, ())
+        return compare_runtimes(self.model, self.samples, [other], reference=reference).runtimes[1]
+
+
+@pytest.mark.parametrize(
+    ("noise", "off", "status"),
+    [(0.04, 0.1, "rounding"), (0.04, 0.2, "broken"), (0, 0.01, "broken"), (0, 0.0005, "rounding")],
+)
+def test_a_float_difference_is_measured_by_what_next_to_nothing_does(monkeypatch, noise, off, status):
+    row = Nudged(monkeypatch, noise).row(off)
+    assert row.status == status
+    if noise:
+        assert "inputs times 1 + 1e-06 move the reference's" in row.reason
+        assert "4.0e-02" in row.reason
+
+
+def test_an_operator_that_is_wrong_alone_is_not_excused_by_noise(monkeypatch):
+    wrong = LayerDifference(operator=0, kind="ABS", tensor="t", max_relative=0.1, within_tolerance=False)
+    assert Nudged(monkeypatch, 0.5, [wrong]).row(0.1).status == "broken"
+
+
+def test_an_exact_runtime_is_exact_to_the_portable_kernels_only(monkeypatch):
+    model, samples = _case(tiny_dense())
+    outputs = litert.run_builtin(model, samples)
+    off = [[(row[0] ^ 1)] for row in outputs]
+    native = Runner("c", "C", lambda: None, lambda *_: off, exact=True)
+    monkeypatch.setattr(module, "differing_layers", lambda *_: [_layer(0, 1)])
+    for name, status in (("litert-reference", "broken"), ("litert-builtin", "rounding")):
+        reference = Reference(RUNNERS[name], outputs, ())
+        assert compare_runtimes(model, samples, [native], reference=reference).runtimes[1].status == status

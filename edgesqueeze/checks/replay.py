@@ -23,6 +23,7 @@ from edgesqueeze.checks.distance import (
     FLOAT_NOISE,
     FLOAT_TOLERANCE,
     HYBRID_TOLERANCE,
+    TOLERANCE_LSB,
     difference_of,
     lsb_limit,
 )
@@ -126,6 +127,37 @@ def differing_layers(
         The differing operators in execution order, or None when the model cannot be taken apart or a
         runtime cannot run it in pieces.
     """
+    found = differing_pieces(model, samples, reference, run, tolerance_lsb)
+    return None if found is None else [one.layer for one in found]
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """An operator that alone computes something else than the reference does, with what it computed.
+
+    Attributes:
+        layer: how far it is off.
+        tensor: index of the output that differs.
+        inputs: for each sample, by tensor index, the values that the operator read.
+        want: the reference's outputs ``[n, *shape]``, raw.
+        have: the other runtime's.
+    """
+
+    layer: LayerDifference
+    tensor: int
+    inputs: tuple[dict[int, Array], ...]
+    want: Array
+    have: Array
+
+
+def differing_pieces(
+    model: TfliteModel,
+    samples: Sequence[Sequence[Array]],
+    reference: Run,
+    run: Run,
+    tolerance_lsb: float = TOLERANCE_LSB,
+) -> list[Difference] | None:
+    """The same as ``differing_layers``, with the values."""
     pieces = taken_apart(model)
     if pieces is None:
         return None
@@ -136,13 +168,19 @@ def differing_layers(
         return None
     graph = model.main
     makers = {index: operator for operator in graph.operators for index in operator.outputs}
+    known = [
+        dict(zip((*graph.inputs, *pieces.tensors), (*sample, *row), strict=True))
+        for sample, row in zip(samples, values, strict=True)
+    ]
     found = []
     for i, index in enumerate(pieces.tensors):
         want = np.stack([np.asarray(row[i]) for row in values])
         have = np.stack([np.asarray(row[i]).reshape(want.shape[1:]) for row in computed])
-        layer = _layer(graph, makers[index], graph.tensors[index], want, have, tolerance_lsb)
+        maker = makers[index]
+        layer = _layer(graph, maker, graph.tensors[index], want, have, tolerance_lsb)
         if layer:
-            found.append(layer)
+            read = tuple({one: row[one] for one in maker.inputs if one in row} for row in known)
+            found.append(Difference(layer, index, read, want, have))
     return found
 
 
