@@ -63,10 +63,12 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
             "Run a .tflite on every runtime, and compare it with its original.",
         ),
         "bench": Entry(
-            Lazy("edgesqueeze.cli.bench:bench"), "Tell time on a device: emulated, predicted, or measured."
+            Lazy("edgesqueeze.cli.bench:bench"),
+            "Say how long an inference takes: emulated, predicted or measured.",
         ),
         "calibrate": Entry(
-            Lazy("edgesqueeze.cli.calibrate:calibrate"), "Measure a device once, for better predictions."
+            Lazy("edgesqueeze.cli.calibrate:calibrate"),
+            "Measure a device once, so that predictions for it are better.",
         ),
         "targets": Entry(
             Lazy("edgesqueeze.cli.targets:targets"), "List, show and check the devices that are known."

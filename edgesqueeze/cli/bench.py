@@ -38,38 +38,69 @@ class _Wish(NamedTuple):
 
 @click.command("bench")
 @click.argument("model", metavar="MODEL.tflite", type=NamedPath())
-@click.option("--target", "target_name", metavar="NAME", help="The device, as in `targets list`.")
+@click.option(
+    "--target",
+    "target_name",
+    metavar="NAME",
+    help="Device to emulate or predict: a name from `targets list`, or the path of a profile.",
+)
 @click.option(
     "--runtime",
     type=click.Choice(["c", "tflm", "litert", "tflite-runtime"]),
-    help="What runs it. By default native C on microcontrollers, else what the target names.",
+    help="What runs the model. c: C without a runtime, emulated; the default on microcontrollers. The others "
+    "are predicted; the target's profile says for which one.",
 )
-@click.option("--opt", type=click.Choice(["O3", "O2", "Os"]), help="The compiler's level for native C: O3.")
 @click.option(
-    "--ssh", "hosts", metavar="HOST", multiple=True, help="Measure there. May be given several times."
+    "--opt", type=click.Choice(["O3", "O2", "Os"]), help="Optimization level for --runtime c; O3 by default."
+)
+@click.option(
+    "--ssh",
+    "hosts",
+    metavar="HOST",
+    multiple=True,
+    help="Measure on this board, named as for `ssh`: user@host or an alias. Can be repeated.",
 )
 @click.option("--local", is_flag=True, help="Measure on this computer.")
-@click.option("--ssh-config", type=NamedPath(), help="Another file than ~/.ssh/config for `ssh`.")
-@click.option("--install", is_flag=True, help="Put a runtime into a folder of its own there if it has none.")
-@click.option("--forget", is_flag=True, help="Afterwards remove the folder with models and runtime there.")
+@click.option(
+    "--ssh-config", metavar="FILE", type=NamedPath(), help="Read this file in place of ~/.ssh/config."
+)
+@click.option(
+    "--install", is_flag=True, help="Install a runtime, in a folder of its own, on boards that have none."
+)
+@click.option(
+    "--forget", is_flag=True, help="Afterwards remove what was left on the boards: models and a runtime."
+)
 @click.option(
     "--threads",
+    metavar="N",
     type=click.IntRange(1, 1024),
     multiple=True,
-    help="Predicted: 1 by default. Measured: 1 to all cores; may be given several times.",
+    help="Number of threads. Predicted: 1 by default. Measured: 1 to all cores by default; can be repeated.",
 )
 @click.option(
-    "--sustain", metavar="SECONDS", type=click.FloatRange(0, 86400), default=0.0, help="Keep running so long."
+    "--sustain",
+    metavar="SECONDS",
+    type=click.FloatRange(0, 86400),
+    default=0.0,
+    help="After measuring keep running for so long, to see whether the device slows down.",
 )
-@click.option("--plot", metavar="FILE.svg", type=NamedPath(), help="Draw the time of each layer.")
+@click.option(
+    "--plot",
+    metavar="FILE.svg",
+    type=NamedPath(),
+    help="Draw the time of each layer, emulated or predicted, into this file.",
+)
 @input_shape
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
 def bench(model: Path, target_name: str | None, **options: object) -> None:
-    """Tell how long MODEL.tflite takes on a device.
+    """Say how long one inference of MODEL.tflite takes on a device.
 
-    With a microcontroller for --target it runs as firmware in an emulator (or, with --runtime tflm, its time
-    is predicted). For a phone or a Raspberry Pi it is predicted. With --ssh it is measured on the device.
-    Exits with 1 if the model does not fit the target, or a device fails or computes something else.
+    There are three ways. For a microcontroller as --target the model becomes C and runs in an emulator that
+    counts its instructions. For a Raspberry Pi or a phone as --target, and for --runtime tflm, the time is
+    predicted from the file alone. With --ssh or --local it is measured; --target then adds what would have
+    been predicted.
+
+    Exits with 1 if the model does not fit the target, or if a device fails or computes something else.
     """
     from edgesqueeze.graph import read_tflite
     from edgesqueeze.target.load import load_target

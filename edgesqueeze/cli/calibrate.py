@@ -17,23 +17,36 @@ if TYPE_CHECKING:
 
 @click.command("calibrate")
 @click.option(
-    "--ssh", "host", metavar="HOST", help="The device, as for `ssh`: user@host or a name of your config."
+    "--ssh",
+    "host",
+    metavar="HOST",
+    help="Calibrate this board, named as for `ssh`: user@host or an alias.",
 )
-@click.option("--local", is_flag=True, help="This computer.")
-@click.option("--ssh-config", type=NamedPath(), help="Another file than ~/.ssh/config for `ssh`.")
-@click.option("--install", is_flag=True, help="Put a runtime into a folder of its own there if it has none.")
-@click.option("--name", default="", help="Name of the target. By default what the board calls itself.")
+@click.option("--local", is_flag=True, help="Calibrate this computer.")
+@click.option(
+    "--ssh-config", metavar="FILE", type=NamedPath(), help="Read this file in place of ~/.ssh/config."
+)
+@click.option(
+    "--install", is_flag=True, help="Install a runtime there, in a folder of its own, if it has none."
+)
+@click.option(
+    "--name",
+    metavar="NAME",
+    default="",
+    help="Name of the new target; by default what the board calls itself.",
+)
 @click.option(
     "--out",
+    metavar="DIR",
     type=NamedPath(),
-    help="Folder for the target file. By default your own, where targets are found by name.",
+    help="Folder for the profile; by default your own, where targets are found by name.",
 )
 def calibrate(
     host: str | None, local: bool, ssh_config: Path | None, install: bool, name: str, out: Path | None
 ) -> None:
-    """Run microbenchmarks on a device, and write a target file that predicts its latencies.
+    """Measure a device with microbenchmarks, and write a profile from which its latencies are predicted.
 
-    Takes one to three minutes, in which nothing else should run there.
+    Either --ssh or --local is needed. It takes one to three minutes, in which nothing else should run there.
     """
     from edgesqueeze.timing.calibrate import calibrate as run_calibration
     from edgesqueeze.timing.calibrate import check_name
@@ -62,6 +75,7 @@ def _session(
             "which device shall be calibrated?",
             expected="--ssh HOST or --local",
             got="both" if local else "neither",
+            hint="name one device",
         )
     if host is None:
         return open_local()

@@ -51,7 +51,11 @@ def targets() -> None:
 @targets.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
 def list_command(as_json: bool) -> None:
-    """List all targets: shipped and calibrated ones, and those in $EDGESQUEEZE_TARGETS."""
+    """List all targets.
+
+    They are the shipped ones, those that `calibrate` has written, and those in the folders that the
+    environment variable EDGESQUEEZE_TARGETS names.
+    """
     scan = targets_module.scan_targets()
     _warn(scan.problems)
     if as_json:
@@ -68,7 +72,10 @@ def list_command(as_json: bool) -> None:
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
 def show_command(name: str, as_json: bool) -> None:
-    """Show all figures of the target NAME (or of a .toml file) and where they come from."""
+    """Show the figures of a target, and where they come from.
+
+    NAME is a name from `targets list`, or the path of a profile.
+    """
     target = targets_module.load_target(name)
     if as_json:
         click.echo(TargetDocument(target=target).model_dump_json(indent=2))
@@ -86,7 +93,10 @@ def show_command(name: str, as_json: bool) -> None:
 @targets.command("check")
 @click.argument("file", type=NamedPath())
 def check_command(file: Path) -> None:
-    """Check a profile of your own: FILE is its .toml."""
+    """Check a profile of your own.
+
+    FILE is its .toml file. What is wrong is an error, what is only doubtful a warning.
+    """
     target, findings = targets_module.check_file(file)
     _warn(findings)
     click.echo(f"{file}: {target.title} ({target.device_class}) is a valid target named {target.name}")

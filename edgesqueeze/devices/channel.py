@@ -142,7 +142,12 @@ class Channel:
             except (ValueError, RecursionError):
                 answer = None
             if not isinstance(answer, dict):
-                raise DeviceError("the device sent an answer that makes no sense", got=repr(text[:100]))
+                raise DeviceError(
+                    "the device sent an answer that makes no sense",
+                    expected="a JSON object",
+                    got=repr(text[:100]),
+                    hint="try again; its login shell should print nothing of its own",
+                )
             if isinstance(answer.get("status"), int):
                 self._status = answer["status"]
                 continue

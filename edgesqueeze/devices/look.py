@@ -9,7 +9,7 @@ from pydantic import ConfigDict
 
 from edgesqueeze.base.records import Record
 from edgesqueeze.devices.cores import core_name
-from edgesqueeze.devices.faults import clean
+from edgesqueeze.devices.faults import TRY_AGAIN, clean
 from edgesqueeze.errors import DeviceError
 
 
@@ -155,7 +155,9 @@ def device_of(told: Any) -> Device:
     except (TypeError, ValueError, AttributeError, LookupError, OverflowError) as error:
         raise DeviceError(
             "the device described itself in a way that makes no sense",
+            expected="figures of the processor, the memory and the runtimes",
             got=clean(f"{type(error).__name__}: {error}"),
+            hint=TRY_AGAIN,
         ) from error
 
 
@@ -171,7 +173,7 @@ def _device(told: Mapping[str, Any]) -> Device:
     processors, memory, bits, load = told["processors"], told["memory"], told["throttled"], told["load"]
     compatible, whole = told["compatible"], processors["whole"]
     if not 1 <= told["usable_cores"] <= MOST_CORES:
-        raise ValueError(f"{told['usable_cores']} usable cores")
+        raise ValueError(f"expected 1 to {MOST_CORES} usable cores, got {told['usable_cores']}")
     return Device(
         board=_text(told["board"] or whole.get("Model") or whole.get("Hardware")),
         soc=_text(compatible[-1]) if compatible else _text(whole.get("Hardware")),

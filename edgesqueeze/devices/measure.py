@@ -59,10 +59,20 @@ class Settings:
     def __post_init__(self) -> None:
         counts = self.threads if self.threads is not None else (1,)
         if not counts or min(counts) < 1 or max(counts) > 1024:
-            raise UsageError("numbers of threads must be from 1 to 1024", got=str(list(counts)))
+            raise UsageError(
+                "a model cannot run with so many threads",
+                expected="numbers from 1 to 1024",
+                got=str(list(counts)),
+                hint="leave them out for 1 to all cores of the device",
+            )
         times = (self.min_seconds, self.max_seconds, self.sustain_seconds)
         if self.min_runs < 1 or not all(0 <= seconds < MOST_SECONDS for seconds in times):
-            raise UsageError(f"at least one run, and times from 0 to {MOST_SECONDS:,} s, are needed")
+            raise UsageError(
+                "nothing can be measured so",
+                expected=f"at least one run, and times from 0 to {MOST_SECONDS:,} s",
+                got=f"{self.min_runs} runs, and {', '.join(f'{seconds:g}' for seconds in times)} s",
+                hint="leave out what was not meant",
+            )
 
 
 def measure(
@@ -218,6 +228,7 @@ def _threads(session: Session, settings: Settings) -> tuple[int, ...]:
             f"{session.name} has fewer cores than threads were asked for",
             expected=f"1 to {cores} threads",
             got=str(max(settings.threads)),
+            hint="leave out --threads for 1 to all of its cores",
         )
     return tuple(sorted(set(settings.threads)))
 
@@ -263,7 +274,11 @@ def _run_plainly(
         )
         (result,) = session.run([job])
         if result.error or result.outputs is None:
-            raise UnsupportedModelError(f"{session.name} cannot run {model.name}: {result.error}")
+            raise UnsupportedModelError(
+                f"{session.name} cannot run {model.name}",
+                expected="outputs",
+                got=result.error or "none",
+            )
         rows.append(list(result.outputs))
     return rows
 

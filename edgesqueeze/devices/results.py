@@ -30,9 +30,9 @@ def result_of(job: Job, told: Mapping[str, Any]) -> JobResult:
     error = clean(str(told["error"]))
     times = tuple(map(_ms, told.get("times_ns", ())))
     if not (times or error):
-        raise ValueError("no times")
+        raise ValueError("expected times, got none")
     if job.want_outputs and outputs is None and not error:
-        raise ValueError("no outputs")
+        raise ValueError("expected outputs, got none")
     return JobResult(
         name=job.name,
         threads=job.threads,
@@ -53,7 +53,7 @@ def result_of(job: Job, told: Mapping[str, Any]) -> JobResult:
 def _ms(ns: Any) -> float:
     value = float(ns) / 1e6
     if not 0 < value < MOST_MS:
-        raise ValueError(f"a time of {value:g} ms")
+        raise ValueError(f"expected a time above 0 and below {MOST_MS:g} ms, got {value:g} ms")
     return value
 
 
@@ -79,5 +79,5 @@ def _finite(number: Any) -> float | None:
     if number is None:
         return None
     if not math.isfinite(float(number)):
-        raise ValueError(f"{number} where a number should be")
+        raise ValueError(f"expected a finite number, got {number}")
     return float(number)

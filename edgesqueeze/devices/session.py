@@ -17,7 +17,7 @@ import numpy.typing as npt
 from edgesqueeze.base.given import expect
 from edgesqueeze.base.worker import environment
 from edgesqueeze.devices.channel import Answer, Channel
-from edgesqueeze.devices.faults import INSTALL, clean, device_fault, lost
+from edgesqueeze.devices.faults import INSTALL, TRY_AGAIN, clean, device_fault, lost
 from edgesqueeze.devices.folders import temporary_folder
 from edgesqueeze.devices.install import install_runtime
 from edgesqueeze.devices.jobs import Job, JobResult
@@ -109,7 +109,9 @@ class Session:
         except (TypeError, ValueError, AttributeError, LookupError, OverflowError, MemoryError) as error:
             raise DeviceError(
                 f"{self.name} sent a result that makes no sense",
+                expected="times, and outputs where they were asked for",
                 got=clean(f"{type(error).__name__}: {error}"),
+                hint=TRY_AGAIN,
             ) from error
 
     def _send_models(self, models: Mapping[str, bytes]) -> None:
@@ -118,7 +120,12 @@ class Session:
         limit = ANSWER_SECONDS + total / SLOWEST_LINK
         missing = self._ask({"do": "have", "models": list(models)}, limit=limit).get("missing")
         if not isinstance(missing, list):
-            raise DeviceError(f"{self.name} does not say which models it has", got=clean(repr(missing)))
+            raise DeviceError(
+                f"{self.name} does not say which models it has",
+                expected="a list of hashes",
+                got=clean(repr(missing)),
+                hint=TRY_AGAIN,
+            )
         for sha256, content in models.items():
             if sha256 not in missing:
                 continue

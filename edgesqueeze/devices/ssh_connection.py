@@ -63,7 +63,9 @@ def connect(host: Host) -> Iterator[Connection]:
     """
     if not shutil.which("ssh"):
         raise MissingToolError(
-            "ssh is not installed", hint="install OpenSSH's client, on Debian: apt-get install openssh-client"
+            "ssh is not installed",
+            expected="OpenSSH's client on the PATH",
+            hint="apt-get install openssh-client (Debian, Ubuntu)",
         )
     with temporary_folder() as folder:
         socket = folder / "ssh"

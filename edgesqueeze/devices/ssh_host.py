@@ -113,7 +113,9 @@ def parse_host(text: str, config: str | Path | None = None) -> Host:
         )
     path = path_of(config, "the path of an ssh configuration file").expanduser() if config else None
     if path and not path.is_file():
-        raise UsageError(f"there is no file {path}", expected="an ssh configuration file")
+        raise UsageError(
+            f"there is no file {path}", expected="an ssh configuration file", hint="check --ssh-config"
+        )
     return Host(text, path.absolute() if path else None)
 
 

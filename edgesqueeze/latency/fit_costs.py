@@ -91,6 +91,7 @@ def fit_costs(points: Sequence[Measured], *, runtime: str, version: str, basis: 
         raise DeviceError(
             "the device measured none of the microbenchmarks",
             expected="at least those of one type",
+            got="none",
             hint="run `edgesqueeze bench` on it: it says what is wrong",
         )
     bare = OperatorLatency(

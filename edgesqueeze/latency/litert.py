@@ -79,6 +79,7 @@ def _threads(threads: int | None, target: Target) -> int:
             f"{target.name} cannot run {count} threads at once",
             expected=f"1 to {target.cpu.cores} threads, one for each core",
             got=str(count),
+            hint="ask for fewer threads",
         )
     return count
 

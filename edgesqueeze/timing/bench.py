@@ -49,11 +49,16 @@ def bench(
 
         if opt:
             raise UsageError(
-                "an optimization level is for native C", got=opt, hint="leave it out, or use the runtime c"
+                "only native C is compiled with an optimization level",
+                expected=f"the runtime {EMULATED}",
+                got=f"{runtime or 'a prediction'} with the level {opt}",
+                hint="leave out the level, or take the runtime c",
             )
         return predict(model, target, runtime=runtime, threads=threads)
     from edgesqueeze.timing.emulate import emulate
 
     if threads != 1:
-        raise UsageError("native C runs one thread", got=f"{threads} threads")
+        raise UsageError(
+            "native C runs one thread", expected="1", got=str(threads), hint="leave out the number of threads"
+        )
     return emulate(model, target, opt=opt or "O3")

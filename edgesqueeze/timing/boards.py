@@ -94,6 +94,8 @@ def _refuse_repeated(hosts: Sequence[Host | str]) -> None:
     if twice:
         raise UsageError(
             f"{twice[0]} is named more than once",
+            expected="different devices",
+            got=", ".join(names.elements()),
             hint="name each device once: two measurements there would disturb each other",
         )
 

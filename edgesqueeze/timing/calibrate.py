@@ -81,8 +81,9 @@ def check_name(name: str) -> None:
     """
     if not is_target_name(name):
         raise UsageError(
-            f"{name[:MAX_NAME]!r} cannot be the name of a target",
+            "that cannot be the name of a target",
             expected=NAME_RULE,
+            got=repr(name[:MAX_NAME]),
             hint="for example --name kitchen-pi",
         )
 
