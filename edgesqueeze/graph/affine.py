@@ -132,16 +132,19 @@ def _shaped(tensor: Tensor, values: Array) -> Array:
             f"the data for input {tensor.name!r} have another shape than the model takes",
             expected=f"[n, {', '.join(map(str, sample))}]",
             got=str(list(values.shape)),
+            hint="see that the data belong to this model; one sample is one row",
         )
     if not np.issubdtype(values.dtype, np.number) and values.dtype != np.bool_:
         raise DataError(
             f"the data for input {tensor.name!r} are not numbers",
             expected="floats or integers",
             got=str(values.dtype),
+            hint="convert them to numbers",
         )
     if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
         raise DataError(
-            f"the data for input {tensor.name!r} hold values that are not finite (NaN or infinity)"
+            f"the data for input {tensor.name!r} hold values that are not finite (NaN or infinity)",
+            hint="leave these samples out, or replace the values",
         )
     return values.reshape(len(values), *sample)
 

@@ -59,10 +59,15 @@ def _check(model: TfliteModel, tensor_indices: Sequence[int]) -> None:
         raise UsageError(
             f"cannot use {list(tensor_indices)} as outputs of {model.name}",
             expected="at least one tensor index, each once",
+            hint="name each tensor once, by its index",
         )
     for index in tensor_indices:
         if not 0 <= index < len(tensors):
-            raise UsageError(f"{model.name} has no tensor {index}", expected=f"0 to {len(tensors) - 1}")
+            raise UsageError(
+                f"{model.name} has no tensor {index}",
+                expected=f"0 to {len(tensors) - 1}",
+                hint="`edgesqueeze inspect --json` lists tensors by their names",
+            )
         if tensors[index].is_constant:
             raise UsageError(
                 f"tensor {index} ({tensors[index].name}) of {model.name} is a constant",

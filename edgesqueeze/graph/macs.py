@@ -117,7 +117,10 @@ def _input(graph: Graph, operator: Operator, slot: int, rank: int | None = None)
 
 def _output(graph: Graph, operator: Operator) -> Tensor:
     if not operator.outputs:
-        raise TfliteError(f"operator {operator.index} ({operator.kind}) has no output")
+        raise TfliteError(
+            f"operator {operator.index} ({operator.kind}) has no output",
+            hint="convert the model again; the file is incomplete",
+        )
     return graph.tensors[operator.outputs[0]]
 
 

@@ -84,7 +84,11 @@ def read_tflite(path: str | Path) -> TfliteModel:
     except FileNotFoundError:
         raise TfliteError(f"there is no file {path}", hint="check the path") from None
     except OSError as error:
-        raise TfliteError(f"cannot read {path}: {error.strerror}", expected="a .tflite file") from error
+        raise TfliteError(
+            f"cannot read {path}: {error.strerror}",
+            expected="a .tflite file",
+            hint="check the path, and whether you may read the file",
+        ) from error
     return parse_tflite(content, name=path.stem)
 
 

@@ -107,7 +107,10 @@ def metadata_bytes(model: TfliteModel) -> int:
             try:
                 vectors.update(_metadata_vectors(record._tab))
             except struct.error as error:
-                raise TfliteError(f"{model.name} has damaged quantization: {error}") from error
+                raise TfliteError(
+                    f"{model.name} has damaged quantization: {error}",
+                    hint="convert the model again, or copy the file again",
+                ) from error
     # A damaged file may state any length.
     return min(sum(vectors.values()), len(model.content))
 
@@ -205,6 +208,7 @@ def _values(tensor: Tensor) -> Array:
             f"constant {tensor.name!r} of shape {tensor.shape} and type {tensor.dtype} is too short",
             expected=f"{elements} elements",
             got=f"{tensor.stored_bytes} bytes",
+            hint="convert the model again, or copy the file again",
         )
     return values[:elements].reshape(tensor.shape)
 

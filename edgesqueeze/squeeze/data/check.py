@@ -34,7 +34,11 @@ def check_split(split: Split, specs: Sequence[InputSpec], name: str) -> list[Fin
     """
     findings = []
     if len(split.inputs) != len(specs):
-        raise DataError(f"{name} has {len(split.inputs)} inputs", expected=f"{len(specs)} inputs")
+        raise DataError(
+            f"{name} has {len(split.inputs)} inputs",
+            expected=f"{len(specs)} inputs",
+            hint="give one array for each input, named after it",
+        )
     for array, spec in zip(split.inputs, specs, strict=True):
         findings += _check_shape(array, spec, name)
         _check_dtype(array, spec, name)
@@ -60,12 +64,17 @@ def _check_shape(array: Array, spec: InputSpec, name: str) -> list[Finding]:
 def _check_dtype(array: Array, spec: InputSpec, name: str) -> None:
     whole = np.issubdtype(array.dtype, np.integer) or array.dtype == np.bool_
     if not whole and not np.issubdtype(array.dtype, np.floating):
-        raise DataError(f"{name} holds {array.dtype} values for {spec.name!r}", expected="numbers")
+        raise DataError(
+            f"{name} holds {array.dtype} values for {spec.name!r}",
+            expected="numbers",
+            hint="convert them to numbers",
+        )
     if not whole and np.issubdtype(np.dtype(spec.dtype), np.integer):
         raise DataError(
             f"{name} holds {array.dtype} values, but the input {spec.name!r} takes {spec.dtype}",
             expected=f"whole numbers, as {spec.dtype}",
             got=str(array.dtype),
+            hint=f"convert them to {spec.dtype}",
         )
 
 
@@ -79,6 +88,7 @@ def _check_values(array: Array, spec: InputSpec, name: str) -> None:
                 f"{name} holds NaN or infinity for {spec.name!r}",
                 expected="finite numbers",
                 got=f"sample {row}",
+                hint="leave these samples out, or replace the values",
             )
         low, high = min(low, float(part.min())), max(high, float(part.max()))
     if low == high and array.size > 1:
@@ -113,13 +123,24 @@ def _check_output_labels(labels: Array, shape: tuple[int, ...], count: int, outp
     classes = shape[-1] if shape else 1
     got = f"{labels.dtype} of shape {list(labels.shape)}"
     if len(labels) != count:
-        raise DataError(f"{name}: there are {len(labels)} labels for {count} samples", expected=str(count))
+        raise DataError(
+            f"{name}: there are {len(labels)} labels for {count} samples",
+            expected=str(count),
+            hint="give one label for each sample, in the same order",
+        )
     if not np.issubdtype(labels.dtype, np.number) and labels.dtype != np.bool_:
         raise DataError(
-            f"{name}: labels for {output!r} are not numbers", expected="class ids or values", got=got
+            f"{name}: labels for {output!r} are not numbers",
+            expected="class ids or values",
+            got=got,
+            hint="give class ids, or one-hot rows",
         )
     if np.issubdtype(labels.dtype, np.floating) and not np.isfinite(labels).all():
-        raise DataError(f"{name}: labels for {output!r} hold NaN or infinity", expected="finite numbers")
+        raise DataError(
+            f"{name}: labels for {output!r} hold NaN or infinity",
+            expected="finite numbers",
+            hint="leave these samples out, or replace the values",
+        )
     if per_sample == places * classes:
         return
     if per_sample != places or not np.all(labels == np.floor(labels)):
@@ -127,12 +148,14 @@ def _check_output_labels(labels: Array, shape: tuple[int, ...], count: int, outp
             f"{name}: the labels do not match the model's output {output!r}",
             expected=f"class ids [n] from 0 to {classes - 1}, or rows of shape {list(shape)}",
             got=got,
+            hint="see that the labels belong to this output of the model",
         )
     if labels.min() < 0 or labels.max() >= classes:
         raise DataError(
             f"{name}: the labels name classes that the output {output!r} does not have",
             expected=f"class ids from 0 to {classes - 1}",
             got=f"{labels.min():g} to {labels.max():g}",
+            hint="number the classes from 0, as the model does",
         )
 
 
@@ -147,7 +170,11 @@ def check_images(files: Sequence[Path]) -> None:
             with file.open("rb") as opened:
                 start = opened.read(4)
         except OSError as error:
-            raise DataError(f"cannot read {file}: {error.strerror}", expected="an image") from None
+            raise DataError(
+                f"cannot read {file}: {error.strerror}",
+                expected="an image",
+                hint="check whether you may read the file, or take it out of the folder",
+            ) from None
         if not start.startswith(IMAGE_STARTS):
             raise DataError(
                 f"{file} is not an image, whatever its name says",
@@ -188,7 +215,10 @@ def check_stream(source: Source, specs: Sequence[InputSpec], model: Any, name: s
         batches = list(source.stream(min(LOOKED_AT, source.count), None).take(1).as_numpy_iterator())
     except tf.errors.OpError as error:
         raise DataError(
-            f"{name} cannot be read", got=str(error.message)[:300], expected="samples that decode"
+            f"{name} cannot be read",
+            got=str(error.message)[:300],
+            expected="samples that decode",
+            hint="repair the files that are named, or leave them out",
         ) from None
     inputs, labels = batches[0]
     for array, spec in zip(inputs, specs, strict=True):

@@ -177,7 +177,9 @@ def _call(name: str) -> Any:
         function = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise DataError(
-            f"cannot import {name}: {error}", expected="module:callable, importable from here"
+            f"cannot import {name}: {error}",
+            expected="module:callable, importable from here",
+            hint="run the command where the module is, or put its folder into PYTHONPATH",
         ) from error
     return function() if callable(function) else function
 
@@ -189,9 +191,12 @@ def _as_split(x: Any, y: Any, reader: Reader) -> Split:
         raise DataError(
             f"{reader.name} has {given} inputs",
             expected=f"{len(reader.specs)}, or a dictionary by input name",
+            hint="give one array for each input, named after it",
         )
     if any(array.ndim == 0 or len(array) == 0 for array in columns):
-        raise DataError(f"{reader.name} is empty", expected="at least one sample")
+        raise DataError(
+            f"{reader.name} is empty", expected="at least one sample", hint="see that it gives samples"
+        )
     return Split(columns, None if y is None else reader.labels_of(y))
 
 
@@ -269,6 +274,7 @@ def _from_folder(path: Path, model: Any, specs: Sequence[InputSpec], options: Da
             f"{path.name} has more classes than the model",
             expected=f"at most {model.outputs[0].shape[-1]} subfolders",
             got=f"{len(names)}: {', '.join(names[:8])}",
+            hint="take folders away that are no classes of the model",
         )
     check_images([*files, *(test_files if test_folder else ())])
     findings += check_stream(train, specs, model, path.name)
@@ -292,6 +298,7 @@ def _images(folder: Path, names: Sequence[str]) -> tuple[list[Path], list[int]]:
             f"there are no images in {folder}",
             expected="one subfolder per class with JPEG, PNG, GIF or BMP files",
             got=f"{len(names)} subfolders" if names else "no subfolders",
+            hint="put the images of each class into a folder of their own",
         )
     return files, classes
 

@@ -123,6 +123,7 @@ def copy_weights(original: Any, layer: Any) -> None:
             f"the weights of layer '{original.name}' ({type(original).__name__}) do not fit its counterpart",
             expected=str([tuple(w.shape) for w in layer.weights]),
             got=str(shapes),
+            hint="this is a gap in EdgeSqueeze: please report the layer with its settings",
         )
     layer.set_weights([np.asarray(value) for value in values])
 
@@ -232,7 +233,8 @@ def _call_operator(node: Any, values: dict[int, Any], state: _Bridging, scope: t
         )
     except TypeError as error:
         raise UnsupportedModelError(
-            f"operation '{operation.name}' ({name}) has an argument that cannot be kept: {error}"
+            f"operation '{operation.name}' ({name}) has an argument that cannot be kept: {error}",
+            hint="put the step into a layer of your own, or do it outside the model",
         ) from error
     tensors = [values[id(symbol)] for symbol in symbols]
     if id(operation) in state.made:
@@ -252,7 +254,8 @@ def _call_operator(node: Any, values: dict[int, Any], state: _Bridging, scope: t
         return layer(tensors if isinstance(layer, OpLayer) or len(tensors) > 1 else tensors[0])
     except (TypeError, ValueError) as error:
         raise UnsupportedModelError(
-            f"operation '{operation.name}' ({name}) is used in a way that EdgeSqueeze cannot rebuild: {error}"
+            f"operation '{operation.name}' ({name}) is used in a way that cannot be rebuilt: {error}",
+            hint="put the step into a layer of your own, or do it outside the model",
         ) from error
 
 

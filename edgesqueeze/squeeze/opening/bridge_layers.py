@@ -140,6 +140,7 @@ def to_keras(layer: Any, inner: Inner) -> Any:
         raise UnsupportedModelError(
             f"layer '{layer.name}' ({kind}) cannot be written to a Keras 3 file",
             expected="a layer that Keras 3 has too",
+            hint="replace the layer by one that Keras 3 has",
         )
     return cls.from_config({**_config_for_keras(layer, cls), "name": name})
 
@@ -269,7 +270,8 @@ def _activation_name(layer: Any, key: str) -> str:
     name = activations.to_keras(getattr(layer, key))
     if name is None:
         raise UnsupportedModelError(
-            f"layer '{layer.name}' has an activation that Keras 3 does not know: {getattr(layer, key)}"
+            f"layer '{layer.name}' has an activation that Keras 3 does not know: {getattr(layer, key)}",
+            hint="replace the activation by one that Keras 3 has",
         )
     return name
 

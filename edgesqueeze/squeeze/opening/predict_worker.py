@@ -46,6 +46,7 @@ def _named(arrays: dict[str, Any], names: list[str]) -> dict[str, Any]:
             "the data do not have as many arrays as the model has inputs",
             expected=", ".join(names),
             got=", ".join(arrays),
+            hint="give one array for each input",
         )
     return dict(zip(names, arrays.values(), strict=True))
 

@@ -149,6 +149,7 @@ def require_same(
         raise UnsupportedModelError(
             f"the model itself fails on random inputs: {first_line}",
             expected=f"a model that runs on inputs of shape {', '.join(str(v.shape) for v in values)}",
+            hint="see that model.predict works on such inputs; then compress the model",
         ) from error
     right = evaluate(rebuilt, values)
     if not any(np.isfinite(a.astype(np.float64)).any() for a in left):

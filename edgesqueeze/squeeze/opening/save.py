@@ -39,7 +39,9 @@ def save_model(model: Any, family: str, path: Path, custom_objects: Mapping[str,
     elif family == "tf_keras":
         write, scope = tf_keras.models.save_model, tf_keras.utils.custom_object_scope
     else:
-        raise UnsupportedModelError(f"unknown model family '{family}'", expected="keras3 or tf_keras")
+        raise UnsupportedModelError(
+            f"unknown model family '{family}'", expected="keras3 or tf_keras", hint="please report it"
+        )
     # Both libraries choose the format by the suffix, which the caller's temporary path may lack.
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".edgesqueeze-") as folder:
         written = Path(folder) / "model.keras"

@@ -102,6 +102,7 @@ def _check_calibration(source: Source, samples: int) -> tuple[Finding, ...]:
             expected=f"at least {MIN_CALIBRATION}, better 100 to 500: the integer range of every activation "
             "is taken from the extremes that these samples show",
             got=str(source.count),
+            hint="give more samples",
         )
     if source.count < samples:
         return (

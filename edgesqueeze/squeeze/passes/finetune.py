@@ -180,6 +180,7 @@ def _losses(teacher: Any, source: Source, name: str) -> list[Any]:
         raise RecipeError(
             f"there is no loss {name!r}{nearest(name, ['distill', *known])}",
             expected="distill, or the name of a Keras loss such as sparse_categorical_crossentropy",
+            hint="leave the loss out to learn from the original model",
         )
     loss = tf_keras.losses.get(name)
     if not source.labelled:
