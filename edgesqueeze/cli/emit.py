@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -18,8 +20,9 @@ from edgesqueeze.emit.native.kernels import portable_of
 from edgesqueeze.emit.native.records import NativeSource
 from edgesqueeze.emit.native.write import write_native
 from edgesqueeze.emit.tflm import TflmSource, emit_tflm
-from edgesqueeze.errors import UsageError
+from edgesqueeze.errors import FitError, UnsupportedModelError, UsageError
 from edgesqueeze.graph import read_tflite
+from edgesqueeze.graph.npu import refuse_npu
 from edgesqueeze.runners.arena import find_arena
 from edgesqueeze.target.load import load_target
 from edgesqueeze.target.records import Target
@@ -91,24 +94,36 @@ def emit(
 ) -> None:
     """Write MODEL.tflite as firmware sources, with the memory that it needs.
 
-    Exits with 1 if C without a runtime does not take the model or does not fit the target; nothing is
-    written then.
+    Exits with 1 if the runtime, or C without one, does not take the model, or if C does not fit the target;
+    nothing is written then.
     """
     target = load_target(target_name)
+    content = read_tflite(model)
     if output_format == "c":
-        native = emit_for(read_tflite(model), target, name=name)
+        with _taken_by_no_target():
+            refuse_npu(content, "C without a runtime cannot be made")
+        native = emit_for(content, target, name=name)
         emission = _native_emission(native, target, model, out, write_native(out, native))
         click.echo(
             emission.model_dump_json(indent=2) if as_json else _native_summary(native, target, model, out)
         )
         return
     _check_microcontroller(target)
-    content = read_tflite(model)
-    source = emit_tflm(content, find_arena(content, target.cpu.core), name=name)
+    with _taken_by_no_target():
+        source = emit_tflm(content, find_arena(content, target.cpu.core), name=name)
     update = update_of(out, source.files, lambda name: False)
     write_files(out, update.files)
     emission = _tflm_emission(source, target, model, out, tuple(update.files))
     click.echo(emission.model_dump_json(indent=2) if as_json else _tflm_summary(source, target, model, out))
+
+
+@contextmanager
+def _taken_by_no_target() -> Iterator[None]:
+    """What the runtime refuses is a model that does not fit, like what native C refuses: one exit status."""
+    try:
+        yield
+    except UnsupportedModelError as error:
+        raise FitError(error.problem, expected=error.expected, got=error.got, hint=error.hint) from error
 
 
 def _check_microcontroller(target: Target) -> None:

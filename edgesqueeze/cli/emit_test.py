@@ -9,7 +9,7 @@ from edgesqueeze.emit.arena import Arena
 from edgesqueeze.errors import EdgeSqueezeError, FitError, OutputError, TfliteError, UsageError
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.target.load import list_targets
-from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_compiled, tiny_dense
 
 ARENA = Arena(
     bytes=2960, measured_bytes=2448, scratch_bytes=256, margin_bytes=256, measured_on="here", method="so"
@@ -150,4 +150,32 @@ def test_what_native_c_refuses_is_a_failed_fit(tmp_path):
     assert isinstance(result.exception, FitError)
     assert result.exception.exit_code == 1
     assert "operator FULLY_CONNECTED: operator 0: input_0 is int16, not int8" in str(result.exception)
+    assert not out.exists()
+
+
+def unknown_operator():
+    graph = GraphBuilder()
+    x, y = graph.input((1, 2)), graph.tensor((1, 2), "int8", 0.1, 0)
+    graph.op("CUSTOM", [x], [y], custom_name="Unheard")
+    return graph.build([y])
+
+
+@pytest.mark.parametrize(
+    ("content", "output_format", "said"),
+    [
+        (unknown_operator(), "tflm", "Unheard"),
+        (unknown_operator(), "c", "Unheard"),
+        (tiny_compiled("edgetpu-custom-op"), "tflm", "was compiled for a Google Edge TPU"),
+        (tiny_compiled("edgetpu-custom-op"), "c", "was compiled for a Google Edge TPU"),
+        (tiny_compiled("ethos-u"), "c", "was compiled for an Arm Ethos-U"),
+    ],
+)
+def test_a_model_that_is_not_taken_is_the_same_failure_everywhere(tmp_path, content, output_format, said):
+    (tmp_path / "a.tflite").write_bytes(content)
+    out = tmp_path / "out"
+    result = invoke(
+        tmp_path / "a.tflite", "--target", "corstone-300", "--format", output_format, "--out", out
+    )
+    assert result.exception.exit_code == 1
+    assert said in str(result.exception)
     assert not out.exists()
