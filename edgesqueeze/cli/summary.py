@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # More findings of one kind than this are counted instead of listed.
 LISTED = 6
+# How TensorFlow's names of the operators begin that have weights.
+WEIGHTED = ("Conv", "conv", "depthwise", "separable", "MatMul", "Tensordot", "BiasAdd")
 # What a pass that skips a layer calls it -> what did not happen to the layer.
 SKIPPED = {f"{row.name}-skipped": row.done for row in PASSES if row.done}
 
@@ -114,15 +116,22 @@ def short_names(names: Sequence[str]) -> list[str]:
     """Tensor names as the layers' names, where that keeps them apart.
 
     A converted tensor is called ``model/block/layer/Conv2D;model/block/norm/...``: of the first path, the
-    part that all tensors share and the operator at its end say nothing.
+    part that all tensors share and the operator at its end say nothing. An activation that was fused into
+    the layer may come first, as ``model/block/re_lu/Relu;model/block/layer/Conv2D``.
     """
-    whole = [name.split(";")[0] for name in names]
+    whole = [_layer_of(name) for name in names]
     paths = [name.split("/") for name in whole]
     shared = 0
     while paths and all(len(path) > shared + 2 and path[shared] == paths[0][shared] for path in paths):
         shared += 1
     made = ["/".join(path[shared:-1] or path[-1:]) for path in paths]
     return made if len(set(made)) == len(made) else whole
+
+
+def _layer_of(name: str) -> str:
+    """The part of a tensor's name that is about the layer which has the weights; the first if none tells."""
+    parts = name.split(";")
+    return next((part for part in parts if part.split("/")[-1].startswith(WEIGHTED)), parts[0])
 
 
 def shown_findings(findings: Iterable[Finding], where: str = "report.json") -> Iterator[Finding]:

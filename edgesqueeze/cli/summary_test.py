@@ -1,11 +1,36 @@
 from edgesqueeze.base.findings import Finding
-from edgesqueeze.cli.summary import LISTED, _operators, short_names, shown_findings
-from edgesqueeze.target.fit import MissingOperator, OperatorFit
+from edgesqueeze.cli.summary import LISTED, _operators, _resource, short_names, shown_findings
+from edgesqueeze.target.fit import MissingOperator, OperatorFit, ResourceFit
 
 
 def test_short_names_are_the_layers():
     names = ["net/stem/Conv2D", "net/block/dw/depthwise;net/block/bn/FusedBatchNormV3", "net/last/MatMul"]
     assert short_names(names) == ["stem", "block/dw", "last"]
+
+
+def test_a_layer_has_its_own_name_and_not_that_of_its_activation():
+    names = ["net/re_lu/Relu;net/bn/FusedBatchNormV3;net/conv2d/Conv2D", "net/re_lu_1/Relu6;net/dw/depthwise"]
+    assert short_names(names) == ["conv2d", "dw"]
+    assert short_names(["net/re_lu/Relu;net/add/add", "net/last/MatMul"]) == ["re_lu", "last"]
+
+
+def resource(**changes):
+    values = {
+        "verdict": "fits",
+        "ok": True,
+        "needed_bytes": 4000,
+        "high_bytes": 4000,
+        "method": "",
+        "parts": {},
+    }
+    return _resource(ResourceFit(**{**values, "available_bytes": 8000, "share_percent": 50.0, **changes}))
+
+
+def test_a_share_of_memory_is_always_said():
+    assert resource() == ("4,000 B", "fits: 50 % of 8,000 B")
+    little = resource(available_bytes=8 << 30, share_percent=0.0)
+    assert little == ("4,000 B", "fits: less than 1 % of 8,192.0 MiB")
+    assert resource(needed_bytes=0, share_percent=0.0)[1] == "fits: 0 % of 8,000 B"
 
 
 def test_names_stay_long_where_short_ones_would_be_the_same():
