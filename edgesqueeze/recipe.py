@@ -32,8 +32,8 @@ A recipe with every key at its default::
     calibration_samples = 200
 
     [data]
-    scale = 1.0                    # input = raw * scale + offset
-    offset = 0.0
+    scale = 1.0                    # input = raw * scale + offset; a number, or one for each
+    offset = 0.0                   # channel or feature, along the last axis: [0.5, 0.25, 2.0]
     evaluation_samples = 2000      # how many test samples the result is judged on, at most
 
     [limits]
@@ -59,6 +59,8 @@ FILE = FileKind("recipe", RecipeError, "`python -m pydoc edgesqueeze.recipe` lis
 QuantizeMode = Literal["int8", "int16x8", "float16", "dynamic", "none"]
 IoType = Literal["int8", "uint8", "float32"]
 FirstAndLast = Literal["auto", "include", "exclude"]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+PerFeature = Finite | Annotated[tuple[Finite, ...], Field(min_length=1)]
 Pattern = Annotated[str, Field(min_length=1)]
 
 
@@ -157,20 +159,30 @@ class DataOptions(Record):
     """How raw data become the model's input, ``raw * scale + offset``, and how many judge the result.
 
     Attributes:
-        scale: factor on every raw value; not 0.
-        offset: what is added to every scaled value.
+        scale: factor on every raw value; or one for each channel or feature, along the last axis; not 0.
+        offset: what is added to every scaled value; or one for each channel or feature.
         evaluation_samples: largest number of test samples that the result is judged on.
     """
 
-    scale: Annotated[float, Field(allow_inf_nan=False)] = 1.0
-    offset: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+    scale: PerFeature = 1.0
+    offset: PerFeature = 0.0
     evaluation_samples: Annotated[int, Field(ge=1)] = 2000
 
     @model_validator(mode="after")
     def _scale_is_not_zero(self) -> DataOptions:
-        if self.scale == 0:
+        if 0 in self.scales:
             raise ValueError("scale is 0, which turns every sample into the same value")
         return self
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """The scale of each channel or feature; one for all."""
+        return self.scale if isinstance(self.scale, tuple) else (self.scale,)
+
+    @property
+    def offsets(self) -> tuple[float, ...]:
+        """The offset of each channel or feature; one for all."""
+        return self.offset if isinstance(self.offset, tuple) else (self.offset,)
 
 
 class Limits(Record):

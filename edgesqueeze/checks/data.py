@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.given import path_of
 from edgesqueeze.base.npz import load_npz
 from edgesqueeze.base.worker import call_worker
+from edgesqueeze.errors import RecipeError
 from edgesqueeze.graph import TfliteModel
-from edgesqueeze.runners.samples import EvalData, plain_name
+from edgesqueeze.recipe import DataOptions
+from edgesqueeze.runners.samples import EvalData, in_graph_order, plain_name
 
 WHAT = "an .npz file, a folder of images by class, module:callable, or EvalData"
 
@@ -39,6 +45,34 @@ def as_data(given: str | Path | EvalData, model: TfliteModel, limit: int) -> Eva
         loaded = load_npz(stored, names, outputs)
     split = loaded.test or loaded.train
     return EvalData(split.inputs, split.labels, names)
+
+
+def scaled(data: EvalData, model: TfliteModel, options: DataOptions) -> EvalData:
+    """Raw data as the model's input, as ``compress`` does it; inputs of plain integers stay what they are.
+
+    Raises:
+        RecipeError: there are not as many scales or offsets as channels or features.
+    """
+    if options.scales == (1.0,) and options.offsets == (0.0,):
+        return data
+    ordered = zip(model.main.input_tensors, in_graph_order(model, data), strict=True)
+    whole = {id(v) for t, v in ordered if t.quantization is None and not t.dtype.startswith("float")}
+    inputs = tuple(v if id(v) in whole else _scaled(v, options) for v in data.inputs)
+    return replace(data, inputs=inputs)
+
+
+def _scaled(values: Array, options: DataOptions) -> Array:
+    widths = {len(options.scales), len(options.offsets)} - {1}
+    if widths and widths != {values.shape[-1]}:
+        raise RecipeError(
+            "[data] scale and offset do not fit the data",
+            expected=f"one number, or {values.shape[-1]}: one for each value along the last axis",
+            got=", ".join(f"{width} numbers" for width in sorted(widths)),
+            hint="what differs from input to input is best scaled in the data themselves",
+        )
+    scale, offset = np.asarray(options.scale, np.float32), np.asarray(options.offset, np.float32)
+    made: Array = values.astype(np.float32) * scale + offset
+    return made
 
 
 def _stored_by_tensorflow(source: str, model: TfliteModel, limit: int, folder: Path) -> Path:

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 
 from edgesqueeze.checks import data as module
-from edgesqueeze.checks.data import as_data
-from edgesqueeze.errors import DataError, UsageError
+from edgesqueeze.checks.data import as_data, scaled
+from edgesqueeze.errors import DataError, RecipeError, UsageError
 from edgesqueeze.graph import parse_tflite, read_tflite
+from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.recipe import DataOptions
 from edgesqueeze.runners.samples import EvalData
 from runtime_tests.support.tflite_builder import tiny_cnn
 
@@ -55,3 +57,26 @@ def test_what_is_no_data():
     assert "EvalData" in caught.value.expected
     with pytest.raises(DataError, match="there is no file"):
         as_data("nowhere.npz", MODEL, 1)
+
+
+def test_raw_data_are_scaled_as_the_recipe_says():
+    model = parse_tflite(tiny_cnn())
+    raw = np.random.default_rng(0).uniform(0, 255, (10, 8, 8, 1))
+    found = scaled(EvalData((raw,)), model, DataOptions(scale=(0.5,), offset=-1.0))
+    np.testing.assert_allclose(found.inputs[0], raw * 0.5 - 1, rtol=1e-5)
+    assert scaled(EvalData((raw,)), model, DataOptions()).inputs[0] is raw
+    with pytest.raises(RecipeError, match="do not fit the data"):
+        scaled(EvalData((raw,)), model, DataOptions(offset=(0.0, 1.0)))
+
+
+def test_ids_are_not_scaled():
+    graph = GraphBuilder(0)
+    ids, values = graph.input((1, 4), "int32", name="ids"), graph.input((1, 4), "float32", name="values")
+    outputs = [graph.tensor((1, 4), "int32", name="a"), graph.tensor((1, 4), "float32", name="b")]
+    for x, y in zip((ids, values), outputs, strict=True):
+        graph.op("NEG", [x], [y])
+    model = parse_tflite(graph.build(outputs))
+    columns = (np.arange(8).reshape(2, 4), np.ones((2, 4)))
+    found = scaled(EvalData(columns, names=("ids", "values")), model, DataOptions(scale=3.0))
+    np.testing.assert_array_equal(found.inputs[0], columns[0])
+    np.testing.assert_array_equal(found.inputs[1], 3 * columns[1])

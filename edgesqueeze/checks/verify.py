@@ -13,7 +13,7 @@ from edgesqueeze.base.findings import Finding, errors_in
 from edgesqueeze.base.given import path_of
 from edgesqueeze.base.records import Record
 from edgesqueeze.checks.agreement import Fidelity, fidelity
-from edgesqueeze.checks.data import as_data
+from edgesqueeze.checks.data import as_data, scaled
 from edgesqueeze.checks.distance import TOLERANCE_LSB
 from edgesqueeze.checks.original import in_output_order, original_outputs
 from edgesqueeze.checks.parity import Reference, choose_reference, compare_runtimes
@@ -28,6 +28,7 @@ from edgesqueeze.graph.expose import with_outputs
 from edgesqueeze.graph.npu import refuse_npu
 from edgesqueeze.graph.shapes import open_inputs, shape_text
 from edgesqueeze.graph.state import state_of
+from edgesqueeze.recipe import DataOptions
 from edgesqueeze.runners.registry import RUNNERS, Runner, require_runner, with_state
 from edgesqueeze.runners.samples import (
     EvalData,
@@ -81,6 +82,7 @@ def verify(
     data: str | Path | EvalData | None = None,
     against: str | Path | None = None,
     runtimes: Sequence[str] = (),
+    options: DataOptions | None = None,
     metric: str | Callable[[Any, Any], float] | None = None,
     custom_objects: Sequence[str] = (),
     max_samples: int = MAX_SAMPLES,
@@ -96,6 +98,7 @@ def verify(
             ``module:callable``; random inputs if not given.
         against: path of the original: a Keras model or a .tflite.
         runtimes: names from the table of runtimes; all that can run here if empty.
+        options: how raw data become the model's input, as in the recipe that the model was made with.
         metric: the user's own, ``MODULE:CALLABLE`` or a callable of labels and outputs; needs labels.
         custom_objects: ``MODULE:NAME`` of classes that a Keras original needs.
         max_samples: at most so many of the data, spread evenly; of a sequence the first.
@@ -115,6 +118,7 @@ def verify(
     runners = [with_state(runner, carry_state) for runner in named]
     sequence = state_of(model).is_sequence(carry_state)
     used = _data(model, data, max_samples, seed, sequence)
+    used = used if data is None or options is None else scaled(used, model, options)
     samples = data_samples(model, used)
     own = as_metric(metric)
     candidates = [with_state(runner, carry_state) for runner in RUNNERS.values()]

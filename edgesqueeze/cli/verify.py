@@ -45,6 +45,12 @@ VERDICTS = {"rounding": "[yellow]rounding", "identical": "[green]identical", "br
     help="Inputs: an .npz, a folder of images by class, or module:callable. Random ones if not given.",
 )
 @click.option(
+    "--recipe",
+    metavar="FILE",
+    type=NamedPath(),
+    help="Scale the data as [data] in this recipe says, as when the model was made.",
+)
+@click.option(
     "--metric",
     metavar="MODULE:CALLABLE",
     help="Also judge by a metric of your own: called with labels and outputs, it gives a number.",
@@ -85,6 +91,7 @@ def verify(
     against: Path | None,
     runtimes: tuple[str, ...],
     data: str | None,
+    recipe: Path | None,
     metric: str | None,
     custom_objects: tuple[str, ...],
     samples: int,
@@ -105,12 +112,14 @@ def verify(
     """
     from edgesqueeze.checks.verify import verify as run_verify
     from edgesqueeze.graph import read_tflite
+    from edgesqueeze.recipe import load_recipe
     from edgesqueeze.runners.resize import resized
 
     result = run_verify(
         resized(read_tflite(model), shapes),
         data=data,
         against=against,
+        options=None if recipe is None else load_recipe(recipe).data,
         metric=metric,
         runtimes=runtimes,
         custom_objects=custom_objects,

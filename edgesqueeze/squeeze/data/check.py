@@ -13,8 +13,9 @@ import tensorflow as tf
 from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.npz import Split
-from edgesqueeze.errors import DataError
+from edgesqueeze.errors import DataError, RecipeError
 from edgesqueeze.graph.affine import without_ones
+from edgesqueeze.recipe import DataOptions
 from edgesqueeze.squeeze.data.source import InputSpec, Source
 
 Labels = tuple[Array, ...]
@@ -24,6 +25,25 @@ IMAGE_STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM")
 """First bytes of JPEG, PNG, GIF and BMP files."""
 LOOKED_AT = 64
 """Samples of a stream that are looked at."""
+
+
+def check_options(options: DataOptions, specs: Sequence[InputSpec]) -> None:
+    """Check that there is a scale and an offset for each channel or feature of every input of real numbers.
+
+    Raises:
+        RecipeError: there are more or fewer.
+    """
+    for spec in specs:
+        width = spec.shape[-1] if spec.shape else 1
+        for key, values in (("scale", options.scales), ("offset", options.offsets)):
+            if len(values) not in (1, width) and tf.as_dtype(spec.dtype).is_floating:
+                raise RecipeError(
+                    f"[data] {key} does not fit the input {spec.name!r}",
+                    expected=f"one number, or {width}: one for each value along the last axis of "
+                    f"{list(spec.shape)}",
+                    got=f"{len(values)} numbers",
+                    hint="what differs from input to input is best scaled in the data themselves",
+                )
 
 
 def check_split(split: Split, specs: Sequence[InputSpec], name: str) -> list[Finding]:

@@ -22,7 +22,13 @@ from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.npz import NpzData, Split, load_npz
 from edgesqueeze.errors import DataError
 from edgesqueeze.recipe import DataOptions
-from edgesqueeze.squeeze.data.check import check_images, check_labels, check_split, check_stream
+from edgesqueeze.squeeze.data.check import (
+    check_images,
+    check_labels,
+    check_options,
+    check_split,
+    check_stream,
+)
 from edgesqueeze.squeeze.data.datasets import open_dataset
 from edgesqueeze.squeeze.data.items import Reader, is_iterable
 from edgesqueeze.squeeze.data.source import InputSpec, Source, array_source, image_source
@@ -75,6 +81,7 @@ def load_data(source: Any, model: Any, options: DataOptions, seed: int) -> Data:
             constant, empty, labels that do not match the output.
     """
     specs = input_specs(model)
+    check_options(options, specs)
     if not isinstance(source, str | Path):
         return from_object(source, model, options, seed, "data given as an object")
     path = Path(source)

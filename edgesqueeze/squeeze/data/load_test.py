@@ -10,7 +10,7 @@ import tensorflow as tf
 import tf_keras
 from PIL import Image
 
-from edgesqueeze.errors import DataError
+from edgesqueeze.errors import DataError, RecipeError
 from edgesqueeze.recipe import DataOptions
 from edgesqueeze.squeeze.data.load import Data, from_object, load_data
 from runtime_tests.support.tiny_keras import images, source_of
@@ -426,6 +426,37 @@ def test_training_data_need_no_labels_when_the_test_data_have_some(model):
     assert not data.train.labelled
     assert data.test.labelled
     assert not [one for one in data.findings if one.code == "labels-ignored"]
+
+
+PER_CHANNEL = DataOptions(scale=(2.0, 0.5, -1.0), offset=(0.0, 1.0, 3.0))
+
+
+@pytest.mark.parametrize("kind", ["arrays", "data set", "images"])
+def test_a_scale_and_an_offset_for_each_channel(tmp_path, model, kind):
+    if kind == "images":
+        _write_images(tmp_path, 2)
+        given = tmp_path
+    else:
+        given = (X, Y) if kind == "arrays" else tf.data.Dataset.from_tensor_slices((X, Y))
+    plain = _rows(load_data(given, model, PLAIN, 0).train)[0][0]
+    scaled = _rows(load_data(given, model, PER_CHANNEL, 0).train)[0][0]
+    np.testing.assert_allclose(scaled, plain * np.float32([2, 0.5, -1]) + np.float32([0, 1, 3]), rtol=1e-5)
+
+
+def _write_images(folder, count):
+    rng = np.random.default_rng(0)
+    for name in "abcd":
+        (folder / name).mkdir()
+        for i in range(count):
+            pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
+
+
+def test_scales_of_other_channels_than_there_are_are_refused(model):
+    with pytest.raises(RecipeError, match="scale does not fit the input 'image'") as caught:
+        load_data(X, model, DataOptions(scale=(1.0, 2.0)), 0)
+    assert "or 3: one for each" in caught.value.expected
+    assert load_data(X, model, DataOptions(scale=(2.0,)), 0).train.count == 24
 
 
 # --- what people have besides arrays: it must give what the same arrays give ------------------------------

@@ -87,7 +87,8 @@ def array_source(
 def _as_input(values: Array, spec: InputSpec, options: DataOptions) -> Array:
     shaped = values.reshape(len(values), *spec.shape)
     if np.issubdtype(np.dtype(spec.dtype), np.floating):
-        shaped = shaped.astype(np.float32) * np.float32(options.scale) + np.float32(options.offset)
+        scale, offset = np.asarray(options.scale, np.float32), np.asarray(options.offset, np.float32)
+        shaped = shaped.astype(np.float32) * scale + offset
     return np.asarray(shaped, spec.dtype)
 
 
@@ -105,13 +106,14 @@ def image_source(
     height, width, channels = spec.shape
     names = tf.constant([str(file) for file in files])
     targets = tf.constant(np.asarray(classes, np.int64))
+    scale, offset = np.asarray(options.scale, np.float32), np.asarray(options.offset, np.float32)
 
     def sample(place: Any) -> Any:
         image = tf.io.decode_image(tf.io.read_file(names[place]), channels=channels, expand_animations=False)
         image.set_shape((None, None, channels))
         # Antialiased, as keras.utils.image_dataset_from_directory's users get from PIL-like tools.
         image = tf.image.resize(image, (height, width), antialias=True)
-        return (tf.cast(image * options.scale + options.offset, spec.dtype),), (targets[place],)
+        return (tf.cast(image * scale + offset, spec.dtype),), (targets[place],)
 
     def stream(batch_size: int, seed: int | None) -> Any:
         return (
@@ -137,12 +139,14 @@ def dataset_source(
         options: scale and offset of the data.
     """
 
+    scale, offset = np.asarray(options.scale, np.float32), np.asarray(options.offset, np.float32)
+
     def convert(inputs: Any, labels: Any) -> Any:
         values = []
         for value, spec in zip(inputs, specs, strict=True):
             shaped = tf.reshape(value, spec.shape)
             if tf.as_dtype(spec.dtype).is_floating:
-                shaped = tf.cast(shaped, tf.float32) * options.scale + options.offset
+                shaped = tf.cast(shaped, tf.float32) * scale + offset
             values.append(tf.cast(shaped, spec.dtype))
         return tuple(values), labels
 
