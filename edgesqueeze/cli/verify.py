@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Figures against the original that the line has in no other words.
 UNSAID = ("label_accuracy", "mean_iou", "correlation")
+LISTED_REASONS = 3
 VERDICTS = {"rounding": "[yellow]rounding", "identical": "[green]identical", "broken": "[red]broken"}
 
 
@@ -188,7 +189,7 @@ def _remarks(rows: tuple[RuntimeParity, ...]) -> list[str]:
     lines = []
     for row in rows:
         if row.status in ("unsupported", "unavailable", "broken"):
-            lines.append(f"{row.title}: {row.reason}")
+            lines.append(f"{row.title}: {_shortened(row.reason)}")
         if row.status == "broken" and row.worst_layer is not None:
             lines.append(f"  largest: {_layer(row.worst_layer)}, in {row.worst_layer.tensor}")
     alone = [row.worst_layer.max_lsb or 0 for row in rows if row.status == "rounding" and row.worst_layer]
@@ -207,6 +208,16 @@ def _figure(figure: Figure) -> str:
 
     before = "" if figure.original is None else f"{value_of(figure, figure.original)} -> "
     return f"{figure.title} {before}{value_of(figure, figure.compressed)}"
+
+
+def _shortened(reason: str) -> str:
+    """The first of many reasons."""
+    parts = reason.split("; ")
+    rest = len(parts) - LISTED_REASONS
+    # One more costs no more room than saying that there is one more.
+    if rest <= 1:
+        return reason
+    return f"{'; '.join(parts[:LISTED_REASONS])}; and {rest} more, which --json lists"
 
 
 def _fidelity_line(output: OutputFidelity, result: Verification) -> str:

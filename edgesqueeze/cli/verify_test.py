@@ -7,6 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from edgesqueeze.checks import parity
+from edgesqueeze.checks.records import RuntimeParity
+from edgesqueeze.cli import verify as module
 from edgesqueeze.cli.verify import verify
 from edgesqueeze.errors import DataError
 from edgesqueeze.runners import litert
@@ -90,3 +92,13 @@ def test_every_option_has_help():
 def test_the_help_names_every_runtime():
     words = set(re.findall(r"[\w-]+", verify.help))
     assert set(RUNNERS) <= words
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [(1, "r0"), (4, "r0; r1; r2; r3"), (5, "r0; r1; r2; and 2 more, which --json lists")],
+)
+def test_of_many_reasons_the_first_are_shown(count, shown):
+    reason = "; ".join(f"r{number}" for number in range(count))
+    row = RuntimeParity(runtime="c", title="native C", status="unsupported", reason=reason)
+    assert module._remarks((row,)) == [f"native C: {shown}"]

@@ -107,10 +107,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 ),
                 *("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "DYNAMIC_UPDATE_SLICE", "SCATTER_ND"),
                 *("RESHAPE", "SQUEEZE", "EXPAND_DIMS", "FILL", "ZEROS_LIKE"),
+                *("READ_VARIABLE", "ASSIGN_VARIABLE"),
             ),
             "move",
         ),
-        **dict.fromkeys(("SHAPE", "RANK", "RANGE"), "free"),
+        # A handle is a number, and what CALL_ONCE starts has run before the first inference.
+        **dict.fromkeys(("SHAPE", "RANK", "RANGE", "VAR_HANDLE", "CALL_ONCE"), "free"),
     }
 )
 """By builtin operator name; what is not here is ``other``."""

@@ -85,9 +85,9 @@ def work_of(model: TfliteModel) -> tuple[Work, ...]:
 
 def _is_folded(graph: Graph, operator: Operator, folded: Collection[int]) -> bool:
     """Whether constants alone go in, so that the runtime computes it when the model is loaded."""
-    return operator.opcode in KINDS and all(
-        _is_constant(graph.tensors[i], folded) for i in operator.inputs if i >= 0
-    )
+    inputs = [graph.tensors[i] for i in operator.inputs if i >= 0]
+    # Without inputs it gives what is set elsewhere: a variable.
+    return bool(inputs) and operator.opcode in KINDS and all(_is_constant(one, folded) for one in inputs)
 
 
 def _is_constant(tensor: Tensor, folded: Collection[int]) -> bool:
