@@ -267,12 +267,12 @@ def _state(model: TfliteModel, carry_state: bool | None) -> tuple[Finding, ...]:
     if state.is_sequence(carry_state):
         message = (
             f"it keeps state ({state.describe()}), and the samples were run in their order as one sequence; "
-            "--reset-state makes them independent"
+            "`verify --reset-state` makes them independent"
         )
         return (Finding(code="state-carried", subject=model.name, message=message),)
     message = (
         f"it keeps state ({state.describe()}), which was reset before each sample, since samples are "
-        "independent; --carry-state runs them as one sequence"
+        "independent; `verify --carry-state` runs them as one sequence"
     )
     return (Finding(code="state-reset", subject=model.name, message=message),)
 
