@@ -21,6 +21,7 @@ from edgesqueeze.base.output import staged
 from edgesqueeze.checks.agreement import Fidelity, fidelity
 from edgesqueeze.checks.evaluate import Originals, evaluate
 from edgesqueeze.checks.metrics import worst
+from edgesqueeze.checks.records import InputScaling
 from edgesqueeze.checks.user_metric import UserMetric, as_metric
 from edgesqueeze.checks.verify import trouble_on
 from edgesqueeze.errors import RecipeError
@@ -51,13 +52,14 @@ from edgesqueeze.report.stages import Log, Progress
 from edgesqueeze.runners.firmware_sources import FirmwareSources, firmware_sources
 from edgesqueeze.squeeze import set_seed
 from edgesqueeze.squeeze.data.check import readable_samples
-from edgesqueeze.squeeze.data.load import Data, load_data
+from edgesqueeze.squeeze.data.load import Data, input_specs, load_data
 from edgesqueeze.squeeze.opening.load import LoadedModel, adopt_model, load_model
 from edgesqueeze.squeeze.opening.save import save_model
 from edgesqueeze.squeeze.originals import input_batches, originals_of, outputs_of
 from edgesqueeze.squeeze.passes.convert import convert
 from edgesqueeze.squeeze.passes.finetune import steps_per_epoch, trainer
 from edgesqueeze.squeeze.passes.fold import fold
+from edgesqueeze.squeeze.passes.lift import coarse_features, lift
 from edgesqueeze.squeeze.passes.precision import Precision
 from edgesqueeze.squeeze.passes.promises import check_promises
 from edgesqueeze.squeeze.passes.state import Outcome, Setting, State
@@ -81,6 +83,7 @@ class Prepared:
         seed: seed of the split of the data.
         stages: what was done.
         findings: what was noticed.
+        scaling: what was lifted out of the model and is done with raw data instead.
     """
 
     loaded: LoadedModel
@@ -92,6 +95,7 @@ class Prepared:
     seed: int
     stages: tuple[Stage, ...]
     findings: tuple[Finding, ...]
+    scaling: tuple[InputScaling, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,8 +219,24 @@ def prepare(
         with log.stage("fold"):
             folded, findings = fold(loaded.model)
             log.found(findings)
+        lifted = None
+        if chosen.lift_normalization:
+            with log.stage("lift"):
+                lifted, findings = lift(folded)
+                log.found(findings)
+        if lifted is not None:
+            folded, opened, originals = lifted.model, lifted.data(opened), lifted.originals(originals)
     return Prepared(
-        loaded, folded, opened, originals, own, chosen, seed, tuple(log.stages), tuple(log.findings)
+        loaded,
+        folded,
+        opened,
+        originals,
+        own,
+        chosen,
+        seed,
+        tuple(log.stages),
+        tuple(log.findings),
+        () if lifted is None else lifted.scalings(chosen),
     )
 
 
@@ -260,6 +280,8 @@ def squeeze(
                 recipe.seed,
             )
             log.found(findings)
+            specs = input_specs(prepared.folded)
+            log.found(coarse_features(prepared.data.train, specs, recipe.quantize.mode, prepared.folded))
             log.found(check_promises(state.model, tflite, state.promises))
     # Firmware calls the model by the name of the user's file.
     path = prepared.loaded.path
@@ -328,6 +350,7 @@ def judge(
         accuracy=accuracy_of(compared),
         sizes=_sizes(prepared, tflite, sources),
         fit=fit,
+        scaling=prepared.scaling,
         findings=(*prepared.findings, *squeezed.findings, *log.findings),
     )
     before = _drop_before_conversion(prepared, squeezed, report)

@@ -34,6 +34,7 @@ A recipe with every key at its default::
     [data]
     scale = 1.0                    # input = raw * scale + offset; a number, or one for each
     offset = 0.0                   # channel or feature, along the last axis: [0.5, 0.25, 2.0]
+    lift_normalization = false     # take a normalization that stands first out of the model
     evaluation_samples = 2000      # how many test samples the result is judged on, at most
 
     [limits]
@@ -161,11 +162,14 @@ class DataOptions(Record):
     Attributes:
         scale: factor on every raw value; or one for each channel or feature, along the last axis; not 0.
         offset: what is added to every scaled value; or one for each channel or feature.
+        lift_normalization: whether a normalization that stands first in the model is taken out of it and
+            applied to the data instead; the report has its constants, for firmware to apply.
         evaluation_samples: largest number of test samples that the result is judged on.
     """
 
     scale: PerFeature = 1.0
     offset: PerFeature = 0.0
+    lift_normalization: bool = False
     evaluation_samples: Annotated[int, Field(ge=1)] = 2000
 
     @model_validator(mode="after")
@@ -322,6 +326,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = {
     "seed": ("seed",),
     "max_accuracy_drop": ("limits", "max_accuracy_drop"),
     "evaluation_samples": ("data", "evaluation_samples"),
+    "lift_normalization": ("data", "lift_normalization"),
 }
 
 

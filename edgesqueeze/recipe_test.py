@@ -78,6 +78,7 @@ def test_without_anything_there_is_no_pruning_and_no_clustering(tmp_path):
         ("seed", 7),
         ("max_accuracy_drop", 0.0),
         ("evaluation_samples", 50),
+        ("lift_normalization", True),
     ],
 )
 def test_every_flag_lands_and_wins_over_the_file(tmp_path, flag, value):
@@ -99,7 +100,7 @@ def test_every_flag_lands_and_wins_over_the_file(tmp_path, flag, value):
 
 def test_the_flags_tested_are_all_flags():
     tested = {"sparsity", "clusters", "quantize", "io", "epochs", "seed"}
-    tested |= {"max_accuracy_drop", "evaluation_samples"}
+    tested |= {"max_accuracy_drop", "evaluation_samples", "lift_normalization"}
     assert set(FLAGS) == tested
 
 

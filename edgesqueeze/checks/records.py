@@ -9,6 +9,20 @@ from edgesqueeze.base.records import Record
 Status = Literal["reference", "identical", "rounding", "broken", "unsupported", "unavailable"]
 
 
+class InputScaling(Record):
+    """What is done with raw data before they are an input of a .tflite: ``raw * scale + offset``.
+
+    Attributes:
+        input: name of the input.
+        scale: factor of each channel or feature, along the last axis; one for all.
+        offset: what is added to each scaled channel or feature; one for all.
+    """
+
+    input: str
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+
+
 class LayerDifference(Record):
     """What one operator, run alone on the reference's values, is off.
 

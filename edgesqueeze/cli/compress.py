@@ -65,6 +65,12 @@ from edgesqueeze.target.load import load_target
     help="Judge on so many test samples, at most; 2000 if unset.",
 )
 @click.option(
+    "--lift-normalization",
+    is_flag=True,
+    default=None,
+    help="Take a normalization that stands first out of the model; the report has its constants.",
+)
+@click.option(
     "--custom-objects",
     multiple=True,
     metavar="MODULE:NAME",

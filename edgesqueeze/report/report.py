@@ -12,6 +12,7 @@ from edgesqueeze.base.given import expect
 from edgesqueeze.base.records import Record
 from edgesqueeze.checks.agreement import Fidelity, Plain
 from edgesqueeze.checks.metrics import Figure, worst
+from edgesqueeze.checks.records import InputScaling
 from edgesqueeze.errors import AccuracyError, FitError, RequirementError, TroubleError
 from edgesqueeze.graph.stats import WeightStats
 from edgesqueeze.recipe import FilledRecipe
@@ -114,6 +115,8 @@ class Report(Record):
             figure's unit; null unless the limit on the drop is missed.
         sizes: sizes before and after, in bytes.
         fit: whether the target can take the model.
+        scaling: what firmware does with raw data before they are the .tflite's input, where a normalization
+            was lifted out of the model; empty else.
         findings: what was left out, changed or noticed, by name.
         files: names of the files that were written; empty if nothing was.
     """
@@ -132,6 +135,7 @@ class Report(Record):
     drop_before_conversion: float | None = None
     sizes: SizeReport
     fit: Fit
+    scaling: tuple[InputScaling, ...] = ()
     findings: tuple[Finding, ...]
     files: tuple[str, ...] = ()
 
