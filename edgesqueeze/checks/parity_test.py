@@ -281,10 +281,12 @@ def test_classes_are_compared_where_there_are_any(monkeypatch):
     made = Made(monkeypatch, [])
     (tensor,) = made.model.main.output_tensors
     assert tensor.elements > 1
+    # Below 0 and above: scores, not probabilities.
+    made.zeros -= 20
     made.zeros[..., 0] = 1
     assert made.row(1).top1_agreement == 1.0
     turned = np.zeros((8, *made.zeros.shape), made.zeros.dtype)
-    turned[:2, ..., 1] = 2
+    turned[:2, ..., 1] = 30
     assert made.row(list(turned)).top1_agreement == 0.75
 
 

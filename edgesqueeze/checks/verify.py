@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -112,42 +112,61 @@ def verify(
         MissingToolError: a runtime that was named, or TensorFlow for a Keras original, is not installed.
         UnsupportedModelError: no runtime can run the model.
     """
-    model = as_model(model)
-    refuse_npu(model, "nothing on this computer can run it")
-    named = [require_runner(name) for name in dict.fromkeys(runtimes)] or _defaults()
-    runners = [with_state(runner, carry_state) for runner in named]
-    sequence = state_of(model).is_sequence(carry_state)
-    used = _data(model, data, max_samples, seed, sequence)
-    used = used if data is None or options is None else scaled(used, model, options)
-    samples = data_samples(model, used)
+    read = as_model(model)
+    refuse_npu(read, "nothing on this computer can run it")
+    runners = [require_runner(name) for name in dict.fromkeys(runtimes)] or _defaults()
+    sequence = state_of(read).is_sequence(carry_state)
+    used = _data(read, data, options, max_samples, seed, sequence)
     own = as_metric(metric)
-    candidates = [with_state(runner, carry_state) for runner in RUNNERS.values()]
+    original = None if against is None else _original(read, against, used, custom_objects)
+    what = _Inputs(read, used, data is not None, carry_state, sequence)
+    return _verified(what, runners, bool(runtimes), tolerance_lsb, original, own)
+
+
+class _Inputs(NamedTuple):
+    """A model and what it is run on."""
+
+    model: TfliteModel
+    data: EvalData
+    given: bool
+    carry_state: bool | None
+    sequence: bool
+
+
+def _verified(
+    what: _Inputs,
+    runners: Sequence[Runner],
+    required: bool,
+    tolerance_lsb: float,
+    original: Sequence[Array] | None,
+    metric: UserMetric | None,
+) -> Verification:
+    model, data = what.model, what.data
+    samples = data_samples(model, data)
+    candidates = [with_state(runner, what.carry_state) for runner in RUNNERS.values()]
     reference = choose_reference(model, samples, candidates)
-    rows = spread(len(samples), PARITY_SAMPLES, sequence=sequence)
+    rows = spread(len(samples), PARITY_SAMPLES, sequence=what.sequence)
     parity = compare_runtimes(
         model,
         [samples[i] for i in rows],
-        runners,
-        required=bool(runtimes),
+        [with_state(runner, what.carry_state) for runner in runners],
+        required=required,
         tolerance_lsb=tolerance_lsb,
         reference=reference.of(rows),
     )
     outputs = real_outputs(model, reference.outputs)
-    original = None if against is None else _original(model, against, used, custom_objects)
-    trouble = () if data is None else _findings(model, used, samples, reference, outputs, original, sequence)
+    trouble: tuple[Finding, ...] = (_no_data(model),)
+    if what.given:
+        trouble = _findings(model, data, samples, reference, outputs, original, what.sequence)
     return Verification(
         model=model.name,
         sha256=model.sha256,
-        data="random" if data is None else "given",
+        data="given" if what.given else "random",
         samples=len(samples),
         ok=parity.ok and not errors_in(trouble),
         parity=parity,
-        fidelity=_fidelity(model, original, outputs, used, own),
-        findings=(
-            *_about_file(model),
-            *_state(model, carry_state),
-            *((_no_data(model),) if data is None else trouble),
-        ),
+        fidelity=_fidelity(model, original, outputs, data, metric),
+        findings=(*_about_file(model), *_state(model, what.carry_state), *trouble),
     )
 
 
@@ -170,11 +189,17 @@ def trouble_on(
 
 
 def _data(
-    model: TfliteModel, given: str | Path | EvalData | None, limit: int, seed: int, sequence: bool
+    model: TfliteModel,
+    given: str | Path | EvalData | None,
+    options: DataOptions | None,
+    limit: int,
+    seed: int,
+    sequence: bool,
 ) -> EvalData:
     if given is None:
         return random_data(model, PARITY_SAMPLES, seed)
-    return as_data(given, model, limit).pick(limit, sequence=sequence)
+    data = as_data(given, model, limit).pick(limit, sequence=sequence)
+    return data if options is None else scaled(data, model, options)
 
 
 def _fidelity(
