@@ -48,6 +48,7 @@ def test_by_hand():
         (OperatorCost(tile_columns=(8,)), 64 * 36 * 8),
         (OperatorCost(tile_columns=(4, 16)), 64 * 36 * 16),
         (OperatorCost(tile_columns=(8, 16)), 64 * 36 * 8),
+        (OperatorCost(tile_columns=(6, 16)), 64 * 36 * 6),
         (OperatorCost(tile_columns=(4,)), 64 * 36 * 8),
         (OperatorCost(tile_rows=7), 70 * 36 * 6),
         (OperatorCost(tile_depth=8), 64 * 72 * 6),
@@ -171,7 +172,8 @@ def test_weights_cost_more_the_larger_the_model():
     (time,) = operator_times([work], latency(steps, gemv=OperatorCost()))
     assert time.ms == pytest.approx(200 * 10 / 1e9)
     for memory, byte_ps in (
-        # Beyond the last step, at a step, and before the first, where the line begins at nothing.
+        # Between two steps, beyond the last, at one, and before the first, where the line begins at nothing.
+        ((MemoryCost(weights_bytes=100, byte_ps=4), MemoryCost(weights_bytes=300, byte_ps=20)), 12),
         ((*steps[:1], MemoryCost(weights_bytes=150, byte_ps=8)), 8),
         ((MemoryCost(weights_bytes=200, byte_ps=7), MemoryCost(weights_bytes=300, byte_ps=9)), 7),
         ((MemoryCost(weights_bytes=800, byte_ps=12),), 3),
