@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from edgesqueeze.cli import board_options
 from edgesqueeze.cli.options import input_shape
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.errors import UsageError
@@ -61,12 +62,8 @@ class _Wish(NamedTuple):
     help="Measure on this board, named as for `ssh`: user@host or an alias. Can be repeated.",
 )
 @click.option("--local", is_flag=True, help="Measure on this computer.")
-@click.option(
-    "--ssh-config", metavar="FILE", type=NamedPath(), help="Read this file in place of ~/.ssh/config."
-)
-@click.option(
-    "--install", is_flag=True, help="Install a runtime, in a folder of its own, on boards that have none."
-)
+@board_options.ssh_config
+@board_options.install
 @click.option(
     "--forget", is_flag=True, help="Afterwards remove what was left on the boards: models and a runtime."
 )

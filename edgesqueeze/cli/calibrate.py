@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgesqueeze.cli import board_options
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.errors import UsageError
 
@@ -23,12 +24,8 @@ if TYPE_CHECKING:
     help="Calibrate this board, named as for `ssh`: user@host or an alias.",
 )
 @click.option("--local", is_flag=True, help="Calibrate this computer.")
-@click.option(
-    "--ssh-config", metavar="FILE", type=NamedPath(), help="Read this file in place of ~/.ssh/config."
-)
-@click.option(
-    "--install", is_flag=True, help="Install a runtime there, in a folder of its own, if it has none."
-)
+@board_options.ssh_config
+@board_options.install
 @click.option(
     "--name",
     metavar="NAME",

@@ -114,7 +114,23 @@ def test_a_loop_is_timed_as_the_manual_says():
 
 
 def test_multiple_transfers_take_a_cycle_for_each_register():
-    assert estimate_cycles(*M4, count({"load_multiple": 2}, registers=6)).estimate == 2 + 6
+    cycles = estimate_cycles(*M4, count({"load_multiple": 2}, registers=6))
+    assert cycles == (pytest.approx(0.9 * 8), 8, pytest.approx(1.1 * 8))
+
+
+def test_a_load_that_pipelines_saves_a_cycle_at_most():
+    cycles = estimate_cycles(*M4, count({"load": 10}, pipelined=4))
+    assert cycles == (pytest.approx(0.9 * (10 * 2 - 4)), 10 * 2, pytest.approx(1.1 * 10 * 2))
+
+
+def test_scalar_and_vector_instructions_have_factors_of_their_own():
+    """On a Cortex-M85, which issues up to two instructions a cycle."""
+    flash = flash_of(load_target("corstone-300").cpu)
+    cycles = estimate_cycles("cortex-m85", flash, count({"alu": 10, "vector": 20, "vector_load": 1}, taken=4))
+    scalar = (0.48 * (10 + 4 * 2), 0.63 * (10 + 4 * 2.5), 0.9 * (10 + 4 * 3))
+    vector = (0.5 * 21, 0.6 * 21 * 2, 1 * 21 * 2)
+    low, estimate, high = (one + other for one, other in zip(scalar, vector, strict=True))
+    assert cycles == (pytest.approx(0.9 * low), pytest.approx(estimate), pytest.approx(1.1 * high))
 
 
 def test_vector_instructions_of_two_units_overlap():
@@ -131,6 +147,7 @@ def test_waiting_for_flash():
     slow = estimate_cycles(*M4, count({"alu": 100}, code_lines=4, data_lines=2))
     assert (core.estimate, slow.estimate) == (100, 100 + 4 * 5 + 2 * 10)
     assert slow.low == pytest.approx(0.9 * (100 + 4 * 2.5 + 2 * 7.5))
+    assert slow.high == pytest.approx(1.1 * (100 + 4 * 10 + 2 * 12))
 
 
 def test_every_core_has_timings():
