@@ -117,9 +117,9 @@ def verify(
     runners = [require_runner(name) for name in dict.fromkeys(runtimes)] or _defaults()
     sequence = state_of(read).is_sequence(carry_state)
     used = _data(read, data, options, max_samples, seed, sequence)
+    what = _Inputs(read, used, data_samples(read, used), data is not None, carry_state, sequence)
     own = as_metric(metric)
     original = None if against is None else _original(read, against, used, custom_objects)
-    what = _Inputs(read, used, data is not None, carry_state, sequence)
     return _verified(what, runners, bool(runtimes), tolerance_lsb, original, own)
 
 
@@ -128,6 +128,7 @@ class _Inputs(NamedTuple):
 
     model: TfliteModel
     data: EvalData
+    samples: list[list[Array]]
     given: bool
     carry_state: bool | None
     sequence: bool
@@ -141,8 +142,7 @@ def _verified(
     original: Sequence[Array] | None,
     metric: UserMetric | None,
 ) -> Verification:
-    model, data = what.model, what.data
-    samples = data_samples(model, data)
+    model, data, samples = what.model, what.data, what.samples
     candidates = [with_state(runner, what.carry_state) for runner in RUNNERS.values()]
     reference = choose_reference(model, samples, candidates)
     rows = spread(len(samples), PARITY_SAMPLES, sequence=what.sequence)
