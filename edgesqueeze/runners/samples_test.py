@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -7,8 +9,10 @@ from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import litert
 from edgesqueeze.runners.samples import (
     EvalData,
+    check_samples,
     data_samples,
     in_graph_order,
+    named_places,
     per_output,
     plain_name,
     random_data,
@@ -139,3 +143,53 @@ def test_a_single_input_is_taken_whatever_it_is_called():
     model = parse_tflite(tiny_cnn())
     images = np.zeros((2, 8, 8, 1))
     assert in_graph_order(model, EvalData((images,), names=("photos",)))[0] is images
+
+
+@pytest.mark.parametrize(
+    ("sample", "problem", "got"),
+    [
+        ([np.zeros((1, 8), np.int8)], "has the wrong number of arrays", "1"),
+        ([np.zeros((1, 8), np.int8), np.zeros((1, 6), np.uint8)], "does not fit input", "uint8"),
+        (
+            [np.zeros((1, 8), np.int8), np.zeros(6, np.int8)],
+            "does not fit input",
+            r"int8 in the shape \(6,\)",
+        ),
+        ([np.zeros((1, 6), np.int8), np.zeros((1, 8), np.int8)], "does not fit input", r"\(1, 6\)"),
+    ],
+)
+def test_a_sample_that_is_not_what_the_graph_takes(sample, problem, got):
+    model = parse_tflite(tiny_two_heads(), "heads")
+    right = [np.zeros((1, 8), np.int8), np.zeros((1, 6), np.int8)]
+    check_samples(model, [right, right])
+    with pytest.raises(DataError, match="sample 1 ") as caught:
+        check_samples(model, [right, sample])
+    assert problem in caught.value.problem
+    assert re.search(got, caught.value.got)
+    assert "data_samples" in caught.value.hint
+
+
+def test_a_sample_of_the_other_byte_order():
+    model = parse_tflite(tiny_dense(dtype="int16"))
+    shape = model.main.input_tensors[0].shape
+    check_samples(model, [[np.zeros(shape, np.int16)]])
+    with pytest.raises(DataError) as caught:
+        check_samples(model, [[np.zeros(shape, np.dtype(np.int16).newbyteorder())]])
+    assert caught.value.got.startswith("byte-swapped int16")
+
+
+@pytest.mark.parametrize(
+    ("names", "places"),
+    [
+        (("call:1", "call:0"), [1, 0]),
+        (("call:0", "call:1"), [0, 1]),
+        (("call:1", "call:1"), [0, 1]),
+        (("call:1", "call:2"), [0, 1]),
+        (("call:1", "other"), [0, 1]),
+    ],
+)
+def test_outputs_are_numbered_by_the_names_that_the_converter_gives(names, places):
+    graph = GraphBuilder()
+    x = graph.input((1, 6))
+    model = parse_tflite(graph.build([graph.fully_connected(x, 2, name=name) for name in names]))
+    assert named_places(model) == places
