@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from edgesqueeze.cli import board_options
-from edgesqueeze.cli.options import input_shape
+from edgesqueeze.cli.options import input_shape, install, ssh_config
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.errors import UsageError
 
@@ -62,8 +61,8 @@ class _Wish(NamedTuple):
     help="Measure on this board, named as for `ssh`: user@host or an alias. Can be repeated.",
 )
 @click.option("--local", is_flag=True, help="Measure on this computer.")
-@board_options.ssh_config
-@board_options.install
+@ssh_config
+@install
 @click.option(
     "--forget", is_flag=True, help="Afterwards remove what was left on the boards: models and a runtime."
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgesqueeze.cli import board_options
+from edgesqueeze.cli.options import install, ssh_config
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.errors import UsageError
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     help="Calibrate this board, named as for `ssh`: user@host or an alias.",
 )
 @click.option("--local", is_flag=True, help="Calibrate this computer.")
-@board_options.ssh_config
-@board_options.install
+@ssh_config
+@install
 @click.option(
     "--name",
     metavar="NAME",
