@@ -116,9 +116,13 @@ def test_what_a_process_is_spared(monkeypatch):
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
         "assert gc.get_threshold() == before\n"
         "assert 'PYDANTIC_DISABLE_PLUGINS' not in os.environ\n"
+        "assert 'pydantic.plugin._loader' not in sys.modules\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         "assert gc.get_threshold()[0] == COLLECT_AFTER\n"
         "assert os.environ['PYDANTIC_DISABLE_PLUGINS'] == '__all__'\n"
+        "from edgesqueeze.base.records import Range\n"
+        "assert Range(estimate=2, low=1, high=3).contains(2)\n"
+        "assert 'importlib.metadata' not in sys.modules\n"
     )
     environment = {name: value for name, value in ENVIRONMENT.items() if not name.startswith("PYDANTIC")}
     subprocess.run([sys.executable, "-c", code, "--help"], env=environment, check=True, capture_output=True)
