@@ -57,6 +57,7 @@ from edgesqueeze.squeeze.opening.load import LoadedModel, adopt_model, load_mode
 from edgesqueeze.squeeze.opening.save import save_model
 from edgesqueeze.squeeze.originals import input_batches, originals_of, outputs_of
 from edgesqueeze.squeeze.passes.convert import convert
+from edgesqueeze.squeeze.passes.converter import warm_up
 from edgesqueeze.squeeze.passes.finetune import steps_per_epoch, trainer
 from edgesqueeze.squeeze.passes.fold import fold
 from edgesqueeze.squeeze.passes.lift import coarse_features, lift
@@ -202,6 +203,7 @@ def prepare(
         BridgeError: the rebuilt model differs from the original.
     """
     log = Log(progress)
+    warm_up()
     set_seed(seed)
     chosen = options or DataOptions()
     own = as_metric(metric)

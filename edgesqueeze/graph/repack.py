@@ -20,6 +20,9 @@ from edgesqueeze.graph.records import Graph, Tensor
 BUFFER_ALIGNMENT = 16
 """The schema's ``force_align`` of constants; runtimes read them in place."""
 
+LONG_NAME = 200
+"""Characters of a tensor's name that are kept; runtimes use names of inputs and outputs only."""
+
 
 def share_vectors(content: bytes) -> bytes:
     """Store equal vectors of a .tflite once.
@@ -28,9 +31,13 @@ def share_vectors(content: bytes) -> bytes:
         content: a valid .tflite below 2 GB.
 
     Returns:
-        A .tflite with the same tensors, operators and constants; ``content`` itself if it was smaller.
+        A .tflite with the same tensors, operators and constants; ``content`` itself if it was smaller. Names
+        of inner tensors are cut behind ``LONG_NAME`` characters.
     """
-    packed = pack(schema.ModelT.InitFromPackedBuf(content, 0), len(content))
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    for graph in model.subgraphs:
+        _shorten_names(graph)
+    packed = pack(model, len(content))
     return packed if len(packed) < len(content) and _same(content, packed) else content
 
 
@@ -44,6 +51,18 @@ def pack(model: schema.ModelT, size: int) -> bytes:
     builder = _SharingBuilder(size)
     builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
     return bytes(builder.Output())
+
+
+def _shorten_names(graph: Any) -> None:
+    """Cut names that the converter joined of many, as those of UNPACK with an output for every time step."""
+    borders = {*graph.inputs, *graph.outputs}
+    for index, tensor in enumerate(graph.tensors):
+        if index not in borders and tensor.name is not None:
+            tensor.name = _short(tensor.name.decode("utf-8", "surrogateescape"), index)
+
+
+def _short(name: str, index: int) -> str:
+    return name if len(name) <= LONG_NAME else f"{name.split(';')[0][:LONG_NAME]};{index}"
 
 
 class _SharingBuilder(flatbuffers.Builder):  # type: ignore[misc]
@@ -94,4 +113,4 @@ def _tensor(tensor: Tensor) -> tuple[Any, ...]:
     found = tensor.quantization
     scale = None if found is None else (found.scales.tobytes(), found.zero_points.tobytes(), found.axis)
     value = None if tensor.data is None else tensor.data.tobytes()
-    return tensor.name, tensor.shape, tensor.signature, tensor.dtype, value, scale
+    return _short(tensor.name, tensor.index), tensor.shape, tensor.signature, tensor.dtype, value, scale

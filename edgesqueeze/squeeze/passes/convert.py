@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
+from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.quiet import quiet
 from edgesqueeze.errors import DataError, FloatOperatorError, UnsupportedModelError
@@ -19,11 +19,14 @@ from edgesqueeze.graph.repack import share_vectors
 from edgesqueeze.recipe import IoType, QuantizeMode
 from edgesqueeze.runners.samples import safe_name
 from edgesqueeze.squeeze.data.source import Source
+from edgesqueeze.squeeze.layers.unroll import unrolled
+from edgesqueeze.squeeze.passes.converter import ConverterError, convert_graph
 
 MIN_CALIBRATION = 10
 """Fewer samples do not show the range of an activation: each range is the extremes over all samples."""
 
 FLOAT_TYPES = ("float16", "float32", "float64", "bfloat16")
+INTEGER_MODES = ("int8", "int16x8")
 BORDER_OPERATORS = ("QUANTIZE", "DEQUANTIZE")
 
 
@@ -50,26 +53,16 @@ def convert(
         UnsupportedModelError: the converter cannot convert the model.
     """
     findings: tuple[Finding, ...] = ()
-    with _without_notes():
-        concrete = _batch_one(model)
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    if mode != "none":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if mode == "float16":
-        converter.target_spec.supported_types = [tf.float16]
-    if mode in ("int8", "int16x8"):
+    given = None
+    if mode in INTEGER_MODES:
+        model = unrolled(model)
         findings = _check_calibration(calibration, samples)
         names = [safe_name(name) for name in model.input_names]
-        converter.representative_dataset = lambda: _calibration(calibration, samples, seed, names)
-        converter.target_spec.supported_ops = [_integer_operators(mode)]
-        dtype = {"int8": tf.int8, "uint8": tf.uint8, "float32": tf.float32}[io]
-        if mode == "int16x8" and io == "int8":
-            dtype = tf.int16
-        converter.inference_input_type = dtype
-        converter.inference_output_type = dtype
-    converted = parse_tflite(share_vectors(_run(converter, mode)), name=model.name)
-    if mode in ("int8", "int16x8"):
+        given = _calibration(calibration, samples, seed, names)
+    with _without_notes():
+        concrete = _batch_one(model)
+        converted = parse_tflite(share_vectors(_run(model, concrete, mode, io, given)), name=model.name)
+    if mode in INTEGER_MODES:
         _check_integer(converted)
     return converted, findings
 
@@ -87,12 +80,6 @@ def _batch_one(model: Any) -> Any:
         return tf.nest.flatten(outputs)
 
     return run.get_concrete_function()
-
-
-def _integer_operators(mode: QuantizeMode) -> Any:
-    if mode == "int8":
-        return tf.lite.OpsSet.TFLITE_BUILTINS_INT8
-    return tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
 
 
 def _check_calibration(source: Source, samples: int) -> tuple[Finding, ...]:
@@ -116,25 +103,24 @@ def _check_calibration(source: Source, samples: int) -> tuple[Finding, ...]:
     return ()
 
 
-def _calibration(source: Source, samples: int, seed: int, names: Sequence[str]) -> Iterator[Any]:
-    for inputs, _ in source.stream(1, seed).take(samples).as_numpy_iterator():
-        arrays = [np.asarray(array) for array in inputs]
-        # By name: the converter sorts several inputs as it likes.
-        yield dict(zip(names, arrays, strict=True)) if len(arrays) > 1 else arrays
+def _calibration(source: Source, samples: int, seed: int, names: Sequence[str]) -> dict[str, Sequence[Array]]:
+    """Per input one array a sample, with a batch of 1."""
+    rows = [list(inputs) for inputs, _ in source.stream(1, seed).take(samples).as_numpy_iterator()]
+    return {name: [row[index] for row in rows] for index, name in enumerate(names)}
 
 
-def _run(converter: Any, mode: QuantizeMode) -> bytes:
+def _run(
+    model: Any, concrete: Any, mode: QuantizeMode, io: IoType, calibration: dict[str, Sequence[Array]] | None
+) -> bytes:
+    dtype = "int16" if mode == "int16x8" and io == "int8" else io
     try:
-        with _without_notes():
-            return bytes(converter.convert())
-    except tf.errors.OpError:
-        raise  # a sample that cannot be read; see check_data.readable_samples
-    except Exception as error:  # The converter raises whatever its passes raise.
+        return convert_graph(model, concrete, mode, dtype, calibration)
+    except ConverterError as error:
         text = str(error)
         names = sorted(
             {first or second for first, second in re.findall(r"\btf\.([A-Z]\w+)|\bop: '(\w+)'", text)}
         )
-        reason = text.strip().splitlines()[0][:300] if text.strip() else type(error).__name__
+        reason = text.strip().splitlines()[0][:300] if text.strip() else "it gave no reason"
         raise UnsupportedModelError(
             f"TensorFlow's converter cannot convert the model ({mode}): {reason}",
             expected="operators that TFLite has",

@@ -1,0 +1,312 @@
+"""Recurrent layers written out step by step, in operators that the integer runtimes have.
+
+The converter makes a loop of a GRU, a SimpleRNN and a masked LSTM, and cannot quantize it. Written out,
+every step is a few operators on the same weights, which are stored once. Inputs of all steps are projected
+together, and gates that take the same activation are computed as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from edgesqueeze.base.arrays import Array
+from edgesqueeze.errors import UnsupportedModelError
+from edgesqueeze.squeeze.layers.rewrite import rewrite
+
+layers = tf_keras.layers
+RECURRENT = (layers.GRU, layers.LSTM, layers.SimpleRNN)
+MASK_READERS = (layers.Attention, layers.AdditiveAttention, layers.MultiHeadAttention, layers.Softmax)
+"""Layers that take a mask for truth values; those of ``Gate`` are numbers."""
+
+CERTAIN = 1e4
+"""What a value's distance from the mask value is multiplied by: one step of int8 is far above 1 then."""
+
+MERGES: dict[str | None, Callable[[Any, Any], Any]] = {
+    "concat": lambda one, other: tf.concat([one, other], axis=-1),
+    "sum": lambda one, other: one + other,
+    "ave": lambda one, other: (one + other) * 0.5,
+    "mul": lambda one, other: one * other,
+    None: lambda one, other: [one, other],
+}
+"""How Bidirectional joins the two directions."""
+
+Weights = tuple[Array, Array, Array]
+State = tuple[Any, ...]
+Step = Callable[[Any, State], State]
+
+
+def unrolled(model: Any) -> Any:
+    """The model with every recurrent layer that would become a loop written out.
+
+    Args:
+        model: a flat tf_keras model; it is not changed.
+
+    Returns:
+        A model that computes the same, to float32 rounding, or ``model`` itself when there is nothing to do.
+
+    Raises:
+        UnsupportedModelError: a stateful layer, or a number of steps that is not fixed.
+    """
+    masked = any(isinstance(layer, layers.Masking) for layer in model.layers)
+    if not masked and not any(_becomes_loop(layer) for layer in model.layers):
+        return model
+    gates = not any(isinstance(layer, MASK_READERS) for layer in model.layers)
+
+    def replace(layer: Any) -> Any:
+        if gates and type(layer) is layers.Masking:
+            return Gate(layer.mask_value, name=layer.name)
+        if not _becomes_loop(layer):
+            return None
+        _require_steps(layer)
+        return Unrolled(layer)
+
+    return rewrite(model, replace)
+
+
+def _require_steps(layer: Any) -> None:
+    """Refuse what has no end or a past: a number of steps that is not fixed, a stateful layer."""
+    first = tf.nest.flatten(layer._inbound_nodes[0].input_tensors)[0]
+    if layer.stateful or first.shape[1] is None:
+        raise UnsupportedModelError(
+            f"the layer {layer.name!r} cannot be written out in integer operators",
+            expected="a fixed number of steps, and a layer that is not stateful",
+            got="a stateful layer" if layer.stateful else "any number of steps",
+            hint="give the Input a fixed number of steps and make the state an input and an output of the "
+            "model, or use --quantize dynamic or float16",
+        )
+
+
+def _becomes_loop(layer: Any) -> bool:
+    inner = layer.forward_layer if isinstance(layer, layers.Bidirectional) else layer
+    return type(inner) in RECURRENT and not (type(inner) is layers.LSTM and not _has_mask(layer))
+
+
+def _has_mask(layer: Any) -> bool:
+    """Whether the layer is called with a mask: the converter has an operator for an LSTM without one."""
+    return any(
+        getattr(tensor, "_keras_mask", None) is not None
+        for node in layer._inbound_nodes
+        for tensor in tf.nest.flatten(node.input_tensors)
+    )
+
+
+class Gate(layers.Layer):  # type: ignore[misc, name-defined]
+    """Masking in numbers: the mask is 1.0 where a step differs from the mask value, and 0.0 elsewhere.
+
+    Comparisons of real numbers have no integer form; a distance that is multiplied until it is cut off does.
+    """
+
+    def __init__(self, mask_value: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.mask_value = mask_value
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        """The inputs; masked steps hold zeros, as behind Keras's layer."""
+        return inputs if self.mask_value == 0 else inputs * self.compute_mask(inputs)[..., tf.newaxis]
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """1.0 or 0.0 a step, ``[batch, steps]``."""
+        distance = inputs if self.mask_value == 0 else inputs - self.mask_value
+        largest = tf.reduce_max(tf.abs(distance), axis=-1)
+        return tf.nn.relu6(largest * CERTAIN) * (1.0 / 6.0)
+
+
+class Unrolled(layers.Layer):  # type: ignore[misc, name-defined]
+    """A recurrent layer, or two in opposite directions, without a loop. It cannot be trained.
+
+    Args:
+        layer: a built GRU, LSTM, SimpleRNN or Bidirectional; it is not changed.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__(name=layer.name, dtype=layer.dtype_policy)
+        both = isinstance(layer, layers.Bidirectional)
+        directions = [layer.forward_layer, layer.backward_layer] if both else [layer]
+        # As tuples behind the tracking of Keras: these variables stay the wrapped layer's own.
+        self.__dict__["_wrapped"] = layer
+        self.__dict__["_directions"] = [(one, _weights(one)) for one in directions]
+
+    def call(self, inputs: Any, mask: Any = None, initial_state: Any = None) -> Any:
+        """What the layer computes."""
+        layer, directions = self._wrapped, self._directions
+        if isinstance(inputs, list | tuple):  # so does Keras pass states that are tensors of the model
+            inputs, *initial_state = inputs
+            mask = mask[0] if isinstance(mask, list | tuple) else mask
+        if len(directions) == 1:
+            return _run(layer, directions[0][1], inputs, mask, initial_state)
+        states = [None, None]
+        if initial_state is not None:
+            half = len(initial_state) // 2
+            states = [initial_state[:half], initial_state[half:]]
+        forward, backward = (
+            _run(one, weights, inputs, mask, state)
+            for (one, weights), state in zip(directions, states, strict=True)
+        )
+        return _merged(layer, forward, backward)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """That of the layer."""
+        return self._wrapped.compute_mask(inputs, mask)
+
+
+def _merged(layer: Any, forward: Any, backward: Any) -> Any:
+    """The two directions as Bidirectional gives them back."""
+    states: list[Any] = []
+    if layer.return_state:
+        states = [*forward[1:], *backward[1:]]
+        forward, backward = forward[0], backward[0]
+    if layer.return_sequences:
+        backward = tf.reverse(backward, axis=[1])
+    merged = MERGES[layer.merge_mode](forward, backward)
+    if not states:
+        return merged
+    return [*(merged if isinstance(merged, list) else [merged]), *states]
+
+
+def _weights(layer: Any) -> Weights:
+    """Kernel, recurrent kernel and bias of a layer; zeros for a bias that it does not have."""
+    kernel, recurrent, *bias = (weight.numpy() for weight in layer.cell.weights)
+    return kernel, recurrent, bias[0] if bias else np.zeros(kernel.shape[1], np.float32)
+
+
+def _run(layer: Any, weights: Weights, inputs: Any, mask: Any, initial_state: Any) -> Any:
+    """All steps of one layer."""
+    steps = inputs.shape[1]
+    project, step, count = CELLS[type(layer)](layer, weights)
+    given = () if initial_state is None else tuple(tf.nest.flatten(initial_state))
+    # Without a state to begin with the first step is shorter; zeros would leave values that nobody reads, and
+    # the converter cannot quantize those.
+    state: State = given or (None,) * count
+    order = range(steps - 1, -1, -1) if layer.go_backwards else range(steps)
+    projected = [tf.unstack(part, axis=1) for part in project(inputs)]
+    # Slices, since TensorFlow Lite Micro's UNPACK takes no truth values.
+    keep = None if mask is None else [mask[:, index : index + 1] for index in range(steps)]
+    outputs = []
+    for index in order:
+        following = step([part[index] for part in projected], state)
+        if keep is not None:
+            following = tuple(_kept(keep[index], new, old) for new, old in zip(following, state, strict=True))
+        state = following
+        # In every cell the output is the first part of the state. A masked step repeats its predecessor's, or
+        # gives zeros where Keras asks for them, as Bidirectional does.
+        zeros = layer.zero_output_for_mask
+        outputs.append(_kept(keep[index], state[0], None) if keep and zeros else state[0])
+    result = tf.stack(outputs, axis=1) if layer.return_sequences else state[0]
+    return [result, *state] if layer.return_state else result
+
+
+def _kept(keep: Any, new: Any, old: Any) -> Any:
+    """The new value where a step counts, else the old one; None stands for zeros."""
+    if old is None:
+        return tf.where(keep, new, tf.zeros_like(new)) if keep.dtype == tf.bool else keep * new
+    if keep.dtype == tf.bool:
+        return tf.where(keep, new, old)
+    return old + keep * (new - old)
+
+
+def _gru(layer: Any, weights: Weights) -> tuple[Any, Step, int]:
+    """A GRU (Cho et al., 2014, arXiv:1406.1078), with its reset gate before or after the product."""
+    units = layer.units
+    kernel, recurrent, bias = weights
+    outer, inner = bias if bias.ndim == 2 else (bias, np.zeros_like(bias))
+    gates = slice(0, 2 * units)
+    rest = slice(2 * units, None)
+    # The gates' inner bias is added where their inputs are: one addition less in every step.
+    input_bias = np.concatenate([(outer + inner)[gates], outer[rest]])
+    gate_kernel, rest_kernel = tf.constant(recurrent[:, gates]), tf.constant(recurrent[:, rest])
+    rest_bias = inner[rest]
+
+    def project(inputs: Any) -> Sequence[Any]:
+        return (
+            _dense(inputs, kernel[:, gates], input_bias[gates]),
+            _dense(inputs, kernel[:, rest], input_bias[rest]),
+        )
+
+    def step(projected: Sequence[Any], state: State) -> State:
+        (old,) = state
+        if old is None:
+            gates_now = layer.recurrent_activation(projected[0])
+            inward = gates_now[:, units:] * tf.constant(rest_bias) if rest_bias.any() else 0.0
+            candidate = layer.activation(projected[1] + inward)
+            return (candidate - gates_now[:, :units] * candidate,)
+        both = layer.recurrent_activation(projected[0] + tf.matmul(old, gate_kernel))
+        update, reset = tf.split(both, 2, axis=-1)
+        if layer.reset_after:
+            inward = reset * _biased(tf.matmul(old, rest_kernel), rest_bias)
+        else:
+            inward = tf.matmul(reset * old, rest_kernel)
+        candidate = layer.activation(projected[1] + inward)
+        return (candidate + update * (old - candidate),)
+
+    return project, step, 1
+
+
+def _lstm(layer: Any, weights: Weights) -> tuple[Any, Step, int]:
+    """An LSTM (Hochreiter and Schmidhuber, 1997), with the forget gate of Gers et al. (2000)."""
+    units = layer.units
+    # Keras: input, forget, cell, output. The three gates come together, the cell's candidate last.
+    order = np.r_[0:units, units : 2 * units, 3 * units : 4 * units, 2 * units : 3 * units]
+    kernel, recurrent, bias = (values[..., order] for values in weights)
+    gates, rest = slice(0, 3 * units), slice(3 * units, None)
+    gate_kernel, rest_kernel = tf.constant(recurrent[:, gates]), tf.constant(recurrent[:, rest])
+
+    def project(inputs: Any) -> Sequence[Any]:
+        return _dense(inputs, kernel[:, gates], bias[gates]), _dense(inputs, kernel[:, rest], bias[rest])
+
+    def step(projected: Sequence[Any], state: State) -> State:
+        old, cell = state
+        if old is None:
+            gates_now = layer.recurrent_activation(projected[0])
+            cell = gates_now[:, :units] * layer.activation(projected[1])
+            return gates_now[:, 2 * units :] * layer.activation(cell), cell
+        three = layer.recurrent_activation(projected[0] + tf.matmul(old, gate_kernel))
+        enter, forget, leave = tf.split(three, 3, axis=-1)
+        candidate = layer.activation(projected[1] + tf.matmul(old, rest_kernel))
+        cell = forget * cell + enter * candidate
+        return leave * layer.activation(cell), cell
+
+    return project, step, 2
+
+
+def _simple(layer: Any, weights: Weights) -> tuple[Any, Step, int]:
+    """A fully connected recurrent layer."""
+    kernel, recurrent, bias = weights
+    recurrent_kernel = tf.constant(recurrent)
+
+    def project(inputs: Any) -> Sequence[Any]:
+        return (_dense(inputs, kernel, bias),)
+
+    def step(projected: Sequence[Any], state: State) -> State:
+        (old,) = state
+        return (
+            layer.activation(
+                projected[0] if old is None else projected[0] + tf.matmul(old, recurrent_kernel)
+            ),
+        )
+
+    return project, step, 1
+
+
+CELLS: dict[type, Callable[[Any, Weights], tuple[Any, Step, int]]] = {
+    layers.GRU: _gru,
+    layers.LSTM: _lstm,
+    layers.SimpleRNN: _simple,
+}
+"""Layer class -> the projection of all inputs, one step, and how many parts its state has."""
+
+
+def _dense(inputs: Any, kernel: Array, bias: Array) -> Any:
+    """``[batch, steps, features]`` times a kernel, as one product of a matrix."""
+    steps, features = inputs.shape[1:]
+    flat = tf.matmul(tf.reshape(inputs, (-1, features)), tf.constant(kernel))
+    return tf.reshape(_biased(flat, bias), (-1, steps, kernel.shape[1]))
+
+
+def _biased(values: Any, bias: Array) -> Any:
+    return tf.nn.bias_add(values, tf.constant(bias.astype(np.float32))) if bias.any() else values

@@ -1,0 +1,75 @@
+"""The process in which TensorFlow's converter runs, which dies of some models: see ``converter.py``.
+
+It reads one folder a line from stdin. A folder holds a SavedModel, ``request.json`` and, for the integer
+modes, ``calibration.npz``; the answer is ``model.tflite`` or ``failure.json`` in it, and a line on stdout.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+CONCRETE_FUNCTIONS = 3
+"""``ModelType.TF_CONCRETE_FUNCTIONS`` of TFLite's conversion metadata."""
+
+
+def main() -> None:
+    """Answer requests until stdin ends."""
+    import edgesqueeze.squeeze  # noqa: F401 - starts TensorFlow quietly, while the caller does other things
+
+    answers = sys.stdout
+    sys.stdout = sys.stderr
+    for line in sys.stdin:
+        folder = Path(json.loads(line))
+        try:
+            (folder / "model.tflite").write_bytes(_convert(folder))
+        except Exception as error:  # the converter raises whatever its passes raise
+            (folder / "failure.json").write_text(
+                json.dumps({"type": type(error).__name__, "text": str(error)})
+            )
+        print("done", file=answers, flush=True)
+
+
+def _convert(folder: Path) -> bytes:
+    import tensorflow as tf
+
+    request = json.loads((folder / "request.json").read_text())
+    mode = request["mode"]
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder / "saved_model"))
+    # What the file says of its origin: the SavedModel is only the way from one process to the other.
+    converter._metadata.environment.modelType = CONCRETE_FUNCTIONS
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if mode != "none":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if mode == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if mode in ("int8", "int16x8"):
+        converter.representative_dataset = lambda: _samples(folder / "calibration.npz")
+        converter.target_spec.supported_ops = [_integer_operators(mode)]
+        converter.inference_input_type = converter.inference_output_type = tf.as_dtype(request["io"])
+    return bytes(converter.convert())
+
+
+def _integer_operators(mode: str) -> Any:
+    import tensorflow as tf
+
+    if mode == "int8":
+        return tf.lite.OpsSet.TFLITE_BUILTINS_INT8
+    return tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+
+
+def _samples(path: Path) -> Iterator[Any]:
+    with np.load(path, allow_pickle=False) as stored:
+        columns = {name: stored[name] for name in stored.files}
+    for index in range(len(next(iter(columns.values())))):
+        # By name: the converter sorts several inputs as it likes.
+        yield {name: values[index] for name, values in columns.items()}
+
+
+if __name__ == "__main__":
+    main()
