@@ -164,17 +164,8 @@ def loopback_device(
     for name in ("home", "tmp"):
         (folder / name).mkdir(parents=True)
     mark = uuid.uuid4().hex
-    for key in ("host_key", "user_key"):
-        _make_key(folder / key)
-    shutil.copy(folder / "user_key.pub", folder / "authorized_keys")
-    (folder / "login").write_text(
-        _login(folder, mark, _path(folder, python, path), environment, greeting, shell)
-    )
-    (folder / "login").chmod(0o755)
-    port = _free_port()
-    (folder / "sshd_config").write_text(
-        _SERVER.format(folder=folder, port=port, pam="yes" if _is_locked() else "no")
-    )
+    login = _login(folder, mark, _path(folder, python, path), environment, greeting, shell)
+    port = _configure(folder, login)
     command = [server, "-D", "-e", "-f", str(folder / "sshd_config")]
     if disk_bytes:
         command = [*_small_disk(folder / "home", disk_bytes), *command]
@@ -188,6 +179,20 @@ def loopback_device(
         device._know("host_key")
         stack.callback(device.kill)
         yield device
+
+
+def _configure(folder: Path, login: str) -> int:
+    """Write keys, the login script and the server's configuration; the port that the server will have."""
+    for key in ("host_key", "user_key"):
+        _make_key(folder / key)
+    shutil.copy(folder / "user_key.pub", folder / "authorized_keys")
+    (folder / "login").write_text(login)
+    (folder / "login").chmod(0o755)
+    port = _free_port()
+    (folder / "sshd_config").write_text(
+        _SERVER.format(folder=folder, port=port, pam="yes" if _is_locked() else "no")
+    )
+    return port
 
 
 def _login(
