@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgesqueeze.emit.rounding import round_up
+from edgesqueeze.emit.timeline import Timeline, lowest_gap
 from edgesqueeze.graph import NO_TENSOR, Graph, TfliteModel
 
 ALIGNMENT = 16
@@ -107,21 +109,17 @@ def activations(graph: Graph) -> list[Buffer]:
 
 def aligned(size: int) -> int:
     """A size as it counts in an arena: the next multiple of 16."""
-    return -(-size // ALIGNMENT) * ALIGNMENT
+    return round_up(size, ALIGNMENT)
 
 
 def _place(buffers: list[Buffer]) -> int:
-    placed: list[tuple[int, Buffer]] = []
+    timeline = Timeline(1 + max((buffer.last for buffer in buffers), default=0))
+    peak = 0
     for buffer in sorted(buffers, key=lambda one: -one.size):
-        offset = 0
-        for start, other in sorted(placed):
-            apart = other.last < buffer.first or buffer.last < other.first
-            if not apart and start - offset >= buffer.size:
-                break
-            if not apart:
-                offset = max(offset, start + other.size)
-        placed.append((offset, buffer))
-    return max((start + buffer.size for start, buffer in placed), default=0)
+        offset = lowest_gap(timeline.in_use(buffer.first, buffer.last), buffer.size)
+        timeline.use(buffer.first, buffer.last, offset, offset + buffer.size)
+        peak = max(peak, offset + buffer.size)
+    return peak
 
 
 def _itemsize(dtype: str) -> int:

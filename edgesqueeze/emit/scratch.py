@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from edgesqueeze.emit.rounding import round_up
 from edgesqueeze.graph import Graph, Operator, Tensor
 
 Family = Literal["plain", "dsp", "mve"]
@@ -55,15 +56,11 @@ def cmsis_nn_extra(graph: Graph, family: Family) -> Extra:
     return Extra(MappingProxyType({index: size for index, size in scratch.items() if size}), persistent)
 
 
-def _up(value: int, multiple: int) -> int:
-    return -(-value // multiple) * multiple
-
-
 def _columns(taps: int, dtype: str, family: Family) -> int:
     """Image patches laid out as columns for a matrix product: two of int16, or four vectors with MVE."""
     if family == "mve":
-        return 4 * _up(taps, 16) if dtype == "int8" else 4 * _up(taps, 8) * 2
-    return 2 * _up(taps, 4) * 2
+        return 4 * round_up(taps, 16) if dtype == "int8" else 4 * round_up(taps, 8) * 2
+    return 2 * round_up(taps, 4) * 2
 
 
 def _dilated(operator: Operator) -> bool:
@@ -108,8 +105,8 @@ def _fully_connected(
 def _fully_connected_persistent(data: Tensor, weights: Tensor, output: Tensor, family: Family) -> int:
     if data.dtype != "int8":
         return 0
-    sums = _up(4 * weights.shape[0], 16) if family == "mve" else 0
-    per_channel = 2 * _up(4 * weights.shape[0], 16) if len(output.shape) > 2 else 0
+    sums = round_up(4 * weights.shape[0], 16) if family == "mve" else 0
+    per_channel = 2 * round_up(4 * weights.shape[0], 16) if len(output.shape) > 2 else 0
     return sums + per_channel
 
 
@@ -128,7 +125,7 @@ def _transpose_conv(
     channels, height, width, depth = weights.shape
     strides = (int(operator.options["stride_h"]), int(operator.options["stride_w"]))
     if max(strides) <= 2 and depth > REVERSE_CONVOLUTION_CHANNELS:
-        return _up(_columns(height * width * depth, "int8", family), 16) + math.prod(weights.shape)
+        return round_up(_columns(height * width * depth, "int8", family), 16) + math.prod(weights.shape)
     row = (output.shape[2] + max(width, *strides)) * channels
     return 4 * row * max(height, *strides)
 

@@ -112,9 +112,27 @@ def io_tensors(model: TfliteModel) -> tuple[IoTensor, ...]:
     return _side("input", model.main.input_tensors, model) + _side("output", model.main.output_tensors, model)
 
 
+class _Names:
+    """Names that are each given once: of two that become one in C, the second gets a number."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._next: dict[str, int] = {}
+
+    def take(self, stem: str) -> str:
+        """The name, or the first of name2, name3, ... that is free."""
+        name = stem
+        while name in self._taken:
+            number = self._next.get(stem, 2)
+            self._next[stem] = number + 1
+            name = f"{stem}{number}"
+        self._taken.add(name)
+        return name
+
+
 def _side(side: str, tensors: tuple[Tensor, ...], model: TfliteModel) -> tuple[IoTensor, ...]:
     several = len(tensors) > 1
-    taken: set[str] = set()
+    names = _Names()
     records = []
     for index, tensor in enumerate(tensors):
         if tensor.dtype not in C_TYPES:
@@ -138,7 +156,9 @@ def _side(side: str, tensors: tuple[Tensor, ...], model: TfliteModel) -> tuple[I
                 elements=tensor.elements,
                 scale=float_literal(tensor.quantization.scale) if tensor.quantization else "",
                 zero_point=tensor.quantization.zero_point if tensor.quantization else 0,
-                index_constant=_index_constant(side, tensor, taken) if several else "",
+                index_constant=names.take(f"k{camel_case(tensor.name)}{side.capitalize()}Index")
+                if several
+                else "",
             )
         )
     return tuple(records)
@@ -148,16 +168,6 @@ def _title(side: str, number: str, tensor: Tensor) -> str:
     name = tensor.name if len(tensor.name) <= LONGEST_NAME else f"{tensor.name[: LONGEST_NAME - 3]}..."
     shape = "x".join(map(str, tensor.shape)) or "scalar"
     return f"{side.capitalize()} {number}".rstrip() + f": {comment_text(name)}, {tensor.dtype} {shape}"
-
-
-def _index_constant(side: str, tensor: Tensor, taken: set[str]) -> str:
-    """``kGyroInputIndex``; two names that become one in C get a number each."""
-    stem = f"k{camel_case(tensor.name)}{side.capitalize()}Index"
-    name, number = stem, 2
-    while name in taken:
-        name, number = f"{stem}{number}", number + 1
-    taken.add(name)
-    return name
 
 
 def float_literal(value: float) -> str:

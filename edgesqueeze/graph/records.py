@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -137,6 +138,16 @@ class Graph:
     def output_tensors(self) -> tuple[Tensor, ...]:
         """The graph's outputs, in order."""
         return tuple(self.tensors[index] for index in self.outputs)
+
+    @cached_property
+    def input_set(self) -> frozenset[int]:
+        """Indices of the graph's inputs, to look one up among many."""
+        return frozenset(self.inputs)
+
+    @cached_property
+    def output_set(self) -> frozenset[int]:
+        """Indices of the graph's outputs, to look one up among many."""
+        return frozenset(self.outputs)
 
     def tensor(self, index: int) -> Tensor | None:
         """The tensor at an operator's input or output slot, or None for ``NO_TENSOR``."""

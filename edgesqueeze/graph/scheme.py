@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from edgesqueeze.graph.macs import RULES
 from edgesqueeze.graph.npu import npu_of
 from edgesqueeze.graph.records import Graph, Operator, Tensor, TfliteModel
-from edgesqueeze.graph.weights import slots_of, stored_constant
+from edgesqueeze.graph.weights import makers_of, slots_of, stored_constant
 
 Scheme = Literal[
     "full-int8",
@@ -44,12 +45,7 @@ def scheme_of(model: TfliteModel) -> Scheme:
     """The quantization of the whole model."""
     if npu_of(model):
         return "compiled"
-    found = {
-        scheme
-        for graph in model.graphs
-        for operator in graph.operators
-        if operator.opcode in RULES and (scheme := _operator_scheme(graph, operator))
-    }
+    found = {scheme for graph in model.graphs for scheme in _schemes(graph)}
     if not found:
         found = {_by_type(tensor) for tensor in _computed(model.main)}
         return found.pop() if len(found) == 1 else "unknown"
@@ -57,6 +53,16 @@ def scheme_of(model: TfliteModel) -> Scheme:
         if found == {scheme, "float32"}:
             return scheme
     return "mixed" if len(found) > 1 or float_operators(model) else found.pop()
+
+
+def _schemes(graph: Graph) -> set[Scheme]:
+    """The schemes of all operators that multiply and accumulate."""
+    makers = makers_of(graph)
+    return {
+        scheme
+        for operator in graph.operators
+        if operator.opcode in RULES and (scheme := _operator_scheme(graph, operator, makers))
+    }
 
 
 def float_operators(model: TfliteModel) -> tuple[int, ...]:
@@ -94,10 +100,10 @@ def _activation(graph: Graph, operator: Operator) -> str:
     return ""
 
 
-def _operator_scheme(graph: Graph, operator: Operator) -> Scheme | None:
+def _operator_scheme(graph: Graph, operator: Operator, makers: Mapping[int, Operator]) -> Scheme | None:
     slots = slots_of(operator)
     for slot in slots.weights if slots else ():
-        stored = stored_constant(graph, operator, slot)
+        stored = stored_constant(graph, operator, slot, makers)
         if stored is None:
             continue
         direct = stored.index == operator.inputs[slot]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
@@ -89,25 +90,34 @@ def weight_uses(graph: Graph, subgraph: int = 0) -> Iterator[WeightUse]:
 
     Shapes, axes, indices and other integer parameters are left out.
     """
-    makers = {
-        index: operator
-        for operator in graph.operators
-        if operator.opcode in PASSES_ON
-        for index in operator.outputs
-    }
+    makers = makers_of(graph)
+    readers = Counter(index for operator in graph.operators for index in set(operator.inputs))
     for operator in graph.operators:
         slots = slots_of(operator)
+        # The operator that reads what is handed on accounts for the constant.
+        if operator.opcode in PASSES_ON and _is_read(operator, readers):
+            continue
         for slot in range(len(operator.inputs)):
             tensor = stored_constant(graph, operator, slot, makers)
-            if tensor is None or (operator.opcode in PASSES_ON and _is_read(graph, operator)):
+            if tensor is None:
                 continue
             role = _role(operator, slot, slots, tensor)
             if role is not None:
                 yield WeightUse(tensor, role, subgraph, operator, slot)
 
 
+def makers_of(graph: Graph) -> Mapping[int, Operator]:
+    """Tensor index -> the DEQUANTIZE or DENSIFY that writes it."""
+    return {
+        index: operator
+        for operator in graph.operators
+        if operator.opcode in PASSES_ON
+        for index in operator.outputs
+    }
+
+
 def stored_constant(
-    graph: Graph, operator: Operator, slot: int, makers: Mapping[int, Operator] | None = None
+    graph: Graph, operator: Operator, slot: int, makers: Mapping[int, Operator]
 ) -> Tensor | None:
     """The constant behind an input slot, also behind DEQUANTIZE and DENSIFY; None if it is computed.
 
@@ -115,11 +125,9 @@ def stored_constant(
         graph: the operator's graph.
         operator: any operator.
         slot: one of its input slots; may be one that it does not have.
-        makers: tensor index -> the DEQUANTIZE or DENSIFY that writes it; found here if not given.
+        makers: what ``makers_of`` gives for the graph.
     """
     index = operator.inputs[slot] if slot < len(operator.inputs) else NO_TENSOR
-    if makers is None:
-        makers = {i: one for one in graph.operators if one.opcode in PASSES_ON for i in one.outputs}
     for _ in range(4):
         tensor = graph.tensor(index)
         if tensor is None or tensor.is_constant:
@@ -131,10 +139,9 @@ def stored_constant(
     return None
 
 
-def _is_read(graph: Graph, operator: Operator) -> bool:
-    """Whether another operator reads the outputs, and so accounts for the constant."""
-    outputs = set(operator.outputs)
-    return any(outputs.intersection(other.inputs) for other in graph.operators if other is not operator)
+def _is_read(operator: Operator, readers: Mapping[int, int]) -> bool:
+    """Whether another operator reads an output; ``readers`` is how many operators read each tensor."""
+    return any(readers[index] > (index in operator.inputs) for index in operator.outputs)
 
 
 def _role(operator: Operator, slot: int, slots: Slots | None, tensor: Tensor) -> Role | None:

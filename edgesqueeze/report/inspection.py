@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from edgesqueeze.base.findings import Finding, Severity
@@ -143,8 +143,11 @@ def inspect_model(model: TfliteModel, fit: Fit | None = None) -> Inspection:
         TfliteError: an operator or constant that contradicts the schema.
     """
     weights = weight_stats(model)
+    by_operator: dict[tuple[int, int], list[WeightStats]] = {}
+    for one in weights:
+        by_operator.setdefault((one.subgraph, one.operator), []).append(one)
     operators = tuple(
-        _operator(number, graph, operator, weights)
+        _operator(number, graph, operator, by_operator.get((number, operator.index), []))
         for number, graph in enumerate(model.graphs)
         for operator in graph.operators
     )
@@ -181,10 +184,8 @@ def _tensor(tensor: Tensor) -> TensorInfo:
     )
 
 
-def _operator(
-    subgraph: int, graph: Graph, operator: Operator, weights: Iterable[WeightStats]
-) -> OperatorInfo:
-    own = [one for one in weights if (one.subgraph, one.operator) == (subgraph, operator.index)]
+def _operator(subgraph: int, graph: Graph, operator: Operator, own: Sequence[WeightStats]) -> OperatorInfo:
+    """What is known of an operator, given the statistics of its own weights."""
     kernels = [one for one in own if one.role == "weights"]
     output = graph.tensors[operator.outputs[0]] if operator.outputs else None
     return OperatorInfo(

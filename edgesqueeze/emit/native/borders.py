@@ -42,7 +42,7 @@ def is_entry(graph: Graph, operator: Operator) -> bool:
     return (
         operator.opcode == "QUANTIZE"
         and len(operator.inputs) == len(operator.outputs) == 1
-        and operator.inputs[0] in graph.inputs
+        and operator.inputs[0] in graph.input_set
         and graph.tensors[operator.inputs[0]].dtype in BORDER_DTYPES
     )
 
@@ -52,7 +52,7 @@ def is_exit(graph: Graph, operator: Operator) -> bool:
     return (
         operator.opcode in ("DEQUANTIZE", "QUANTIZE")
         and len(operator.inputs) == len(operator.outputs) == 1
-        and operator.outputs[0] in graph.outputs
+        and operator.outputs[0] in graph.output_set
         and graph.tensors[operator.outputs[0]].dtype in BORDER_DTYPES
         and not is_entry(graph, operator)
     )
@@ -82,17 +82,18 @@ def _refusals_of_subgraphs(model: TfliteModel) -> list[Refusal]:
 def _refusals_of_borders(graph: Graph, live: Sequence[Operator]) -> list[Refusal]:
     """Inputs and outputs that are neither int8 nor converted on the way in or out."""
     problems = []
-    readers = {index: [one for one in live if index in one.inputs] for index in graph.inputs}
-    writers = {index: [one for one in live if index in one.outputs] for index in graph.outputs}
+    read = {index for one in live if not is_entry(graph, one) for index in one.inputs}
+    written = {index for one in live for index in one.outputs}
+    converted = {index for one in live if is_exit(graph, one) for index in one.outputs}
     for index in graph.inputs:
         tensor = graph.tensors[index]
-        if tensor.dtype != "int8" and not all(is_entry(graph, one) for one in readers[index]):
+        if tensor.dtype != "int8" and index in read:
             problems.append(f"input {tensor.name!r} is {tensor.dtype} and not quantized at once")
     for index in graph.outputs:
         tensor = graph.tensors[index]
-        if tensor.dtype != "int8" and not any(is_exit(graph, one) for one in writers[index]):
+        if tensor.dtype != "int8" and index not in converted:
             problems.append(f"output {tensor.name!r} is {tensor.dtype} and not made from int8")
-        if tensor.is_constant or (not writers[index] and index not in graph.inputs):
+        if tensor.is_constant or (index not in written and index not in graph.input_set):
             problems.append(f"output {tensor.name!r} is not computed")
     return [Refusal(problem) for problem in problems]
 

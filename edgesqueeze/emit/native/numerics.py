@@ -107,8 +107,3 @@ def int8_table(values: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
     """256 results for the inputs -128 to 127 as a table that is indexed with the input as uint8."""
     saturated = np.clip(values, INT8_MIN, INT8_MAX).astype(np.int8)
     return np.roll(saturated, -128)
-
-
-def round_up(size: int, multiple: int) -> int:
-    """The next multiple, or the size itself."""
-    return -(-size // multiple) * multiple

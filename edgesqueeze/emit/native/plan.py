@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgesqueeze.emit.coverage import Coverage
 from edgesqueeze.emit.native.kernels import ALIGNMENT
 from edgesqueeze.emit.native.lower.graph import Lowered
-from edgesqueeze.emit.native.numerics import round_up
-from edgesqueeze.emit.native.place import EXACT, Buffer, best_offsets, peak_of
+from edgesqueeze.emit.native.place import EXACT, Buffer, best_offsets, bytes_alive, peak_of
 from edgesqueeze.emit.native.records import Call
+from edgesqueeze.emit.rounding import round_up
 from edgesqueeze.graph import Graph
 
 SCRATCH_ALIGNMENT = 16
@@ -60,21 +61,24 @@ def plan(lowered: Lowered, kernel_set: str) -> Plan:
         offsets=placed,
         scratch={index - tensors: offset for index, offset in offsets.items() if index >= tensors},
         arena_bytes=round_up(peak_of(buffers, offsets), SCRATCH_ALIGNMENT),
-        live_bytes=_largest_live(buffers, len(layers)),
-        in_use=tuple(_in_use(buffers, offsets, layer.index) for layer in layers),
+        live_bytes=max(bytes_alive(buffers).values(), default=0),
+        in_use=_in_use(buffers, offsets, len(layers)),
     )
 
 
 def _roots(lowered: Lowered) -> dict[int, tuple[int, int]]:
     """Tensor -> the tensor in whose memory it lies in the end, and at which byte."""
     direct = {placement.tensor: (placement.whole, placement.offset) for placement in lowered.placements}
-    roots = {}
+    roots: dict[int, tuple[int, int]] = {}
     for tensor in direct:
-        whole, offset = tensor, 0
-        while whole in direct:
-            whole, further = direct[whole]
-            offset += further
-        roots[tensor] = (whole, offset)
+        way = []
+        while tensor in direct and tensor not in roots:
+            way.append(tensor)
+            tensor = direct[tensor][0]
+        root, offset = roots.get(tensor, (tensor, 0))
+        for part in reversed(way):
+            offset += direct[part][1]
+            roots[part] = (root, offset)
     return roots
 
 
@@ -160,19 +164,22 @@ def _whole(tensor: int, roots: dict[int, tuple[int, int]], graph: Graph) -> int 
     return root if graph.tensors[root].elements == graph.tensors[tensor].elements else None
 
 
-def _in_use(buffers: dict[int, Buffer], offsets: dict[int, int], time: int) -> int:
-    """Bytes that buffers of one time cover; where they overlap, once."""
-    covered, end = 0, 0
-    alive = [index for index, buffer in buffers.items() if buffer.first <= time <= buffer.last]
-    for index in sorted(alive, key=offsets.__getitem__):
-        start, stop = offsets[index], offsets[index] + buffers[index].size
-        covered += max(0, stop - max(start, end))
-        end = max(end, stop)
-    return covered
-
-
-def _largest_live(buffers: dict[int, Buffer], layers: int) -> int:
-    return max(
-        sum(buffer.size for buffer in buffers.values() if buffer.first <= time <= buffer.last)
-        for time in range(-1, layers + 1)
-    )
+def _in_use(buffers: dict[int, Buffer], offsets: dict[int, int], layers: int) -> tuple[int, ...]:
+    """Layer by layer the bytes that buffers cover; where they overlap, once."""
+    pieces = {index: (offsets[index], offsets[index] + buffer.size) for index, buffer in buffers.items()}
+    begins: dict[int, list[int]] = {}
+    ends: dict[int, list[int]] = {}
+    for index, buffer in buffers.items():
+        # What only the caller uses, before the first layer, is in use at none.
+        if buffer.last >= 0:
+            begins.setdefault(max(buffer.first, 0), []).append(index)
+        ends.setdefault(buffer.last, []).append(index)
+    coverage = Coverage(edge for piece in pieces.values() for edge in piece)
+    found = []
+    for layer in range(layers):
+        for index in begins.get(layer, ()):
+            coverage.add(*pieces[index])
+        found.append(coverage.bytes)
+        for index in ends.get(layer, ()):
+            coverage.remove(*pieces[index])
+    return tuple(found)

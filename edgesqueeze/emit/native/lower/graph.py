@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,14 +59,17 @@ def lower(model: TfliteModel, kernel_set: str) -> Lowered | Refused:
     refusals = border_refusals(model, operators)
     layers: list[Layer] = []
     placements: list[Placement] = []
+    taken: set[int] = set()
     entry, leaving = set(), set()
     for operator in operators:
         operation = Operation(graph, operator, kernel_set)
-        results = _results(operation, placements)
+        results = _results(operation, taken)
         if isinstance(results, Refusal):
             refusals.append(results)
             continue
-        placements += [result for result in results if isinstance(result, Placement)]
+        placed = [result for result in results if isinstance(result, Placement)]
+        placements += placed
+        taken.update(index for one in placed for index in (one.tensor, one.whole))
         calls = tuple(result for result in results if isinstance(result, Call))
         if not calls:
             continue
@@ -80,12 +83,17 @@ def lower(model: TfliteModel, kernel_set: str) -> Lowered | Refused:
     return Lowered(graph, tuple(layers), tuple(placements), frozenset(entry), frozenset(leaving))
 
 
-def _results(operation: Operation, placements: Sequence[Placement]) -> tuple[Call | Placement, ...] | Refusal:
-    """What becomes of one operator, or why native C does not take it."""
+def _results(operation: Operation, taken: Set[int]) -> tuple[Call | Placement, ...] | Refusal:
+    """What becomes of one operator, or why native C does not take it.
+
+    Args:
+        operation: the operator.
+        taken: tensors that share memory with others already.
+    """
     graph, operator = operation.graph, operation.operator
     try:
         _check_tensors(operation)
-        results = _joined_in_place(operation, placements) or _lowering(graph, operator)(operation)
+        results = _joined_in_place(operation, taken) or _lowering(graph, operator)(operation)
     except UnsupportedOperationError as error:
         return Refusal(str(error), operator.kind, operator.index)
     except MALFORMED as error:
@@ -132,15 +140,12 @@ def _read_constants(graph: Graph, calls: Sequence[Call]) -> bool:
     return any(isinstance(item, int) and graph.tensors[item].is_constant for item in items)
 
 
-def _joined_in_place(
-    operation: Operation, placements: Sequence[Placement]
-) -> tuple[Call | Placement, ...] | None:
-    """The parts of a concatenation inside the whole, where no part is already placed in something else."""
+def _joined_in_place(operation: Operation, taken: Set[int]) -> tuple[Placement, ...] | None:
+    """The parts of a concatenation inside the whole, where no part already shares memory with others."""
     if operation.operator.opcode not in ("CONCATENATION", "PACK"):
         return None
     shape.lower_concatenation(operation)  # raises if the parts cannot be joined as they are
     joined = shape.placements_of_concatenation(operation)
-    taken = {placement.tensor for placement in placements} | {placement.whole for placement in placements}
     if joined is None or any(placement.tensor in taken for placement in joined):
         return None
     return joined

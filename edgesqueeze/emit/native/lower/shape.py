@@ -114,7 +114,7 @@ def placements_of_concatenation(operation: Operation) -> tuple[Placement, ...] |
     inputs = operation.operator.inputs
     tensors = [operation.input(i) for i in range(len(inputs))]
     outer, parts = joined(operation, tensors, operation.output())
-    fixed = any(tensor.is_constant or tensor.index in operation.graph.inputs for tensor in tensors)
+    fixed = any(tensor.is_constant or tensor.index in operation.graph.input_set for tensor in tensors)
     if outer > 1 or fixed or len(set(inputs)) < len(inputs):
         return None
     return _placements(operation, parts, operation.output())

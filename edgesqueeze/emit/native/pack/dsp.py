@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesqueeze.emit.native.conv_shape import ConvShape
-from edgesqueeze.emit.native.numerics import round_up
 from edgesqueeze.emit.native.records import Blob, as_bytes
+from edgesqueeze.emit.rounding import round_up
 
 CONV_PIXELS = 3
 """Output pixels that the convolutions compute before they write them."""
