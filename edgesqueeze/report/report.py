@@ -10,6 +10,7 @@ import numpy.typing as npt
 from edgesqueeze.base.findings import Finding, errors_in
 from edgesqueeze.base.given import expect
 from edgesqueeze.base.records import Record
+from edgesqueeze.base.stages import Stage
 from edgesqueeze.checks.agreement import Fidelity, Plain
 from edgesqueeze.checks.metrics import Figure, worst
 from edgesqueeze.checks.records import InputScaling
@@ -40,24 +41,6 @@ class ModelInfo(Record):
     sha256: str
     parameters: int
     bridge_error: float
-
-
-class Stage(Record):
-    """One step of the pipeline.
-
-    Attributes:
-        name: name of the stage: a step of the pipeline or a pass of the recipe.
-        seconds: duration of the stage, in seconds.
-        skipped: reason why nothing was done; empty when something was.
-        steps: number of training steps.
-        loss: mean training loss over the last tenth of the steps; null without training.
-    """
-
-    name: str
-    seconds: float
-    skipped: str = ""
-    steps: int = 0
-    loss: float | None = None
 
 
 class AccuracyReport(Record):

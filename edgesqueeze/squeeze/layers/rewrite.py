@@ -23,24 +23,21 @@ KNOWN_PACKAGES = ("edgesqueeze.", "tensorflow_model_optimization.", "tf_keras.")
 def rewrite(
     model: Any, replace: Replace | None = None, *, clone: bool = True, name: str | None = None
 ) -> Any:
-    """Rebuild ``model`` with the layers that ``replace`` gives.
+    """Rebuild ``model``, which is not changed, with the layers that ``replace`` gives.
 
     Args:
-        model: a flat tf_keras Functional model (see ``bridge.flatten``); it is not changed.
+        model: a flat tf_keras Functional model (see ``bridge.flatten``).
         replace: called once for each layer that is not an InputLayer, in topological order. It returns
             ``None`` to keep the layer, a new layer to take its place, a sequence of new layers to apply
             one after the other (the first receives all that the old layer received), or ``[]`` to drop
             the layer and let its first input through. A layer that the model applies several times is
-            asked about once and its replacement is shared in the same way. Give weights to a new layer
-            with tf_keras's ``weights=[...]`` argument, or build it and set them before returning it.
-        clone: kept layers become fresh objects with copies of the weights. With False they are the same
-            objects in both models.
+            asked about once, and its replacement is shared. A new layer must be built to have its weights.
+        clone: kept layers become fresh objects with copies of the weights; else both models share them.
         name: name of the new model; that of the old one if not given.
 
     Returns:
-        A tf_keras Functional model. Inputs, their order and names, and the structure of inputs and outputs
-        are those of ``model``. So are the output names: if the layer that made an output was dropped or
-        renamed, a linear activation with the old name stands at the end.
+        A tf_keras Functional model with the inputs, outputs, names and structure of ``model``: if the layer
+        that made an output was dropped or renamed, a linear activation with the old name stands at the end.
 
     Raises:
         ValueError: ``model`` has another model as a layer.

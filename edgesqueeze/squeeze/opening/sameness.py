@@ -117,6 +117,18 @@ def difference(left: Array, right: Array) -> float:
     return float(np.abs(a[finite] - b[finite]).max()) / scale
 
 
+def _evaluate_original(original: Any, values: Sequence[Array]) -> list[Array]:
+    try:
+        return evaluate(original, values)
+    except Exception as error:  # whatever the model's layers raise
+        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UnsupportedModelError(
+            f"the model itself fails on random inputs: {first_line}",
+            expected=f"a model that runs on inputs of shape {', '.join(str(v.shape) for v in values)}",
+            hint="see that model.predict works on such inputs; then compress the model",
+        ) from error
+
+
 def require_same(
     original: Any,
     rebuilt: Any,
@@ -142,15 +154,7 @@ def require_same(
         UnsupportedModelError: the original fails on these inputs.
         BridgeError: an output differs by more than the tolerance, or all of them are NaN or infinite.
     """
-    try:
-        left = evaluate(original, values)
-    except Exception as error:  # whatever the model's layers raise
-        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UnsupportedModelError(
-            f"the model itself fails on random inputs: {first_line}",
-            expected=f"a model that runs on inputs of shape {', '.join(str(v.shape) for v in values)}",
-            hint="see that model.predict works on such inputs; then compress the model",
-        ) from error
+    left = _evaluate_original(original, values)
     right = evaluate(rebuilt, values)
     if not any(np.isfinite(a.astype(np.float64)).any() for a in left):
         raise BridgeError(
@@ -166,8 +170,8 @@ def require_same(
     if worst > tolerance:
         where = first_difference(tolerance) if first_difference is not None else ""
         raise BridgeError(
-            "The rebuilt model does not compute what the original does"
-            + (f"; layer '{where}' is the first to differ." if where else "."),
+            "the rebuilt model does not compute what the original does"
+            + (f": layer {where!r} is the first to differ" if where else ""),
             expected=f"a relative difference of at most {tolerance:g}",
             got=f"{worst:.3g}",
             hint="this is a gap in EdgeSqueeze: please report the layer with its settings",

@@ -8,10 +8,28 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
 from edgesqueeze.base.findings import Finding
-from edgesqueeze.report.report import Stage
+from edgesqueeze.base.records import Record
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage's name, the steps done in it and the steps in all (0 where they are not counted)."""
+
+
+class Stage(Record):
+    """One step of the pipeline.
+
+    Attributes:
+        name: name of the stage: a step of the pipeline or a pass of the recipe.
+        seconds: duration of the stage, in seconds.
+        skipped: reason why nothing was done; empty when something was.
+        steps: number of training steps.
+        loss: mean training loss over the last tenth of the steps; null without training.
+    """
+
+    name: str
+    seconds: float
+    skipped: str = ""
+    steps: int = 0
+    loss: float | None = None
 
 
 @dataclass

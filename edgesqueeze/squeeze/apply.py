@@ -1,0 +1,149 @@
+"""A recipe applied to a prepared model: the passes of the table, then conversion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from edgesqueeze.base.findings import Finding
+from edgesqueeze.base.given import expect
+from edgesqueeze.base.stages import Log, Progress, Stage
+from edgesqueeze.checks.user_metric import UserMetric
+from edgesqueeze.errors import RecipeError
+from edgesqueeze.graph import TfliteModel
+from edgesqueeze.recipe import PASSES, FilledRecipe, Pass, Recipe, share_steps
+from edgesqueeze.squeeze import set_seed
+from edgesqueeze.squeeze.data.check import readable_samples
+from edgesqueeze.squeeze.data.load import input_specs
+from edgesqueeze.squeeze.passes.convert import convert
+from edgesqueeze.squeeze.passes.finetune import steps_per_epoch, trainer
+from edgesqueeze.squeeze.passes.lift import coarse_features
+from edgesqueeze.squeeze.passes.precision import Precision
+from edgesqueeze.squeeze.passes.promises import check_promises
+from edgesqueeze.squeeze.passes.state import Outcome, Setting, State
+from edgesqueeze.squeeze.prepare import Prepared
+
+
+@dataclass(frozen=True, eq=False)
+class Squeezed:
+    """A model after the passes of a recipe.
+
+    Attributes:
+        recipe: what was asked for.
+        model: the compressed float model as a flat tf_keras model of plain layers.
+        tflite: what it was converted to.
+        stages: what was done.
+        findings: what was left out, changed or noticed.
+    """
+
+    recipe: FilledRecipe
+    model: Any
+    tflite: TfliteModel
+    stages: tuple[Stage, ...]
+    findings: tuple[Finding, ...]
+
+
+def squeeze(
+    prepared: Prepared,
+    recipe: FilledRecipe,
+    *,
+    passes: Sequence[Pass] = PASSES,
+    progress: Progress | None = None,
+) -> Squeezed:
+    """Apply a recipe to a prepared model: the passes of the table in its order, then conversion.
+
+    The prepared model is not changed, and the result does not depend on what was done with it before.
+
+    Args:
+        prepared: from ``prepare``, with the recipe's data options and seed.
+        recipe: what to do, with nothing left to a target (see ``fill_preferences``).
+        passes: the table of passes.
+        progress: called as the work goes on.
+
+    Raises:
+        RecipeError: the recipe does not go with the model, or with how it was prepared.
+        FloatOperatorError: full-integer was asked for and is not possible.
+        UnsupportedModelError: the converter cannot convert the model, or a training diverged.
+    """
+    expect(
+        recipe, FilledRecipe, "a recipe that leaves nothing to a target", "fill_preferences(recipe, target)"
+    )
+    _check_recipe(prepared, recipe)
+    log = Log(progress)
+    set_seed(recipe.seed)
+    with readable_samples():
+        state = _apply(prepared, recipe, passes, log)
+        with log.stage("convert"):
+            tflite, findings = convert(
+                state.model,
+                recipe.quantize.mode,
+                recipe.quantize.io,
+                prepared.data.train,
+                recipe.quantize.calibration_samples,
+                recipe.seed,
+            )
+            log.found(findings)
+            specs = input_specs(prepared.folded)
+            log.found(coarse_features(prepared.data.train, specs, recipe.quantize.mode, prepared.folded))
+            log.found(check_promises(state.model, tflite, state.promises))
+    # Firmware calls the model by the name of the user's file.
+    path = prepared.loaded.path
+    named = replace(tflite, name=path.stem if path else prepared.loaded.model.name)
+    return Squeezed(recipe, state.model, named, tuple(log.stages), tuple(log.findings))
+
+
+def _apply(prepared: Prepared, recipe: FilledRecipe, passes: Sequence[Pass], log: Log) -> State:
+    """The passes that the recipe asks for, one after the other."""
+    asked = {row.name: options for row in passes if (options := row.options(recipe)) is not None}
+    steps = share_steps(_steps(prepared, recipe), [row for row in passes if row.name in asked])
+    state = State(prepared.folded)
+    for row in passes:
+        if row.name not in asked:
+            if row.absent:
+                log.skip(row.name, row.absent)
+            continue
+        with log.stage(row.name) as stage:
+            setting = _setting(prepared, recipe, row, steps[row.name], log)
+            outcome: Outcome = row.run(state, asked[row.name], setting)
+            if outcome.trained:
+                stage.steps, stage.loss = outcome.trained.steps, outcome.trained.loss
+        log.found(outcome.findings)
+        state = outcome.state
+    return state
+
+
+def _check_recipe(prepared: Prepared, recipe: FilledRecipe) -> None:
+    """Refuse what cannot be judged, or was not prepared for, before any work is done."""
+    if (recipe.data, recipe.seed) != (prepared.options, prepared.seed):
+        raise RecipeError(
+            "the recipe's data options or seed are not those that the model was prepared with",
+            expected=f"seed {prepared.seed} and [data] {prepared.options}",
+            got=f"seed {recipe.seed} and [data] {recipe.data}",
+            hint="prepare the model again, with options=recipe.data and seed=recipe.seed",
+        )
+    check_limit(recipe, prepared.metric)
+
+
+def check_limit(recipe: Recipe, metric: UserMetric | None) -> None:
+    """Only a metric of the user's own has a unit in which more than 1 can be lost."""
+    limit = recipe.limits.max_accuracy_drop
+    if limit is not None and limit > 1 and metric is None:
+        raise RecipeError(
+            f"max_accuracy_drop is {limit:g}, which is more than all",
+            expected="a share from 0 to 1: 0.01 is one point",
+            got=f"{limit:g}",
+            hint=f"write {limit / 100:g} if {limit:g} points were meant",
+        )
+
+
+def _steps(prepared: Prepared, recipe: FilledRecipe) -> int:
+    """Training steps of all passes together."""
+    return recipe.finetune.epochs * steps_per_epoch(prepared.data.train, recipe.finetune.batch_size)
+
+
+def _setting(prepared: Prepared, recipe: FilledRecipe, row: Pass, steps: int, log: Log) -> Setting:
+    """What one pass may use."""
+    train = trainer(prepared.folded, prepared.data.train, recipe.finetune, recipe.seed, log.steps(row.name))
+    precision = Precision(recipe.quantize.mode)
+    return Setting(prepared.folded, prepared.data.train, precision, recipe.seed, steps, train)
