@@ -48,11 +48,6 @@ def with_outputs(model: TfliteModel, tensor_indices: Sequence[int]) -> TfliteMod
     )
 
 
-def computed_tensors(model: TfliteModel) -> tuple[int, ...]:
-    """Indices of all tensors that operators of the main graph write, in order of execution."""
-    return tuple(dict.fromkeys(index for operator in model.main.operators for index in operator.outputs))
-
-
 def _check(model: TfliteModel, tensor_indices: Sequence[int]) -> None:
     tensors = model.main.tensors
     if not tensor_indices or len(set(tensor_indices)) != len(tensor_indices):

@@ -5,7 +5,8 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from edgesqueeze.errors import UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
-from edgesqueeze.graph.expose import computed_tensors, with_outputs
+from edgesqueeze.graph.expose import with_outputs
+from runtime_tests.support.graph_figures import computed_tensors
 from runtime_tests.support.tflite_builder import tiny_cnn, tiny_two_heads
 
 

@@ -11,13 +11,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from edgesqueeze.errors import TfliteError
-from edgesqueeze.graph.records import Graph, Operator, Tensor, TfliteModel
+from edgesqueeze.graph.records import Graph, Operator, Tensor
 from edgesqueeze.graph.weights import slots_of
-
-
-def total_macs(model: TfliteModel) -> int:
-    """Multiply-accumulates of all operators; each subgraph counts as run once."""
-    return sum(operator_macs(graph, operator) for graph in model.graphs for operator in graph.operators)
 
 
 def operator_macs(graph: Graph, operator: Operator) -> int:

@@ -4,7 +4,8 @@ import pytest
 from edgesqueeze.errors import TfliteError
 from edgesqueeze.graph import NO_TENSOR, parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
-from edgesqueeze.graph.macs import operator_macs, total_macs
+from edgesqueeze.graph.macs import operator_macs
+from runtime_tests.support.graph_figures import total_macs
 from runtime_tests.support.tflite_builder import tiny_cnn
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from edgesqueeze.errors import EdgeSqueezeError, TfliteError
 from edgesqueeze.graph import NO_TENSOR, parse_tflite, read_tflite
 from edgesqueeze.graph.builder import GraphBuilder
-from edgesqueeze.graph.macs import total_macs
 from edgesqueeze.graph.stats import sizes, weight_stats
+from runtime_tests.support.graph_figures import total_macs
 from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
 
 MODELS = (tiny_cnn(), tiny_dense(), tiny_residual(), tiny_two_heads(), tiny_cnn(io="float32"))

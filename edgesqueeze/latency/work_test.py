@@ -1,8 +1,8 @@
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
-from edgesqueeze.graph.macs import total_macs
 from edgesqueeze.latency.microbenchmarks import benchmarks
 from edgesqueeze.latency.work import work_of
+from runtime_tests.support.graph_figures import total_macs
 from runtime_tests.support.tflite_builder import tiny_cnn, tiny_two_heads
 
 

@@ -5,11 +5,11 @@ import pytest
 
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
-from edgesqueeze.graph.macs import total_macs
 from edgesqueeze.report.inspection import Inspection, inspect_model
 from edgesqueeze.target.fit import check_fit
 from edgesqueeze.target.load import list_targets
 from edgesqueeze.target.needs import needs_of
+from runtime_tests.support.graph_figures import total_macs
 from runtime_tests.support.tflite_builder import (
     tiny_cnn,
     tiny_compiled,

@@ -4,13 +4,13 @@ import pytest
 from edgesqueeze.errors import UnsupportedModelError, UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
-from edgesqueeze.graph.macs import total_macs
 from edgesqueeze.graph.shapes import open_inputs, refuse_open
 from edgesqueeze.latency.predict import predict
 from edgesqueeze.runners import litert
 from edgesqueeze.runners.resize import parse_shapes, resize, resized
 from edgesqueeze.target.load import load_target
 from edgesqueeze.timing.bench import bench
+from runtime_tests.support.graph_figures import total_macs
 from runtime_tests.support.tflite_builder import tiny_cnn, tiny_open
 
 
