@@ -40,7 +40,15 @@ SETS = {
 }
 # Clang brings no C library for Cortex-M; this is where Debian has newlib's headers.
 NEWLIB = ("-isystem", "/usr/include/newlib")
-CASES = [(kernels, name) for kernels, names in SETS.items() for name in names]
+# Without optimization a compiler sees what it does not see with it, such as an operand of an instruction that
+# is no constant. Between architectures that a set does not know apart there is no difference then.
+BARE = {"reference": ("host", "thumbv6m", "thumbv7em+fp"), "dsp": ("thumbv7em+fp",), "mve": SETS["mve"]}
+CASES = [
+    (kernels, name, level)
+    for level, sets in (("-O0", BARE), ("-O2", SETS))
+    for kernels, names in sets.items()
+    for name in names
+]
 CORE_OF_SET = {"reference": None, "dsp": "cortex-m4", "mve": "cortex-m55"}
 
 
@@ -57,9 +65,8 @@ def compiler_command(compiler, architecture):
     ]
 
 
-@pytest.mark.parametrize("level", ["-O0", "-O2"])
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
-@pytest.mark.parametrize(("kernels", "architecture"), CASES)
+@pytest.mark.parametrize(("kernels", "architecture", "level"), CASES)
 def test_everything_compiles_without_a_warning(kernels, architecture, compiler, level, tmp_path):
     for name, text in emit_native(
         parse_tflite(tiny_two_heads(), "heads"), core=CORE_OF_SET[kernels]
