@@ -34,7 +34,7 @@ def read_file(path: Path, most_bytes: int) -> bytes:
         OSError: there is none, it is something else or larger, or it cannot be read.
     """
     with open_regular(path) as file:
-        content = file.read(most_bytes + 1)
-    if len(content) > most_bytes:
-        raise OSError(errno.EFBIG, f"it has more than {most_bytes:,} bytes", str(path))
-    return content
+        size = size_of(file)
+        if size > most_bytes:
+            raise OSError(errno.EFBIG, f"it has more than {most_bytes:,} bytes", str(path))
+        return file.read(size)

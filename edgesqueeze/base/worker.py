@@ -1,6 +1,6 @@
 """Work that needs TensorFlow, in a process of its own, so that the caller need not import it.
 
-A worker is a module that is run with ``python -m``. An error that EdgeSqueeze raises on purpose goes to its
+A worker is a module that is run in another Python. An error that EdgeSqueeze raises on purpose goes to its
 stdout as one JSON object, its exit status is the error's, and ``call_worker`` raises the same error again.
 """
 
@@ -11,13 +11,18 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from edgesqueeze import errors
 from edgesqueeze.errors import EdgeSqueezeError, MissingToolError, UsageError
 
 PACKAGE_ROOT = str(Path(__file__).parents[2])
+RUN_MODULE = (
+    "import sys; sys.path[:] = [path for path in sys.path if path]; "
+    "import runpy; runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+)
 
 
 def call_worker(module: str, arguments: Sequence[str], about: str) -> None:
@@ -38,10 +43,18 @@ def call_worker(module: str, arguments: Sequence[str], about: str) -> None:
             expected="the packages that compress needs",
             hint="pip install 'edgesqueeze[compress]', or give a .tflite and an .npz, which need none",
         )
-    command = [sys.executable, "-m", module, *arguments]
+    command = module_command(module, *arguments)
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
     if done.returncode:
         raise _told(about, done)
+
+
+def module_command(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module of ours, as ``python -m`` does, but with none of the current folder's.
+
+    The folder may be one that came with a stranger's model, and have a ``numpy.py`` in it.
+    """
+    return [sys.executable, "-c", RUN_MODULE, module, *arguments]
 
 
 def environment() -> dict[str, str]:
@@ -55,19 +68,37 @@ def run_as_worker(work: Callable[[], None]) -> int:
     try:
         work()
     except EdgeSqueezeError as error:
-        told = {name: getattr(error, name) for name in ("problem", "expected", "got", "hint")}
-        print(json.dumps({"error": type(error).__name__, **told}))
+        print(json.dumps(as_told(error)))
         return error.exit_code
     return 0
+
+
+def as_told(error: EdgeSqueezeError) -> dict[str, str]:
+    """An error that EdgeSqueeze raises on purpose, as what can be JSON."""
+    told = {name: getattr(error, name) for name in ("problem", "expected", "got", "hint")}
+    return {"error": type(error).__name__, **told}
+
+
+def from_told(told: Mapping[str, Any]) -> EdgeSqueezeError:
+    """The error that ``as_told`` was given.
+
+    Raises:
+        ValueError: it was not made by ``as_told``.
+    """
+    try:
+        kind = getattr(errors, told["error"])
+        error: EdgeSqueezeError = kind(
+            told["problem"], **{name: told[name] for name in ("expected", "got", "hint")}
+        )
+    except (KeyError, TypeError, AttributeError) as fault:
+        raise ValueError("that is no error") from fault
+    return error
 
 
 def _told(about: str, done: subprocess.CompletedProcess[str]) -> EdgeSqueezeError:
     lines = done.stdout.strip().splitlines()
     try:
-        told = json.loads(lines[-1]) if lines else {}
-        kind = getattr(errors, told.pop("error"))
-        error: EdgeSqueezeError = kind(told.pop("problem"), **told)
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return from_told(json.loads(lines[-1]) if lines else {})
+    except ValueError:
         last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
         return UsageError(f"{about}, and TensorFlow failed on it", got=last)
-    return error

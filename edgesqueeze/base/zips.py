@@ -39,7 +39,16 @@ FAULTS = (
 
 
 class ZipError(ValueError):
-    """An archive that is damaged, or has something that none of ours has."""
+    """An archive that is damaged, or has something that none of ours has.
+
+    Attributes:
+        hides: whether it has a place where something may hide: before, between or behind its members, or in
+            a name that leads outside.
+    """
+
+    def __init__(self, problem: str, hides: bool = False) -> None:
+        self.hides = hides
+        super().__init__(problem)
 
 
 class Members:
@@ -113,7 +122,7 @@ def _checked(archive: zipfile.ZipFile, file: IO[bytes], most_bytes: int) -> dict
     for info in infos:
         _check_member(info)
         if info.filename in found:
-            raise ZipError(f"it has two parts named '{info.filename}'")
+            raise ZipError(f"it has two parts named '{info.filename}'", hides=True)
         found[info.filename] = info
     total = sum(info.file_size for info in infos)
     if total > most_bytes:
@@ -132,7 +141,7 @@ def _check_member(info: zipfile.ZipInfo) -> None:
         or ".." in path.parts
         or not path.parts
     ):
-        raise ZipError(f"it has a part with a name that leads outside: {info.orig_filename!r}")
+        raise ZipError(f"it has a part with a name that leads outside: {info.orig_filename!r}", hides=True)
     if info.flag_bits & (ENCRYPTED | PATCHED):
         raise ZipError(f"its part '{name}' is encrypted")
     if info.compress_type not in METHODS:
@@ -147,12 +156,12 @@ def _check_layout(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], file: 
     file.seek(max(0, size - END_BYTES))
     end = file.read(END_BYTES)
     if archive.comment or end[:4] != b"PK\x05\x06":
-        raise ZipError("something stands behind it")
+        raise ZipError("something stands behind it", hides=True)
     place = 0
     gaps: tuple[int, ...] = (0,)
     for info in sorted(infos, key=lambda one: one.header_offset):
         if info.header_offset - place not in gaps:
-            raise ZipError("something stands before or between its parts, or they overlap")
+            raise ZipError("something stands before or between its parts, or they overlap", hides=True)
         file.seek(info.header_offset)
         header = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
         if header[0] != b"PK\x03\x04":
@@ -160,7 +169,7 @@ def _check_layout(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], file: 
         place = info.header_offset + LOCAL_HEADER.size + header[9] + header[10] + info.compress_size
         gaps = DESCRIPTORS if info.flag_bits & DESCRIPTOR else (0,)
     if archive.start_dir - place not in gaps:
-        raise ZipError("something stands between its parts and their directory")
+        raise ZipError("something stands between its parts and their directory", hides=True)
 
 
 def _words(error: BaseException) -> str:

@@ -7,7 +7,6 @@ reference kernels: slow, and closest to what TFLM computes.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.quiet import quiet
+from edgesqueeze.base.worker import module_command
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.axes import with_valid_axes
@@ -40,7 +40,7 @@ def run_reference(model: TfliteModel, samples: Samples, *, carry_state: bool | N
 
     In a process of their own: they abort, instead of refusing, on a softmax with a tiny input scale.
     """
-    command = [sys.executable, "-m", "edgesqueeze.runners.litert_worker"]
+    command = module_command("edgesqueeze.runners.litert_worker")
     return run_elsewhere(command, model, samples, "LiteRT (reference kernels)", carry_state)
 
 

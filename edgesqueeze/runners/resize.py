@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgesqueeze.base.worker import environment
+from edgesqueeze.base.worker import environment, module_command
 from edgesqueeze.errors import UnsupportedModelError, UsageError
 from edgesqueeze.graph import Tensor, TfliteModel
 from edgesqueeze.graph.axes import with_valid_axes
@@ -70,7 +69,7 @@ def _shapes_of_all(model: TfliteModel, wanted: list[list[int]]) -> list[tuple[in
     with tempfile.TemporaryDirectory(prefix="edgesqueeze-") as name:
         path, found = Path(name) / "model.tflite", Path(name) / "shapes.json"
         path.write_bytes(model.content)
-        command = [sys.executable, "-m", "edgesqueeze.runners.resize_worker"]
+        command = module_command("edgesqueeze.runners.resize_worker")
         arguments = [str(path), json.dumps(wanted), str(found)]
         done = subprocess.run(
             [*command, *arguments], capture_output=True, text=True, check=False, env=environment()

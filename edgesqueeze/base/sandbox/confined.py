@@ -21,7 +21,7 @@ from edgesqueeze.base.sandbox import kernel, landlock, seccomp
 
 MOST_RESULT_BYTES = 1 << 20
 OPEN_FILES = 256
-STARTING_SECONDS = 60.0
+STARTING_SECONDS = 300.0
 """What a process may wait for processors, beyond the time that it computes."""
 
 

@@ -90,45 +90,46 @@ OPERATIONS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "numpy": _names(
             """
-    Abs Absolute Add All Amax Amin Any Append Arange Arccos Arccosh Arcsin Arcsinh Arctan Arctan2 Arctanh
-    Argmax Argmin Argsort Array Average Bincount BitwiseAnd BitwiseInvert BitwiseLeftShift BitwiseNot
-    BitwiseOr BitwiseRightShift BitwiseXor BroadcastTo Cbrt Ceil Clip Concatenate Conj Conjugate Copy Cos Cosh
-    CountNonzero Cross Cumprod Cumsum Deg2rad Diag Diagflat Diagonal Diff Digitize Divide DivideNoNan Dot
-    Einsum EmptyLike Equal Exp Exp2 ExpandDims Expm1 Flip Floor FloorDivide Full FullLike GetItem Greater
-    GreaterEqual Heaviside Hstack Hypot Imag Inner Isclose Isfinite Isinf Isnan Kron LeftShift Less LessEqual
-    Linspace Log Log10 Log1p Log2 Logaddexp LogicalAnd LogicalNot LogicalOr LogicalXor Logspace Matmul Max
-    Maximum Mean Median Meshgrid Min Minimum Mod Moveaxis Multiply NanToNum Ndim Negative Nonzero NotEqual
-    OnesLike Outer Pad Power Prod Quantile Ravel Real Reciprocal Repeat Reshape RightShift Roll Rot90 Round
-    SearchSorted Select Sign Signbit Sin Sinh Size Sort Split Sqrt Square Squeeze Stack Std Subtract Sum
-    Swapaxes Take TakeAlongAxis Tan Tanh Tensordot Tile Trace Transpose Tri Tril Triu TrueDivide Trunc Vander
-    Var Vdot Vstack Where ZerosLike
-    """
+            Abs Absolute Add All Amax Amin Any Append Arange Arccos Arccosh Arcsin Arcsinh Arctan Arctan2
+            Arctanh Argmax Argmin Argsort Array Average Bincount BitwiseAnd BitwiseInvert BitwiseLeftShift
+            BitwiseNot BitwiseOr BitwiseRightShift BitwiseXor BroadcastTo Cbrt Ceil Clip Concatenate Conj
+            Conjugate Copy Cos Cosh CountNonzero Cross Cumprod Cumsum Deg2rad Diag Diagflat Diagonal Diff
+            Digitize Divide DivideNoNan Dot Einsum EmptyLike Equal Exp Exp2 ExpandDims Expm1 Flip Floor
+            FloorDivide Full FullLike GetItem Greater GreaterEqual Heaviside Hstack Hypot Imag Inner Isclose
+            Isfinite Isinf Isnan Kron LeftShift Less LessEqual Linspace Log Log10 Log1p Log2 Logaddexp
+            LogicalAnd LogicalNot LogicalOr LogicalXor Logspace Matmul Max Maximum Mean Median Meshgrid Min
+            Minimum Mod Moveaxis Multiply NanToNum Ndim Negative Nonzero NotEqual OnesLike Outer Pad Power
+            Prod Quantile Ravel Real Reciprocal Repeat Reshape RightShift Roll Rot90 Round SearchSorted Select
+            Sign Signbit Sin Sinh Size Sort Split Sqrt Square Squeeze Stack Std Subtract Sum Swapaxes Take
+            TakeAlongAxis Tan Tanh Tensordot Tile Trace Transpose Tri Tril Triu TrueDivide Trunc Vander Var
+            Vdot Vstack Where ZerosLike
+            """
         ),
         "nn": _names(
             """
-    AdaptiveAveragePool AdaptiveMaxPool AveragePool BatchNorm Celu Conv ConvTranspose DepthToSpace
-    DepthwiseConv DotProductAttention Elu Fold Gelu Glu HardShrink HardSigmoid HardSilu HardTanh LayerNorm
-    LeakyRelu LogSigmoid LogSoftmax MaxPool Moments MultiHot Normalize OneHot RMSNorm Relu Relu6 Selu
-    SeparableConv Sigmoid Silu SoftShrink Softmax Softplus Softsign SpaceToDepth SparsePlus SparseSigmoid
-    Sparsemax Squareplus TanhShrink Threshold Unfold
-    """
+            AdaptiveAveragePool AdaptiveMaxPool AveragePool BatchNorm Celu Conv ConvTranspose DepthToSpace
+            DepthwiseConv DotProductAttention Elu Fold Gelu Glu HardShrink HardSigmoid HardSilu HardTanh
+            LayerNorm LeakyRelu LogSigmoid LogSoftmax MaxPool Moments MultiHot Normalize OneHot RMSNorm Relu
+            Relu6 Selu SeparableConv Sigmoid Silu SoftShrink Softmax Softplus Softsign SpaceToDepth SparsePlus
+            SparseSigmoid Sparsemax Squareplus TanhShrink Threshold Unfold
+            """
         ),
         "math": _names(
             """
-    Erf Erfc Erfinv ExtractSequences FFT FFT2 IFFT2 IRFFT ISTFT InTopK Logdet Logsumexp RFFT Rsqrt STFT
-    SegmentMax SegmentSum TopK
-    """
+            Erf Erfc Erfinv ExtractSequences FFT FFT2 IFFT2 IRFFT ISTFT InTopK Logdet Logsumexp RFFT Rsqrt
+            STFT SegmentMax SegmentSum TopK
+            """
         ),
         "core": _names(
             """
-    Cast ConvertToTensor SaturateCast Scatter ScatterUpdate Slice SliceUpdate StopGradient Unstack
-    """
+            Cast ConvertToTensor SaturateCast Scatter ScatterUpdate Slice SliceUpdate StopGradient Unstack
+            """
         ),
         "image": _names(
             """
-    AffineTransform CropImages ExtractPatches GaussianBlur HSVToRGB MapCoordinates PadImages
-    PerspectiveTransform RGBToGrayscale RGBToHSV Resize SobelEdges
-    """
+            AffineTransform CropImages ExtractPatches GaussianBlur HSVToRGB MapCoordinates PadImages
+            PerspectiveTransform RGBToGrayscale RGBToHSV Resize SobelEdges
+            """
         ),
         "linalg": _names("Cholesky Det Eigh Inv LuFactor Norm Qr SVD Solve SolveTriangular"),
     }

@@ -162,25 +162,29 @@ OPERATORS = _names(
 
 GRAPH_OPERATORS = OPERATORS | _names(
     """
-    Assert AssignAddVariableOp AssignSubVariableOp AssignVariableOp AvgPoolGrad BroadcastGradientArgs Case
-    CheckNumerics Conv2DBackpropFilter Conv3DBackpropFilterV2 DepthwiseConv2dNativeBackpropFilter EluGrad
-    EmptyTensorList Enter Exit FakeParam FusedBatchNormGrad FusedBatchNormGradV2 FusedBatchNormGradV3 If
-    LSTMBlockCell LeakyReluGrad LogSoftmax LoopCond MaxPoolGrad Merge MergeV2Checkpoints MirrorPadGrad
-    NextIteration NoOp PartitionedCall Placeholder PlaceholderWithDefault ReadVariableOp ReciprocalGrad
-    Relu6Grad ReluGrad ResizeBicubicGrad ResizeBilinearGrad ResizeNearestNeighborGrad ResourceApplyAdaMax
-    ResourceApplyAdadelta ResourceApplyAdagrad ResourceApplyAdagradV2 ResourceApplyAdam
-    ResourceApplyAdamWithAmsgrad ResourceApplyCenteredRMSProp ResourceApplyFtrl ResourceApplyFtrlV2
-    ResourceApplyGradientDescent ResourceApplyKerasMomentum ResourceApplyMomentum ResourceApplyRMSProp
-    ResourceGather ResourceGatherNd ResourceScatterAdd ResourceScatterUpdate ResourceSparseApplyAdagradV2
-    ResourceStridedSliceAssign RestoreV2 RngReadAndSkip RngSkip RsqrtGrad SaveV2 SeluGrad ShardedFilename
-    SigmoidGrad SoftmaxCrossEntropyWithLogits SoftplusGrad SoftsignGrad SparseSoftmaxCrossEntropyWithLogits
-    SqrtGrad StatefulPartitionedCall StatefulStandardNormalV2 StatefulTruncatedNormal StatefulUniform
-    StatefulUniformFullInt StatefulUniformInt StatelessCase StatelessIf StatelessWhile StaticRegexFullMatch
-    StaticRegexReplace StridedSliceGrad StringJoin Switch TanhGrad TensorListConcatLists TensorListConcatV2
-    TensorListElementShape TensorListFromTensor TensorListGather TensorListGetItem TensorListLength
-    TensorListPopBack TensorListPushBack TensorListReserve TensorListResize TensorListScatterIntoExistingList
-    TensorListScatterV2 TensorListSetItem TensorListSplit TensorListStack VarHandleOp VarIsInitializedOp
-    VariableShape While
+    Assert AssignAddVariableOp AssignSubVariableOp AssignVariableOp AvgPool3DGrad AvgPoolGrad BiasAddGrad
+    BroadcastGradientArgs Case CheckNumerics Conv2DBackpropFilter Conv3DBackpropFilterV2 CudnnRNN
+    CudnnRNNBackprop CudnnRNNBackpropV2 CudnnRNNBackpropV3 CudnnRNNV2 CudnnRNNV3
+    DepthwiseConv2dNativeBackpropFilter DisableCopyOnRead EluGrad EmptyTensorList Enter Exit FakeParam
+    FusedBatchNormGrad FusedBatchNormGradV2 FusedBatchNormGradV3 If InvGrad LSTMBlockCell LeakyReluGrad
+    LogSoftmax LoopCond MaxPool3DGrad MaxPoolGrad Merge MergeV2Checkpoints MirrorPadGrad NextIteration NoOp
+    OptionalFromValue OptionalGetValue OptionalHasValue OptionalNone PartitionedCall Placeholder
+    PlaceholderWithDefault ReadVariableOp ReciprocalGrad Relu6Grad ReluGrad ResizeBicubicGrad
+    ResizeBilinearGrad ResizeNearestNeighborGrad ResourceApplyAdaMax ResourceApplyAdadelta
+    ResourceApplyAdagrad ResourceApplyAdagradV2 ResourceApplyAdam ResourceApplyAdamWithAmsgrad
+    ResourceApplyCenteredRMSProp ResourceApplyFtrl ResourceApplyFtrlV2 ResourceApplyGradientDescent
+    ResourceApplyKerasMomentum ResourceApplyMomentum ResourceApplyRMSProp ResourceGather ResourceGatherNd
+    ResourceScatterAdd ResourceScatterUpdate ResourceSparseApplyAdagrad ResourceSparseApplyAdagradV2
+    ResourceSparseApplyFtrl ResourceSparseApplyKerasMomentum ResourceSparseApplyMomentum
+    ResourceSparseApplyRMSProp ResourceStridedSliceAssign RestoreV2 RngReadAndSkip RngSkip RsqrtGrad SaveV2
+    SeluGrad ShardedFilename SigmoidGrad SoftmaxCrossEntropyWithLogits SoftplusGrad SoftsignGrad
+    SparseSoftmaxCrossEntropyWithLogits SqrtGrad StatefulPartitionedCall StatefulStandardNormalV2
+    StatefulTruncatedNormal StatefulUniform StatefulUniformFullInt StatefulUniformInt StatelessCase
+    StatelessIf StatelessWhile StaticRegexFullMatch StaticRegexReplace StridedSliceGrad StringJoin Switch
+    TanhGrad TensorListConcatLists TensorListConcatV2 TensorListElementShape TensorListFromTensor
+    TensorListGather TensorListGetItem TensorListLength TensorListPopBack TensorListPushBack TensorListReserve
+    TensorListResize TensorListScatterIntoExistingList TensorListScatterV2 TensorListSetItem TensorListSplit
+    TensorListStack VarHandleOp VarIsInitializedOp VariableShape While
     """
 )
 """Operators in the graph of a SavedModel; it is looked at and never run.

@@ -1,93 +1,118 @@
-"""What kind of file is it, and what does it say about itself? Nothing in here runs or imports Keras."""
+"""What kind of file is it, and what is in it, as far as it is allowed.
+
+What a stranger made is read here and nowhere else, once, by its own bytes. Keras never sees it.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import io
-import json
-import zipfile
-from dataclasses import dataclass
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO
 
-import h5py
-
+from edgesqueeze.base.files import open_regular, size_of
+from edgesqueeze.base.plain import plain
+from edgesqueeze.base.zips import Members, ZipError
 from edgesqueeze.errors import ModelFileError, UnsafeModelError, UnsupportedModelError
+from edgesqueeze.squeeze.opening import hdf5, saved_model
+from edgesqueeze.squeeze.opening.config import Rules, checked, parse_json
+from edgesqueeze.squeeze.opening.faults import EXPECTED, damaged
+from edgesqueeze.squeeze.opening.shelf import (
+    CONFIG,
+    METADATA,
+    WEIGHTS,
+    Archive,
+    Container,
+    Family,
+    Shelf,
+)
 
-Family = Literal["keras3", "tf_keras"]
-EXPECTED = "a .keras or .h5 file of Keras 3 or tf_keras, or a SavedModel folder written by tf_keras"
-HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+PARTS = {METADATA, CONFIG, WEIGHTS}
+
+LEAST_LIMIT, MOST_RATIO = 64 << 20, 64
+"""Bytes that a file may unpack to in any case, and as a multiple of its own size."""
+LEAST_TEXT, MOST_TEXT_RATIO = 1 << 20, 32
+"""The same for its configuration, which is text."""
 
 # Where a file of another kind gives itself away: offset, bytes, what it is, what to do about it.
 OTHER_KINDS = (
-    (4, b"TFL3", "a .tflite, which is converted already", "Give the Keras model that it was made from."),
+    (4, b"TFL3", "a .tflite, which is converted already", "give the Keras model that it was made from"),
     (0, b"\x89PNG", "a PNG image", ""),
     (0, b"\xff\xd8\xff", "a JPEG image", ""),
     (0, b"%PDF", "a PDF document", ""),
-    (0, b"\x1f\x8b", "a gzip archive", "Unpack it first."),
-    (0, b"\x80\x02", "a Python pickle, perhaps a PyTorch checkpoint", "Save the model with Keras."),
-    (0, b"\x80\x04", "a Python pickle", "Save the model with Keras: model.save('model.keras')."),
+    (0, b"\x1f\x8b", "a gzip archive", "unpack it first"),
+    (0, b"\x80\x02", "a Python pickle, perhaps a PyTorch checkpoint", "save the model with Keras"),
+    (0, b"\x80\x04", "a Python pickle", "save the model with Keras: model.save('model.keras')"),
     (0, b"\x93NUMPY", "a NumPy array", ""),
 )
 
 
-@dataclass(frozen=True)
-class Archive:
-    """A model file that looks like what it should be.
-
-    Attributes:
-        path: file or folder.
-        family: the library that opens it.
-        container: ``keras``, ``h5`` or ``saved_model``.
-        configs: the model configurations inside, as plain JSON; one, or one for each layer of a SavedModel.
-        version: version of Keras that wrote it.
-    """
-
-    path: Path
-    family: Family
-    container: Literal["keras", "h5", "saved_model"]
-    configs: tuple[Any, ...]
-    version: str
-
-    @property
-    def source(self) -> str:
-        """In words, for a report."""
-        library = "Keras 3" if self.family == "keras3" else "tf_keras"
-        kind = {"keras": ".keras", "h5": ".h5", "saved_model": "SavedModel"}[self.container]
-        return f"{library} {kind}" + (f" (Keras {self.version})" if self.version else "")
-
-
-def read_archive(path: Path) -> Archive:
-    """Find out what a model file is and read its configuration.
+def bytes_of(path: Path) -> int:
+    """Size of a model file, or of all files of a model's folder.
 
     Raises:
-        ModelFileError: it does not exist, is damaged, is of another kind, or has weights only.
-        UnsafeModelError: its weights would be read from somewhere outside the file.
-        UnsupportedModelError: a SavedModel without a Keras graph.
+        ModelFileError: there is no such file, or it is something else.
     """
-    if not path.exists():
-        raise ModelFileError(f"There is no file '{path}'.", expected=EXPECTED)
+    try:
+        if path.is_dir():
+            return sum(file.stat().st_size for file in saved_model.files_of(path))
+        with open_regular(path) as file:
+            return size_of(file)
+    except (FileNotFoundError, ValueError):
+        raise ModelFileError(f"there is no file '{path}'", expected=EXPECTED, hint="check the path") from None
+    except OSError as error:
+        raise ModelFileError(
+            f"cannot read '{path}'", expected=EXPECTED, got=error.strerror or str(error)
+        ) from error
+
+
+def sift(path: Path, target: IO[bytes], rules: Rules) -> int:
+    """Read a model file and write down what is allowed of it.
+
+    Args:
+        path: what a stranger made.
+        target: open for writing; is filled as a ``Shelf`` does.
+        rules: what it may name.
+
+    Returns:
+        Where the index starts in ``target``.
+
+    Raises:
+        ModelFileError: it is damaged, of another kind, has weights only, or promises more than it has.
+        UnsafeModelError: it could run code, or holds more than one file.
+        CustomLayerError: it needs a class that was not given.
+        UnsupportedModelError: it has no Keras layers, or something that EdgeSqueeze cannot handle.
+    """
+    shelf = Shelf(target)
     if path.is_dir():
-        return _saved_model(path)
-    with path.open("rb") as file:
+        return _saved_model(path, shelf, rules)
+    with open_regular(path) as file:
         head = file.read(64)
-    if not head:
-        raise ModelFileError(f"'{path}' is empty.", expected=EXPECTED)
-    if head.startswith(b"PK"):
-        return _keras_zip(path)
-    if head.startswith(HDF5_MAGIC):
-        return _h5(path)
+        if not head:
+            raise ModelFileError(f"'{path}' is empty", expected=EXPECTED)
+        sha256 = _digest(file)
+        file.seek(0)
+        if head.startswith(b"PK"):
+            return _keras_zip(file, shelf, rules, sha256)
+        if head.startswith(hdf5.MAGIC):
+            return _h5(file.read(), shelf, rules, sha256)
     raise _wrong_kind(path, head)
 
 
-def digest(path: Path) -> str:
-    """SHA-256 of a file; for a folder, of the names and contents of its files in sorted order."""
+def _digest(file: IO[bytes]) -> str:
+    file.seek(0)
     total = hashlib.sha256()
-    for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
-        if path.is_dir():
-            total.update(file.relative_to(path).as_posix().encode() + b"\0")
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
+    while block := file.read(1 << 20):
+        total.update(block)
+    return total.hexdigest()
+
+
+def _digest_folder(folder: Path) -> str:
+    total = hashlib.sha256()
+    for path in saved_model.files_of(folder):
+        total.update(path.relative_to(folder).as_posix().encode() + b"\0")
+        with open_regular(path) as file:
+            while block := file.read(1 << 20):
                 total.update(block)
     return total.hexdigest()
 
@@ -100,161 +125,113 @@ def _wrong_kind(path: Path, head: bytes) -> ModelFileError:
             break
     else:
         if path.suffix == ".onnx" or (head[:1] == b"\x08" and b"\x12" in head[:8] and path.suffix != ".pb"):
-            got, hint = "what looks like an ONNX model", "Give the Keras model."
+            got, hint = "what looks like an ONNX model", "give the Keras model"
         elif path.suffix == ".pb":
             got = "a TensorFlow graph (.pb)"
-            hint = "Give the SavedModel folder that it lies in, or a .keras file."
+            hint = "give the SavedModel folder that it lies in, or a .keras file"
         else:
             got = "neither a ZIP nor an HDF5 file"
-    return ModelFileError(f"'{path}' is not a Keras model.", expected=EXPECTED, got=got, hint=hint)
+    return ModelFileError(f"'{path}' is not a Keras model", expected=EXPECTED, got=got, hint=hint)
 
 
-def _keras_zip(path: Path) -> Archive:
+def _limit(size: int) -> int:
+    return max(LEAST_LIMIT, MOST_RATIO * size)
+
+
+def _text_limit(size: int) -> int:
+    return max(LEAST_TEXT, MOST_TEXT_RATIO * size)
+
+
+def _budget(size: int) -> hdf5.Budget:
+    return hdf5.Budget(objects=size // hdf5.LEAST_OBJECT_BYTES, bytes=_limit(size))
+
+
+def _keras_zip(file: IO[bytes], shelf: Shelf, rules: Rules, sha256: str) -> int:
+    size = size_of(file)
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            _check_members(path, names)
-            damaged = archive.testzip()
-            if damaged is not None:
-                raise ModelFileError(f"'{path}' is damaged: its part '{damaged}' fails the checksum.")
-            config = json.loads(archive.read("config.json"))
-            metadata = json.loads(archive.read("metadata.json")) if "metadata.json" in names else {}
-            _check_weights(path, io.BytesIO(archive.read("model.weights.h5")))
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise ModelFileError(
-            f"'{path}' is cut off or damaged: {error}.",
-            expected=EXPECTED,
-            hint="Copy or save the file again.",
-        ) from error
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError) as error:
-        raise ModelFileError(f"'{path}' is damaged: its configuration cannot be read ({error}).") from error
-    version = str(metadata.get("keras_version", ""))
-    return Archive(path, _family(version), "keras", (config,), version)
+        members = Members(file, _limit(size))
+        _check_parts(members, rules.name, _text_limit(size))
+        metadata = parse_json(members.read(METADATA), rules.name) if METADATA in members.infos else {}
+        config = parse_json(members.read(CONFIG), rules.name)
+        image = members.read(WEIGHTS)
+    except ZipError as error:
+        raise _hidden(rules.name, error) if error.hides else damaged(rules.name, error) from error
+    version = metadata.get("keras_version", "") if isinstance(metadata, dict) else None
+    if not isinstance(version, str):
+        raise damaged(rules.name, f"its {METADATA} does not name a version of Keras")
+    config = checked(config, rules)
+    with hdf5.opened(image, rules.name) as source:
+        hdf5.take_group(source, shelf, _budget(len(image)), rules.name, leave_out=("optimizer",))
+    return shelf.close(_archive("keras", version, sha256), config)
 
 
-def _check_members(path: Path, names: list[str]) -> None:
-    if any(name.startswith(("/", "\\")) or ".." in Path(name).parts for name in names):
-        raise UnsafeModelError(f"'{path}' has parts that would be written outside its folder.")
-    if "config.json" in names and "model.weights.h5" in names:
-        return
-    if any(name.endswith("data.pkl") for name in names):
-        got = "a PyTorch file"
-    elif "config.json" in names:
-        got = "a .keras file without model.weights.h5"
-    else:
-        got = "a ZIP archive with " + ", ".join(sorted(names)[:3])
-    raise ModelFileError(
-        f"'{path}' is not a Keras model.",
-        expected=EXPECTED,
-        got=got,
-        hint="Save it with model.save('model.keras').",
+def _hidden(name: str, error: ZipError) -> UnsafeModelError:
+    return UnsafeModelError(
+        f"'{name}' may be more than one file: {plain(str(error))}",
+        expected="an archive as Keras writes it",
+        hint="open it with the program that wrote it, and save it again",
     )
 
 
-def _h5(path: Path) -> Archive:
-    _check_weights(path, path)
-    with h5py.File(path, "r") as file:
-        attributes = dict(file.attrs)
-    if "model_config" not in attributes:
-        raise ModelFileError(
-            f"'{path}' has weights only: the model's architecture is not in it.",
-            expected="a file that model.save() wrote",
-            got="one that model.save_weights() wrote, or an HDF5 file of another program",
-            hint="Build the model, load the weights into it, and save it with model.save('model.keras').",
-        )
-    try:
-        config = json.loads(_text(attributes["model_config"]))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ModelFileError(f"'{path}' is damaged: its configuration cannot be read ({error}).") from error
-    version = _text(attributes.get("keras_version", ""))
-    return Archive(path, _family(version), "h5", (config,), version)
+def _check_parts(members: Members, name: str, most_text: int) -> None:
+    names = set(members.infos)
+    if {CONFIG, WEIGHTS} <= names:
+        for text in {CONFIG, METADATA} & names:
+            if members.infos[text].file_size > most_text:
+                raise ZipError(f"its part '{text}' claims to have {members.infos[text].file_size:,} bytes")
+        extra = sorted(one for one in names - PARTS if not one.endswith("/"))
+        if extra:
+            raise UnsupportedModelError(
+                f"'{name}' has parts that no model of numbers needs: {', '.join(extra[:3])}",
+                expected=", ".join(sorted(PARTS)),
+                hint="do text preprocessing outside the model and save the model without it",
+            )
+        return
+    if any(one.endswith("data.pkl") for one in names):
+        got = "a PyTorch file"
+    elif CONFIG in names:
+        got = f"a .keras file without {WEIGHTS}"
+    else:
+        got = "a ZIP archive with " + ", ".join(sorted(names)[:3])
+    raise ModelFileError(
+        f"'{name}' is not a Keras model",
+        expected=EXPECTED,
+        got=got,
+        hint="save it with model.save('model.keras')",
+    )
 
 
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+def _h5(image: bytes, shelf: Shelf, rules: Rules, sha256: str) -> int:
+    with hdf5.opened(image, rules.name) as source:
+        text = hdf5.attribute(source, "model_config", _text_limit(len(image)), rules.name)
+        if text is None:
+            raise ModelFileError(
+                f"'{rules.name}' has weights only: the model's architecture is not in it",
+                expected="a file that model.save() wrote",
+                got="one that model.save_weights() wrote, or an HDF5 file of another program",
+                hint="build the model, load the weights into it, and save it with model.save('model.keras')",
+            )
+        version = hdf5.attribute(source, "keras_version", 64, rules.name) or ""
+        config = checked(parse_json(text, rules.name), rules)
+        leave_out = [key for key in source if key != "model_weights"]
+        hdf5.take_group(source, shelf, _budget(len(image)), rules.name, leave_out)
+    return shelf.close(_archive("h5", version, sha256), config)
 
 
-def _family(version: str) -> Family:
-    return "keras3" if version.split(".")[0].isdigit() and int(version.split(".")[0]) >= 3 else "tf_keras"
+def _saved_model(folder: Path, shelf: Shelf, rules: Rules) -> int:
+    stored = parse_json(saved_model.read_config(folder), rules.name)
+    if not isinstance(stored, dict):
+        raise damaged(rules.name, "its configuration is not a model's")
+    # Beside these two it describes what was called with what, which is only of use with the graph.
+    config = checked({key: stored.get(key) for key in ("class_name", "config")}, rules)
+    variables = saved_model.read_variables(folder, _limit(bytes_of(folder)))
+    for number, value in variables.values.items():
+        shelf.put([str(number)], {}, value)
+    archive = Archive("tf_keras", "saved_model", "", _digest_folder(folder))
+    return shelf.close(archive, config, variables.children)
 
 
-def _check_weights(path: Path, source: Any) -> None:
-    """Open an HDF5 file, follow none of its links, and see that all data lie inside it."""
-    outside: list[str] = []
-
-    def visit(group: Any) -> None:
-        for name in group:
-            link = group.get(name, getlink=True)
-            if isinstance(link, h5py.ExternalLink):
-                outside.append(name)
-                continue
-            member = group.get(name)
-            if isinstance(member, h5py.Group) and isinstance(link, h5py.HardLink):
-                visit(member)
-            elif isinstance(member, h5py.Dataset) and (member.external or member.is_virtual):
-                outside.append(name)
-
-    try:
-        with h5py.File(source, "r") as file:
-            visit(file)
-    except (OSError, RuntimeError, KeyError) as error:
-        raise ModelFileError(
-            f"'{path}' is cut off or damaged: {error}.",
-            expected=EXPECTED,
-            hint="Copy or save the file again.",
-        ) from error
-    if outside:
-        raise UnsafeModelError(
-            f"'{path}' takes data from other files: {', '.join(outside[:3])}.",
-            expected="a file that holds all of its weights",
-        )
-
-
-def _saved_model(path: Path) -> Archive:
-    if not (path / "saved_model.pb").is_file():
-        raise ModelFileError(
-            f"The folder '{path}' is not a SavedModel: it has no saved_model.pb.", expected=EXPECTED
-        )
-    metadata_file = path / "keras_metadata.pb"
-    if not metadata_file.is_file():
-        raise UnsupportedModelError(
-            f"The SavedModel '{path}' has no Keras graph, only TensorFlow functions.",
-            expected="a model with its Keras layers, which pruning and clustering need",
-            got="what Keras 3's model.export() or tf.saved_model.save() writes",
-            hint="Save the model with model.save('model.keras').",
-        )
-    from google.protobuf.message import DecodeError
-    from tf_keras.protobuf import saved_metadata_pb2
-
-    metadata = saved_metadata_pb2.SavedMetadata()
-    try:
-        metadata.ParseFromString(metadata_file.read_bytes())
-        configs = tuple(json.loads(node.metadata) for node in metadata.nodes if node.metadata)
-    except (DecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ModelFileError(f"'{metadata_file}' is damaged: {error}.") from error
-    _check_operations(path)
-    return Archive(path, "tf_keras", "saved_model", configs, "")
-
-
-def _check_operations(path: Path) -> None:
-    """Refuse a SavedModel whose graph reads or writes files or calls Python."""
-    from google.protobuf.message import DecodeError
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    graph = saved_model_pb2.SavedModel()
-    try:
-        graph.ParseFromString((path / "saved_model.pb").read_bytes())
-    except DecodeError as error:
-        raise ModelFileError(f"'{path / 'saved_model.pb'}' is damaged: {error}.") from error
-    found: set[str] = set()
-    for meta in graph.meta_graphs:
-        nodes = [*meta.graph_def.node, *(n for f in meta.graph_def.library.function for n in f.node_def)]
-        found |= {node.op for node in nodes if node.op in FORBIDDEN_OPERATIONS}
-    if found:
-        raise UnsafeModelError(
-            f"The SavedModel '{path}' would touch files or call Python: {', '.join(sorted(found))}."
-        )
-
-
-# SavedModels write and read their own variables with SaveV2, RestoreV2, MergeV2Checkpoints.
-FORBIDDEN_OPERATIONS = frozenset({"EagerPyFunc", "PyFunc", "PyFuncStateless", "ReadFile", "WriteFile"})
+def _archive(container: Container, version: str, sha256: str) -> Archive:
+    major = re.match(r"[0-9]{1,4}", version)
+    family: Family = "keras3" if major and int(major[0]) >= 3 else "tf_keras"
+    return Archive(family, container, plain(version)[:40], sha256)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,13 +15,18 @@ import tensorflow as tf
 import tf_keras
 
 from edgesqueeze.base.findings import Finding
-from edgesqueeze.errors import DataError, EdgeSqueezeError, ModelFileError, UnsupportedModelError, UsageError
+from edgesqueeze.base.worker import from_told
+from edgesqueeze.errors import DataError, UnsupportedModelError, UsageError
 from edgesqueeze.squeeze.opening import sameness as compare
-from edgesqueeze.squeeze.opening.archive import Archive, digest, read_archive
+from edgesqueeze.squeeze.opening.archive import bytes_of
 from edgesqueeze.squeeze.opening.bridge import bridge, functional
 from edgesqueeze.squeeze.opening.bridge_layers import REDUCED_PRECISION
+from edgesqueeze.squeeze.opening.config import Rules, checked
+from edgesqueeze.squeeze.opening.faults import damaged
 from edgesqueeze.squeeze.opening.flatten import flatten, refuse_subclassed
-from edgesqueeze.squeeze.opening.safety import check_config
+from edgesqueeze.squeeze.opening.opener import ask
+from edgesqueeze.squeeze.opening.rebuild import open_clean
+from edgesqueeze.squeeze.opening.shelf import Content, read_shelf, write_fresh
 
 BATCH = 32
 
@@ -69,11 +76,39 @@ def load_model(
         BridgeError: the rebuilt model computes something else.
     """
     path = Path(path)
-    archive = read_archive(path)
-    given = dict(custom_objects or {})
-    check_config(archive, given, unsafe)
-    original = _open(archive, given, unsafe)
-    return _adopt(original, source=archive.source, path=path, sha256=digest(path))
+    rules = Rules(str(path), frozenset(custom_objects or {}), unsafe)
+    with tempfile.TemporaryDirectory(prefix="edgesqueeze-") as folder:
+        content = _sift(path, Path(folder), rules)
+        fresh = write_fresh(content, Path(folder))
+        # The user's own code is not confined, nor that in a file that the user trusts.
+        if not (rules.custom or unsafe):
+            answer = ask("rehearse", asdict(content.archive), str(fresh), rules.name, bytes_of(path))
+            _raise(answer)
+        original = open_clean(content, fresh, rules.name, custom_objects or {}, unsafe)
+    archive = content.archive
+    return _adopt(original, source=archive.source, path=path, sha256=archive.sha256)
+
+
+def _sift(path: Path, folder: Path, rules: Rules) -> Content:
+    """What is allowed of a stranger's file; read in a process of its own, and checked again."""
+    shelf = folder / "shelf"
+    shelf.touch()
+    answer = ask("sift", rules.name, str(shelf), sorted(rules.custom), rules.unsafe)
+    _raise(answer)
+    try:
+        content = read_shelf(shelf.read_bytes(), int(answer["index"]))
+        same = json.dumps(checked(content.config, rules)) == json.dumps(content.config)
+    except (ValueError, KeyError, TypeError) as error:
+        raise damaged(rules.name, error) from error
+    if not same:
+        raise damaged(rules.name, "what was read from it is not what was checked")
+    shelf.unlink()
+    return content
+
+
+def _raise(answer: Mapping[str, Any]) -> None:
+    if "error" in answer:
+        raise from_told(answer)
 
 
 def adopt_model(model: Any) -> LoadedModel:
@@ -129,24 +164,6 @@ def predict(loaded: LoadedModel, inputs: Mapping[str, np.ndarray[Any, Any]]) -> 
         for start in range(0, lengths.pop(), size)
     ]
     return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
-
-
-def _open(archive: Archive, custom_objects: dict[str, Any], unsafe: bool) -> Any:
-    path = str(archive.path)
-    try:
-        if archive.family == "keras3":
-            return keras.saving.load_model(path, custom_objects, compile=False, safe_mode=not unsafe)
-        return tf_keras.models.load_model(path, custom_objects, compile=False, safe_mode=not unsafe)
-    except EdgeSqueezeError:
-        raise
-    except Exception as error:  # Keras raises all kinds for one and the same fault
-        library = "Keras 3" if archive.family == "keras3" else "tf_keras"
-        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelFileError(
-            f"{library} cannot open '{path}': {first_line}",
-            expected=f"a model that {library} itself opens",
-            hint="Open it with the version of Keras that wrote it and save it again.",
-        ) from error
 
 
 def _adopt(original: Any, *, source: str, path: Path | None, sha256: str) -> LoadedModel:
