@@ -1,0 +1,1 @@
+"""Model files that want to do harm, made by the tests, and what notices if one succeeds."""
