@@ -31,6 +31,10 @@ class Canaries(NamedTuple):
         return f"http://127.0.0.1:{self.port}/model"
 
 
+Make = Callable[[Path, Honest, Canaries], Path]
+"""Writes a hostile file into a folder, gives its path."""
+
+
 class Attack(NamedTuple):
     """A hostile file.
 
@@ -44,7 +48,7 @@ class Attack(NamedTuple):
 
     kind: str
     name: str
-    make: Callable[[Path, Honest, Canaries], Path]
+    make: Make
     error: str
     words: str = ""
 
@@ -59,8 +63,6 @@ class Attacks:
     def __iter__(self) -> Iterator[Attack]:
         return iter(self._found)
 
-    def add(
-        self, name: str, make: Callable[[Path, Honest, Canaries], Path], error: str, words: str = ""
-    ) -> None:
+    def add(self, name: str, make: Make, error: str, words: str = "") -> None:
         """Add one."""
         self._found.append(Attack(self.kind, name, make, error, words))

@@ -7,11 +7,10 @@ import json
 import shutil
 import struct
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from runtime_tests.support.hostile.attack import Attacks, Canaries
+from runtime_tests.support.hostile.attack import Attacks, Canaries, Make
 from runtime_tests.support.hostile.edits import (
     CONFIG,
     WEIGHTS,
@@ -27,8 +26,6 @@ from runtime_tests.support.hostile.honest import Honest
 ATTACKS = Attacks("bounds")
 DAMAGED = "ModelFileError"
 TOO_MUCH = "asks for more|cannot open"
-
-Make = Callable[[Path, Honest, Canaries], Path]
 
 
 def _packed(**changed: bytes) -> Make:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from runtime_tests.support.hostile.attack import OPENS, Attacks, Canaries
+from runtime_tests.support.hostile.attack import OPENS, Attacks, Canaries, Make
 from runtime_tests.support.hostile.edits import layers_of, setting, settings_of, with_config, with_layer
 from runtime_tests.support.hostile.honest import CONTAINERS, Honest
 
@@ -66,8 +66,8 @@ def _nested_code(folder: Path, honest: Honest, canaries: Canaries) -> Path:
     """A Lambda in a wrapper, which makes it with ``from_config``: CVE-2026-12481."""
 
     def change(config: Any) -> None:
-        wrapped = {"module": "keras.layers", "class_name": "Lambda", "registered_name": None}
-        wrapped["config"] = {"name": "inner", "function": {"class_name": "__lambda__", "config": {}}}
+        code = {"name": "inner", "function": {"class_name": "__lambda__", "config": {}}}
+        wrapped = {"module": "keras.layers", "class_name": "Lambda", "registered_name": None, "config": code}
         layers_of(config)[1].update(class_name="TimeDistributed")
         settings_of(config).clear()
         settings_of(config).update(name="conv", layer=wrapped)
@@ -101,7 +101,7 @@ def _vocabulary(folder: Path, honest: Honest, canaries: Canaries) -> Path:
     return with_layer(honest.tf_keras_h5, folder / "m.h5", class_name="StringLookup", config=settings)
 
 
-def _saved_model(old: bytes, new: bytes) -> Callable[[Path, Honest, Canaries], Path]:
+def _saved_model(old: bytes, new: bytes) -> Make:
     """A SavedModel whose metadata name something else, of the same length."""
 
     def make(folder: Path, honest: Honest, canaries: Canaries) -> Path:
@@ -117,10 +117,14 @@ def _saved_model(old: bytes, new: bytes) -> Callable[[Path, Honest, Canaries], P
     return make
 
 
+def _coded(container: str) -> Make:
+    return lambda folder, honest, canaries: honest.coded(container)
+
+
 for _container in CONTAINERS:
     ATTACKS.add(
         f"CVE-2024-3660, CVE-2025-9905: code in a Lambda layer, {_container}",
-        lambda folder, honest, canaries, name=_container: honest.coded(name),
+        _coded(_container),
         UNSAFE,
         "'code' is a Lambda",
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from runtime_tests.support.hostile.attack import OPENS, Attacks, Canaries
+from runtime_tests.support.hostile.attack import OPENS, Attacks, Canaries, Make
 from runtime_tests.support.hostile.edits import (
     METADATA,
     layers_of,
@@ -23,8 +23,6 @@ from runtime_tests.support.hostile.honest import Honest
 
 ATTACKS = Attacks("damage")
 DAMAGED = "ModelFileError"
-
-Make = Callable[[Path, Honest, Canaries], Path]
 
 
 def _header(offset: int, value: int) -> Make:
@@ -88,18 +86,20 @@ def _entry(**changed: Any) -> Callable[[Any], None]:
     return lambda config: layers_of(config)[1].update(changed)
 
 
-ATTACKS.add("encrypted parts", _header(6, 0x1), DAMAGED, "encrypted")
-ATTACKS.add("parts packed by method 99", _header(8, 99), DAMAGED, "method 99")
-ATTACKS.add("parts packed by a method that Python knows", _packed(zipfile.ZIP_LZMA), DAMAGED, "method 14")
-ATTACKS.add("another one", _packed(zipfile.ZIP_BZIP2), DAMAGED, "method 12")
-ATTACKS.add("a header of a version to come", _header(4, 255), DAMAGED, "damaged")
-for _value in ([], "3.0", 3, None, {"keras_version": ["3"]}, {"keras_version": {"a": 1}}):
-    ATTACKS.add(f"metadata {_value!r}", _metadata(_value), DAMAGED, "does not name a version")
-for _value in ("²", "3" * 5000, "", "x.y", "-1", "3\x1b[31m"):
-    ATTACKS.add(
-        f"the version {_value[:9]!r}", _metadata({"keras_version": _value}), f"{OPENS}|ModelFileError"
-    )
-for _value in (
+def _text(text: str) -> Callable[[Any], str]:
+    return lambda config: text
+
+
+METADATA_VALUES: tuple[Any, ...] = (
+    [],
+    "3.0",
+    3,
+    None,
+    {"keras_version": ["3"]},
+    {"keras_version": {"a": 1}},
+)
+VERSIONS = ("²", "3" * 5000, "", "x.y", "-1", "3\x1b[31m")
+CONFIGS: tuple[Any, ...] = (
     [],
     [1],
     "Sequential",
@@ -108,16 +108,9 @@ for _value in (
     {},
     {"class_name": "Functional"},
     {"class_name": 1, "config": {}},
-):
-    ATTACKS.add(f"the configuration {_value!r}", _config(lambda _, value=_value: json.dumps(value)), DAMAGED)
-    ATTACKS.add(
-        f"the same in .h5: {_value!r}",
-        _config(lambda _, value=_value: json.dumps(value), "tf_keras_h5"),
-        DAMAGED,
-    )
-for _text in ("", "{", "nonsense", '{"a": NaN', '"\\ud800"', "\ufeff{}"):
-    ATTACKS.add(f"the text {_text!r}", _config(lambda _, text=_text: text), DAMAGED)
-for _key, _value in (
+)
+TEXTS = ("", "{", "nonsense", '{"a": NaN', '"\\ud800"', "\ufeff{}")
+SETTINGS: tuple[tuple[str, Any], ...] = (
     ("filters", "two"),
     ("filters", -1),
     ("filters", None),
@@ -134,56 +127,53 @@ for _key, _value in (
     ("unknown", 1),
     ("data_format", 7),
     ("trainable", {"class_name": "Dense", "config": {}}),
-):
-    ATTACKS.add(
-        f"the setting {_key} = {_value!r}",
-        _config(_set(_key, _value)),
-        f"{DAMAGED}|UnsupportedModelError|CustomLayerError|{OPENS}",
-    )
-    ATTACKS.add(
-        f"the same in tf_keras: {_key} = {_value!r}",
-        _config(_set(_key, _value), "tf_keras_h5"),
-        f"{DAMAGED}|UnsupportedModelError|CustomLayerError|{OPENS}",
-    )
-for _changed in (
+)
+NO_SHAPE: dict[str, Any] = {"class_name": "__keras_tensor__", "config": {}}
+BACKWARDS: dict[str, Any] = {
+    "class_name": "__keras_tensor__",
+    "config": {"dtype": "float32", "shape": [6], "keras_history": ["last", 9, 9]},
+}
+ENTRIES: tuple[dict[str, Any], ...] = (
     {"inbound_nodes": "image"},
     {"inbound_nodes": [[]]},
     {"inbound_nodes": [{"args": [], "kwargs": []}]},
-    {"inbound_nodes": [{"args": [{"class_name": "__keras_tensor__", "config": {}}], "kwargs": {}}]},
-    {
-        "inbound_nodes": [
-            {
-                "args": [
-                    {
-                        "class_name": "__keras_tensor__",
-                        "config": {"dtype": "float32", "shape": [6], "keras_history": ["last", 9, 9]},
-                    }
-                ],
-                "kwargs": {},
-            }
-        ]
-    },
+    {"inbound_nodes": [{"args": [NO_SHAPE], "kwargs": {}}]},
+    {"inbound_nodes": [{"args": [BACKWARDS], "kwargs": {}}]},
     {"config": None},
     {"config": []},
     {"name": "last"},
     {"build_config": {"input_shape": "x"}},
     {"shared_object_id": []},
-):
+)
+ANY = f"{DAMAGED}|UnsupportedModelError|CustomLayerError|{OPENS}"
+
+
+def _circle(config: Any) -> None:
+    tensor = layers_of(config)[1]["inbound_nodes"][0]["args"][0]
+    tensor["config"].update(keras_history=["last", 0, 0])
+
+
+ATTACKS.add("encrypted parts", _header(6, 0x1), DAMAGED, "encrypted")
+ATTACKS.add("parts packed by method 99", _header(8, 99), DAMAGED, "method 99")
+ATTACKS.add("parts packed by a method that Python knows", _packed(zipfile.ZIP_LZMA), DAMAGED, "method 14")
+ATTACKS.add("another one", _packed(zipfile.ZIP_BZIP2), DAMAGED, "method 12")
+ATTACKS.add("a header of a version to come", _header(4, 255), DAMAGED, "damaged")
+for _value in METADATA_VALUES:
+    ATTACKS.add(f"metadata {_value!r}", _metadata(_value), DAMAGED, "does not name a version")
+for _version in VERSIONS:
+    ATTACKS.add(f"the version {_version[:9]!r}", _metadata({"keras_version": _version}), f"{OPENS}|{DAMAGED}")
+for _value in CONFIGS:
+    ATTACKS.add(f"the configuration {_value!r}", _config(_text(json.dumps(_value))), DAMAGED)
+    ATTACKS.add(f"the same in .h5: {_value!r}", _config(_text(json.dumps(_value)), "tf_keras_h5"), DAMAGED)
+for _words in TEXTS:
+    ATTACKS.add(f"the text {_words!r}", _config(_text(_words)), DAMAGED)
+for _key, _value in SETTINGS:
+    ATTACKS.add(f"the setting {_key} = {_value!r}", _config(_set(_key, _value)), ANY)
+    ATTACKS.add(f"in tf_keras: {_key} = {_value!r}", _config(_set(_key, _value), "tf_keras_h5"), ANY)
+for _changed in ENTRIES:
     ATTACKS.add(f"an entry with {_changed!r}"[:90], _config(_entry(**_changed)), f"{DAMAGED}|{OPENS}")
-ATTACKS.add(
-    "a circle of layers",
-    _config(
-        lambda config: layers_of(config)[1]["inbound_nodes"][0]["args"][0]["config"].update(
-            keras_history=["last", 0, 0]
-        )
-    ),
-    DAMAGED,
-)
-ATTACKS.add(
-    "no layers",
-    _config(lambda config: config["config"].update(layers=[])),
-    f"{DAMAGED}|UnsupportedModelError",
-)
+ATTACKS.add("a circle of layers", _config(_circle), DAMAGED)
+ATTACKS.add("no layers", _config(lambda config: config["config"].update(layers=[])), ANY)
 ATTACKS.add(
     "outputs that are not there",
     _config(lambda config: config["config"].update(output_layers=[["none", 0, 0]])),

@@ -127,11 +127,11 @@ def _make_graph(what: str, folder: Path, canary: str) -> None:
             return tf.raw_ops.MatchingFiles(pattern=f"{canary}*")
         return tf.raw_ops.DebugIdentityV2(input=1.0, debug_urls=[f"file://{canary}"], tfdbg_run_id="x")
 
-    class Resource(CapturableResource):
+    class Resource(CapturableResource):  # type: ignore[misc]
         def _create_resource(self) -> Any:
             return tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=[])
 
-        @tf.function
+        @tf.function  # type: ignore[untyped-decorator]
         def _initialize(self) -> Any:
             act()
             return tf.constant(1)

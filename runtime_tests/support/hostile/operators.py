@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from runtime_tests.support.hostile.attack import Attacks, Canaries
+from runtime_tests.support.hostile.attack import Attacks, Canaries, Make
 from runtime_tests.support.hostile.edits import layers_of, with_config
 from runtime_tests.support.hostile.honest import GRAPHS, Honest
 
@@ -45,7 +45,7 @@ FUNCTIONS = (
 )
 
 
-def _replaced(change: Callable[[Any, Canaries], None]) -> Callable[[Path, Honest, Canaries], Path]:
+def _replaced(change: Callable[[Any, Canaries], None]) -> Make:
     """A model whose operation is another one; it stands behind the input."""
 
     def make(folder: Path, honest: Honest, canaries: Canaries) -> Path:
@@ -56,7 +56,7 @@ def _replaced(change: Callable[[Any, Canaries], None]) -> Callable[[Path, Honest
     return make
 
 
-def _function(symbol: str) -> Callable[[Path, Honest, Canaries], Path]:
+def _function(symbol: str) -> Make:
     return _replaced(lambda layer, canaries: layer["config"].update(function=symbol))
 
 
@@ -77,7 +77,7 @@ def _text(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def operator_layer(op: str) -> Callable[[Path, Honest, Canaries], Path]:
+def operator_layer(op: str) -> Make:
     """A model with an operator of that name behind its input."""
 
     def change(layer: Any, canaries: Canaries) -> None:
@@ -101,6 +101,10 @@ def _stored_as_bytes(folder: Path, honest: Honest, canaries: Canaries) -> Path:
     return _replaced(change)(folder, honest, canaries)
 
 
+def _graph(what: str) -> Make:
+    return lambda folder, honest, canaries: honest.graph(what)
+
+
 for _symbol in FUNCTIONS:
     ATTACKS.add(f"the function {_symbol.strip()}", _function(_symbol), UNSAFE, "calls TensorFlow's")
 for _op in (
@@ -121,10 +125,7 @@ ATTACKS.add(
     UNSAFE,
     "calls TensorFlow's",
 )
-for _graph in GRAPHS:
+for _what in GRAPHS:
     ATTACKS.add(
-        f"a SavedModel that {_graph} when it is loaded",
-        lambda folder, honest, canaries, what=_graph: honest.graph(what),
-        UNSAFE,
-        "operators that may do more",
+        f"a SavedModel that {_what} when it is loaded", _graph(_what), UNSAFE, "operators that may do more"
     )

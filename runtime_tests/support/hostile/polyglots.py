@@ -11,7 +11,7 @@ from pathlib import Path
 
 import h5py
 
-from runtime_tests.support.hostile.attack import Attacks, Canaries
+from runtime_tests.support.hostile.attack import Attacks, Canaries, Make
 from runtime_tests.support.hostile.edits import CONFIG, parts_of, with_parts, write_parts
 from runtime_tests.support.hostile.honest import Honest
 
@@ -126,6 +126,33 @@ def _written(path: Path, content: bytes) -> Path:
     return path
 
 
+def _behind_block(block: bytes) -> Make:
+    """An HDF5 file with code behind some bytes."""
+
+    def make(folder: Path, honest: Honest, canaries: Canaries) -> Path:
+        return _written(folder / "m.h5", _with_user_block(honest.coded("tf_keras.h5"), block))
+
+    return make
+
+
+def _between(before: bytes, behind: bytes) -> Make:
+    """An honest ``.keras`` between some bytes."""
+
+    def make(folder: Path, honest: Honest, canaries: Canaries) -> Path:
+        return _written(folder / "m.keras", before + honest.keras3.read_bytes() + behind)
+
+    return make
+
+
+def _with_part(name: str) -> Make:
+    """An honest ``.keras`` with one part more."""
+
+    def make(folder: Path, honest: Honest, canaries: Canaries) -> Path:
+        return write_parts(folder / "m.keras", [*parts_of(honest.keras3).items(), (name, b"x")])
+
+    return make
+
+
 ATTACKS.add("a ZIP with HDF5 in it, called .h5", _zip_around_hdf5, "UnsupportedModelError", "parts that no")
 ATTACKS.add(
     "HDF5 with a ZIP behind it, called .keras",
@@ -136,12 +163,10 @@ ATTACKS.add(
     "behind its end",
 )
 ATTACKS.add("HDF5 that takes the ZIP behind it in", _end_behind_zip, "UnsafeModelError", "behind its end")
-for number, block in enumerate((b"#!/bin/sh\n", b"\x89HDF", b"GIF89a", b"\0" * 600)):
+for _number, _block in enumerate((b"#!/bin/sh\n", b"\x89HDF", b"GIF89a", b"\0" * 600)):
     ATTACKS.add(
-        f"a user block before HDF5 ({number})",
-        lambda folder, honest, canaries, block=block: _written(
-            folder / "m.h5", _with_user_block(honest.coded("tf_keras.h5"), block)
-        ),
+        f"a user block before HDF5 ({_number})",
+        _behind_block(_block),
         "ModelFileError",
         "neither a ZIP nor an HDF5",
     )
@@ -153,15 +178,10 @@ ATTACKS.add(
     "UnsafeModelError",
     "more than one file",
 )
-for name, before, behind in (("before", b"MZ\x90\0", b""), ("behind", b"", b"trailing")):
-    ATTACKS.add(
-        f"bytes {name} a ZIP",
-        lambda folder, honest, canaries, before=before, behind=behind: _written(
-            folder / "m.keras", before + honest.keras3.read_bytes() + behind
-        ),
-        "ModelFileError" if before else "UnsafeModelError",
-        "neither a ZIP" if before else "behind it|damaged",
-    )
+ATTACKS.add("bytes before a ZIP", _between(b"MZ\x90\0", b""), "ModelFileError", "neither a ZIP")
+ATTACKS.add(
+    "bytes behind a ZIP", _between(b"", b"trailing"), "UnsafeModelError|ModelFileError", "behind it|damaged"
+)
 ATTACKS.add(
     "two ZIPs",
     lambda folder, honest, canaries: _written(
@@ -185,15 +205,8 @@ ATTACKS.add(
 )
 ATTACKS.add("a part under two names", _renamed_in_directory, "ModelFileError", "ZIP archive with|damaged")
 ATTACKS.add("something in a gap between parts", _hidden_in_a_gap, "UnsafeModelError", "between its parts")
-for name in ("../evil", "/tmp/evil", "a/../../evil", "..\\evil"):
-    ATTACKS.add(
-        f"a part called {name}",
-        lambda folder, honest, canaries, name=name: write_parts(
-            folder / "m.keras", [*parts_of(honest.keras3).items(), (name, b"x")]
-        ),
-        "UnsafeModelError",
-        "leads outside",
-    )
+for _name in ("../evil", "/tmp/evil", "a/../../evil", "..\\evil"):
+    ATTACKS.add(f"a part called {_name}", _with_part(_name), "UnsafeModelError", "leads outside")
 ATTACKS.add("a Keras 3 folder with code", _folder_with_config, "ModelFileError", "not a SavedModel")
 ATTACKS.add("a Keras 3 model with code in a SavedModel", _saved_model_with_config, "opens")
 ATTACKS.add(

@@ -17,19 +17,29 @@ class _All:
         return frozenset()
 
 
+def _replace(module: Any, **parts: Any) -> None:
+    for name, part in parts.items():
+        setattr(module, name, part)
+
+
+def _nothing(*_: Any) -> None:
+    """Stands for a check."""
+
+
 def _names() -> None:
     """Whatever a configuration names is let pass."""
     from edgesqueeze.squeeze.opening import archive, load
 
-    archive.checked = load.checked = lambda config, rules: config  # type: ignore[assignment]
+    for module in (archive, load):
+        _replace(module, checked=lambda config, rules: config)
 
 
 def _operators() -> None:
     """Every function and operator of TensorFlow is on the list."""
     from edgesqueeze.squeeze.opening import allowed_tensorflow, saved_model
 
-    allowed_tensorflow.FUNCTIONS = allowed_tensorflow.OPERATORS = _All()  # type: ignore[assignment]
-    saved_model.GRAPH_OPERATORS = _All()  # type: ignore[assignment]
+    _replace(allowed_tensorflow, FUNCTIONS=_All(), OPERATORS=_All())
+    _replace(saved_model, GRAPH_OPERATORS=_All())
 
 
 def _outside() -> None:
@@ -37,18 +47,20 @@ def _outside() -> None:
     from edgesqueeze.base import zips
     from edgesqueeze.squeeze.opening import hdf5
 
-    zips._check_layout = lambda *_: None  # type: ignore[assignment]
-    zips._check_member = lambda *_: None  # type: ignore[assignment]
-    hdf5._check_outside = lambda *_: None  # type: ignore[assignment]
+    _replace(zips, _check_layout=_nothing, _check_member=_nothing)
+    _replace(hdf5, _check_outside=_nothing)
 
 
 def _weights() -> None:
     """Links are followed, and sizes believed."""
     from edgesqueeze.squeeze.opening import hdf5
 
-    hdf5._member = lambda group, key, *_: group[key]  # type: ignore[assignment]
-    hdf5._values = lambda dataset, *_: dataset[()]  # type: ignore[assignment]
-    hdf5._check_inside = lambda *_: None  # type: ignore[assignment]
+    _replace(
+        hdf5,
+        _member=lambda group, key, *_: group[key],
+        _values=lambda dataset, *_: dataset[()],
+        _check_inside=_nothing,
+    )
 
 
 def _bounds() -> None:
@@ -56,17 +68,17 @@ def _bounds() -> None:
     from edgesqueeze.base.sandbox import confined
     from edgesqueeze.squeeze.opening import archive, config
 
-    archive._limit = archive._text_limit = lambda size: 1 << 60  # type: ignore[assignment]
-    config.MOST_DEPTH = 1 << 60
-    confined._limit = lambda bounds: None  # type: ignore[assignment]
+    _replace(archive, _limit=lambda size: 1 << 60, _text_limit=lambda size: 1 << 60)
+    _replace(config, MOST_DEPTH=1 << 60)
+    _replace(confined, _limit=_nothing)
 
 
 def _sandbox() -> None:
     """The process that opens files is like any other."""
     from edgesqueeze.base.sandbox import landlock, seccomp
 
-    landlock.restrict = lambda readable: False  # type: ignore[assignment]
-    seccomp.restrict = lambda: False  # type: ignore[assignment]
+    _replace(landlock, restrict=lambda readable: False)
+    _replace(seccomp, restrict=lambda: False)
 
 
 SWITCHES: Mapping[str, Callable[[], None]] = MappingProxyType(

@@ -24,7 +24,7 @@ def main(switches: list[str]) -> None:
     for name in switches:
         turn_off(name)
     # What follows needs no second model: the checks of the rebuilt one are the business of other tests.
-    load._adopt = lambda original, **known: original  # type: ignore[assignment]
+    load._adopt = lambda original, **known: original
     print(
         json.dumps({"ready": True, "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}),
         flush=True,

@@ -9,12 +9,13 @@ from typing import Any
 import h5py
 import numpy as np
 
-from runtime_tests.support.hostile.attack import Attacks, Canaries
+from runtime_tests.support.hostile.attack import Attacks, Canaries, Make
 from runtime_tests.support.hostile.edits import with_hdf5
 from runtime_tests.support.hostile.honest import Honest
 
 ATTACKS = Attacks("weights")
 UNSAFE, DAMAGED = "UnsafeModelError", "ModelFileError"
+Change = Callable[[Any, str, Canaries], None]
 KERNEL = {
     "keras3": ("layers/conv2d/vars", "0"),
     "tf_keras_h5": ("model_weights/conv/conv", "kernel:0"),
@@ -22,9 +23,7 @@ KERNEL = {
 """Where the numbers of the convolution are, by file."""
 
 
-def _changed(
-    file: str, change: Callable[[Any, str, Canaries], None]
-) -> Callable[[Path, Honest, Canaries], Path]:
+def _changed(file: str, change: Change) -> Make:
     group, name = KERNEL[file]
 
     def make(folder: Path, honest: Honest, canaries: Canaries) -> Path:
@@ -119,7 +118,7 @@ def _lzf(group: Any, name: str, canaries: Canaries) -> None:
     group.create_dataset(name, data=values, chunks=values.shape, compression="lzf")
 
 
-def _as_type(dtype: Any) -> Callable[[Any, str, Canaries], None]:
+def _as_type(dtype: Any) -> Change:
     def change(group: Any, name: str, canaries: Canaries) -> None:
         shape = group[name].shape
         del group[name]
@@ -147,7 +146,7 @@ def _many_objects(group: Any, name: str, canaries: Canaries) -> None:
         group.create_group(f"g{number}")
 
 
-LINKS = (
+LINKS: tuple[tuple[str, Change, str], ...] = (
     ("a link to another file", _external_link, "other files or places"),
     ("a link to another place", _soft_link, "other files or places"),
     ("CVE-2026-1669: numbers in another file", _external_numbers, "other files or places"),
@@ -156,7 +155,7 @@ LINKS = (
     ("a circle of groups", _circle, "under several names"),
     ("numbers under two names", _same_numbers_twice, "under several names"),
 )
-PROMISES = (
+PROMISES: tuple[tuple[str, Change, str], ...] = (
     ("300 groups in one another", _deep, "nested"),
     ("CVE-2026-0897: terabytes in chunks", _terabytes_in_chunks, "promises more"),
     ("terabytes, of which none is stored", _terabytes_unstored, "promises more"),
