@@ -74,7 +74,7 @@ def compress(
     unsafe: bool = False,
     progress: Progress | None = None,
 ) -> Compressed:
-    """Compress a trained Keras model for a device.
+    """Compress a trained Keras model for a device; ``raise_if_not_ok`` tells whether the result will do.
 
     The same inputs give the same bytes: TensorFlow's random seeds are set to the recipe's.
 
@@ -89,9 +89,6 @@ def compress(
         custom_objects: the model's own classes by name.
         unsafe: allow model files that hold code (Lambda layers) to run it.
         progress: called as the work goes on.
-
-    Returns:
-        The result; ``raise_if_not_ok`` makes an exception of a report that is not ok.
 
     Raises:
         UsageError: bad input of any kind; see the exception tree in ``errors``.

@@ -98,18 +98,9 @@ def prepare(
         lifted = _lift(folded, log) if chosen.lift_normalization else None
         if lifted is not None:
             folded, opened, originals = lifted.model, lifted.data(opened), lifted.originals(originals)
-    return Prepared(
-        loaded,
-        folded,
-        opened,
-        originals,
-        own,
-        chosen,
-        seed,
-        tuple(log.stages),
-        tuple(log.findings),
-        () if lifted is None else lifted.scalings(chosen),
-    )
+    scaling = () if lifted is None else lifted.scalings(chosen)
+    done = (tuple(log.stages), tuple(log.findings))
+    return Prepared(loaded, folded, opened, originals, own, chosen, seed, *done, scaling)
 
 
 def _open(model: Any, custom_objects: Mapping[str, Any] | None, unsafe: bool) -> LoadedModel:

@@ -77,17 +77,15 @@ def run_confined(
 ) -> Outcome:
     """Run a function in a child of this process.
 
-    The child can read some files, and write to descriptors that are open; nothing else. It is ended when it
-    writes to another file, starts a program, uses the network or exceeds the bounds, as far as the system can
-    see to that.
+    The child can read some files, and write to open descriptors; it is ended when it writes elsewhere, starts
+    a program, uses the network or exceeds the bounds, as far as the system can see to that.
 
     Args:
         work: gives something that can be JSON.
         bounds: what it may use.
         readable: files and folders.
         keep: descriptors that stay open.
-        prepare: is run first, when files are guarded already and the rest is not: for libraries that look
-            around when they start.
+        prepare: is run when files are guarded and the rest is not yet: for libraries that look around.
     """
     outer, inner = os.pipe()
     sys.stdout.flush()
@@ -111,15 +109,19 @@ def run_confined(
     if said is None:
         os.kill(child, signal.SIGKILL)
     _, status, usage = os.wait4(child, 0)
-    result = None
-    with contextlib.suppress(ValueError, RecursionError):
-        result = json.loads(said or b"")
     return Outcome(
-        result=result,
+        result=_parsed(said),
         signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
         cpu_seconds=usage.ru_utime + usage.ru_stime,
         peak_rss_bytes=usage.ru_maxrss * 1024,
     )
+
+
+def _parsed(said: bytes | None) -> Any:
+    """What the child said; None where it said nothing, or nothing that can be read."""
+    with contextlib.suppress(ValueError, RecursionError):
+        return json.loads(said or b"")
+    return None
 
 
 def _listen(descriptor: int, seconds: float) -> bytes | None:
