@@ -52,7 +52,7 @@ def call_worker(module: str, arguments: Sequence[str], about: str) -> None:
 def module_command(module: str, *arguments: str) -> list[str]:
     """The command that runs a module of ours, as ``python -m`` does, but with none of the current folder's.
 
-    The folder may be one that came with a stranger's model, and have a ``numpy.py`` in it.
+    The folder may be one that came with a stranger's model, and have a ``numpy`` module in it.
     """
     return [sys.executable, "-c", RUN_MODULE, module, *arguments]
 
