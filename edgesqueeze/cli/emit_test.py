@@ -149,7 +149,7 @@ def test_what_native_c_refuses_is_a_failed_fit(tmp_path):
     result = invoke(tmp_path / "wide.tflite", "--target", "nucleo-l4r5zi", "--format", "c", "--out", out)
     assert isinstance(result.exception, FitError)
     assert result.exception.exit_code == 1
-    assert "operator FULLY_CONNECTED: operator 0: input_0 is int16, not int8" in str(result.exception)
+    assert "operator FULLY_CONNECTED: operator 0: input_0 is int16, expected int8" in str(result.exception)
     assert not out.exists()
 
 

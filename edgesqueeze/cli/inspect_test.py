@@ -95,7 +95,7 @@ def test_what_native_c_refuses_does_not_fit(tmp_path):
     result = invoke(tmp_path / "wide.tflite", "--target", write_native_board(tmp_path))
     assert result.exit_code == 1
     assert "with c: does not fit" in result.stdout
-    words = "missing: FULLY_CONNECTED: operator 0: input_0 is int16, not int8 (1 more of this kind)"
+    words = "missing: FULLY_CONNECTED: operator 0: input_0 is int16, expected int8 (1 more of this kind)"
     assert words in result.stdout
     assert "refused: input 'input_0' is int16 and not quantized at once" in result.stdout
 

@@ -26,9 +26,9 @@ class Buffer(NamedTuple):
     """Memory that is needed for a while.
 
     Attributes:
-        size: in bytes, a multiple of 16.
+        size: its length in bytes, a multiple of 16.
         first: index of the first operator during which it holds something.
-        last: index of the last one.
+        last: index of the last operator during which it holds something.
     """
 
     size: int

@@ -30,8 +30,8 @@ class Extra:
     """What the kernels add.
 
     Attributes:
-        scratch: operator index -> bytes during that operator.
-        persistent: bytes for as long as the interpreter lives.
+        scratch: index of an operator -> bytes of scratch memory while it runs.
+        persistent: bytes that are taken for as long as the interpreter lives.
     """
 
     scratch: Mapping[int, int] = field(default_factory=dict)

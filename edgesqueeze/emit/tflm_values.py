@@ -47,11 +47,11 @@ class IoTensor:
 
     Attributes:
         side: ``input`` or ``output``.
-        index: its position among the model's inputs or outputs.
+        index: position among the model's inputs or outputs.
         title: one line for a comment.
-        prefix: what its constants start with: ``kInput``, or ``kInput0`` when there are several.
+        prefix: start of its constants' names: ``kInput``, or ``kInput0`` when there are several.
         type_name: alias of its element type: ``InputType`` or ``Input0Type``.
-        variable: what the example calls it.
+        variable: name of its variable in the example.
         c_type: element type.
         shape: one batch.
         elements: product of ``shape``.
@@ -98,7 +98,9 @@ def resolver_methods(model: TfliteModel) -> tuple[str, ...]:
     }
     if not methods:
         raise UnsupportedModelError(
-            f"{model.name} has no operators", expected="a model that computes something"
+            f"{model.name} has no operators",
+            expected="a model that computes something",
+            hint="convert the model again; if it passes its input on, no firmware needs it",
         )
     return tuple(sorted(methods))
 

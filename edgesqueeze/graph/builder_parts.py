@@ -29,7 +29,7 @@ class FileBuilder:
     """Collects tensors and operators of one graph, and writes them as a .tflite.
 
     Args:
-        seed: of all random weights.
+        seed: seed of all random weights.
         name: the subgraph's name and the model's description.
     """
 

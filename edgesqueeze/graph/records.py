@@ -57,8 +57,8 @@ class Tensor:
 
     Attributes:
         index: position in ``Graph.tensors``.
-        name: as in the file; may be empty.
-        shape: as stored; a dynamic dimension is stored as 1.
+        name: the tensor's name in the file; may be empty.
+        shape: the stored shape; a dynamic dimension is stored as 1.
         signature: the shape with -1 for dynamic dimensions; equals ``shape`` when there are none.
         dtype: NumPy name of the element type; ``int4``, ``string`` and the like where NumPy has none.
         data: the constant value, read-only, or None for a tensor that is computed. Types that NumPy

@@ -30,8 +30,8 @@ class WeightUse(NamedTuple):
     """A constant tensor and the operator that it serves.
 
     Attributes:
-        tensor: as stored, even where it is dequantized before its use.
-        role: what it is to the operator.
+        tensor: the constant in its stored form, even where it is dequantized before its use.
+        role: part that the constant plays in the operator.
         subgraph: the operator's graph, by its position in the model.
         operator: the operator.
         slot: the operator's input slot.
@@ -125,7 +125,7 @@ def stored_constant(
         graph: the operator's graph.
         operator: any operator.
         slot: one of its input slots; may be one that it does not have.
-        makers: what ``makers_of`` gives for the graph.
+        makers: the result of ``makers_of`` for the graph.
     """
     index = operator.inputs[slot] if slot < len(operator.inputs) else NO_TENSOR
     for _ in range(4):

@@ -24,10 +24,10 @@ def needs_of(
 
     Args:
         model: any .tflite, or its path.
-        arena_bytes: RAM for activations and scratch memory, if known.
-        arena_method: how it came about, for the report.
-        code_bytes: size of the code, if it was built.
-        code_method: how it came about.
+        arena_bytes: RAM for activations and scratch memory in bytes, if known.
+        arena_method: how ``arena_bytes`` came about, for the report.
+        code_bytes: size of the code in bytes, if it was built.
+        code_method: how ``code_bytes`` came about.
     """
     model = as_model(model)
     counted = Counter(_need(graph, operator) for graph in model.graphs for operator in graph.operators)

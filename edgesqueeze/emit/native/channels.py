@@ -39,11 +39,11 @@ class Channels:
         multiplier: int64 ``[channels]``, Q31; 0 or 2^30 to 2^31 - 1.
         shift: int64 ``[channels]``; TFLite's sign: negative shifts to the right.
         constant: bool ``[channels]``: the output is the same for every input.
-        value: int64 ``[channels]``: that output.
+        value: int64 ``[channels]``: the output of channels where it is the same for every input.
         scales: the weights' scales as stored, float32, one or one per channel.
-        input_scale: of the activations.
-        output_scale: of the activations.
-        output_zero_point: of the activations.
+        input_scale: scale of the input's activations.
+        output_scale: scale of the output's activations.
+        output_zero_point: zero point of the output's activations.
     """
 
     weights: npt.NDArray[np.int8]
@@ -89,10 +89,10 @@ def fold(
         bias: ``[channels]``; None: zeros.
         scales: the weights' scales, float32, one or one per channel.
         real_multipliers: per channel what TFLite quantizes to multiplier and shift, as TFLite computes it.
-        input_scale: of the activations.
-        input_zero_point: of the activations.
-        output_scale: of the activations.
-        output_zero_point: of the activations.
+        input_scale: scale of the input's activations.
+        input_zero_point: zero point of the input's activations.
+        output_scale: scale of the output's activations.
+        output_zero_point: zero point of the output's activations.
     """
     count = weights.shape[0]
     wide = weights.astype(np.int64)

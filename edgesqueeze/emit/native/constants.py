@@ -16,9 +16,9 @@ class Array:
     """One array of constant data.
 
     Attributes:
-        name: its name in C.
+        name: the array's name in C.
         type_name: the C type of an element.
-        blob: its values and alignment.
+        blob: the values and their alignment.
         comment: the first layer that reads it, and what it is.
     """
 
@@ -33,9 +33,9 @@ class Constants:
     """All constant data of a model.
 
     Attributes:
-        arrays: what is stored, in order.
+        arrays: all arrays, in the order in which they are stored.
         names: constant data of calls -> the name of the array that holds it.
-        bytes: size of all arrays in flash.
+        bytes: size of all arrays in flash, in bytes.
     """
 
     arrays: tuple[Array, ...]
@@ -47,7 +47,7 @@ def collect(layers: Sequence[Layer], prefix: str) -> Constants:
     """Name the constant data of all layers.
 
     Args:
-        layers: of the generated code, in order.
+        layers: layers of the generated code, in order.
         prefix: what the names start with; the layer's number and one among the layer's arrays follow.
     """
     arrays: list[Array] = []

@@ -26,21 +26,26 @@ def weights_of(operation: Operation) -> Weights:
     require_int8(source, weights, output)
     for tensor in (source, output):
         if tensor.quantization is None or tensor.quantization.per_channel:
-            raise UnsupportedOperationError(f"tensor {tensor.name!r} has no scale, or more than one")
+            raise UnsupportedOperationError(f"tensor {tensor.name!r} has no scale, or several, expected one")
     if weights.quantization is None or np.any(weights.quantization.zero_points):
-        raise UnsupportedOperationError("weights without a scale, or with a zero point other than 0")
+        raise UnsupportedOperationError("the weights have no scale, or a zero point other than 0")
     if source.is_constant:
-        raise UnsupportedOperationError("the input is a constant")
+        raise UnsupportedOperationError("the input is a constant, expected one that is computed")
     if weights.sparse:
-        raise UnsupportedOperationError("weights in the sparse encoding")
+        raise UnsupportedOperationError("the weights are in the sparse encoding, expected plain ones")
     fused_range(operation)
     values = constant(weights)
     depthwise = operation.operator.opcode == "DEPTHWISE_CONV_2D"
-    if values.ndim != (2 if operation.operator.opcode == "FULLY_CONNECTED" else 4) or not values.size:
-        raise UnsupportedOperationError(f"weights of shape {list(values.shape)}")
+    rank = 2 if operation.operator.opcode == "FULLY_CONNECTED" else 4
+    if values.ndim != rank or not values.size:
+        raise UnsupportedOperationError(
+            f"the weights have the shape {list(values.shape)}, expected {rank} sizes"
+        )
     channels = values.shape[3] if depthwise else values.shape[0]
     if weights.quantization.scales.size not in (1, channels) or output.shape[-1:] != (channels,):
-        raise UnsupportedOperationError(f"{channels} output channels with scales or an output for others")
+        raise UnsupportedOperationError(
+            f"the weights are for {channels} output channels, their scales or the output for another number"
+        )
     return values
 
 
@@ -84,8 +89,8 @@ def _bias(operation: Operation) -> npt.NDArray[np.int32] | None:
     if tensor is None:
         return None
     if tensor.dtype != "int32":
-        raise UnsupportedOperationError(f"biases of {tensor.dtype}, not int32")
+        raise UnsupportedOperationError(f"the biases are {tensor.dtype}, expected int32")
     values = constant(tensor).reshape(-1)
     if values.size != operation.output().shape[-1]:
-        raise UnsupportedOperationError(f"{values.size} biases for {operation.output().shape[-1]} channels")
+        raise UnsupportedOperationError(f"{values.size} biases, expected {operation.output().shape[-1]}")
     return values

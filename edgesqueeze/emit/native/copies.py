@@ -38,10 +38,10 @@ def copy_call(
     Args:
         source: where the bytes come from; may be a constant.
         output: where they go.
-        dimensions: of the block, the outermost first.
+        dimensions: dimensions of the block, the outermost first.
         input_offset: bytes from the start of ``source`` to the block's first element.
-        output_offset: the same for ``output``.
-        overlap: as ``Call.overlap``.
+        output_offset: bytes from the start of ``output`` to the block's first element.
+        overlap: how far the output may overlap the input, as ``Call.overlap`` says it.
 
     Raises:
         UnsupportedOperationError: not int8, or more than 4 dimensions left after merging.
@@ -49,7 +49,9 @@ def copy_call(
     require_int8(source, output)
     merged = _merge(dimensions)
     if len(merged) > COPY_DIMENSIONS:
-        raise UnsupportedOperationError(f"{len(merged)} dimensions remain, {COPY_DIMENSIONS} are supported")
+        raise UnsupportedOperationError(
+            f"{len(merged)} dimensions remain, expected at most {COPY_DIMENSIONS}"
+        )
     sizes, input_strides, output_strides = zip(
         *[(1, 0, 0)] * (COPY_DIMENSIONS - len(merged)), *merged, strict=True
     )
@@ -96,7 +98,7 @@ def joined(
     else:
         axis = operation.option("axis")
     if operator.opcode == "CONCATENATION" and operation.option("fused_activation_function") != "NONE":
-        raise UnsupportedOperationError("a fused activation, which TFLite Micro refuses")
+        raise UnsupportedOperationError("a fused activation, expected none: TFLite Micro refuses it")
     require_int8(*tensors)
     shape = tensors[0].shape
     packs = operator.opcode in ("PACK", "UNPACK")

@@ -86,7 +86,7 @@ def test_a_refusal_is_a_failed_fit_with_its_reasons():
         "not-checked",
     )
     assert [(one.kind, one.reason) for one in fit.ops.missing] == [
-        ("FULLY_CONNECTED", "operator 0: input_0 is int16, not int8 (1 more of this kind)")
+        ("FULLY_CONNECTED", "operator 0: input_0 is int16, expected int8 (1 more of this kind)")
     ]
     assert fit.ops.problems[0] == "input 'input_0' is int16 and not quantized at once"
     with pytest.raises(FitError) as caught:
@@ -107,8 +107,8 @@ def test_operators_that_c_lacks_are_counted_by_kind():
     model = parse_tflite(graph.build([x]))
     fit = check_fit(BOARD, native_needs(model, try_for(model, BOARD)), "c")
     assert [(one.kind, one.reason) for one in fit.ops.missing] == [
-        ("COS", "operator 0: not supported (2 more of this kind)"),
-        ("FLOOR", "operator 1: not supported"),
+        ("COS", "operator 0: native C does not have it (2 more of this kind)"),
+        ("FLOOR", "operator 1: native C does not have it"),
     ]
     assert fit.ops.problems == ()
 

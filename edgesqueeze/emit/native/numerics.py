@@ -7,6 +7,8 @@ All functions reproduce TFLite Micro's reference kernels to the bit (``tensorflo
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,11 @@ import numpy.typing as npt
 from edgesqueeze.graph import Tensor
 
 INT8_MIN, INT8_MAX = -128, 127
+
+CLAMPS: Mapping[str, tuple[float | None, float | None]] = MappingProxyType(
+    {"NONE": (None, None), "RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
+)
+"""Fused activation by its name in the schema -> the least and the greatest real number that it lets pass."""
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
@@ -66,19 +73,13 @@ def activation_range(activation: str, output: Tensor) -> tuple[int, int]:
     """Lowest and highest int8 that a fused activation lets through.
 
     Args:
-        activation: name in the schema: ``NONE``, ``RELU``, ``RELU6``, ``RELU_N1_TO_1``.
+        activation: one of ``CLAMPS``.
         output: the operator's output; its scale and zero point count.
 
     Raises:
         KeyError: an activation that is not a clamp.
     """
-    bounds: dict[str, tuple[float | None, float | None]] = {
-        "NONE": (None, None),
-        "RELU": (0.0, None),
-        "RELU6": (0.0, 6.0),
-        "RELU_N1_TO_1": (-1.0, 1.0),
-    }
-    low, high = bounds[activation]
+    low, high = CLAMPS[activation]
     return (
         INT8_MIN if low is None else max(INT8_MIN, _quantize(low, output)),
         INT8_MAX if high is None else min(INT8_MAX, _quantize(high, output)),

@@ -19,20 +19,20 @@ def require_int8(*tensors: Tensor) -> None:
     """Raise ``UnsupportedOperationError`` unless all tensors are int8."""
     for tensor in tensors:
         if tensor.dtype != "int8":
-            raise UnsupportedOperationError(f"{tensor.name or tensor.index} is {tensor.dtype}, not int8")
+            raise UnsupportedOperationError(f"{tensor.name or tensor.index} is {tensor.dtype}, expected int8")
 
 
 def require_int16_sizes(sizes: Iterable[int]) -> None:
     """Raise ``UnsupportedOperationError`` unless all sizes fit into the int16 of kernels' parameters."""
     largest = max(sizes)
     if largest > LARGEST_SIZE:
-        raise UnsupportedOperationError(f"a size of {largest}, more than {LARGEST_SIZE}")
+        raise UnsupportedOperationError(f"a size of {largest}, expected at most {LARGEST_SIZE}")
 
 
 def constant(tensor: Tensor) -> npt.NDArray[Any]:
     """A tensor's value; raises ``UnsupportedOperationError`` if it is computed at run time."""
     if tensor.data is None:
-        raise UnsupportedOperationError(f"{tensor.name or tensor.index} is not a constant")
+        raise UnsupportedOperationError(f"{tensor.name or tensor.index} is computed, expected a constant")
     return tensor.data.reshape(tensor.shape)
 
 
@@ -40,7 +40,7 @@ def computed(tensor: Tensor) -> int:
     """The index of a tensor that a kernel reads from the arena; raises ``UnsupportedOperationError`` if it is
     a constant, which has no place there."""
     if tensor.is_constant:
-        raise UnsupportedOperationError("the input is a constant")
+        raise UnsupportedOperationError("the input is a constant, expected one that is computed")
     return tensor.index
 
 
@@ -62,13 +62,15 @@ def require_shape(tensor: Tensor, expected: Sequence[int]) -> None:
 def require_same_elements(source: Tensor, output: Tensor) -> None:
     """Raise ``UnsupportedOperationError`` unless two tensors have the same number of elements."""
     if source.elements != output.elements:
-        raise UnsupportedOperationError(f"{source.elements} elements become {output.elements}")
+        raise UnsupportedOperationError(
+            f"the output has {output.elements} elements, expected {source.elements} as the input"
+        )
 
 
 def positive_axis(axis: int, rank: int) -> int:
     """An axis counted from the front; raises ``UnsupportedOperationError`` if there is none such."""
     if not -rank <= axis < rank:
-        raise UnsupportedOperationError(f"axis {axis} of a tensor with {rank} dimensions")
+        raise UnsupportedOperationError(f"axis {axis}, expected {-rank} to {rank - 1}")
     return axis % rank
 
 

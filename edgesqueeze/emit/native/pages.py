@@ -11,8 +11,8 @@ class Head:
 
     Attributes:
         name: the model's name in C.
-        upper: the same in capitals, as macros start.
-        guard: what include guards start with.
+        upper: the model's name in capitals, with which macros start.
+        guard: start of the include guards' names.
         model_file: the .tflite that it was made from.
         sha256: hex digest of that file.
         generator: name and version of this program.
@@ -33,12 +33,12 @@ class Port:
     """An input or output.
 
     Attributes:
-        suffix: what the names of its functions end with; empty for the only one of its side.
+        suffix: end of its functions' names; empty for the only one of its side.
         converts: whether the generated code converts between the caller's type and int8.
-        macro: what its macros start with.
+        macro: start of its macros' names.
         title: one line for a comment.
         elements: number of values.
-        shape: as in the model; ``(1,)`` for a scalar.
+        shape: sizes of its dimensions in the model; ``(1,)`` for a scalar.
         scale: float literal.
         zero_point: the integer that stands for zero.
         c_type: element type of the values that the caller gives or gets.
@@ -97,7 +97,7 @@ class Parameters:
 
     Attributes:
         name: name of the constant.
-        type_name: its C struct type.
+        type_name: C struct type of the constant.
         comment: the layer that they are for.
         value: the initializer.
     """
@@ -114,8 +114,8 @@ class Step:
 
     Attributes:
         index: the layer's number.
-        comment: what it is.
-        calls: its calls in C.
+        comment: number, kind, shapes and name of the layer.
+        calls: the layer's calls in C.
     """
 
     index: int
@@ -131,7 +131,7 @@ class Function:
         signature: return type, name and parameters.
         steps: the layers that it runs.
         uses_arena: whether its body names the arena.
-        value: what it returns; empty for nothing.
+        value: expression that it returns; empty if it returns nothing.
     """
 
     signature: str
@@ -166,8 +166,8 @@ class ArrayText:
         type_name: C type of an element.
         count: number of elements.
         alignment: what its address is a multiple of, in bytes.
-        comment: what it is.
-        values: its elements as lines.
+        comment: the first layer that reads it, and what it is.
+        values: the elements as lines of text.
     """
 
     name: str
@@ -214,7 +214,7 @@ class BuildPage:
         cross: prefix of the compiler's programs; empty: this machine's own.
         cpu_flags: options that select the core.
         sources: the C files of the library.
-        include_folders: where its headers are.
+        include_folders: folders that hold the library's headers.
     """
 
     cross: str

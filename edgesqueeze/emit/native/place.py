@@ -90,8 +90,8 @@ def place_few(
     Args:
         order: all buffers.
         buffers: their sizes and lives.
-        overlaps: which may share memory.
-        together: as ``together_in_use``.
+        overlaps: which buffers may share memory.
+        together: what ``together_in_use`` gives.
     """
     related = _related(overlaps)
     offsets: dict[int, int] = {}

@@ -27,9 +27,9 @@ class Plan:
     Attributes:
         offsets: tensor index -> bytes from the start of the arena.
         scratch: layer index -> bytes from the start of the arena, for layers with scratch memory.
-        arena_bytes: size of the arena, a multiple of 16.
-        live_bytes: the largest sum of tensors and scratch memory in use at one time; outputs over inputs
-            can make the arena smaller than that.
+        arena_bytes: size of the arena in bytes, a multiple of 16.
+        live_bytes: the largest sum of tensors and scratch memory in use at one time, in bytes; outputs over
+            inputs can make the arena smaller than that.
         in_use: layer by layer the bytes of the arena that are in use.
     """
 

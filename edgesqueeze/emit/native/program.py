@@ -33,12 +33,12 @@ class Program:
     """A model that is lowered and planned, before it is written as text.
 
     Attributes:
-        model: what it is made from.
+        model: the .tflite that it is made from.
         name: the model's name in C.
         build: how it is compiled.
-        lowered: its layers.
-        plan: where its tensors lie.
-        constants: its constant data, with names.
+        lowered: the model's layers.
+        plan: places of tensors and scratch memory in the arena.
+        constants: the layers' constant data, with names.
         inputs: the model's inputs.
         outputs: the model's outputs.
     """

@@ -25,7 +25,7 @@ class Blob:
         array: the values; one-dimensional, of an integer dtype, little-endian. Of an array of structs
             two-dimensional: a row is a struct.
         what: what it is, for a comment in C: ``weights, 2 output channels by 4 inputs``.
-        alignment: bytes.
+        alignment: what its address must be a multiple of, in bytes.
         struct: name of the C struct type of ``es_general.h`` that a row is; empty for plain numbers.
     """
 
@@ -74,7 +74,8 @@ class Call:
         parameters: what its first argument points to; None: the kernel takes no parameters.
         inputs: tensor indices whose addresses follow, or constant data.
         outputs: tensor indices whose addresses come next.
-        scratch_bytes: size of the scratch memory that is its last argument; None: it takes no such argument.
+        scratch_bytes: size of the scratch memory that is its last argument, in bytes; None: it takes no such
+            argument.
         overlap: how an output may share memory with inputs. Input position -> distance in bytes: it is safe
             if the input lies at least that far behind the output's start (0: in place). An input that is not
             named must not overlap the output.
@@ -205,16 +206,16 @@ class Io:
 
     Attributes:
         index: position among the model's inputs or outputs.
-        name: in the model.
-        shape: as in the model, batch dimension included.
+        name: the tensor's name in the model.
+        shape: the tensor's shape in the model, batch dimension included.
         dtype: ``int8``, ``uint8`` or ``float32``: what the caller gives or gets.
         elements: number of values.
-        scale: of the integers.
-        zero_point: of the integers.
+        scale: real number that one step of the integers stands for.
+        zero_point: the integer that stands for zero.
         converts: whether the generated code converts between this dtype and int8. Then it is read with
             ``NAME_set_input`` and written with ``NAME_get_output``; otherwise it lies in the arena
             as int8, at the pointer that ``NAME_input`` and ``NAME_output`` return.
-        suffix: what the functions' names end with: empty for a single input or output, else ``_0`` and so on.
+        suffix: end of the functions' names: empty for a single input or output, else ``_0`` and so on.
     """
 
     index: int
@@ -233,13 +234,13 @@ class LayerSummary:
     """One layer of the generated code, for reports.
 
     Attributes:
-        index: what the profile hook gets for it.
+        index: number of the layer, which the profile hook gets.
         opcode: builtin operator name.
         name: the output tensor's name in the model.
         summary: shapes in words.
         macs: multiply-accumulate operations.
         kernels: names of the C functions that it calls.
-        weights_bytes: constant data that it reads.
+        weights_bytes: constant data that it reads, in bytes.
         ram_bytes: bytes of the arena that are in use while it runs: what it reads and writes, its scratch
             memory, and what later layers still need.
     """
@@ -262,13 +263,13 @@ class NativeSource:
         name: the model's name in C; every public name starts with it.
         kernel_set: ``reference``, ``dsp`` or ``mve``.
         files: path inside the folder -> text.
-        sources: those of ``files`` that are compiled into the library, in order.
+        sources: names of the ``files`` that are compiled into the library, in order.
         include_folders: folders inside it that compilers must search for headers; ``.`` is the top.
-        arena_bytes: RAM for activations and scratch memory.
-        weights_bytes: constant data of the layers in flash.
+        arena_bytes: RAM for activations and scratch memory, in bytes.
+        weights_bytes: constant data of the layers in flash, in bytes.
         inputs: the model's inputs.
         outputs: the model's outputs.
-        layers: in execution order.
+        layers: the layers in execution order.
     """
 
     name: str

@@ -13,16 +13,18 @@ def window_shape(
     """The sizes of an operator with strides and padding among its options.
 
     Args:
-        operation: its first input and its first output are images.
+        operation: an operator whose first input and first output are images.
         window: rows and columns of the kernel or pool.
-        dilation: from one row, or column, of the window to the next.
+        dilation: input rows, or columns, from one row, or column, of the window to the next.
 
     Raises:
         UnsupportedOperationError: a batch, sizes beyond int16, or an output of another size than TFLite's.
     """
     source, output = operation.input(0).shape, operation.output().shape
     if len(source) != 4 or source[0] != 1:
-        raise UnsupportedOperationError(f"input shape {list(source)}: 4 dimensions and batch 1 are supported")
+        raise UnsupportedOperationError(
+            f"the input has the shape {list(source)}, expected 4 dimensions and batch 1"
+        )
     stride = (operation.option("stride_h"), operation.option("stride_w"))
     require_int16_sizes((*source, *window, *stride, *dilation))
     same = operation.option("padding") == "SAME"
@@ -34,7 +36,9 @@ def window_shape(
         pads.append(max(0, (out - 1) * step + extent - size) // 2 if same else 0)
         require_int16_sizes((extent, pads[-1]))
     if len(output) != 4 or tuple(output[:3]) != (1, *sizes):
-        raise UnsupportedOperationError(f"output shape {list(output)}, expected {[1, *sizes]} and channels")
+        raise UnsupportedOperationError(
+            f"the output has the shape {list(output)}, expected {[1, *sizes]} and channels"
+        )
     require_int16_sizes(output)
     return ConvShape(
         in_height=source[1],

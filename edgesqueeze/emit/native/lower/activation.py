@@ -75,17 +75,17 @@ def lower_softmax(operation: Operation) -> tuple[Call | Placement, ...]:
     require_shape(output, source.shape)
     if quantization_of(output) != (SOFTMAX_SCALE, INT8_MIN):
         raise UnsupportedOperationError(
-            "the output of SOFTMAX has another scale than 1/256 and zero point -128"
+            "the output has another quantization, expected the scale 1/256 and the zero point -128"
         )
     depth = source.shape[-1] if source.shape else 1
     if depth > SOFTMAX_DEPTH:
-        raise UnsupportedOperationError(f"SOFTMAX over {depth} values; at most {SOFTMAX_DEPTH}")
+        raise UnsupportedOperationError(f"{depth} values in a row, expected at most {SOFTMAX_DEPTH}")
     scale, _ = quantization_of(source)
     # TFLite caps the factor, and refuses those of one or less.
     real = min(float(operation.option("beta")) * scale, 2.0**SOFTMAX_INTEGER_BITS * (1 - 2.0**-31))
     multiplier, left, radius = input_scaling(real, SOFTMAX_INTEGER_BITS)
     if left < 1:
-        raise UnsupportedOperationError("the input's scale is too small for SOFTMAX")
+        raise UnsupportedOperationError("the input's scale is too small")
     members = {
         "rows": source.elements // depth,
         "depth": depth,
@@ -158,8 +158,9 @@ def _requantized(operation: Operation, x: Integers) -> Integers:
 
 
 def _logistic(operation: Operation, x: Integers) -> Integers:
-    if quantization_of(operation.output())[1] != INT8_MIN:
-        raise UnsupportedOperationError("the output of LOGISTIC has another zero point than -128")
+    _, zero_out = quantization_of(operation.output())
+    if zero_out != INT8_MIN:
+        raise UnsupportedOperationError(f"the output has the zero point {zero_out}, expected -128")
     scaled, saturated = _in_q4(operation, x)
     result = rounding_divide_by_pot(logistic(scaled, 4), 23) + INT8_MIN
     return np.where(saturated == 0, result, np.where(saturated > 0, INT8_MAX, INT8_MIN))

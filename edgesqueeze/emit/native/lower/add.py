@@ -60,7 +60,7 @@ class Sum(NamedTuple):
 
     Attributes:
         scales: real scales of the two inputs and of the output.
-        zero_points: of the same.
+        zero_points: zero points of the two inputs and of the output.
         multipliers: multiplier and shift by which the two inputs and then their sum are scaled.
         sign: 1 to add the second input, -1 to subtract it.
     """
@@ -129,7 +129,7 @@ def _sum(operation: Operation, sign: int) -> Sum:
     twice = 2 * max(scale1, scale2)
     output = twice / ((1 << LEFT_SHIFT) * scale)
     if output >= 1:
-        raise UnsupportedOperationError("the output's scale is too small for the inputs' scales")
+        raise UnsupportedOperationError("the output's scale is too small for those of the inputs")
     multipliers = (
         quantize_multiplier(scale1 / twice),
         quantize_multiplier(scale2 / twice),

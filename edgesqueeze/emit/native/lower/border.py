@@ -35,11 +35,11 @@ def lower_quantize_input(operation: Operation) -> tuple[Call, ...]:
     source, output = operation.input(0), operation.output()
     _require_scale(output)
     if output.dtype != "int8":
-        raise UnsupportedOperationError(f"QUANTIZE to {output.dtype}")
+        raise UnsupportedOperationError(f"the output is {output.dtype}, expected int8")
     if source.dtype == "uint8":
         return _convert_bytes(operation)
     if source.dtype != "float32":
-        raise UnsupportedOperationError(f"QUANTIZE from {source.dtype}")
+        raise UnsupportedOperationError(f"the input is {source.dtype}, expected float32 or uint8")
     return (_call("es_quantize_f32", _quantize_struct(output), operation),)
 
 
@@ -48,11 +48,11 @@ def lower_dequantize_output(operation: Operation) -> tuple[Call, ...]:
     source, output = operation.input(0), operation.output()
     _require_scale(source)
     if source.dtype != "int8":
-        raise UnsupportedOperationError(f"{operation.operator.opcode} from {source.dtype}")
+        raise UnsupportedOperationError(f"the input is {source.dtype}, expected int8")
     if output.dtype == "uint8":
         return _convert_bytes(operation)
     if output.dtype != "float32":
-        raise UnsupportedOperationError(f"{operation.operator.opcode} to {output.dtype}")
+        raise UnsupportedOperationError(f"the output is {output.dtype}, expected float32 or uint8")
     return (_call("es_dequantize_f32", _quantize_struct(source), operation),)
 
 
@@ -124,7 +124,10 @@ def _quantize_struct(tensor: Tensor) -> Struct:
     scale, zero_point = quantization_of(tensor)
     fraction, exponent = math.frexp(scale)
     if abs(exponent) > LARGEST_EXPONENT:
-        raise UnsupportedOperationError(f"tensor {tensor.name!r} has the scale {scale}")
+        raise UnsupportedOperationError(
+            f"tensor {tensor.name!r} has the scale {scale}, "
+            f"expected one from 2^-{LARGEST_EXPONENT} to 2^{LARGEST_EXPONENT}"
+        )
     high, low = inverse_parts(np.float32(scale), zero_point)
     reciprocal = (1 << 86) // int(fraction * (1 << 24))
     members: dict[str, Value] = {
@@ -170,4 +173,4 @@ def _call(function: str, parameters: Struct, operation: Operation) -> Call:
 
 def _require_scale(tensor: Tensor) -> None:
     if tensor.quantization is None or tensor.quantization.per_channel:
-        raise UnsupportedOperationError(f"tensor {tensor.name!r} has no scale, or more than one")
+        raise UnsupportedOperationError(f"tensor {tensor.name!r} has no scale, or several, expected one")

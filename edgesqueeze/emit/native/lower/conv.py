@@ -72,7 +72,9 @@ def lower_depthwise_conv2d(operation: Operation) -> tuple[Call | Placement, ...]
     rows = np.ascontiguousarray(weights.reshape(-1, weights.shape[2]).T)
     folded = fold_channels(operation, rows, per_channel_product(operation))
     if weights.shape[2] % source.shape[3]:
-        raise UnsupportedOperationError(f"{weights.shape[2]} output channels of {source.shape[3]}")
+        raise UnsupportedOperationError(
+            f"{weights.shape[2]} output channels, expected a multiple of {source.shape[3]}"
+        )
     if source.shape[3] == 1:
         return _conv2d(operation, rows.reshape(-1, *weights.shape[:2], 1), shape, folded)
     if not folded.fast or source.shape[3] != weights.shape[2]:
@@ -89,7 +91,9 @@ def lower_fully_connected(operation: Operation) -> tuple[Call | Placement, ...]:
     source = operation.input(0)
     weights = weights_of(operation)
     if operation.option("weights_format") != "DEFAULT":
-        raise UnsupportedOperationError(f"weights in the format {operation.option('weights_format')}")
+        raise UnsupportedOperationError(
+            f"the weights have the format {operation.option('weights_format')}, expected DEFAULT"
+        )
     per_channel = operation.input(1).quantization
     real = (
         per_channel_product(operation)
@@ -99,7 +103,9 @@ def lower_fully_connected(operation: Operation) -> tuple[Call | Placement, ...]:
     folded = fold_channels(operation, weights, real)
     rows, rest = divmod(source.elements, weights.shape[1])
     if rest or operation.output().elements != rows * weights.shape[0]:
-        raise UnsupportedOperationError(f"{source.elements} inputs for weights of {list(weights.shape)}")
+        raise UnsupportedOperationError(
+            f"{source.elements} inputs, expected a multiple of {weights.shape[1]} as the weights have"
+        )
     if rows == 1:
         return _fully_connected(operation, weights, folded)
     shape = ConvShape(1, rows, weights.shape[1], 1, rows, weights.shape[0])
@@ -194,8 +200,8 @@ def _along_rows(shape: ConvShape, weights: Weights) -> tuple[ConvShape, Weights]
     """A column of pixels as a row of them, which is the same memory and what kernels are made for.
 
     Args:
-        shape: of any convolution.
-        weights: its weights, kernel rows and columns in dimensions 1 and 2.
+        shape: sizes of any convolution.
+        weights: weights of the convolution, kernel rows and columns in dimensions 1 and 2.
     """
     if not shape.in_width == shape.out_width == shape.kernel_width == 1 or shape.pad_left:
         return shape, weights

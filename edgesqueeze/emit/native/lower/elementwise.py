@@ -99,7 +99,9 @@ def lower_prelu(operation: Operation) -> tuple[Call | Placement, ...]:
 def _lower_extremum(operation: Operation, results: np.ufunc, function: str) -> tuple[Call, ...]:
     tensors = pair_tensors(operation)
     if len({quantization_of(tensor) for tensor in tensors}) > 1:
-        raise UnsupportedOperationError("inputs and output have different quantization")
+        raise UnsupportedOperationError(
+            "inputs and output are quantized differently, expected one scale and zero point"
+        )
     return lookup_with_constant(operation, results) or (_call(operation, function, loops_struct(operation)),)
 
 
@@ -123,4 +125,4 @@ def _reach(tensor: Tensor) -> int:
 def _require_room(reach: int, shift: int) -> None:
     """Raise ``UnsupportedOperationError`` where TFLite's left shift would overflow 31 bits."""
     if reach << max(shift, 0) >= 1 << 30:
-        raise UnsupportedOperationError("the output's scale is too small for the inputs' scales")
+        raise UnsupportedOperationError("the output's scale is too small for those of the inputs")

@@ -66,7 +66,7 @@ def input_scaling(real: float, integer_bits: int) -> tuple[int, int, int]:
 
     Args:
         real: the input's scale, times softmax's beta.
-        integer_bits: of the fixed-point form.
+        integer_bits: integer bits of the fixed-point form.
 
     Returns:
         Multiplier (Q31), left shift, and the largest distance that the form still holds.

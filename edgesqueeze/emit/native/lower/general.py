@@ -38,12 +38,14 @@ def general_conv2d(
     Args:
         operation: the operator.
         weights: int8 ``[out, kernel height, kernel width, channels of a group]``.
-        shape: its sizes.
-        channels: its multipliers and shifts.
+        shape: sizes of the convolution.
+        channels: multipliers and shifts of its output channels.
     """
     filter_channels = weights.shape[3]
     if shape.in_channels % filter_channels or shape.out_channels % (shape.in_channels // filter_channels):
-        raise UnsupportedOperationError(f"{filter_channels} of {shape.in_channels} channels in a group")
+        raise UnsupportedOperationError(
+            f"{filter_channels} of {shape.in_channels} channels in a group, expected groups of equal size"
+        )
     members = _conv_members(operation, weights, shape, channels) | {"filter_channels": filter_channels}
     return (_call(operation, "es_conv2d_general_s8", Struct("es_conv2d_general", members)),)
 

@@ -38,8 +38,8 @@ class Lowered:
     """A graph as layers.
 
     Attributes:
-        graph: where it came from.
-        layers: what runs, in order: layers that read the caller's values first.
+        graph: the graph that was lowered.
+        layers: layers in the order in which they run: those that read the caller's values first.
         placements: tensors that are parts of others.
         entry: indices of layers that convert an input; the layer reads the caller's values.
         exit: indices of layers that convert an output; the layer writes the caller's values.
@@ -109,7 +109,9 @@ def _lowering(graph: Graph, operator: Operator) -> Lowering:
     lowering = table.get(operator.opcode)
     if lowering is None:
         only = operator.opcode in EXIT
-        raise UnsupportedOperationError("only at the graph's inputs and outputs" if only else "not supported")
+        raise UnsupportedOperationError(
+            "native C has it at the graph's inputs and outputs only" if only else "native C does not have it"
+        )
     return lowering
 
 
@@ -122,16 +124,23 @@ def _check_tensors(operation: Operation) -> None:
         tensor = tensors[index]
         name = tensor.name or str(index)
         if not 0 < tensor.elements <= MOST_BYTES or any(size < 1 for size in tensor.shape):
-            raise UnsupportedOperationError(f"tensor {name!r} has the shape {list(tensor.shape)}")
+            raise UnsupportedOperationError(
+                f"tensor {name!r} has the shape {list(tensor.shape)}, expected 1 to {MOST_BYTES:,} elements"
+            )
         quantization = tensor.quantization
         if quantization is None or tensor.dtype not in ("int8", "uint8"):
             continue
         scales, zero_points = quantization.scales, quantization.zero_points
         if not (np.isfinite(scales) & (scales > SMALLEST_SCALE) & (scales < LARGEST_SCALE)).all():
-            raise UnsupportedOperationError(f"tensor {name!r} has a scale that is not a positive number")
+            raise UnsupportedOperationError(
+                f"tensor {name!r} has a scale that is no number from {SMALLEST_SCALE} to {LARGEST_SCALE}"
+            )
         limits = np.iinfo(tensor.dtype)
         if ((zero_points < limits.min) | (zero_points > limits.max)).any():
-            raise UnsupportedOperationError(f"tensor {name!r} has a zero point outside of {tensor.dtype}")
+            raise UnsupportedOperationError(
+                f"tensor {name!r} has a zero point outside of {tensor.dtype}, "
+                f"expected {limits.min} to {limits.max}"
+            )
 
 
 def _read_constants(graph: Graph, calls: Sequence[Call]) -> bool:

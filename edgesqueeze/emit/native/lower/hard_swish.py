@@ -31,7 +31,9 @@ def hard_swish(x: Integers, source: tuple[float, int], output: tuple[float, int]
     to_output, output_shift = _multiplier(fine_scale / output[0])
     to_gate, gate_shift = _multiplier(fine_scale / (3 / (1 << 15)))
     if output_shift > 0:
-        raise UnsupportedOperationError("the output's scale is too small for the input's")
+        raise UnsupportedOperationError(
+            "the output's scale is less than 1/128 of the input's, expected a larger one"
+        )
     fine = (x - source[1]) << GUARD_BITS
     # The gate, clamp(x / 3, -1, 1) as Q15, then moved to 0 to 1.
     gate = _saturate(fine << max(gate_shift - 1, 0))

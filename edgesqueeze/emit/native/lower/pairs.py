@@ -9,7 +9,7 @@ from itertools import zip_longest
 import numpy as np
 import numpy.typing as npt
 
-from edgesqueeze.emit.native.numerics import INT8_MAX, INT8_MIN, activation_range, int8_table
+from edgesqueeze.emit.native.numerics import CLAMPS, INT8_MAX, INT8_MIN, activation_range, int8_table
 from edgesqueeze.emit.native.operands import place_of, require_int8, require_shape
 from edgesqueeze.emit.native.records import Blob, Call, Operation, Struct, UnsupportedOperationError, Value
 from edgesqueeze.graph import Tensor
@@ -28,7 +28,7 @@ def require_scales(*tensors: Tensor) -> None:
     require_int8(*tensors)
     for tensor in tensors:
         if tensor.quantization is None or tensor.quantization.per_channel:
-            raise UnsupportedOperationError(f"tensor {tensor.name!r} has no scale, or more than one")
+            raise UnsupportedOperationError(f"tensor {tensor.name!r} has no scale, or several, expected one")
 
 
 def pair_tensors(operation: Operation) -> tuple[Tensor, Tensor, Tensor]:
@@ -99,7 +99,9 @@ def fused_range(operation: Operation) -> tuple[int, int]:
     try:
         return activation_range(activation, operation.output())
     except KeyError:
-        raise UnsupportedOperationError(f"fused activation {activation}") from None
+        raise UnsupportedOperationError(
+            f"fused activation {activation}, expected one of {', '.join(CLAMPS)}"
+        ) from None
 
 
 def lookup_call(source: int, output: Tensor, results: npt.NDArray[np.int64]) -> tuple[Call, ...]:
@@ -139,7 +141,7 @@ def multiplier_struct(multiplier: int, shift: int, *, extra_left: int = 0) -> St
 
     Args:
         multiplier: Q31.
-        shift: of the result, to the left if positive.
+        shift: bits by which the result is shifted, to the left if positive.
         extra_left: bits by which the number is shifted to the left in any case.
     """
     left, right = max(shift, 0) + extra_left, max(-shift, 0)
@@ -164,7 +166,7 @@ def loops_struct(operation: Operation) -> Struct:
     if len(sizes) > LOOPS:
         raise UnsupportedOperationError(
             f"broadcasting of {list(operation.input(0).shape)} and {list(operation.input(1).shape)}"
-            f" takes more than {LOOPS} nested loops"
+            f" takes {len(sizes)} nested loops, expected at most {LOOPS}"
         )
     outer = LOOPS - len(sizes)
     members = {

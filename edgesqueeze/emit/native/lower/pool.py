@@ -8,7 +8,8 @@ from types import MappingProxyType
 import numpy as np
 
 from edgesqueeze.emit.native.conv_shape import ConvShape
-from edgesqueeze.emit.native.numerics import activation_range, quantization_of, quantize_multiplier
+from edgesqueeze.emit.native.lower.pairs import fused_range
+from edgesqueeze.emit.native.numerics import quantization_of, quantize_multiplier
 from edgesqueeze.emit.native.operands import (
     computed,
     constant,
@@ -82,10 +83,7 @@ def _pool(operation: Operation, function: str) -> tuple[Call, ...]:
     require_int8(source, output)
     _require_same_quantization(source, output)
     shape = _pool_shape(operation)
-    try:
-        minimum, maximum = activation_range(operation.option("fused_activation_function"), output)
-    except KeyError as error:
-        raise UnsupportedOperationError(f"fused activation {error.args[0]}") from None
+    minimum, maximum = fused_range(operation)
     parameters = Struct(
         "es_pool",
         {
@@ -120,14 +118,18 @@ def _pool(operation: Operation, function: str) -> tuple[Call, ...]:
 def _pool_shape(operation: Operation) -> ConvShape:
     shape = window_shape(operation, (operation.option("filter_height"), operation.option("filter_width")))
     if shape.out_channels != shape.in_channels:
-        raise UnsupportedOperationError(f"{shape.in_channels} channels become {shape.out_channels}")
+        raise UnsupportedOperationError(
+            f"{shape.out_channels} channels in the output, expected {shape.in_channels}"
+        )
     return shape
 
 
 def _require_same_quantization(source: Tensor, output: Tensor) -> None:
     (scale_in, zero_in), (scale_out, zero_out) = quantization_of(source), quantization_of(output)
     if abs(scale_in - scale_out) > MAX_SCALE_DIFFERENCE or zero_in != zero_out:
-        raise UnsupportedOperationError("input and output are quantized differently")
+        raise UnsupportedOperationError(
+            "input and output are quantized differently, expected one scale and zero point"
+        )
 
 
 def _reduce(operation: Operation, multiplier: int, shift: int) -> tuple[Call, ...]:
@@ -201,7 +203,9 @@ def _groups(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[list[Group],
         groups.append((reduced, size, stride))
     kept, gone = ([(size, stride) for is_gone, size, stride in groups if is_gone == fate] for fate in (0, 1))
     if len(kept) > 2 or len(gone) > 2:
-        raise UnsupportedOperationError(f"axes {list(axes)} of {list(shape)}: too many separate groups")
+        raise UnsupportedOperationError(
+            f"axes {list(axes)} of {list(shape)}, expected at most two separate groups"
+        )
     return _two(kept), _two(gone)
 
 

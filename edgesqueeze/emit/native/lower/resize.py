@@ -62,7 +62,9 @@ def lower_resize_bilinear(operation: Operation) -> tuple[Call | Placement, ...]:
             once, or a size for which TFLite's rounded scale leads beyond the input.
     """
     if operation.option("align_corners") and operation.option("half_pixel_centers"):
-        raise UnsupportedOperationError("align_corners together with half_pixel_centers")
+        raise UnsupportedOperationError(
+            "align_corners together with half_pixel_centers, expected one of them at most"
+        )
     (in_height, out_height), (in_width, out_width) = _sizes(operation)
     scale_y, offset_y = _scale(operation, in_height, out_height)
     scale_x, offset_x = _scale(operation, in_width, out_width)
@@ -90,10 +92,12 @@ def _sizes(operation: Operation) -> tuple[tuple[int, int], tuple[int, int]]:
     source, output = operation.input(0), operation.output()
     require_int8(source, output)
     if len(source.shape) != 4 or source.shape[0] != 1:
-        raise UnsupportedOperationError(f"input shape {list(source.shape)}: 4 dimensions and batch 1")
+        raise UnsupportedOperationError(
+            f"the input has the shape {list(source.shape)}, expected 4 dimensions and batch 1"
+        )
     size = tuple(constant(operation.input(1)).reshape(-1).tolist())
     if len(size) != 2:
-        raise UnsupportedOperationError(f"a size of {len(size)} numbers, expected rows and columns")
+        raise UnsupportedOperationError(f"a size of {len(size)} numbers, expected 2: rows and columns")
     require_shape(output, (1, *size, source.shape[3]))
     require_int16_sizes((*source.shape, *size))
     return (source.shape[1], size[0]), (source.shape[2], size[1])
@@ -146,5 +150,7 @@ def _lower_neighbours(in_size: int, out_size: int, scale: int, offset: int) -> P
     places = np.arange(out_size, dtype=np.int64) * scale + offset
     neighbours = np.maximum(places, 0) // ONE
     if neighbours[-1] >= in_size:
-        raise UnsupportedOperationError(f"{in_size} to {out_size} pixels: TFLite reads beyond the input")
+        raise UnsupportedOperationError(
+            f"{in_size} to {out_size} pixels, where TFLite reads beyond the input"
+        )
     return neighbours

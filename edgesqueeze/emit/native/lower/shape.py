@@ -151,10 +151,10 @@ def lower_strided_slice(operation: Operation) -> tuple[Call | Placement, ...]:
     """
     for name in ("ellipsis_mask", "new_axis_mask", "offset"):
         if operation.option(name):
-            raise UnsupportedOperationError(f"{name} is set, which TFLite Micro ignores")
+            raise UnsupportedOperationError(f"{name} is set, expected 0: TFLite Micro ignores it")
     begins, ends, steps = (constant(operation.input(i)).reshape(-1).tolist() for i in (1, 2, 3))
     if not len(begins) == len(ends) == len(steps) == len(operation.input(0).shape) or 0 in steps:
-        raise UnsupportedOperationError("indices for every dimension and steps other than 0 are supported")
+        raise UnsupportedOperationError("indices are missing for a dimension, or a step is 0")
     masks = [operation.option(name) for name in ("begin_mask", "end_mask", "shrink_axis_mask")]
     ranges, shape = [], []
     for axis, size in enumerate(operation.input(0).shape):
@@ -180,7 +180,9 @@ def lower_slice(operation: Operation) -> tuple[Call | Placement, ...]:
     begins, sizes = (constant(operation.input(i)).reshape(-1).tolist() for i in (1, 2))
     shape = operation.input(0).shape
     if not len(begins) == len(sizes) == len(shape):
-        raise UnsupportedOperationError(f"{len(begins)} begins and {len(sizes)} sizes for {list(shape)}")
+        raise UnsupportedOperationError(
+            f"{len(begins)} begins and {len(sizes)} sizes, expected {len(shape)} of each"
+        )
     ranges = [
         range(begin, whole if size == -1 else begin + size)
         for begin, size, whole in zip(begins, sizes, shape, strict=True)
@@ -200,7 +202,9 @@ def lower_transpose(operation: Operation) -> tuple[Call | Placement, ...]:
     rank = len(source.shape)
     order = [positive_axis(axis, rank) for axis in constant(operation.input(1)).reshape(-1).tolist()]
     if sorted(order) != list(range(rank)):
-        raise UnsupportedOperationError(f"{order} is no permutation of {rank} dimensions")
+        raise UnsupportedOperationError(
+            f"the order is {order}, expected every dimension from 0 to {rank - 1} once"
+        )
     require_shape(output, [source.shape[axis] for axis in order])
     strides = strides_of(source.shape)
     dimensions = [
@@ -228,7 +232,9 @@ def _require_same_quantization(tensor: Tensor, output: Tensor) -> None:
         for each in (tensor, output)
     ]
     if pairs[0] != pairs[1]:
-        raise UnsupportedOperationError(f"{tensor.name or tensor.index} is quantized unlike the output")
+        raise UnsupportedOperationError(
+            f"{tensor.name or tensor.index} is quantized unlike the output, expected one scale and zero point"
+        )
 
 
 def _zero_point(tensor: Tensor) -> int:
@@ -244,7 +250,9 @@ def _pad_dimensions(shape: Sequence[int], pads: Sequence[Sequence[int]]) -> list
         elif (before, size, after) != (0, 1, 0):
             merged.append((before, size, after))
     if len(merged) > PAD_DIMENSIONS:
-        raise UnsupportedOperationError(f"{len(merged)} padded dimensions, {PAD_DIMENSIONS} are supported")
+        raise UnsupportedOperationError(
+            f"{len(merged)} padded dimensions remain, expected at most {PAD_DIMENSIONS}"
+        )
     return [(0, 1, 0)] * (PAD_DIMENSIONS - len(merged)) + merged
 
 

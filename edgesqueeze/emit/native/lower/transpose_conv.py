@@ -43,7 +43,7 @@ def lower_transpose_conv(operation: Operation) -> tuple[Call | Placement, ...]:
     source, output = operation.input(2), operation.output()
     require_int8(source, operation.input(1), output)
     if operation.operator.options.get("fused_activation_function", "NONE") != "NONE":
-        raise UnsupportedOperationError("a fused activation, which TFLite Micro ignores")
+        raise UnsupportedOperationError("a fused activation, expected none: TFLite Micro ignores it")
     weights = constant(operation.input(1))
     _require_shapes(operation)
     out_channels, *kernel, in_channels = weights.shape
@@ -92,12 +92,16 @@ def _require_shapes(operation: Operation) -> None:
     size, bias = operation.input(0), operation.optional_input(3)
     for tensor in (source, weights, output):
         if len(tensor.shape) != 4:
-            raise UnsupportedOperationError(f"shape {list(tensor.shape)}, expected 4 dimensions")
+            raise UnsupportedOperationError(
+                f"{tensor.name or tensor.index} has the shape {list(tensor.shape)}, expected 4 dimensions"
+            )
     if source.shape[0] != 1:
         raise UnsupportedOperationError(f"batch {source.shape[0]}, expected 1")
     out_channels, *_, in_channels = weights.shape
     if source.shape[3] != in_channels:
-        raise UnsupportedOperationError(f"{source.shape[3]} input channels, the weights expect {in_channels}")
+        raise UnsupportedOperationError(
+            f"{source.shape[3]} input channels, expected {in_channels} as the weights have"
+        )
     require_shape(output, (1, *output.shape[1:3], out_channels))
     if size.data is not None:
         require_shape(output, size.data.reshape(-1).tolist())
@@ -120,7 +124,7 @@ def _requantization(operation: Operation, out_channels: int) -> Struct:
     source, weights, output = operation.input(2), operation.input(1), operation.output()
     assert weights.quantization is not None
     if np.any(weights.quantization.zero_points):
-        raise UnsupportedOperationError("weights with a zero point")
+        raise UnsupportedOperationError("the weights have a zero point other than 0")
     scale_in, (scale_out, zero_point) = quantization_of(source)[0], quantization_of(output)
     scales = np.broadcast_to(weights.quantization.scales.astype(np.float64), (out_channels,))
     pairs = [quantize_multiplier(scale_in * scale / scale_out) for scale in scales.tolist()]
@@ -144,7 +148,7 @@ def _bias(operation: Operation, out_channels: int) -> np.ndarray[tuple[int, ...]
     if bias is None:
         return np.zeros(out_channels, np.int64)
     if bias.dtype != "int32":
-        raise UnsupportedOperationError(f"a bias of {bias.dtype}, not int32")
+        raise UnsupportedOperationError(f"the biases are {bias.dtype}, expected int32")
     return constant(bias).reshape(-1).astype(np.int64)
 
 

@@ -115,7 +115,7 @@ def test_weights_with_a_zero_point_are_refused():
         ("output", (1, 80, 8, 3), r"expected \[1, 8, 8, 3\]"),
         ("output", (2, 8, 8, 3), r"expected \[1, 8, 8, 3\]"),
         ("output", (8, 8, 3), "expected 4 dimensions"),
-        ("input", (1, 4, 4, 1), "1 input channels, the weights expect 2"),
+        ("input", (1, 4, 4, 1), "1 input channels, expected 2 as the weights have"),
         ("input", (2, 4, 4, 2), "batch 2"),
         ("bias", (1,), "1 biases, expected 3"),
     ],

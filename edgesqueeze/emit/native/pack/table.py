@@ -76,11 +76,11 @@ class Packing:
     """The packers of one kernel set.
 
     Attributes:
-        conv2d: those of ``es_conv2d_s8``.
-        conv2d_1x1: those of ``es_conv2d_1x1_s8``.
-        depthwise: those of ``es_depthwise_conv2d_s8``.
-        depthwise_3x3: those of ``es_depthwise_conv2d_3x3_s8``.
-        fully_connected: those of ``es_fully_connected_s8``.
+        conv2d: packers of ``es_conv2d_s8``.
+        conv2d_1x1: packers of ``es_conv2d_1x1_s8``.
+        depthwise: packers of ``es_depthwise_conv2d_s8``.
+        depthwise_3x3: packers of ``es_depthwise_conv2d_3x3_s8``.
+        fully_connected: packers of ``es_fully_connected_s8``.
     """
 
     conv2d: ConvPacker
