@@ -51,3 +51,19 @@ def test_scratch_memory_counts_only_where_it_exceeds_what_is_free():
     assert planned_bytes(main, {1: 40}) == 64 + 16
     assert planned_bytes(main, {0: 40}) == 64 + 16 + 48
     assert planned_bytes(main, {1: 100}) == 16 + 16 + 112
+
+
+def test_an_output_that_is_made_early_stays_to_the_end():
+    """The other values could take its place after the first layer, if nobody had to read it."""
+    graph = GraphBuilder()
+    early = graph.fully_connected(graph.input((1, 16)), 64)
+    x = graph.fully_connected(early, 16)
+    last = graph.fully_connected(x, 64)
+    assert planned_bytes(parse_tflite(graph.build([last])).main) == 64 + 16
+    assert planned_bytes(parse_tflite(graph.build([early, last])).main) == 64 + 16 + 64
+
+
+def test_a_graph_without_operators_holds_its_input():
+    graph = GraphBuilder()
+    x = graph.input((1, 20))
+    assert planned_bytes(parse_tflite(graph.build([x])).main) == 32

@@ -79,6 +79,7 @@ def test_a_gap_that_fits_exactly_is_taken():
     assert lowest_gap([(16, 32)], 17) == 32
     assert lowest_gap([(0, 4), (8, 12)], 4) == 4
     assert lowest_gap([(0, 5), (8, 12)], 4, alignment=4) == 12
+    assert lowest_gap([(0, 5)], 4) == 5
 
 
 def test_few_pieces_are_looked_at_however_many_buffers_live():

@@ -124,3 +124,10 @@ def test_constants_are_named_and_several_calls_have_several_parameters():
     assert [parameters_name(layer, position) for position in (0, 1)] == ["conv_2d_0", "conv_2d_0_1"]
     (step,) = functions_of(source)[1].steps
     assert step.calls[1] == "es_clamp_s8(&conv_2d_0_1, arena + TENSOR_3, arena + TENSOR_3)"
+
+
+def test_long_names_are_cut():
+    graph = GraphBuilder()
+    x = graph.fully_connected(graph.input((1, 8)), 4, name="n" * 61)
+    (step,) = functions_of(program(graph.build([x])))[1].steps
+    assert step.comment == f"0  FULLY_CONNECTED  8->4  {'n' * 60}"

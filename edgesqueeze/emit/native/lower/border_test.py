@@ -178,8 +178,8 @@ def test_bytes_need_no_table_if_only_the_zero_point_moves(case, kernel):
     ("case", "function", "reason"),
     [
         (Conversion("float32", "int8", 1e-30, 0), lower_border.lower_quantize_input, "the scale"),
-        (Conversion("int8", "int16", 0.1, 0), lower_border.lower_dequantize_output, "to int16"),
-        (Conversion("int8", "int8", 0.1, 0), lower_border.lower_quantize_input, "from int8"),
+        (Conversion("int8", "int16", 0.1, 0), lower_border.lower_dequantize_output, "the output is int16"),
+        (Conversion("int8", "int8", 0.1, 0), lower_border.lower_quantize_input, "the input is int8"),
     ],
 )
 def test_what_cannot_be_expressed_is_refused(case, function, reason):
