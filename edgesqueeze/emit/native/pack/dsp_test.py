@@ -140,6 +140,50 @@ def test_scratch_memory_of_fully_connected(tmp_path):
     compile_checks(tmp_path, "es_fully_connected_s8", "es_fully_connected", checks)
 
 
+POINTWISE = [  # image, output channels
+    ((3, 5, 8), 6),
+    ((1, 1, 64), 3),
+    ((2, 2, 5), 1),
+    ((1, 7, 36), 9),
+    ((1, 2, 3), 2),
+]
+CONVOLUTIONS = [  # image, output channels, kernel, stride, padding, dilation
+    ((9, 11, 3), 8, 3, 2, "SAME", 1),
+    ((9, 7, 4), 5, 3, 1, "SAME", 1),
+    ((10, 4, 1), 6, (10, 4), 2, "SAME", 1),
+    ((5, 9, 6), 3, (2, 3), 1, "VALID", 1),
+    ((9, 9, 8), 4, 3, 1, "SAME", 2),
+    ((9, 9, 5), 1, (3, 2), 1, "VALID", 3),
+    ((6, 5, 16), 7, 1, 2, "VALID", 1),
+    ((3, 3, 70), 2, 3, 1, "SAME", 1),
+    ((3, 2, 1), 4, 5, 1, "SAME", 1),
+    ((7, 8, 7), 2, (5, 3), 1, "VALID", 1),
+]
+DEPTHWISE_3X3 = [  # image, stride, padding
+    ((9, 5, 8), 1, "SAME"),
+    ((5, 9, 7), 1, "SAME"),
+    ((1, 1, 4), 1, "SAME"),
+    ((3, 3, 3), 1, "VALID"),
+    ((6, 6, 12), 2, "SAME"),
+    ((7, 9, 5), 2, "SAME"),
+    ((9, 4, 6), 2, "VALID"),
+    ((2, 9, 2), 1, "SAME"),
+]
+DEPTHWISE = [  # image, kernel, stride, padding, dilation
+    ((9, 8, 8), 5, 1, "SAME", 1),
+    ((8, 9, 5), (7, 6), 2, "SAME", 1),
+    ((7, 7, 6), (2, 5), 3, "VALID", 1),
+    ((11, 9, 7), (1, 3), 1, "SAME", 1),
+    ((12, 5, 4), (10, 1), 1, "VALID", 1),
+    ((9, 10, 4), 3, 1, "SAME", 2),
+    ((13, 12, 12), (3, 4), 1, "SAME", 3),
+    ((12, 13, 2), (2, 3), 1, "VALID", 5),
+    ((3, 2, 8), 5, 1, "SAME", 2),
+    ((9, 9, 4), 1, 4, "SAME", 1),
+    ((5, 1, 3), 5, 1, "SAME", 1),
+]
+
+
 def random_layers(seed):
     """Independent layers of many shapes: those that the kernels take different ways for."""
     graph = GraphBuilder(seed)
@@ -149,45 +193,13 @@ def random_layers(seed):
         zero_point = int(graph.rng.integers(-128, 128))
         return graph.input((1, height, width, channels), "int8", 0.05, zero_point)
 
-    for shape, channels in [((3, 5, 8), 6), ((1, 1, 64), 3), ((2, 2, 5), 1), ((1, 7, 36), 9), ((1, 2, 3), 2)]:
+    for shape, channels in POINTWISE:
         outputs.append(graph.conv2d(image(*shape), channels, 1))
-    for shape, channels, kernel, stride, padding, dilation in [
-        ((9, 11, 3), 8, 3, 2, "SAME", 1),
-        ((9, 7, 4), 5, 3, 1, "SAME", 1),
-        ((10, 4, 1), 6, (10, 4), 2, "SAME", 1),
-        ((5, 9, 6), 3, (2, 3), 1, "VALID", 1),
-        ((9, 9, 8), 4, 3, 1, "SAME", 2),
-        ((9, 9, 5), 1, (3, 2), 1, "VALID", 3),
-        ((6, 5, 16), 7, 1, 2, "VALID", 1),
-        ((3, 3, 70), 2, 3, 1, "SAME", 1),
-        ((3, 2, 1), 4, 5, 1, "SAME", 1),
-        ((7, 8, 7), 2, (5, 3), 1, "VALID", 1),
-    ]:
+    for shape, channels, kernel, stride, padding, dilation in CONVOLUTIONS:
         outputs.append(graph.conv2d(image(*shape), channels, kernel, stride, padding, dilation=dilation))
-    for shape, stride, padding in [
-        ((9, 5, 8), 1, "SAME"),
-        ((5, 9, 7), 1, "SAME"),
-        ((1, 1, 4), 1, "SAME"),
-        ((3, 3, 3), 1, "VALID"),
-        ((6, 6, 12), 2, "SAME"),
-        ((7, 9, 5), 2, "SAME"),
-        ((9, 4, 6), 2, "VALID"),
-        ((2, 9, 2), 1, "SAME"),
-    ]:
+    for shape, stride, padding in DEPTHWISE_3X3:
         outputs.append(graph.depthwise_conv2d(image(*shape), 3, stride, padding))
-    for shape, kernel, stride, padding, dilation in [
-        ((9, 8, 8), 5, 1, "SAME", 1),
-        ((8, 9, 5), (7, 6), 2, "SAME", 1),
-        ((7, 7, 6), (2, 5), 3, "VALID", 1),
-        ((11, 9, 7), (1, 3), 1, "SAME", 1),
-        ((12, 5, 4), (10, 1), 1, "VALID", 1),
-        ((9, 10, 4), 3, 1, "SAME", 2),
-        ((13, 12, 12), (3, 4), 1, "SAME", 3),
-        ((12, 13, 2), (2, 3), 1, "VALID", 5),
-        ((3, 2, 8), 5, 1, "SAME", 2),
-        ((9, 9, 4), 1, 4, "SAME", 1),
-        ((5, 1, 3), 5, 1, "SAME", 1),
-    ]:
+    for shape, kernel, stride, padding, dilation in DEPTHWISE:
         outputs.append(graph.depthwise_conv2d(image(*shape), kernel, stride, padding, dilation=dilation))
     in_place = graph.depthwise_conv2d(image(9, 7, 6), (3, 4))
     outputs.append(graph.depthwise_conv2d(graph.depthwise_conv2d(in_place, (4, 5)), 2, dilation=2))

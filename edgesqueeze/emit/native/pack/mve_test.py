@@ -106,6 +106,46 @@ def test_scratch_memory_is_what_the_kernel_says(kernel, tmp_path):
     subprocess.run([compiler, *flags, str(source), "-o", str(tmp_path / "scratch.o")], check=True)
 
 
+POINTWISE = [  # image, output channels
+    ((3, 5, 8), 8),
+    ((1, 1, 64), 3),
+    ((2, 2, 5), 1),
+    ((1, 7, 36), 9),
+    ((1, 2, 3), 4),
+    ((3, 3, 16), 12),
+    ((4, 5, 48), 20),
+    ((1, 6, 130), 6),
+]
+CONVOLUTIONS = [  # image, output channels, kernel, stride, padding, dilation
+    ((9, 11, 3), 8, 3, 2, "SAME", 1),
+    ((9, 7, 1), 16, 3, 1, "SAME", 1),
+    ((10, 4, 1), 6, (10, 4), 2, "SAME", 1),
+    ((30, 7, 1), 8, (10, 4), 2, "SAME", 1),
+    ((5, 9, 6), 3, (2, 3), 1, "VALID", 1),
+    ((9, 9, 8), 4, 3, 1, "SAME", 2),
+    ((9, 9, 5), 1, (3, 2), 1, "VALID", 3),
+    ((6, 5, 16), 7, 1, 2, "VALID", 1),
+    ((6, 5, 16), 8, 3, 1, "SAME", 1),
+    ((3, 3, 70), 2, 3, 1, "SAME", 1),
+    ((3, 2, 1), 4, 5, 1, "SAME", 1),
+    ((7, 8, 7), 12, (5, 3), 1, "VALID", 1),
+    ((9, 9, 4), 4, 2, 3, "VALID", 1),
+]
+DEPTHWISE_3X3 = [  # image, stride, padding
+    ((9, 5, 8), 1, "SAME"),
+    ((5, 9, 7), 1, "SAME"),
+    ((1, 1, 4), 1, "SAME"),
+    ((3, 3, 3), 1, "VALID"),
+    ((6, 6, 12), 2, "SAME"),
+    ((7, 9, 5), 2, "SAME"),
+    ((9, 4, 6), 2, "VALID"),
+    ((2, 9, 2), 1, "SAME"),
+    ((30, 27, 3), 1, "SAME"),
+    ((25, 31, 2), 2, "SAME"),
+    ((9, 1, 3), 1, "SAME"),
+]
+
+
 def random_layers(seed):
     """Independent layers of many shapes: those that the kernels take different ways for."""
     graph = GraphBuilder(seed)
@@ -115,46 +155,11 @@ def random_layers(seed):
         zero_point = int(graph.rng.integers(-128, 128))
         return graph.input((1, height, width, channels), "int8", 0.05, zero_point)
 
-    for shape, channels in [
-        ((3, 5, 8), 8),
-        ((1, 1, 64), 3),
-        ((2, 2, 5), 1),
-        ((1, 7, 36), 9),
-        ((1, 2, 3), 4),
-        ((3, 3, 16), 12),
-        ((4, 5, 48), 20),
-        ((1, 6, 130), 6),
-    ]:
+    for shape, channels in POINTWISE:
         outputs.append(graph.conv2d(image(*shape), channels, 1))
-    for shape, channels, kernel, stride, padding, dilation in [
-        ((9, 11, 3), 8, 3, 2, "SAME", 1),
-        ((9, 7, 1), 16, 3, 1, "SAME", 1),
-        ((10, 4, 1), 6, (10, 4), 2, "SAME", 1),
-        ((30, 7, 1), 8, (10, 4), 2, "SAME", 1),
-        ((5, 9, 6), 3, (2, 3), 1, "VALID", 1),
-        ((9, 9, 8), 4, 3, 1, "SAME", 2),
-        ((9, 9, 5), 1, (3, 2), 1, "VALID", 3),
-        ((6, 5, 16), 7, 1, 2, "VALID", 1),
-        ((6, 5, 16), 8, 3, 1, "SAME", 1),
-        ((3, 3, 70), 2, 3, 1, "SAME", 1),
-        ((3, 2, 1), 4, 5, 1, "SAME", 1),
-        ((7, 8, 7), 12, (5, 3), 1, "VALID", 1),
-        ((9, 9, 4), 4, 2, 3, "VALID", 1),
-    ]:
+    for shape, channels, kernel, stride, padding, dilation in CONVOLUTIONS:
         outputs.append(graph.conv2d(image(*shape), channels, kernel, stride, padding, dilation=dilation))
-    for shape, stride, padding in [
-        ((9, 5, 8), 1, "SAME"),
-        ((5, 9, 7), 1, "SAME"),
-        ((1, 1, 4), 1, "SAME"),
-        ((3, 3, 3), 1, "VALID"),
-        ((6, 6, 12), 2, "SAME"),
-        ((7, 9, 5), 2, "SAME"),
-        ((9, 4, 6), 2, "VALID"),
-        ((2, 9, 2), 1, "SAME"),
-        ((30, 27, 3), 1, "SAME"),
-        ((25, 31, 2), 2, "SAME"),
-        ((9, 1, 3), 1, "SAME"),
-    ]:
+    for shape, stride, padding in DEPTHWISE_3X3:
         outputs.append(graph.depthwise_conv2d(image(*shape), 3, stride, padding))
     for inputs, units in [(1, 1), (64, 12), (30, 7), (256, 4), (260, 5), (701, 6), (16, 18)]:
         outputs.append(graph.fully_connected(graph.input((1, inputs)), units))
