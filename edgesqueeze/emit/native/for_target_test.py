@@ -44,6 +44,7 @@ def test_needs_are_the_constants_and_the_arena_of_the_generated_code():
     assert (needs.model_bytes, needs.arena_bytes) == (source.weights_bytes, source.arena_bytes)
     assert needs.model_bytes < len(TINY.content)
     assert (needs.code_bytes, needs.program_bytes) == (None, 0)
+    assert (needs.model_method, needs.arena_method) == ("", "planned when the C was generated")
     assert (needs.answer.runtime, needs.answer.available) == ("c", len(OPERATORS))
     assert (needs.answer.missing, needs.answer.problems) == ((), ())
     fit = check_fit(BOARD, needs, "c")
@@ -78,6 +79,8 @@ def test_one_byte_too_little_is_too_little(part):
 def test_a_refusal_is_a_failed_fit_with_its_reasons():
     made = try_for(WIDE, BOARD)
     assert isinstance(made, Refused)
+    needs = native_needs(WIDE, made)
+    assert needs.model_method == needs.arena_method == "no C was generated"
     fit = check_fit(BOARD, native_needs(WIDE, made), "c")
     assert (fit.ok, fit.ops.verdict, fit.flash.verdict, fit.ram.verdict) == (
         False,
