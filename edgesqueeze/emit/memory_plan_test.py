@@ -2,11 +2,18 @@ import importlib.util
 
 import pytest
 
-from edgesqueeze.emit.memory_plan import planned_bytes
+from edgesqueeze.emit.memory_plan import compiled_bytes, planned_bytes
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners.tflm import measure_arena
-from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
+from runtime_tests.support.tflite_builder import (
+    tiny_cnn,
+    tiny_compiled,
+    tiny_dense,
+    tiny_residual,
+    tiny_two_heads,
+    with_plan,
+)
 
 
 def branches():
@@ -67,3 +74,37 @@ def test_a_graph_without_operators_holds_its_input():
     graph = GraphBuilder()
     x = graph.input((1, 20))
     assert planned_bytes(parse_tflite(graph.build([x])).main) == 32
+
+
+def test_an_input_that_nobody_reads_is_there_for_the_first_operator_only():
+    graph = GraphBuilder()
+    x = graph.input((1, 16))
+    graph.input((1, 256))
+    x = graph.fully_connected(x, 64)
+    main = parse_tflite(graph.build([graph.fully_connected(x, 256)])).main
+    assert planned_bytes(main) == 256 + 64 + 16
+
+
+def test_nothing_takes_nothing():
+    assert planned_bytes(parse_tflite(GraphBuilder().build([])).main) == 0
+
+
+@pytest.mark.parametrize(
+    ("offsets", "expected"),
+    [
+        # Eight bytes in and four out, each in 16 of its own.
+        (None, 32),
+        ([], 32),
+        ([0, 16], 32),
+        ([0, 0], 16),
+        ([0, 64], 80),
+        # What the plan leaves out lies beside.
+        ([0, -1], 32),
+        ([32, -1], 64),
+        ([32], 64),
+    ],
+)
+def test_a_compilers_own_plan(offsets, expected):
+    content = tiny_compiled()
+    model = parse_tflite(content if offsets is None else with_plan(content, offsets))
+    assert compiled_bytes(model) == expected

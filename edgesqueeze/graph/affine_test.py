@@ -77,6 +77,7 @@ def test_float_input_stays_float():
 
 def test_a_trailing_channel_may_be_left_out():
     assert quantize_input(_tensor(shape=(1, 2, 2, 1)), np.zeros((3, 2, 2))).shape == (3, 2, 2, 1)
+    assert quantize_input(_tensor(shape=(1, 1)), np.zeros(3)).shape == (3, 1)
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (3, 2), (3, 2, 2, 2), ()])

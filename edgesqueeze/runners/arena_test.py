@@ -1,16 +1,13 @@
 import importlib.util
 
-import flatbuffers
-import numpy as np
 import pytest
-from ai_edge_litert import schema_py_generated as schema
 
 from edgesqueeze.errors import MissingToolError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.runners import arena as arena_module
 from edgesqueeze.runners.arena import SAFETY_BYTES, find_arena
 from edgesqueeze.runners.tflm import ArenaUse
-from runtime_tests.support.tflite_builder import tiny_cnn, tiny_compiled, tiny_dense
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_compiled, tiny_dense, with_plan
 
 CORES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
 
@@ -68,18 +65,3 @@ def test_a_program_for_a_neural_processor_takes_what_its_compiler_planned():
     assert planned.measured_bytes == 32
     overlapping = find_arena(parse_tflite(with_plan(tiny_compiled("ethos-u"), [0, 0])), "cortex-m55")
     assert overlapping.measured_bytes == 16
-
-
-def with_plan(content, offsets):
-    """The file with a plan of its tensors, as compilers for neural processors write it."""
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    plan = np.array([0, 1, len(offsets), *offsets], np.int32)
-    buffer = schema.BufferT()
-    buffer.data = np.frombuffer(plan.tobytes(), np.uint8)
-    metadata = schema.MetadataT()
-    metadata.name, metadata.buffer = b"OfflineMemoryAllocation", len(model.buffers)
-    model.buffers.append(buffer)
-    model.metadata = [metadata]
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from edgesqueeze.errors import FitError, TargetError
 from edgesqueeze.target.fit import (
@@ -288,6 +289,9 @@ def test_what_the_program_needs_itself_is_added(board: Target) -> None:
     fit = check_fit(board, needs(program_bytes=100))
     assert fit.ram.parts == {"arena": 22_944, "program": 100}
     assert fit.ram.needed_bytes == 23_044
+    assert check_fit(board, needs(program_bytes=0)).ram.parts == {"arena": 22_944}
+    with pytest.raises(ValidationError):
+        needs(program_bytes=-1)
 
 
 def test_runtime_that_the_target_lacks(board: Target) -> None:

@@ -124,6 +124,19 @@ def tiny_compiled(name: str = "ethos-u") -> bytes:
     return graph.build([y])
 
 
+def with_plan(content: bytes, offsets: list[int]) -> bytes:
+    """The file with a plan of its tensors, as compilers for neural processors write it."""
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    plan = np.array([0, 1, len(offsets), *offsets], np.int32)
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(plan.tobytes(), np.uint8)
+    metadata = schema.MetadataT()
+    metadata.name, metadata.buffer = b"OfflineMemoryAllocation", len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [metadata]
+    return pack(model, 1 << 10)
+
+
 def tiny_open(seed: int = 0) -> bytes:
     """A float network for images of any size: a convolution, a mean over the image, 3 values out."""
     graph = GraphBuilder(seed, name="tiny_open")

@@ -108,6 +108,16 @@ def test_an_input_that_no_layer_reads_is_there_before_the_first_and_not_after():
     assert result.in_use == (256 + 64,)
 
 
+def test_an_unread_input_that_is_larger_than_all_else_is_in_use_at_no_layer():
+    result = planned([512, 64, 64], [[call([1], [2])]], [0, 1], [2])
+    assert result.live_bytes == 512 + 64
+    assert result.in_use == (128,)
+
+
+def test_a_graph_of_nothing_takes_nothing():
+    assert planned([], [], [], []) == Plan({}, {}, 0, 0, ())
+
+
 def test_inputs_lie_beside_each_other_however_late_they_are_read():
     result = planned([64, 64, 64, 64], [[call([0], [2])], [call([1, 2], [3])]], [0, 1], [3])
     assert result.arena_bytes == 192
