@@ -173,6 +173,19 @@ def test_the_search_finds_what_the_largest_first_does_not():
     assert better >= 5
 
 
+def test_the_search_goes_the_same_way_in_every_release():
+    """Emitted C states the arena: another way to search would change the code of models that did not change."""
+    cases = [random_case(seed, count=30, layers=15)[:2] for seed in range(12)]
+    peaks = [peak_of(buffers, best_offsets(buffers, overlaps)) for buffers, overlaps in cases]
+    assert peaks == [1627, 2993, 2561, 2438, 1397, 1747, 2642, 2058, 1574, 2314, 1906, 1797]
+
+
+def test_an_output_of_the_inputs_size_takes_its_place():
+    buffers = {0: Buffer(64, 0, 1, 4), 1: Buffer(64, 1, 2, 4)}
+    assert lower_bound(buffers, {(0, 1): 0}) == lower_bound(buffers, {(0, 1): EXACT}) == 64
+    assert lower_bound(buffers, {(0, 1): 1}) == 65
+
+
 def test_the_search_takes_no_more_than_its_work(monkeypatch):
     """Comparisons: every placement looks at all pairs of buffers in use together."""
     buffers, overlaps, _ = random_case(4, count=60, layers=25)
