@@ -86,6 +86,11 @@ def test_another_shape_is_refused(shape):
         quantize_input(_tensor(), np.zeros(shape))
 
 
+def test_a_number_without_samples_is_refused():
+    with pytest.raises(DataError, match="another shape"):
+        quantize_input(_tensor(shape=(1,)), np.zeros(()))
+
+
 def test_what_is_not_finite_is_refused():
     with pytest.raises(DataError, match="not finite"):
         quantize_input(_tensor(), np.full((1, 2, 2), np.nan))

@@ -174,7 +174,7 @@ def test_the_search_finds_what_the_largest_first_does_not():
 
 
 def test_the_search_goes_the_same_way_in_every_release():
-    """Emitted C states the arena: another way to search would change the code of models that did not change."""
+    """Emitted C states the arena: another search would change the code of models that did not change."""
     cases = [random_case(seed, count=30, layers=15)[:2] for seed in range(12)]
     peaks = [peak_of(buffers, best_offsets(buffers, overlaps)) for buffers, overlaps in cases]
     assert peaks == [1627, 2993, 2561, 2438, 1397, 1747, 2642, 2058, 1574, 2314, 1906, 1797]
