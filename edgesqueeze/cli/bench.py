@@ -10,6 +10,7 @@ import click
 
 from edgesqueeze.cli.options import input_shape, install, ssh_config
 from edgesqueeze.cli.paths import NamedPath
+from edgesqueeze.cli.screen import say, say_json
 from edgesqueeze.errors import UsageError
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def _foretell(model: TfliteModel, target: Target, wish: _Wish) -> None:
 
         write_chart(result, wish.plot)
     if wish.as_json:
-        click.echo(result.model_dump_json(indent=2))
+        say_json(result.model_dump_json(indent=2))
         return
     if result.method == "emulated":
         from edgesqueeze.cli.emulation import print_emulation
@@ -164,7 +165,7 @@ def _foretell(model: TfliteModel, target: Target, wish: _Wish) -> None:
 
         print_prediction(result)
     if wish.plot:
-        click.echo(f"wrote {wish.plot}")
+        say(f"wrote {wish.plot}")
 
 
 def _measure(model: TfliteModel, target: Target | None, wish: _Wish) -> None:
@@ -177,11 +178,11 @@ def _measure(model: TfliteModel, target: Target | None, wish: _Wish) -> None:
     hosts += [LOCAL] if wish.local else []
     if not wish.as_json:
         names = [host if isinstance(host, str) else host.destination for host in hosts]
-        click.echo(f"measuring on {', '.join(names)} ...", err=True)
+        say(f"measuring on {', '.join(names)} ...", stderr=True)
     settings = Settings(threads=wish.threads or None, sustain_seconds=wish.sustain, install=wish.install)
     found = measure_boards(model, hosts, settings, target=target, forget_after=wish.forget, tell=_tell)
     if wish.as_json:
-        click.echo(found.document.model_dump_json(indent=2))
+        say_json(found.document.model_dump_json(indent=2))
     else:
         from edgesqueeze.cli.measurement import print_measurements
 
@@ -190,4 +191,4 @@ def _measure(model: TfliteModel, target: Target | None, wish: _Wish) -> None:
 
 
 def _tell(finding: Finding) -> None:
-    click.echo(f"{finding.severity}: {finding.subject}: {finding.message}", err=True)
+    say(f"{finding.severity}: {finding.subject}: {finding.message}", stderr=True)

@@ -10,6 +10,7 @@ import click
 
 from edgesqueeze.cli.options import install, ssh_config
 from edgesqueeze.cli.paths import NamedPath
+from edgesqueeze.cli.screen import say
 from edgesqueeze.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,13 +53,13 @@ def calibrate(
         check_name(name)
     with _session(host, local, ssh_config, install) as session:
         made = run_calibration(
-            session, name=name, folder=out, progress=lambda text: click.echo(f"{text} ...", err=True)
+            session, name=name, folder=out, progress=lambda text: say(f"{text} ...", stderr=True)
         )
     reach = made.target.name if out is None else str(made.path)
-    click.echo(f"wrote {made.path}: {made.target.title}")
+    say(f"wrote {made.path}: {made.target.title}")
     if made.target.latency:
-        click.echo(made.target.latency.basis)
-    click.echo(f"now: edgesqueeze bench MODEL.tflite --target {reach}")
+        say(made.target.latency.basis)
+    say(f"now: edgesqueeze bench MODEL.tflite --target {reach}")
 
 
 def _session(

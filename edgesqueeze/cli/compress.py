@@ -13,6 +13,7 @@ import click
 from edgesqueeze.base.custom_objects import import_objects
 from edgesqueeze.checks.user_metric import as_metric
 from edgesqueeze.cli.paths import NamedPath
+from edgesqueeze.cli.screen import say, say_json
 from edgesqueeze.recipe import IoType, QuantizeMode, load_recipe
 from edgesqueeze.target.load import load_target
 
@@ -119,9 +120,9 @@ def command(
             progress=progress,
         )
     if as_json:
-        click.echo(result.report.model_dump_json(indent=2))
+        say_json(result.report.model_dump_json(indent=2))
         if not result.report.ok:
-            click.echo(f"not ok: {'; '.join(problems_of(result.report))}", err=True)
+            say(f"not ok: {'; '.join(problems_of(result.report))}", stderr=True)
             raise SystemExit(1)
         return
     from edgesqueeze.cli.summary import print_report

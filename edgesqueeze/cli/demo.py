@@ -13,6 +13,7 @@ import click
 
 from edgesqueeze.cli.compress import progress_bar
 from edgesqueeze.cli.paths import NamedPath
+from edgesqueeze.cli.screen import say, say_json
 
 if TYPE_CHECKING:
     from edgesqueeze.cli.demo_job import Digits, Paths
@@ -83,14 +84,14 @@ def command(out: Path, epochs: int, as_json: bool) -> None:
             report=report,
             verification=verification,
         )
-        click.echo(result.model_dump_json(indent=2))
+        say_json(result.model_dump_json(indent=2))
     if not (report.ok and verification.ok):
         sys.exit(1)
 
 
 def _say(show: bool, *lines: str) -> None:
     if show:
-        click.echo("\n".join(lines))
+        say("\n".join(lines))
 
 
 def _made(digits: Digits, paths: Paths, seconds: float) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgesqueeze.cli import tables
-from edgesqueeze.cli.screen import escape, open_screen
+from edgesqueeze.cli.screen import escape, open_screen, say_json
 
 if TYPE_CHECKING:
     from edgesqueeze.cli.doctor_facts import Diagnosis
@@ -27,7 +27,7 @@ def command(as_json: bool) -> None:
 
     diagnosis = diagnose()
     if as_json:
-        click.echo(diagnosis.model_dump_json(indent=2))
+        say_json(diagnosis.model_dump_json(indent=2))
     else:
         _print(diagnosis)
     if not diagnosis.ok:

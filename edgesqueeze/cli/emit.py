@@ -14,6 +14,7 @@ from edgesqueeze.base.generated import update_of
 from edgesqueeze.base.output import write_files
 from edgesqueeze.base.records import Record
 from edgesqueeze.cli.paths import NamedPath
+from edgesqueeze.cli.screen import say, say_json
 from edgesqueeze.emit.arena import Arena
 from edgesqueeze.emit.native.for_target import emit_for
 from edgesqueeze.emit.native.kernels import portable_of
@@ -104,9 +105,7 @@ def emit(
             refuse_npu(content, "C without a runtime cannot be made")
         native = emit_for(content, target, name=name)
         emission = _native_emission(native, target, model, out, write_native(out, native))
-        click.echo(
-            emission.model_dump_json(indent=2) if as_json else _native_summary(native, target, model, out)
-        )
+        _tell(emission, as_json, _native_summary(native, target, model, out))
         return
     _check_microcontroller(target)
     with _taken_by_no_target():
@@ -114,7 +113,14 @@ def emit(
     update = update_of(out, source.files, lambda name: False)
     write_files(out, update.files)
     emission = _tflm_emission(source, target, model, out, tuple(update.files))
-    click.echo(emission.model_dump_json(indent=2) if as_json else _tflm_summary(source, target, model, out))
+    _tell(emission, as_json, _tflm_summary(source, target, model, out))
+
+
+def _tell(emission: Emission, as_json: bool, summary: str) -> None:
+    if as_json:
+        say_json(emission.model_dump_json(indent=2))
+    else:
+        say(summary)
 
 
 @contextmanager

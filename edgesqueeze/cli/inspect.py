@@ -12,7 +12,7 @@ import click
 from edgesqueeze.cli import tables
 from edgesqueeze.cli.options import input_shape
 from edgesqueeze.cli.paths import NamedPath
-from edgesqueeze.cli.screen import Screen, escape, open_screen
+from edgesqueeze.cli.screen import Screen, escape, open_screen, say_json
 from edgesqueeze.cli.tables import Table
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def command(model: Path, target_name: str | None, shapes: tuple[str, ...], as_js
         fit = fit_to(content, load_target(target_name))
     inspection = inspect_model(content, fit)
     if as_json:
-        click.echo(inspection.model_dump_json(indent=2))
+        say_json(inspection.model_dump_json(indent=2))
     else:
         _print(inspection)
     if not inspection.ok:

@@ -97,6 +97,24 @@ def open_screen(*, stderr: bool = False) -> Screen:
     return Screen(stream, _width(stream if is_terminal else None), _has_colours(is_terminal))
 
 
+def say(text: str, *, stderr: bool = False) -> None:
+    """Print text as it is, without markup; control characters become spaces."""
+    stream = sys.stderr if stderr else sys.stdout
+    if stream is not None:
+        stream.write("\n".join(map(plain, text.split("\n"))) + "\n")
+        stream.flush()
+
+
+def say_json(text: str) -> None:
+    """Print a JSON document; what could steer a terminal is written as an escape, which means the same."""
+    say("".join(char if char.isprintable() or char == "\n" else _escape_of(char) for char in text))
+
+
+def _escape_of(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
 def escape(text: str) -> str:
     """Text that markup leaves as it is."""
     return text.replace("[", "[[")

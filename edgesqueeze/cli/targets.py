@@ -11,7 +11,7 @@ import click
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.records import Record
 from edgesqueeze.cli.paths import NamedPath
-from edgesqueeze.cli.screen import Screen, escape, open_screen
+from edgesqueeze.cli.screen import Screen, escape, open_screen, say, say_json
 from edgesqueeze.cli.tables import Table
 from edgesqueeze.target import load as targets_module
 from edgesqueeze.target.latency import ArithmeticLatency, InstructionLatency, Interval, OperatorLatency
@@ -59,7 +59,7 @@ def list_command(as_json: bool) -> None:
     scan = targets_module.scan_targets()
     _warn(scan.problems)
     if as_json:
-        click.echo(TargetList(targets=scan.targets).model_dump_json(indent=2))
+        say_json(TargetList(targets=scan.targets).model_dump_json(indent=2))
         return
     figures = ("MHz", "flash", "RAM")
     rows = Table("name", "device", "Cortex", *figures, "runtime", right=figures, fold=("device",))
@@ -78,7 +78,7 @@ def show_command(name: str, as_json: bool) -> None:
     """
     target = targets_module.load_target(name)
     if as_json:
-        click.echo(TargetDocument(target=target).model_dump_json(indent=2))
+        say_json(TargetDocument(target=target).model_dump_json(indent=2))
         return
     screen = open_screen()
     aliases = f" (also {', '.join(target.aliases)})" if target.aliases else ""
@@ -99,7 +99,7 @@ def check_command(file: Path) -> None:
     """
     target, findings = targets_module.check_file(file)
     _warn(findings)
-    click.echo(f"{file}: {target.title} ({target.device_class}) is a valid target named {target.name}")
+    say(f"{file}: {target.title} ({target.device_class}) is a valid target named {target.name}")
 
 
 def _print_latency(screen: Screen, target: Target) -> None:
@@ -222,4 +222,4 @@ def _size(count: int) -> str:
 
 def _warn(findings: tuple[Finding, ...]) -> None:
     for finding in findings:
-        click.echo(f"{finding.severity}: {finding.subject}: {finding.message}", err=True)
+        say(f"{finding.severity}: {finding.subject}: {finding.message}", stderr=True)

@@ -10,7 +10,7 @@ import click
 
 from edgesqueeze.cli.options import input_shape
 from edgesqueeze.cli.paths import NamedPath
-from edgesqueeze.cli.screen import escape, open_screen
+from edgesqueeze.cli.screen import escape, open_screen, say_json
 from edgesqueeze.cli.tables import Table, print_findings
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def verify(
         carry_state=carry_state,
     )
     if as_json:
-        click.echo(result.model_dump_json(indent=2))
+        say_json(result.model_dump_json(indent=2))
     else:
         print_verification(result)
     if not result.ok:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from edgesqueeze.base.plain import plain
+
 # Honest files share few vectors; a crafted one points thousands of tables at one large vector.
 SHARING = 16
 SLACK_BYTES = 64 * 1024
@@ -36,8 +38,8 @@ class Walk:
         return range(length)
 
     def text(self, raw: bytes | None) -> str:
-        """A string of the file."""
+        """A string of the file, in one line: control characters of any kind are spaces."""
         if not raw:
             return ""
         self.entries(len(raw), 1)
-        return raw.decode("utf-8", errors="replace")
+        return plain(raw.decode("utf-8", errors="replace"))
