@@ -65,10 +65,7 @@ def test_a_crash_of_the_reference_kernels_is_an_error_and_not_the_end(monkeypatc
     samples = data_samples(model, random_data(model, 2))
     assert len(litert.run_reference(model, samples)) == 2
     # What the kernels do on a softmax whose input scale is too small for their fixed-point arithmetic.
-    monkeypatch.setattr(litert.sys, "executable", "/bin/sh")
-    crash = ["-c", "echo 'check failed' >&2; kill -ABRT $$"]
-    monkeypatch.setattr(
-        litert, "run_elsewhere", lambda command, *rest: run_elsewhere([command[0], *crash], *rest)
-    )
+    crash = ["/bin/sh", "-c", "echo 'check failed' >&2; kill -ABRT $$"]
+    monkeypatch.setattr(litert, "run_elsewhere", lambda command, *rest: run_elsewhere(crash, *rest))
     with pytest.raises(UnsupportedModelError, match=r"signal 6 after saying: check failed"):
         litert.run_reference(model, samples)
