@@ -19,6 +19,7 @@ from edgesqueeze import errors
 from edgesqueeze.errors import EdgeSqueezeError, MissingToolError, UsageError
 
 PACKAGE_ROOT = str(Path(__file__).parents[2])
+# What PYTHONSAFEPATH does from Python 3.11 on.
 RUN_MODULE = (
     "import sys; sys.path[:] = [path for path in sys.path if path]; "
     "import runpy; runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
@@ -50,17 +51,22 @@ def call_worker(module: str, arguments: Sequence[str], about: str) -> None:
 
 
 def module_command(module: str, *arguments: str) -> list[str]:
-    """The command that runs a module of ours, as ``python -m`` does, but with none of the current folder's.
+    """The command that runs a module of ours with ``environment()``, and takes none of the current folder.
 
     The folder may be one that came with a stranger's model, and have a ``numpy`` module in it.
     """
+    if sys.version_info >= (3, 11):
+        return [sys.executable, "-m", module, *arguments]
     return [sys.executable, "-c", RUN_MODULE, module, *arguments]
 
 
 def environment() -> dict[str, str]:
-    """This process's environment, in which EdgeSqueeze is found even when it runs from its source tree."""
+    """This process's environment, in which EdgeSqueeze is found even when it runs from its source tree.
+
+    Python takes no modules from the current folder there.
+    """
     search_path = os.pathsep.join(filter(None, [PACKAGE_ROOT, os.environ.get("PYTHONPATH", "")]))
-    return {**os.environ, "PYTHONPATH": search_path}
+    return {**os.environ, "PYTHONPATH": search_path, "PYTHONSAFEPATH": "1"}
 
 
 def run_as_worker(work: Callable[[], None]) -> int:
