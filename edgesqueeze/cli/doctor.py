@@ -42,6 +42,7 @@ def _print(diagnosis: Diagnosis) -> None:
         state = f"[{COLOURS[one.state]}]{one.state}[/]"
         made.add_row(escape(one.name), state, escape(one.version or "-"), escape(one.enables))
     out.print(made)
+    out.print(f"model files are opened under {escape(', '.join(diagnosis.confinement))}", wrap=True)
     # Several components share one command.
     commands = {one.install: one for one in diagnosis.components if one.state != "ok"}
     for install in commands:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from edgesqueeze.base.records import Record
+from edgesqueeze.base.sandbox.confined import in_force
 from edgesqueeze.base.versions import installed_version, own_version
 from edgesqueeze.runners import toolchain
 
@@ -139,6 +140,7 @@ class Diagnosis(Record):
         python: version of the Python interpreter.
         platform: operating system and processor of this computer.
         components: every package and program that is used, in order of importance.
+        confinement: what keeps the process that opens model files from doing harm on this system.
     """
 
     schema_version: Literal[1] = 1
@@ -146,6 +148,7 @@ class Diagnosis(Record):
     python: str
     platform: str
     components: tuple[Component, ...]
+    confinement: tuple[str, ...]
 
     @property
     def ok(self) -> bool:
@@ -165,6 +168,7 @@ def diagnose() -> Diagnosis:
             _tflite_runtime(),
             *(_tool(program, enables) for program, enables in TOOLS),
         ),
+        confinement=in_force(),
     )
 
 

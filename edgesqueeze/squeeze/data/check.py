@@ -11,7 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from edgesqueeze.base.arrays import Array
+from edgesqueeze.base.files import open_regular
 from edgesqueeze.base.findings import Finding
+from edgesqueeze.base.images import size_of_image
 from edgesqueeze.base.npz import Split
 from edgesqueeze.errors import DataError, RecipeError
 from edgesqueeze.graph.affine import without_ones
@@ -22,6 +24,8 @@ Labels = tuple[Array, ...]
 CHUNK = 4096
 """Samples that are looked at together, so that a check does not need the data twice in memory."""
 IMAGE_STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM")
+MOST_PIXELS = 1 << 26
+"""Of one image; a small file can claim thousands of times as many."""
 """First bytes of JPEG, PNG, GIF and BMP files."""
 LOOKED_AT = 64
 """Samples of a stream that are looked at."""
@@ -183,12 +187,14 @@ def check_images(files: Sequence[Path]) -> None:
     """Check that files begin as images of the known formats do; they are decoded when they are needed.
 
     Raises:
-        DataError: a file cannot be read or is of another kind.
+        DataError: a file cannot be read, is of another kind, or would decode to more than any photo.
     """
     for file in files:
         try:
-            with file.open("rb") as opened:
+            with open_regular(file) as opened:
                 start = opened.read(4)
+                opened.seek(0)
+                size = size_of_image(opened)
         except OSError as error:
             raise DataError(
                 f"cannot read {file}: {error.strerror}",
@@ -201,6 +207,13 @@ def check_images(files: Sequence[Path]) -> None:
                 expected="a JPEG, PNG, GIF or BMP file",
                 got=f"a file that begins with {start!r}" if start else "an empty file",
                 hint="remove it, or save it in one of these formats",
+            )
+        if size is not None and size[0] * size[1] > MOST_PIXELS:
+            raise DataError(
+                f"{file} is too large to decode",
+                expected=f"at most {MOST_PIXELS:,} pixels",
+                got=f"{size[0]:,} x {size[1]:,}",
+                hint="make it smaller, or take it out of the folder",
             )
 
 
