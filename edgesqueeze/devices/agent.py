@@ -31,6 +31,7 @@ import resource
 import select
 import shutil
 import signal
+import stat
 import struct
 import subprocess
 import sys
@@ -771,6 +772,12 @@ class Agent:
         attempt(self.remove_oldest)
 
 
+def is_private(folder: str) -> bool:
+    """Whether a folder belongs to this user, and nobody else can write to it."""
+    status = os.lstat(folder)
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022
+
+
 def stop(*_: Any) -> NoReturn:
     """A signal asks this program to end."""
     raise Closed("signal")
@@ -789,10 +796,15 @@ def main(folder: str) -> None:
     out = os.dup(1)
     os.dup2(2, 1)
     try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        if not is_private(folder):
+            fault = {"fault": "open-folder", "message": folder}
+            write_all(out, MARK + json.dumps(fault).encode("utf-8") + b"\n")
+            return
         agent = Agent(folder, out)
     except OSError as error:
-        fault = {"fault": "system", "errno": error.errno, "message": str(error)}
-        write_all(out, MARK + json.dumps(fault).encode("utf-8") + b"\n")
+        failure = {"fault": "system", "errno": error.errno, "message": str(error)}
+        write_all(out, MARK + json.dumps(failure).encode("utf-8") + b"\n")
         return
     try:
         agent.serve()

@@ -103,6 +103,11 @@ _FAULTS: Mapping[str, tuple[str, str, str]] = {
         "HOME, or XDG_CACHE_HOME with an absolute path",
         "set one of the two on the device",
     ),
+    "open-folder": (
+        "the cache folder of {name} is not the user's alone",
+        "a folder that belongs to the user, and that nobody else can write to",
+        "remove it with --forget, or set XDG_CACHE_HOME on the device to another folder",
+    ),
     "runtime": ("{name} has no TFLite runtime that works", "", INSTALL),
 }
 """Faults that the device reports by name: what is wrong, what was expected, what to do."""

@@ -9,7 +9,7 @@ tried: compiling NumPy takes a Raspberry Pi an hour.
 """
 
 # os.path is enough, and as good on Python 3.7.
-# ruff: noqa: PTH104, PTH110, PTH118, PTH207
+# ruff: noqa: PTH103, PTH104, PTH110, PTH118, PTH207
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ import re
 import select
 import shutil
 import signal
+import stat
 import struct
 import subprocess
 import sys
@@ -170,6 +171,12 @@ def clean_up(folder: str) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
+def is_private(folder: str) -> bool:
+    """Whether a folder belongs to this user, and nobody else can write to it."""
+    status = os.lstat(folder)
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022
+
+
 def stop(*_: Any) -> NoReturn:
     """A signal asks this program to end."""
     sys.exit(1)
@@ -181,6 +188,10 @@ def main(folder: str) -> None:
     for name in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(name, stop)
     try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        if not is_private(folder):
+            tell(fault="open-folder", message=folder)
+            return
         tell(installed=install(folder, time.monotonic() + LIMIT_S))
     except Failed as failed:
         tell(fault="install", message=failed.args[0], hint=failed.args[1])

@@ -27,12 +27,19 @@ if sys.version_info < (3, 7):
     line = "@edgesqueeze@ {\"fault\": \"old-python\", \"message\": \"Python %d.%d\"}"
     print("\n" + line % tuple(sys.version_info[:2]))
     sys.exit(0)
-import glob, hashlib, json, os
+import glob, hashlib, json, os, stat
 sys.path = [path for path in sys.path if path]
 folder, want = sys.argv[1:3]
 def tell(answer):
     os.write(1, ("\n@edgesqueeze@ " + json.dumps(answer) + "\n").encode())
+def is_private(path):
+    status = os.lstat(path)
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022
 place = os.path.join(folder, "programs")
+for path in (folder, place):
+    if os.path.lexists(path) and not is_private(path):
+        tell({"fault": "open-folder", "message": path})
+        sys.exit(0)
 file = os.path.join(place, want + ".py")
 def stored():
     try:
@@ -50,7 +57,6 @@ def receive():
     return body
 def keep(code):
     os.makedirs(place, mode=0o700, exist_ok=True)
-    os.chmod(folder, 0o700)
     for old in sorted(glob.glob(os.path.join(glob.escape(place), "*")), key=os.path.getmtime)[:-3]:
         os.remove(old)
     part = os.path.join(place, "part-%d" % os.getpid())
@@ -96,6 +102,16 @@ exit 0
 main
 """
 _RUN = """python=
+# Whether a folder is one of the user's own that nobody else can write to; without ls, it is not known.
+is_private() {
+  [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ] || return 1
+  case $(ls -ld "$1" 2>/dev/null) in d????-??-*) return 0 ;; esac
+  return 1
+}
+own=
+if is_private "$folder" && is_private "$folder/venv" && is_private "$folder/venv/bin"; then
+  own=$folder/venv/bin/python
+fi
 for name in CANDIDATES; do
   if command -v "$name" >/dev/null 2>&1; then python=$name; break; fi
 done
@@ -114,7 +130,7 @@ else
   printf '\\n@edgesqueeze@ {"fault": "system", "message": "the cache folder cannot be removed"}\\n'
 fi
 """
-OWN_PYTHON = '"$folder/venv/bin/python"'
+OWN_PYTHON = '"$own"'
 
 
 def run_script(program: bytes, own_python: bool = True) -> bytes:

@@ -1,5 +1,6 @@
 """The script and the loader, run by this computer's sh as a login shell would run them."""
 
+import contextlib
 import shutil
 import stat
 import sys
@@ -30,7 +31,7 @@ def tools(tmp_path):
     """A PATH with little on it."""
     folder = tmp_path / "tools"
     folder.mkdir()
-    for name in ("sh", "rm", "cat", "env"):
+    for name in ("sh", "rm", "cat", "env", "ls"):
         (folder / name).symlink_to(shutil.which(name))
     return folder
 
@@ -70,6 +71,42 @@ def test_a_program_is_sent_once(home, tools):
     stored.write_bytes(b"raise SystemExit('somebody has changed it')")
     with shell(home, tools) as channel:
         assert echo(channel)["echo"] == "hello"
+
+
+@pytest.mark.parametrize("part", ["", "programs"])
+@pytest.mark.parametrize("what", ["group", "others", "a link"])
+def test_a_folder_that_others_can_write_to_is_not_used(home, tools, tmp_path, part, what):
+    give_python(tools)
+    with shell(home, tools) as channel:
+        echo(channel)
+    folder = home / ".cache" / "edgesqueeze" / part
+    if what == "a link":
+        elsewhere = folder.rename(tmp_path / "elsewhere")
+        folder.symlink_to(elsewhere)
+    else:
+        folder.chmod(0o720 if what == "group" else 0o702)
+    with shell(home, tools) as channel, pytest.raises(DeviceError, match="not the user's alone"):
+        echo(channel)
+
+
+@pytest.mark.parametrize("part", ["", "venv", "venv/bin"])
+def test_an_environment_that_others_can_write_to_is_not_run(home, tools, part):
+    give_python(tools)
+    folder = home / ".cache" / "edgesqueeze"
+    own = folder / "venv" / "bin" / "python"
+    own.parent.mkdir(parents=True, mode=0o700)
+    for path in (folder, folder / "venv", own.parent):
+        path.chmod(0o700)
+    own.write_text(f'#!/bin/sh\n>"{home}/ran"\nexec {sys.executable} "$@"\n')
+    own.chmod(0o700)
+    with shell(home, tools) as channel:
+        echo(channel)
+    assert (home / "ran").exists()
+    (home / "ran").unlink()
+    (folder / part).chmod(0o777)
+    with shell(home, tools) as channel, contextlib.suppress(DeviceError):
+        echo(channel)
+    assert not (home / "ran").exists()
 
 
 def test_old_programs_are_removed(home, tools):
