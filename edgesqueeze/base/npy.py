@@ -7,6 +7,7 @@ header is believed only if the file has exactly as many bytes as it promises.
 from __future__ import annotations
 
 import ast
+import io
 import math
 import re
 from collections.abc import Callable
@@ -49,6 +50,15 @@ def read_arrays(path: Path) -> dict[str, Array]:
             raise ValueError("it is neither an .npz nor an .npy file")
         members = Members(file, max(LEAST_LIMIT, MOST_RATIO * size))
         return {name.removesuffix(".npy"): _member(members, name) for name in members.infos}
+
+
+def array_of(content: bytes) -> Array:
+    """The array that the bytes of an .npy file are.
+
+    Raises:
+        ValueError: as ``read_arrays``.
+    """
+    return _bare(io.BytesIO(content), len(content))
 
 
 def _bare(file: IO[bytes], size: int) -> Array:

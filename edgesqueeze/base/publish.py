@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgesqueeze.base.signals import held_back
 from edgesqueeze.errors import OutputError
 
 STAGE_PREFIX = ".edgesqueeze-"
@@ -50,8 +51,9 @@ class Stage:
 
     def close(self) -> None:
         """Remove what is left of it, and let go of the lock."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        os.close(self.lock)
+        with held_back():
+            shutil.rmtree(self.folder, ignore_errors=True)
+            os.close(self.lock)
 
 
 def open_stage(directory: Path) -> Stage:
@@ -94,7 +96,7 @@ def publish(stage: Stage, directory: Path, remove: Mapping[str, str]) -> None:
         _flush(stage.new / name)
     if not names and not remove:
         return
-    with _locked(directory):
+    with _locked(directory), held_back():
         _write_journal(stage.folder, names, remove)
         _move_or_take_back(stage.folder, directory, names, remove)
         _flush(directory)

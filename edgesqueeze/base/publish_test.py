@@ -181,3 +181,21 @@ def test_the_digest_of_what_is_no_regular_file_is_empty(tmp_path):
     (tmp_path / "folder").symlink_to(tmp_path)
     assert [digest(tmp_path, name) for name in ("link", "pipe", "none", "folder/file")] == [""] * 4
     assert len(digest(tmp_path, "file")) == 64
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_ctrl_c_between_two_renames_comes_after_the_last(out, monkeypatch, number):
+    replace = publish.Path.replace
+    calls = iter(range(100))
+
+    def interrupted(self, target):
+        if next(calls) == number:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+        return replace(self, target)
+
+    monkeypatch.setattr(publish.Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_files(out, NEW, {"stale": digest(out, "stale")})
+    assert tree(out) == AFTER
+    assert not list(out.glob(f"{STAGE_PREFIX}*"))

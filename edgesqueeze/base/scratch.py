@@ -7,11 +7,13 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 PREFIX = "edgesqueeze-run-"
-MAKING = "edgesqueeze-new-"
+MAKING, MAKING_SECONDS = "edgesqueeze-new-", 60
+"""A folder before it is locked, and the age at which it was abandoned."""
 
 
 @contextlib.contextmanager
@@ -55,11 +57,13 @@ def _make(parent: Path) -> tuple[Path, int]:
 
 
 def _remove_abandoned(parent: Path) -> None:
-    for folder in parent.glob(f"{PREFIX}*"):
+    for folder in (*parent.glob(f"{PREFIX}*"), *parent.glob(f"{MAKING}*")):
         with contextlib.suppress(OSError):
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
-                if os.fstat(descriptor).st_uid == os.geteuid():
+                status = os.fstat(descriptor)
+                young = folder.name.startswith(MAKING) and time.time() - status.st_mtime < MAKING_SECONDS
+                if status.st_uid == os.geteuid() and not young:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     shutil.rmtree(folder, ignore_errors=True)
             finally:

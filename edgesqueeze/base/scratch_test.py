@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edgesqueeze.base.scratch import PREFIX, scratch_folder
+from edgesqueeze.base.scratch import MAKING, PREFIX, scratch_folder
 
 
 @pytest.fixture
@@ -40,6 +40,16 @@ def test_the_folder_of_a_killed_process_goes_at_the_next_start(parent):
 def test_the_folder_of_a_living_process_stays(parent):
     with scratch_folder() as one, scratch_folder() as two:
         assert one.is_dir() and two.is_dir()
+
+
+def test_a_folder_that_never_got_its_name_goes_when_it_is_old(parent):
+    young, old = parent / f"{MAKING}a", parent / f"{MAKING}b"
+    young.mkdir()
+    old.mkdir()
+    os.utime(old, (1e9, 1e9))
+    with scratch_folder():
+        assert young.exists()
+        assert not old.exists()
 
 
 def test_links_are_not_followed(parent, tmp_path_factory):

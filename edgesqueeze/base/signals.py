@@ -24,6 +24,26 @@ class Stopped(BaseException):
 
 
 @contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Ctrl-C and what asks to end wait until the block is left: for a few renames that belong together."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDING)}
+    ours = {number: handler for number, handler in before.items() if callable(handler)}
+    for number in ours:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
+
+
+@contextlib.contextmanager
 def ending_in_order() -> Iterator[None]:
     """SIGTERM and SIGHUP raise ``Stopped`` in the main thread, so that what is open is closed first.
 

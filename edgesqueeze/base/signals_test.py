@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from edgesqueeze.base.signals import ENDING, Stopped, ending_in_order
+from edgesqueeze.base.signals import ENDING, Stopped, ending_in_order, held_back
 
 
 @pytest.mark.parametrize("number", ENDING)
@@ -42,3 +42,35 @@ def test_other_threads_are_left_alone():
     thread.start()
     thread.join()
     assert seen == [signal.SIG_DFL]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_signals_wait_for_a_block_to_end(number):
+    done = []
+    with pytest.raises((Stopped, KeyboardInterrupt)), ending_in_order(), held_back():
+        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), number)
+        done.append(True)
+    assert done
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_is_ignored_stays_ignored_in_a_block():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with held_back():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def test_a_block_in_another_thread_holds_nothing_back():
+    def work():
+        with held_back():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    seen = []
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [signal.default_int_handler]

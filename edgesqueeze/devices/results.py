@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from edgesqueeze.base.npy import array_of
 from edgesqueeze.devices.faults import clean
 from edgesqueeze.devices.jobs import Job, JobResult
 from edgesqueeze.devices.records import SustainedSecond
@@ -58,10 +57,7 @@ def _ms(ns: Any) -> float:
 
 
 def _unpacked(text: str) -> npt.NDArray[Any]:
-    # Not np.load, which would take an archive too.
-    content = io.BytesIO(base64.b64decode(text))
-    value = np.lib.format.read_array(content, allow_pickle=False)  # type: ignore[no-untyped-call]
-    return np.asarray(value)
+    return array_of(base64.b64decode(text))
 
 
 def _second(row: Sequence[Any]) -> SustainedSecond:

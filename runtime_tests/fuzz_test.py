@@ -1,0 +1,44 @@
+"""Readers of what strangers made, with damaged inputs: a result or the documented error, and nothing else.
+
+``scripts/bench fuzz`` does the same with a million inputs.
+"""
+
+import resource
+
+import pytest
+
+from runtime_tests.support.fuzzing import fuzz, readers
+
+SEED = 20261128
+COUNTS = {"tflite": 50_000, "npz": 20_000, "recipe": 20_000, "target": 8000, "protocol": 30_000}
+MOST_BYTES = 1 << 30
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COUNTS)
+def test_damaged_inputs_are_read_or_refused(tmp_path, name):
+    reader = readers(tmp_path)[name]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    tally = fuzz(reader, COUNTS[name], SEED)
+    assert tally.faults == ()
+    # Both happen: inputs are neither all harmless nor all rubbish.
+    assert min(tally.read, tally.refused) > COUNTS[name] // 100
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before < MOST_BYTES
+
+
+def test_honest_inputs_are_read(tmp_path):
+    for reader in readers(tmp_path).values():
+        for content in reader.seeds:
+            reader.read(content)
+
+
+def test_the_same_seed_gives_the_same_inputs(tmp_path):
+    reader = readers(tmp_path)["recipe"]
+    assert fuzz(reader, 200, 1)[:2] == fuzz(reader, 200, 1)[:2] != fuzz(reader, 200, 2)[:2]
+
+
+def test_a_fault_is_noticed(tmp_path):
+    reader = readers(tmp_path)["tflite"]._replace(read=lambda content: content[10**9])
+    tally = fuzz(reader, 10, 1)
+    assert len(tally.faults) == 5
+    assert "IndexError" in tally.faults[0][1]
