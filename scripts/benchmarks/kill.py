@@ -10,7 +10,7 @@ import random
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -60,7 +60,7 @@ def prepare(folder: Path, names: Sequence[str]) -> None:
     """Run each command to its end, to see what it makes and how long it takes."""
     from runtime_tests.support import killing
 
-    makers = {
+    makers: dict[str, Callable[[Path], Command]] = {
         "emit": killing.emit_command,
         "compress": killing.compress_command,
         "calibrate": lambda _: killing.calibrate_command(CALIBRATE_SECONDS),
