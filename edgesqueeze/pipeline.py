@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgesqueeze.base.generated import check_replaceable
 from edgesqueeze.base.given import path_of
 from edgesqueeze.base.output import staged
 from edgesqueeze.base.stages import Log, Progress
@@ -28,6 +28,7 @@ from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.stats import sizes, weight_stats
 from edgesqueeze.recipe import Recipe, as_recipe
 from edgesqueeze.report.environment import environment
+from edgesqueeze.report.folder import FILES, write_result
 from edgesqueeze.report.report import (
     ModelInfo,
     Report,
@@ -42,7 +43,6 @@ from edgesqueeze.runners.firmware_sources import FirmwareSources, firmware_sourc
 from edgesqueeze.squeeze.apply import Squeezed, check_limit, squeeze
 from edgesqueeze.squeeze.data.check import readable_samples
 from edgesqueeze.squeeze.opening.load import LoadedModel
-from edgesqueeze.squeeze.opening.save import save_model
 from edgesqueeze.squeeze.originals import input_batches, outputs_of
 from edgesqueeze.squeeze.prepare import Prepared, prepare
 from edgesqueeze.target.fit import check_fit
@@ -92,6 +92,7 @@ def compress(
 
     Raises:
         UsageError: bad input of any kind; see the exception tree in ``errors``.
+        OutputError: ``out`` cannot be written, or has a file of the user's own under one of the names.
         BridgeError: the rebuilt model differs from the original.
         FloatOperatorError: full-integer was asked for and is not possible.
     """
@@ -99,7 +100,10 @@ def compress(
     chosen = fill_preferences(as_recipe(recipe), profile)
     check_limit(chosen, own := as_metric(metric))
     # Staged from the start: a folder that cannot be written is found out before the work, not after it.
-    with staged(path_of(out, "a folder for what is made")) if out is not None else nullcontext() as stage:
+    folder = None if out is None else path_of(out, "a folder for what is made")
+    if folder is not None:
+        check_replaceable(folder, FILES)
+    with staged(folder) if folder is not None else nullcontext() as stage:
         prepared = prepare(
             model,
             data=data,
@@ -111,7 +115,9 @@ def compress(
             progress=progress,
         )
         result = judge(prepared, squeeze(prepared, chosen, progress=progress), profile, progress=progress)
-        return result if stage is None else _write(result, stage, prepared.loaded.family, custom_objects)
+        if folder is None or stage is None:
+            return result
+        return write_result(result, stage, folder, prepared.loaded.family, custom_objects)
 
 
 def judge(
@@ -217,18 +223,3 @@ def _sizes(prepared: Prepared, tflite: TfliteModel, sources: FirmwareSources) ->
         tflite_deflate_bytes=measured.tflite_deflate_bytes,
         arena_bytes=sources.arena_bytes,
     )
-
-
-def _write(
-    result: Compressed, stage: Path, family: str, custom_objects: Mapping[str, Any] | None
-) -> Compressed:
-    """Write all files to the stage; they appear together when it is left."""
-    names = ("model.tflite", "model.keras", "report.json", *result.sources)
-    report = result.report.model_copy(update={"files": names})
-    (stage / "model.tflite").write_bytes(result.tflite.content)
-    save_model(result.model, family, stage / "model.keras", custom_objects)
-    (stage / "report.json").write_text(report.model_dump_json(indent=2) + "\n")
-    for name, text in result.sources.items():
-        (stage / name).parent.mkdir(parents=True, exist_ok=True)
-        (stage / name).write_text(text)
-    return replace(result, report=report)

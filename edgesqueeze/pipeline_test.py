@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras
 
 from edgesqueeze import pipeline
+from edgesqueeze.base.generated import LIST
 from edgesqueeze.base.lazy import Lazy
 from edgesqueeze.base.output import STAGE_PREFIX
 from edgesqueeze.cli import main
@@ -22,6 +23,7 @@ from edgesqueeze.errors import (
 )
 from edgesqueeze.pipeline import compress, judge, prepare, squeeze
 from edgesqueeze.recipe import PASSES, Pass, Recipe, parse_recipe
+from edgesqueeze.report import folder as written
 from edgesqueeze.report.report import accuracy_drop, raise_if_not_ok
 from edgesqueeze.runners import litert
 from edgesqueeze.squeeze import apply
@@ -103,7 +105,7 @@ def test_the_users_model_is_not_changed(result):
 
 def test_every_file_is_written_and_listed(result):
     _, _, _, out, found = result
-    names = {"model.tflite", "model.keras", "report.json", *found.sources}
+    names = {"model.tflite", "model.keras", "report.json", LIST, *found.sources}
     assert {path.name for path in out.iterdir()} == names == set(found.report.files)
     assert any(name.endswith(".cc") for name in found.sources)
     assert any(name.endswith(".h") for name in found.sources)
@@ -417,7 +419,7 @@ def test_a_model_that_native_c_refuses_does_not_fit(tmp_path):
     found = compress(dense(), target=str(board), data=X, out=out, recipe=recipe)
     assert not found.report.ok
     assert not found.sources
-    assert sorted(path.name for path in out.iterdir()) == ["model.keras", "model.tflite", "report.json"]
+    assert sorted(path.name for path in out.iterdir()) == [LIST, "model.keras", "model.tflite", "report.json"]
     (stage,) = (one for one in found.report.stages if one.name == "emit")
     assert "native C does not take the model" in stage.skipped
     ops = found.report.fit.ops
@@ -460,14 +462,14 @@ def test_an_output_folder_that_cannot_be_made_is_an_error(tmp_path):
     [("convert", KeyboardInterrupt), ("save_model", KeyboardInterrupt), ("save_model", RuntimeError)],
 )
 def test_an_interruption_leaves_earlier_output_as_it_was(tmp_path, monkeypatch, stage, error):
-    for name in ("model.tflite", "model.keras", "report.json", "mine.txt"):
-        (tmp_path / name).write_bytes(name.encode())
+    compress(dense(), target="rpi4", data=X, out=tmp_path, recipe=_recipe(PLAIN))
+    (tmp_path / "mine.txt").write_text("mine")
     before = _content(tmp_path)
 
     def stop(*_, **__):
         raise error("stopped")
 
-    monkeypatch.setattr(apply if stage == "convert" else pipeline, stage, stop)
+    monkeypatch.setattr(apply if stage == "convert" else written, stage, stop)
     with pytest.raises(error, match="stopped"):
         compress(dense(), target="nucleo-f446re", data=X, out=tmp_path, recipe=_recipe(PLAIN))
     assert _content(tmp_path) == before
@@ -475,12 +477,13 @@ def test_an_interruption_leaves_earlier_output_as_it_was(tmp_path, monkeypatch, 
 
 
 def test_a_later_run_replaces_its_files_and_leaves_others(tmp_path):
-    (tmp_path / "report.json").write_text("old")
     (tmp_path / "mine.txt").write_text("mine")
     model = randomize(dense())
-    found = compress(model, target="rpi4", data=X, out=tmp_path, recipe=_recipe(PLAIN))
-    assert sorted(_content(tmp_path)) == ["mine.txt", "model.keras", "model.tflite", "report.json"]
+    first = compress(model, target="rpi4", data=X, out=tmp_path, recipe=_recipe(PLAIN))
+    found = compress(model, target="rpi4", data=X, out=tmp_path, recipe=_recipe({"quantize": {"mode": "none"}}))
+    assert sorted(_content(tmp_path)) == [LIST, "mine.txt", "model.keras", "model.tflite", "report.json"]
     assert (tmp_path / "mine.txt").read_text() == "mine"
+    assert (tmp_path / "model.tflite").read_bytes() == found.tflite.content != first.tflite.content
     assert json.loads((tmp_path / "report.json").read_text())["files"] == list(found.report.files)
 
 

@@ -45,21 +45,65 @@ def update_of(folder: Path, files: Mapping[str, str], removable: Callable[[str],
     Raises:
         OutputError: a file of one of these names was not generated, or was changed since.
     """
-    earlier = {name: sha256 for name, sha256 in _listed(folder).items() if digest(folder, name) == sha256}
     now = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}
-    theirs = [
-        name
-        for name in files
-        if name not in earlier and os.path.lexists(folder / name) and digest(folder, name) != now[name]
-    ]
-    if os.path.lexists(folder / LIST) and not _listed(folder):
-        theirs.append(LIST)
-    if theirs:
-        raise _not_ours(folder, theirs)
+    earlier = _earlier(folder)
+    _refuse(folder, [name for name in now if _is_theirs(folder, name, earlier, now[name])])
     gone = {name: sha256 for name, sha256 in earlier.items() if name not in now and removable(name)}
-    listed = {name: sha256 for name, sha256 in {**earlier, **now}.items() if name not in gone}
-    text = "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(listed.items()))
-    return Update({**files, LIST: text}, gone)
+    kept = {name: sha256 for name, sha256 in earlier.items() if name not in gone}
+    return Update({**files, LIST: _text_of({**kept, **now})}, gone)
+
+
+def write_list(stage: Path, folder: Path, names: Iterable[str]) -> None:
+    """Write the list of generated files into the stage from which they go to a folder.
+
+    Args:
+        stage: has the files.
+        folder: where they go; need not exist. What was generated there before stays on its list.
+        names: names of the files in both.
+
+    Raises:
+        OutputError: a file of one of these names was not generated, or was changed since.
+    """
+    now = {name: digest(stage, name) for name in names}
+    earlier = _earlier(folder)
+    _refuse(folder, [name for name in now if _is_theirs(folder, name, earlier, now[name])])
+    (stage / LIST).write_text(_text_of({**earlier, **now}), encoding="utf-8")
+
+
+def check_replaceable(folder: Path, names: Iterable[str]) -> None:
+    """Refuse a folder in which a file of one of these names is the user's own.
+
+    Raises:
+        OutputError: a file of one of these names was not generated, or was changed since.
+    """
+    earlier = _earlier(folder)
+    _refuse(folder, [name for name in names if _is_theirs(folder, name, earlier)])
+
+
+def _earlier(folder: Path) -> dict[str, str]:
+    """The generated files that are still what the list says."""
+    return {name: sha256 for name, sha256 in _listed(folder).items() if digest(folder, name) == sha256}
+
+
+def _is_theirs(folder: Path, name: str, earlier: Mapping[str, str], sha256: str = "") -> bool:
+    """Whether a file is the user's own, and not what would be written anyway."""
+    return name not in earlier and os.path.lexists(folder / name) and digest(folder, name) != sha256
+
+
+def _text_of(listed: Mapping[str, str]) -> str:
+    return "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(listed.items()))
+
+
+def _refuse(folder: Path, theirs: list[str]) -> None:
+    if os.path.lexists(folder / LIST) and not _listed(folder):
+        theirs = [*theirs, LIST]
+    if theirs:
+        raise OutputError(
+            f"{folder} has files that EdgeSqueeze did not write, or that were changed since",
+            expected="a new folder, or one that EdgeSqueeze wrote",
+            got=", ".join(theirs),
+            hint="choose another --out, or move these files away",
+        )
 
 
 def _listed(folder: Path) -> dict[str, str]:
@@ -73,12 +117,3 @@ def _listed(folder: Path) -> dict[str, str]:
         return {str(inside(match[2])): match[1] for match in found if match} if all(found) else {}
     except (OSError, ValueError, OutputError):
         return {}
-
-
-def _not_ours(folder: Path, names: Iterable[str]) -> OutputError:
-    return OutputError(
-        f"{folder} has files that EdgeSqueeze did not write, or that were changed since",
-        expected="a new folder, or one that emit wrote",
-        got=", ".join(names),
-        hint="choose another --out, or move these files away",
-    )

@@ -1,0 +1,51 @@
+"""The folder that ``compress`` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edgesqueeze.base.generated import LIST, write_list
+from edgesqueeze.report.result import Compressed
+from edgesqueeze.runners.firmware_sources import NATIVE_FOLDER
+from edgesqueeze.squeeze.opening.save import save_model
+
+FILES = ("model.tflite", "model.keras", "report.json")
+"""What is written for every target; firmware sources come on top."""
+
+
+def write_result(
+    result: Compressed, stage: Path, folder: Path, family: str, custom_objects: Mapping[str, Any] | None
+) -> Compressed:
+    """Write all files into the stage from which they go to a folder.
+
+    Args:
+        result: what compression gave.
+        stage: an empty folder.
+        folder: where the files go. Earlier files of ``compress`` and ``emit`` there may be replaced.
+        family: ``keras`` or ``tf_keras``, the package that the model is of.
+        custom_objects: the model's own classes by name.
+
+    Returns:
+        The result, in whose report the files are named.
+
+    Raises:
+        OutputError: a file of the user's own in the folder has the name of one of these.
+    """
+    names = (*FILES, *result.sources)
+    native = [name for name in names if name.startswith(f"{NATIVE_FOLDER}/")]
+    lists = (LIST, f"{NATIVE_FOLDER}/{LIST}") if native else (LIST,)
+    report = result.report.model_copy(update={"files": (*names, *lists)})
+    (stage / "model.tflite").write_bytes(result.tflite.content)
+    save_model(result.model, family, stage / "model.keras", custom_objects)
+    (stage / "report.json").write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    for name, text in result.sources.items():
+        (stage / name).parent.mkdir(parents=True, exist_ok=True)
+        (stage / name).write_text(text, encoding="utf-8", newline="")
+    write_list(stage, folder, [name for name in names if name not in native])
+    if native:
+        inner = [name.removeprefix(f"{NATIVE_FOLDER}/") for name in native]
+        write_list(stage / NATIVE_FOLDER, folder / NATIVE_FOLDER, inner)
+    return replace(result, report=report)
