@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from edgesqueeze.checks.agreement import fidelity
+from edgesqueeze.checks.user_metric import UserMetric
 from edgesqueeze.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -168,3 +169,19 @@ def test_nothing_right_and_no_error_are_both_zero():
     truth = RNG.normal(size=(20, 1))
     (output,) = fidelity([truth], [truth], truth).outputs
     assert (output.accuracy.original, output.accuracy.compressed) == (0.0, 0.0)
+
+
+def test_a_metric_of_the_users_own_needs_labels_for_every_output_and_decides_alone():
+    metric = UserMetric("mine", lambda labels, outputs: float(np.mean(labels[1] - outputs[1])), False)
+    outputs = [np.float32([[1.0], [2.0]]), np.float32([[3.0], [5.0]])]
+    labels = [np.float32([[0.0], [0.0]]), np.float32([[4.0], [8.0]])]
+    found = fidelity(None, outputs, labels, metric=metric)
+    assert [one.metric for one in found.figures if one.decides] == ["mine"]
+    assert found.figures[0].compressed == 2.0
+    # The outputs go to the metric in the order of the original's.
+    turned = fidelity(None, outputs[::-1], labels[::-1], metric=metric, places=(1, 0))
+    assert turned.figures[0].compressed == 2.0
+    for given, got in (([labels[0], None], "1 of 2"), (labels[:1], "1 of 2"), (None, "0 of 2")):
+        with pytest.raises(DataError, match="needs labels") as caught:
+            fidelity(None, outputs, given, metric=metric)
+        assert caught.value.got == got

@@ -197,3 +197,9 @@ def test_dimensions_of_one_do_not_count():
     assert without_ones((1, 3, 1, 2)) == (3, 2)
     assert without_ones((0, 1)) == (0,)
     assert quantize_input(_tensor(shape=(1,)), np.zeros((3, 1))).shape == (3,)
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 1)])
+def test_a_single_number_is_no_row(shape):
+    with pytest.raises(DataError, match="another shape"):
+        quantize_input(_tensor(shape=shape), np.float32(1.0))
