@@ -124,7 +124,7 @@ def adopt_model(model: Any) -> LoadedModel:
     """
     if not isinstance(model, (keras.Model, tf_keras.Model)):
         raise UsageError(
-            "The model is not a Keras model.",
+            "the model is not a Keras model",
             expected="a keras.Model, a tf_keras.Model or the path of a model file",
             got=f"{type(model).__module__}.{type(model).__name__}",
         )
@@ -148,14 +148,14 @@ def predict(loaded: LoadedModel, inputs: Mapping[str, np.ndarray[Any, Any]]) -> 
     names = [symbol._keras_history.layer.name for symbol in loaded.model.inputs]
     if set(names) != set(inputs):
         raise DataError(
-            "The data do not fit the model's inputs.",
+            "the data do not fit the model's inputs",
             expected=", ".join(names),
             got=", ".join(sorted(inputs)) or "nothing",
         )
     lengths = {len(inputs[name]) for name in names}
     if len(lengths) != 1 or 0 in lengths:
         raise DataError(
-            "The inputs differ in length.", expected="one length, at least 1", got=str(sorted(lengths))
+            "the inputs differ in length", expected="one length, at least 1", got=str(sorted(lengths))
         )
     fixed = loaded.model.inputs[0].shape[0]
     size = fixed or BATCH
@@ -215,27 +215,27 @@ def _check_inputs(model: Any) -> None:
         dtype = tf.as_dtype(symbol.dtype)
         if dtype == tf.string:
             raise UnsupportedModelError(
-                f"Input '{name}' takes text.",
+                f"input '{name}' takes text",
                 expected="numbers",
-                hint="Do the text preprocessing outside the model and save the model without it.",
+                hint="do the text preprocessing outside the model and save the model without it",
             )
         if getattr(symbol, "sparse", False) is True or type(symbol).__name__ in (
             "RaggedKerasTensor",
             "SparseKerasTensor",
         ):
-            raise UnsupportedModelError(f"Input '{name}' is sparse or ragged.", expected="a dense input")
+            raise UnsupportedModelError(f"input '{name}' is sparse or ragged", expected="a dense input")
         if None in rest:
             raise UnsupportedModelError(
-                f"Input '{name}' has a size that is not fixed: {tuple(symbol.shape)}.",
+                f"input '{name}' has a size that is not fixed: {tuple(symbol.shape)}",
                 expected="fixed sizes everywhere but in the batch",
-                hint="Build the model again with a full shape, such as keras.Input(shape=(96, 96, 3)), copy "
-                "the weights with set_weights, and save it.",
+                hint="build the model again with a full shape, such as keras.Input(shape=(96, 96, 3)), copy "
+                "the weights with set_weights, and save it",
             )
         if batch not in (None, 1):
             raise UnsupportedModelError(
-                f"Input '{name}' has a fixed batch of {batch}.",
+                f"input '{name}' has a fixed batch of {batch}",
                 expected="a batch of None or 1",
-                hint="Build the model without batch_size, copy the weights with set_weights, and save it.",
+                hint="build the model without batch_size, copy the weights with set_weights, and save it",
             )
 
 
@@ -245,10 +245,10 @@ def _check_weights(model: Any) -> None:
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             bad = int(np.size(values) - np.isfinite(values).sum())
             raise UsageError(
-                f"Weight '{getattr(weight, 'path', weight.name)}' has NaN or infinite values.",
+                f"weight '{getattr(weight, 'path', weight.name)}' has NaN or infinite values",
                 expected="finite weights",
                 got=f"{bad} of {values.size} values are not finite",
-                hint="The training diverged: take an earlier checkpoint.",
+                hint="the training diverged: take an earlier checkpoint",
             )
 
 
