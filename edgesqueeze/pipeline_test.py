@@ -6,7 +6,6 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from edgesqueeze import pipeline
 from edgesqueeze.base.generated import LIST
 from edgesqueeze.base.lazy import Lazy
 from edgesqueeze.base.output import STAGE_PREFIX
@@ -480,7 +479,9 @@ def test_a_later_run_replaces_its_files_and_leaves_others(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     model = randomize(dense())
     first = compress(model, target="rpi4", data=X, out=tmp_path, recipe=_recipe(PLAIN))
-    found = compress(model, target="rpi4", data=X, out=tmp_path, recipe=_recipe({"quantize": {"mode": "none"}}))
+    found = compress(
+        model, target="rpi4", data=X, out=tmp_path, recipe=_recipe({"quantize": {"mode": "none"}})
+    )
     assert sorted(_content(tmp_path)) == [LIST, "mine.txt", "model.keras", "model.tflite", "report.json"]
     assert (tmp_path / "mine.txt").read_text() == "mine"
     assert (tmp_path / "model.tflite").read_bytes() == found.tflite.content != first.tflite.content

@@ -19,7 +19,7 @@ from edgesqueeze.base.worker import environment
 from runtime_tests.support.hostile import bombs, configs, damaged, operators, polyglots, weights
 from runtime_tests.support.hostile.attack import OPENS
 from runtime_tests.support.hostile.canaries import watched
-from runtime_tests.support.hostile.honest import ARMED, Honest
+from runtime_tests.support.hostile.honest import ARMED, honest_models
 
 pytestmark = pytest.mark.slow
 
@@ -64,10 +64,7 @@ def watch(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def honest(tmp_path_factory, watch):
-    folder = tmp_path_factory.mktemp("honest")
-    command = [sys.executable, str(HOSTILE / "honest.py"), str(folder), str(watch.canaries.written)]
-    subprocess.run(command, check=True, capture_output=True, env=environment())
-    return Honest(folder)
+    return honest_models(tmp_path_factory.mktemp("honest"), watch.canaries.written)
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,30 @@ import resource
 import pytest
 
 from runtime_tests.support.fuzzing import fuzz, readers
+from runtime_tests.support.fuzzing_models import model_readers
+from runtime_tests.support.hostile.honest import honest_models
 
 SEED = 20261128
 COUNTS = {"tflite": 50_000, "npz": 20_000, "recipe": 20_000, "target": 8000, "protocol": 30_000}
+MODEL_COUNTS = {"configuration": 30_000, "container": 200}
 MOST_BYTES = 1 << 30
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("honest")
+    return honest_models(folder, folder / "canary")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODEL_COUNTS)
+def test_damaged_models_are_read_or_refused(tmp_path, honest, name):
+    reader = model_readers(tmp_path, honest)[name]
+    for content in reader.seeds:
+        reader.read(content)
+    tally = fuzz(reader, MODEL_COUNTS[name], SEED)
+    assert tally.faults == ()
+    assert min(tally.read, tally.refused) > MODEL_COUNTS[name] // 100
 
 
 @pytest.mark.slow

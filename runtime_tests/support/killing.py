@@ -8,6 +8,7 @@ files, or running.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -254,12 +255,15 @@ def compress_command(folder: Path) -> Command:
         return [*wanted, "--out", str(out)]
 
     new, seconds = _run(words(folder / "new"), folder / "new")
-    old = {name: b"old " + content for name, content in new.items()}
+    old = {name: b"old " + content for name, content in new.items() if name != LIST}
+    old[LIST] = _list_of(old)
     # The same each time, save for the times.
-    same = {name for name in new if name not in ("report.json", "model.keras")}
+    same = {name for name in new if name not in ("report.json", "model.keras", LIST)}
 
     def is_whole(found: State) -> bool:
         if set(found) != set(new) or any(found[name] != new[name] for name in same):
+            return False
+        if found[LIST] != _list_of({name: found[name] for name in found if name != LIST}):
             return False
         with zipfile.ZipFile(io.BytesIO(found["model.keras"])) as archive:
             return archive.testzip() is None and bool(json.loads(found["report.json"])["ok"])
@@ -278,6 +282,11 @@ def calibrate_command(seconds: float) -> Command:
         return set(found) == {"here.toml"} and bool(parse_target(found["here.toml"].decode(), "here"))
 
     return Command(words, {"here.toml": earlier}, is_whole, seconds)
+
+
+def _list_of(files: State) -> bytes:
+    """The list of generated files, as ``sha256sum`` writes it."""
+    return "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)).encode()
 
 
 def _run(words: Sequence[str], out: Path) -> tuple[State, float]:

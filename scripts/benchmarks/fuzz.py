@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from runtime_tests.support.fuzzing import Tally
 
 COUNT, SEED, PIECE = 1_000_000, 1, 20_000
-NAMES = ("tflite", "npz", "recipe", "target", "protocol")
+SHARES = {
+    "tflite": 1.0,
+    "npz": 1.0,
+    "recipe": 1.0,
+    "target": 1.0,
+    "protocol": 1.0,
+    "configuration": 1.0,
+    "container": 0.03,
+}
+"""The readers, with their parts of the inputs; each model file is opened in a process of its own."""
+MODEL_READERS = {"configuration", "container"}
 SLOWEST_SECONDS, MOST_BYTES = 10.0, 1 << 30
 """What one input may cost at most."""
 
@@ -33,21 +43,32 @@ class Piece(NamedTuple):
     peak_bytes: int
 
 
-def run(name: str, count: int, seed: int) -> Piece:
+def run(honest: Path, name: str, count: int, seed: int) -> Piece:
     """Read so many inputs, in a process of its own."""
     from runtime_tests.support.fuzzing import fuzz, readers
 
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="edgesqueeze-fuzz-") as folder:
-        tally = fuzz(readers(Path(folder))[name], count, seed)
+        found = readers(Path(folder))
+        if name not in found:
+            from runtime_tests.support.fuzzing_models import model_readers
+            from runtime_tests.support.hostile.honest import Honest
+
+            found = model_readers(Path(folder), Honest(honest))
+        tally = fuzz(found[name], count, seed)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return Piece(name, tally, time.perf_counter() - began, peak)
 
 
 def pieces(names: Sequence[str], count: int) -> list[tuple[str, int]]:
     """The inputs shared out among the readers, in portions."""
-    each = -(-count // len(names))
-    return [(name, min(PIECE, each - begun)) for begun in range(0, each, PIECE) for name in names]
+    each = {name: -(-count * SHARES[name] // sum(SHARES[one] for one in names)) for name in names}
+    return [
+        (name, int(min(piece, each[name] - begun)))
+        for name in names
+        for piece in [int(PIECE * SHARES[name])]
+        for begun in range(0, int(each[name]), piece)
+    ]
 
 
 def cells(name: str, done: Sequence[Piece]) -> list[str]:
@@ -72,13 +93,20 @@ def main() -> int:
     start(
         "fuzz",
         f"""{arguments.count:,} damaged inputs, seed {arguments.seed}: TensorFlow Lite models, .npz files,
-        recipes, targets, and what a board answers. Must be reached: each is read, or refused with the error
-        that is documented, within {SLOWEST_SECONDS:.0f} s and {MOST_BYTES >> 20} MiB.""",
+        recipes, targets, what a board answers, and Keras models. Must be reached: each is read, or refused
+        with the error that is documented, within {SLOWEST_SECONDS:.0f} s and {MOST_BYTES >> 20} MiB.""",
     )
     todo = pieces(arguments.readers, arguments.count)
-    jobs = [(*piece, arguments.seed * 1_000_000 + number) for number, piece in enumerate(todo)]
-    with multiprocessing.get_context("spawn").Pool(arguments.workers, maxtasksperchild=1) as pool:
-        done = pool.starmap(run, jobs, chunksize=1)
+    with tempfile.TemporaryDirectory(prefix="edgesqueeze-fuzz-") as folder:
+        if not MODEL_READERS.isdisjoint(arguments.readers):
+            from runtime_tests.support.hostile.honest import honest_models
+
+            honest_models(Path(folder), Path(folder) / "canary")
+        jobs = [
+            (Path(folder), *piece, arguments.seed * 1_000_000 + number) for number, piece in enumerate(todo)
+        ]
+        with multiprocessing.get_context("spawn").Pool(arguments.workers, maxtasksperchild=1) as pool:
+            done = pool.starmap(run, jobs, chunksize=1)
     table(
         ("reader", "inputs", "read", "refused", "faults", "slowest, s", "peak, MiB", "seconds"),
         [cells(name, [piece for piece in done if piece.name == name]) for name in arguments.readers],
@@ -98,7 +126,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=COUNT, help=f"inputs in all; default: {COUNT:,}")
     parser.add_argument("--seed", type=int, default=SEED, help=f"which inputs; default: {SEED}")
-    parser.add_argument("--readers", nargs="+", choices=NAMES, default=NAMES, help="default: all of them")
+    parser.add_argument(
+        "--readers", nargs="+", choices=SHARES, default=list(SHARES), help="default: all of them"
+    )
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count() or 1, help="processes at a time; default: one a core"
     )

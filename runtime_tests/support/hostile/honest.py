@@ -8,9 +8,12 @@ As a program, because it needs TensorFlow, and the tests that open hostile files
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from edgesqueeze.base.worker import environment
 
 ARMED = "EDGESQUEEZE_TEST_ARMED"
 """Code in a model acts only where this is set, so that making the model is harmless."""
@@ -62,6 +65,18 @@ class Honest(NamedTuple):
     def graph(self, what: str) -> Path:
         """A SavedModel whose graph would do harm when it is loaded or called: ``prints``, ``writes`` ..."""
         return self.folder / f"graph_{what}"
+
+
+def honest_models(folder: Path, canary: Path) -> Honest:
+    """All of them, made in a process of its own.
+
+    Args:
+        folder: an empty folder.
+        canary: what code in them writes.
+    """
+    command = [sys.executable, __file__, str(folder), str(canary)]
+    subprocess.run(command, check=True, capture_output=True, env=environment())
+    return Honest(folder)
 
 
 GRAPHS = ("prints", "writes", "reads", "python", "table", "debugs")
