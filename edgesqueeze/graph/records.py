@@ -90,6 +90,14 @@ class Tensor:
         """Number of elements for a batch as stored."""
         return int(np.prod(self.shape, dtype=np.int64)) if self.shape else 1
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its value as it is computed; a type that NumPy lacks counts as one byte an element."""
+        try:
+            return self.elements * np.dtype(self.dtype).itemsize
+        except TypeError:
+            return self.elements
+
 
 @dataclass(frozen=True, eq=False)
 class Operator:

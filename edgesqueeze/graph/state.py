@@ -102,13 +102,18 @@ def resource_variables(model: TfliteModel) -> int:
     return len({_name(operator) for operator in handles})
 
 
-def _assigned(graph: Graph) -> set[str]:
-    """Names of the resource variables that a graph assigns to; a handle that comes from outside has none."""
-    handles = {
+def handles_of(graph: Graph) -> dict[int, str]:
+    """Tensor that is a handle -> the name of its resource variable, as the graph's own VAR_HANDLE give it."""
+    return {
         operator.outputs[0]: _name(operator)
         for operator in graph.operators
         if operator.opcode == "VAR_HANDLE" and operator.outputs
     }
+
+
+def _assigned(graph: Graph) -> set[str]:
+    """Names of the resource variables that a graph assigns to; a handle that comes from outside has none."""
+    handles = handles_of(graph)
     assignments = (operator for operator in graph.operators if operator.opcode == "ASSIGN_VARIABLE")
     return {handles.get(operator.inputs[0], "") for operator in assignments if operator.inputs}
 

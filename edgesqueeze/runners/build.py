@@ -183,6 +183,7 @@ def _harness(source: NativeSource) -> str:
         "macro": source.name.upper(),
         "inputs": source.inputs,
         "outputs": source.outputs,
+        "state_bytes": source.state_bytes,
         "ctypes": C_TYPES,
         "sizes": {dtype: np.dtype(dtype).itemsize for dtype in C_TYPES},
     }

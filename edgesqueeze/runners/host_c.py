@@ -7,6 +7,7 @@ run is compared with.
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from edgesqueeze.base.arrays import Array
 from edgesqueeze.emit.native.records import NativeSource
 from edgesqueeze.errors import RequirementError
 from edgesqueeze.graph import TfliteModel
+from edgesqueeze.graph.state import state_of
 from edgesqueeze.runners import build, toolchain
 from edgesqueeze.runners.samples import Outputs, Samples, check_samples
 
@@ -43,11 +45,12 @@ class HostProgram:
     source: NativeSource
     path: Path
 
-    def run(self, samples: Samples) -> Outputs:
+    def run(self, samples: Samples, *, sequence: bool = False) -> Outputs:
         """Run inferences, one after the other in one process.
 
         Args:
             samples: per inference the arrays of the model's inputs, in their order, dtype and shape.
+            sequence: whether state goes on from one to the next; it is reset before each otherwise.
 
         Returns:
             Per inference the arrays of the model's outputs, in their order.
@@ -60,7 +63,7 @@ class HostProgram:
         try:
             done = subprocess.run(
                 [str(self.path)],
-                input=packed(samples),
+                input=packed(samples, self.source, sequence=sequence),
                 capture_output=True,
                 timeout=RUN_SECONDS,
                 check=False,
@@ -87,8 +90,6 @@ def available() -> str | None:
 def run(model: TfliteModel, samples: Samples, *, carry_state: bool | None = None) -> Outputs:
     """Run inferences in native C; see ``edgesqueeze.runners`` for what goes in and comes out.
 
-    ``carry_state`` makes no difference: native C refuses every operator that keeps state.
-
     Raises:
         DataError: an array of the wrong dtype or shape, or the wrong number of arrays.
         UnsupportedModelError: operators that native C does not have.
@@ -98,7 +99,8 @@ def run(model: TfliteModel, samples: Samples, *, carry_state: bool | None = None
     from edgesqueeze.emit.native.emit import emit_native
 
     check_samples(model, samples)
-    return host_program(emit_native(model, core=None)).run(samples)
+    sequence = state_of(model).is_sequence(carry_state)
+    return host_program(emit_native(model, core=None)).run(samples, sequence=sequence)
 
 
 def host_program(source: NativeSource, *, sanitize: bool = False) -> HostProgram:
@@ -118,13 +120,20 @@ def host_program(source: NativeSource, *, sanitize: bool = False) -> HostProgram
     return HostProgram(source, path)
 
 
-def packed(samples: Samples) -> bytes:
-    """Samples as the harness reads them: the bytes of all inputs, sample by sample, little-endian."""
-    return b"".join(
-        np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
-        for sample in samples
-        for array in sample
-    )
+def packed(samples: Samples, source: NativeSource, *, sequence: bool = False) -> bytes:
+    """Samples as the harness reads them: the bytes of all inputs, sample by sample, little-endian.
+
+    Args:
+        samples: per inference the arrays of the model's inputs.
+        source: the model. If it keeps state, a byte before each sample says whether that is reset.
+        sequence: whether state goes on from one sample to the next.
+    """
+    start = bytes([not sequence]) if source.state_bytes else b""
+    return b"".join(start + _bytes(sample) for sample in samples)
+
+
+def _bytes(sample: Sequence[Array]) -> bytes:
+    return b"".join(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes() for array in sample)
 
 
 def unpacked(source: NativeSource, data: bytes, count: int) -> Outputs:

@@ -108,7 +108,7 @@ def test_no_compiler(monkeypatch, tmp_path):
 
 def test_bytes_of_samples_and_results():
     values = np.arange(4, dtype=">f4").reshape(1, 4)
-    assert packed([[values], [values]]) == 2 * values.astype("<f4").tobytes()
+    assert packed([[values], [values]], stub_source()) == 2 * values.astype("<f4").tobytes()
     assert unpacked(stub_source(), values.astype("<f4").tobytes(), 1)[0][0].tolist() == values.tolist()
     with pytest.raises(RequirementError, match="unexpected number of bytes"):
         unpacked(stub_source(), b"abc", 1)

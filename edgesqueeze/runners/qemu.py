@@ -14,6 +14,7 @@ from pathlib import Path
 
 from edgesqueeze.errors import MissingToolError, RequirementError
 from edgesqueeze.graph import TfliteModel
+from edgesqueeze.graph.state import state_of
 from edgesqueeze.runners import build, toolchain
 from edgesqueeze.runners.counts import Block, Counts, FlashCaches
 from edgesqueeze.runners.elf import constant_ranges, read_marks
@@ -54,7 +55,9 @@ def available() -> str | None:
     return toolchain.missing(toolchain.ARM_COMPILER, toolchain.QEMU)
 
 
-def runner(processor: Processor) -> Callable[[TfliteModel, Samples], Outputs]:
+def runner(
+    processor: Processor, carry_state: bool | None = None
+) -> Callable[[TfliteModel, Samples], Outputs]:
     """A function that runs inferences on an emulated core; see ``edgesqueeze.runners`` for the contract.
 
     It raises:
@@ -71,17 +74,15 @@ def runner(processor: Processor) -> Callable[[TfliteModel, Samples], Outputs]:
         if not samples:
             return []
         firmware = build_firmware(emit_native(model, core=processor.kernel_core), processor)
-        return run_firmware(firmware, samples).outputs
+        sequence = state_of(model).is_sequence(carry_state)
+        return run_firmware(firmware, samples, sequence=sequence).outputs
 
     return run_on_core
 
 
 def run(model: TfliteModel, samples: Samples, *, carry_state: bool | None = None) -> Outputs:
-    """Run inferences on an emulated Cortex-M4; see ``runner``.
-
-    ``carry_state`` makes no difference: native C refuses every operator that keeps state.
-    """
-    return runner(DEFAULT_PROCESSOR)(model, samples)
+    """Run inferences on an emulated Cortex-M4; see ``runner``."""
+    return runner(DEFAULT_PROCESSOR, carry_state)(model, samples)
 
 
 def run_firmware(
@@ -90,6 +91,7 @@ def run_firmware(
     *,
     count: FlashCaches | None = None,
     seconds: float | None = None,
+    sequence: bool = False,
 ) -> Run:
     """Run firmware in QEMU on samples, all in one run.
 
@@ -98,6 +100,7 @@ def run_firmware(
         samples: per inference the arrays of the model's inputs; at least one.
         count: count the instructions of the first inference, and what these caches miss.
         seconds: how long it may take; by default longer for more samples.
+        sequence: whether state goes on from one sample to the next; it is reset before each otherwise.
 
     Raises:
         RequirementError: it fails, or does not end in time.
@@ -108,7 +111,7 @@ def run_firmware(
         seconds = START_SECONDS + SAMPLE_SECONDS * len(samples)
     with tempfile.TemporaryDirectory(prefix="edgesqueeze-") as name:
         folder = Path(name)
-        (folder / "samples.bin").write_bytes(packed(samples))
+        (folder / "samples.bin").write_bytes(packed(samples, firmware.source, sequence=sequence))
         _execute(firmware, _command(firmware, emulator, folder, count), folder, seconds)
         return Run(
             outputs=unpacked(firmware.source, (folder / "outputs.bin").read_bytes(), len(samples)),

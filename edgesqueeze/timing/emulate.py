@@ -21,6 +21,7 @@ from edgesqueeze.errors import (
 )
 from edgesqueeze.graph import TfliteModel, as_model
 from edgesqueeze.graph.shapes import refuse_open
+from edgesqueeze.graph.state import state_of
 from edgesqueeze.latency import cycles as cycle_model
 from edgesqueeze.latency.cycles import LayerCount
 from edgesqueeze.latency.flash import Flash, flash_of
@@ -50,6 +51,8 @@ TOOLS = (toolchain.ARM_DISASSEMBLER, toolchain.ARM_COMPILER, toolchain.QEMU, too
 TITLES: Mapping[Reference, str] = MappingProxyType({"c": "the portable C", "tflm": "TensorFlow Lite Micro"})
 SAMPLES = 3
 """Random inputs whose outputs are compared; the first of them is counted."""
+STEPS = 32
+"""The same for a model that takes one step of a sequence per inference."""
 
 
 class _Built(NamedTuple):
@@ -144,8 +147,9 @@ def _check_fit(model: TfliteModel, target: Target, built: _Built, stack_bytes: i
 
 def _run(model: TfliteModel, firmware: Firmware, flash: Flash, seed: int) -> tuple[qemu.Run, Reference]:
     """Run random inputs, and check that the outputs are right; with what says so."""
-    samples = data_samples(model, random_data(model, SAMPLES, seed))
-    run = qemu.run_firmware(firmware, samples, count=flash.caches)
+    sequence = state_of(model).is_sequence()
+    samples = data_samples(model, random_data(model, STEPS if sequence else SAMPLES, seed))
+    run = qemu.run_firmware(firmware, samples, count=flash.caches, sequence=sequence)
     # The portable C comes first: where it differs, the fault is in the kernels of this core.
     _check_parity(model, firmware, run.outputs, samples, "c", host_c.run(model, samples))
     expected = _tflm_outputs(model, samples)

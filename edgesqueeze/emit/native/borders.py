@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from edgesqueeze.emit.native.records import Refusal
 from edgesqueeze.graph import NO_TENSOR, Graph, Operator, TfliteModel
+from edgesqueeze.graph.state import first_graphs
 
 BORDER_DTYPES = ("float32", "uint8")
 """What users may give and get besides int8."""
@@ -14,22 +15,27 @@ SHAPE_IGNORED = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
 """Operators of which only the first input matters, because all shapes are known."""
 
 
-def ordered_operators(graph: Graph) -> list[Operator]:
+def ordered_operators(graph: Graph, kept: Iterable[int] = ()) -> list[Operator]:
     """The operators that must run, in order.
 
     Conversions at the border run when the caller gives or takes values: before and after all others.
+
+    Args:
+        graph: any graph.
+        kept: tensors that outlive an inference.
     """
-    return sorted(_live_operators(graph), key=lambda one: is_exit(graph, one) - is_entry(graph, one))
+    live = _live_operators(graph, kept)
+    return sorted(live, key=lambda one: is_exit(graph, one) - is_entry(graph, one))
 
 
-def border_refusals(model: TfliteModel, operators: Sequence[Operator]) -> list[Refusal]:
+def border_refusals(model: TfliteModel, graph: Graph, operators: Sequence[Operator]) -> list[Refusal]:
     """What stands in the way before any operator is lowered: subgraphs, inputs, outputs, missing values.
 
     Args:
         model: the whole model.
-        operators: those of the main graph that must run, in order.
+        graph: the graph of it that is lowered.
+        operators: those of the graph that must run, in order.
     """
-    graph = model.main
     return [
         *_refusals_of_subgraphs(model),
         *_refusals_of_borders(graph, operators),
@@ -58,9 +64,9 @@ def is_exit(graph: Graph, operator: Operator) -> bool:
     )
 
 
-def _live_operators(graph: Graph) -> list[Operator]:
-    """Operators on which the graph's outputs depend. What computes shapes only is not needed."""
-    needed = set(graph.outputs)
+def _live_operators(graph: Graph, kept: Iterable[int]) -> list[Operator]:
+    """Operators on which the graph's outputs depend, or what is kept. What computes shapes only is not."""
+    needed = {*graph.outputs, *kept}
     live = []
     for operator in reversed(graph.operators):
         if needed.isdisjoint(operator.outputs):
@@ -75,8 +81,8 @@ def _needed_inputs(operator: Operator) -> tuple[int, ...]:
 
 
 def _refusals_of_subgraphs(model: TfliteModel) -> list[Refusal]:
-    count = len(model.graphs)
-    return [Refusal(f"{count} subgraphs: control flow")] if count > 1 else []
+    others = len(model.graphs) - 1 - len(first_graphs(model))
+    return [Refusal(f"{others} subgraphs besides the main one: control flow")] if others else []
 
 
 def _refusals_of_borders(graph: Graph, live: Sequence[Operator]) -> list[Refusal]:
@@ -100,7 +106,8 @@ def _refusals_of_borders(graph: Graph, live: Sequence[Operator]) -> list[Refusal
 
 def _refusals_of_order(graph: Graph, operators: Sequence[Operator]) -> list[Refusal]:
     """Tensors that are read, or given to the caller, before anything has computed them."""
-    known = set(graph.inputs) | {tensor.index for tensor in graph.tensors if tensor.is_constant}
+    lasting = (tensor.index for tensor in graph.tensors if tensor.is_constant or tensor.variable)
+    known = {*graph.inputs, *lasting}
     refusals = []
     for operator in operators:
         for index in _needed_inputs(operator):

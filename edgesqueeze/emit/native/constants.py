@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from edgesqueeze.emit.native.literals import C_TYPES
-from edgesqueeze.emit.native.records import Blob, Layer
+from edgesqueeze.emit.native.records import Blob, Layer, State
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,13 @@ class Constants:
     bytes: int
 
 
-def collect(layers: Sequence[Layer], prefix: str) -> Constants:
+def collect(layers: Sequence[Layer], prefix: str, states: Sequence[State] = ()) -> Constants:
     """Name the constant data of all layers.
 
     Args:
         layers: layers of the generated code, in order.
         prefix: what the names start with; the layer's number and one among the layer's arrays follow.
+        states: tensors that outlive an inference; what they hold at first is stored where its bytes differ.
     """
     arrays: list[Array] = []
     names: dict[Blob, str] = {}
@@ -63,6 +64,10 @@ def collect(layers: Sequence[Layer], prefix: str) -> Constants:
             comment = f"{layer.index} {layer.opcode}: {blob.what}"
             arrays.append(Array(stored[key], blob.struct or C_TYPES[dtype], blob, comment))
         names[blob] = stored[key]
+    for state in states:
+        if not state.uniform:
+            names[state.first] = f"{prefix}_state_{state.tensor}"
+            arrays.append(Array(names[state.first], C_TYPES["int8"], state.first, state.first.what))
     return Constants(tuple(arrays), MappingProxyType(names), sum(array.blob.bytes for array in arrays))
 
 

@@ -74,7 +74,7 @@ def try_native(
     if isinstance(lowered, Refused):
         return lowered
     planned = plan(lowered, build.kernel_set)
-    constants = collect(lowered.layers, f"{valid}_data")
+    constants = collect(lowered.layers, f"{valid}_data", lowered.states)
     inputs, outputs = ports_of(lowered.graph)
     return _source(Program(model, valid, build, lowered, planned, constants, inputs, outputs))
 
@@ -92,6 +92,7 @@ def _source(program: Program) -> NativeSource:
         inputs=program.inputs,
         outputs=program.outputs,
         layers=tuple(_summary(layer, program.plan) for layer in program.lowered.layers),
+        state_bytes=program.plan.state_bytes,
     )
 
 

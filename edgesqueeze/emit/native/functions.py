@@ -38,6 +38,18 @@ def functions_of(program: Program) -> tuple[Function, ...]:
     return tuple(functions)
 
 
+def resets_of(program: Program) -> tuple[str, ...]:
+    """The calls of C's library that set what outlives an inference to what it holds at first."""
+    calls = []
+    for state in program.lowered.states:
+        place, count = f"model->arena + {place_name(state.tensor)}", state.first.bytes
+        if state.uniform:
+            calls.append(f"(void)memset({place}, {int(state.first.array[0]) & 0xFF}, {count}u)")
+        else:
+            calls.append(f"(void)memcpy({place}, {program.constants.names[state.first]}, {count}u)")
+    return tuple(calls)
+
+
 def parameters_name(layer: Layer, position: int) -> str:
     """The name of the constant parameters of a layer's call.
 

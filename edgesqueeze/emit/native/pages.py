@@ -64,6 +64,7 @@ class HeaderPage:
         live_bytes: the largest sum of tensors and scratch memory in use at one time, in bytes.
         weights_bytes: size of all constant data in flash, in bytes.
         layer_count: number of layers.
+        state_bytes: those bytes of the arena that outlive an inference.
         inputs: the model's inputs.
         outputs: the model's outputs.
     """
@@ -72,6 +73,7 @@ class HeaderPage:
     live_bytes: int
     weights_bytes: int
     layer_count: int
+    state_bytes: int
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
 
@@ -148,12 +150,15 @@ class SourcePage:
         headers: the kernels' headers that it includes.
         places: where tensors and scratch memory lie.
         parameters: constant parameters of all calls.
+        resets: calls that set what outlives an inference to what it holds at first; empty where nothing
+            does.
         functions: functions in the order in which the header declares them.
     """
 
     headers: tuple[str, ...]
     places: tuple[Place, ...]
     parameters: tuple[Parameters, ...]
+    resets: tuple[str, ...]
     functions: tuple[Function, ...]
 
 

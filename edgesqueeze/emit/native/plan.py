@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from edgesqueeze.emit.coverage import Coverage
 from edgesqueeze.emit.native.kernels import ALIGNMENT
-from edgesqueeze.emit.native.lower.graph import Lowered
+from edgesqueeze.emit.native.lower.graph import Lowered, roots_of
 from edgesqueeze.emit.native.place import EXACT, Buffer, best_offsets, bytes_alive, peak_of
 from edgesqueeze.emit.native.records import Call
 from edgesqueeze.emit.rounding import round_up
@@ -31,6 +31,7 @@ class Plan:
         live_bytes: the largest sum of tensors and scratch memory in use at one time, in bytes; outputs over
             inputs can make the arena smaller than that.
         in_use: layer by layer the bytes of the arena that are in use.
+        state_bytes: bytes of the tensors that outlive an inference.
     """
 
     offsets: dict[int, int]
@@ -38,15 +39,16 @@ class Plan:
     arena_bytes: int
     live_bytes: int
     in_use: tuple[int, ...]
+    state_bytes: int = 0
 
 
 def plan(lowered: Lowered, kernel_set: str) -> Plan:
     """Place all tensors that the layers of a model read and write."""
     graph, layers = lowered.graph, lowered.layers
-    roots = _roots(lowered)
+    roots = roots_of(lowered.placements)
     buffers: dict[int, Buffer] = {}
     for tensor, (first, last) in _lifetimes(lowered, roots).items():
-        buffers[tensor] = Buffer(graph.tensors[tensor].elements, first, last, ALIGNMENT[kernel_set])
+        buffers[tensor] = Buffer(graph.tensors[tensor].nbytes, first, last, ALIGNMENT[kernel_set])
     overlaps = _overlaps(lowered, roots, buffers)
     tensors = len(graph.tensors)
     for layer in layers:
@@ -63,23 +65,8 @@ def plan(lowered: Lowered, kernel_set: str) -> Plan:
         arena_bytes=round_up(peak_of(buffers, offsets), SCRATCH_ALIGNMENT),
         live_bytes=max(bytes_alive(buffers).values(), default=0),
         in_use=_in_use(buffers, offsets, len(layers)),
+        state_bytes=sum(state.first.bytes for state in lowered.states),
     )
-
-
-def _roots(lowered: Lowered) -> dict[int, tuple[int, int]]:
-    """Tensor -> the tensor in whose memory it lies in the end, and at which byte."""
-    direct = {placement.tensor: (placement.whole, placement.offset) for placement in lowered.placements}
-    roots: dict[int, tuple[int, int]] = {}
-    for tensor in direct:
-        way = []
-        while tensor in direct and tensor not in roots:
-            way.append(tensor)
-            tensor = direct[tensor][0]
-        root, offset = roots.get(tensor, (tensor, 0))
-        for part in reversed(way):
-            offset += direct[part][1]
-            roots[part] = (root, offset)
-    return roots
 
 
 def _lifetimes(lowered: Lowered, roots: dict[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
@@ -109,6 +96,9 @@ def _lifetimes(lowered: Lowered, roots: dict[int, tuple[int, int]]) -> dict[int,
     for tensor in graph.outputs:
         if graph.tensors[tensor].dtype == "int8":
             use(tensor, len(lowered.layers))
+    for state in lowered.states:
+        use(state.tensor, -1)
+        use(state.tensor, len(lowered.layers))
     # Inputs that are converted one after the other must all be kept until the first real layer.
     for index in lowered.entry:
         for call in lowered.layers[index].calls:

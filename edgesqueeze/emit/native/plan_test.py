@@ -82,7 +82,7 @@ def call(inputs, outputs, **more):
 def planned(sizes, layers, inputs, outputs, *, floats=(), placements=(), entry=(), leaving=()):
     """The plan of a graph made up for a test: tensors of so many bytes, and the calls of each layer."""
     tensors = [
-        SimpleNamespace(elements=size, dtype="float32" if index in floats else "int8")
+        SimpleNamespace(elements=size, nbytes=size, dtype="float32" if index in floats else "int8")
         for index, size in enumerate(sizes)
     ]
     graph = SimpleNamespace(tensors=tensors, inputs=tuple(inputs), outputs=tuple(outputs))

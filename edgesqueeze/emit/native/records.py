@@ -114,6 +114,24 @@ class Placement:
 
 
 @dataclass(frozen=True, eq=False)
+class State:
+    """A tensor that outlives an inference.
+
+    Attributes:
+        tensor: index of the tensor in the graph that is lowered.
+        first: the bytes that it holds before the first inference.
+    """
+
+    tensor: int
+    first: Blob
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all bytes are equal at first."""
+        return bool(np.all(self.first.array == self.first.array[0]))
+
+
+@dataclass(frozen=True, eq=False)
 class Operation:
     """What a lowering gets to see of one operator.
 
@@ -270,6 +288,8 @@ class NativeSource:
         inputs: the model's inputs.
         outputs: the model's outputs.
         layers: the layers in execution order.
+        state_bytes: those bytes of the arena that outlive an inference; 0 where every inference is as the
+            first.
     """
 
     name: str
@@ -282,6 +302,7 @@ class NativeSource:
     inputs: tuple[Io, ...]
     outputs: tuple[Io, ...]
     layers: tuple[LayerSummary, ...]
+    state_bytes: int = 0
 
 
 def as_bytes(array: npt.NDArray[Any]) -> npt.NDArray[np.int8]:

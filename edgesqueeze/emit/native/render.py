@@ -13,6 +13,7 @@ from edgesqueeze.emit.native.functions import (
     functions_of,
     parameters_name,
     place_name,
+    resets_of,
     scratch_name,
 )
 from edgesqueeze.emit.native.kernels import files_of
@@ -98,6 +99,7 @@ def _header_page(program: Program, inputs: tuple[Port, ...], outputs: tuple[Port
         live_bytes=program.plan.live_bytes,
         weights_bytes=program.constants.bytes,
         layer_count=len(program.lowered.layers),
+        state_bytes=program.plan.state_bytes,
         inputs=inputs,
         outputs=outputs,
     )
@@ -109,6 +111,7 @@ def _source_page(program: Program) -> SourcePage:
         headers=tuple(sorted({call.header for layer in layers for call in layer.calls})),
         places=tuple(_places(program)),
         parameters=tuple(_parameters(layers, program.constants)),
+        resets=resets_of(program),
         functions=functions_of(program),
     )
 

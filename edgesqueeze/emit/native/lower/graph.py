@@ -9,6 +9,7 @@ import numpy as np
 
 from edgesqueeze.emit.native.borders import border_refusals, is_entry, is_exit, ordered_operators
 from edgesqueeze.emit.native.lower import shape
+from edgesqueeze.emit.native.lower.state import Ring, assigned_directly, joined_in_ring, rings_of
 from edgesqueeze.emit.native.lower.table import ENTRY, EXIT, LOWERINGS
 from edgesqueeze.emit.native.records import (
     Call,
@@ -18,8 +19,10 @@ from edgesqueeze.emit.native.records import (
     Placement,
     Refusal,
     Refused,
+    State,
     UnsupportedOperationError,
 )
+from edgesqueeze.emit.native.variables import IN_PLACE, Kept, with_state_tensors
 from edgesqueeze.graph import Graph, Operator, Tensor, TfliteModel
 from edgesqueeze.graph.macs import operator_macs
 
@@ -43,6 +46,7 @@ class Lowered:
         placements: tensors that are parts of others.
         entry: indices of layers that convert an input; the layer reads the caller's values.
         exit: indices of layers that convert an output; the layer writes the caller's values.
+        states: tensors that outlive an inference.
     """
 
     graph: Graph
@@ -50,20 +54,30 @@ class Lowered:
     placements: tuple[Placement, ...]
     entry: frozenset[int]
     exit: frozenset[int]
+    states: tuple[State, ...] = ()
 
 
 def lower(model: TfliteModel, kernel_set: str) -> Lowered | Refused:
     """Turn a model into kernel calls, or say everything that native C does not take in it."""
-    graph = model.main
-    operators = ordered_operators(graph)
-    refusals = border_refusals(model, operators)
+    lowered = _lower(model, with_state_tensors(model), kernel_set)
+    if isinstance(lowered, Lowered) and _gives_state(lowered):
+        # What the caller gets must stay as it is: then variables are read and assigned by copying.
+        return _lower(model, with_state_tensors(model, in_place=False), kernel_set)
+    return lowered
+
+
+def _lower(model: TfliteModel, kept: Kept, kernel_set: str) -> Lowered | Refused:
+    graph, kept_tensors = kept.graph, [state.tensor for state in kept.states]
+    operators = ordered_operators(graph, kept_tensors)
+    refusals = [*kept.refusals, *border_refusals(model, graph, operators)]
+    rings = rings_of(graph)
     layers: list[Layer] = []
     placements: list[Placement] = []
     taken: set[int] = set()
     entry, leaving = set(), set()
     for operator in operators:
         operation = Operation(graph, operator, kernel_set)
-        results = _results(operation, taken)
+        results = _results(operation, taken, rings.get(operator.index))
         if isinstance(results, Refusal):
             refusals.append(results)
             continue
@@ -80,20 +94,51 @@ def lower(model: TfliteModel, kernel_set: str) -> Lowered | Refused:
         layers.append(_layer(len(layers), operation, calls))
     if refusals:
         return Refused(tuple(refusals))
-    return Lowered(graph, tuple(layers), tuple(placements), frozenset(entry), frozenset(leaving))
+    return Lowered(graph, tuple(layers), tuple(placements), frozenset(entry), frozenset(leaving), kept.states)
 
 
-def _results(operation: Operation, taken: Set[int]) -> tuple[Call | Placement, ...] | Refusal:
+def roots_of(placements: Sequence[Placement]) -> dict[int, tuple[int, int]]:
+    """Tensor -> the tensor in whose memory it lies in the end, and at which byte."""
+    direct = {placement.tensor: (placement.whole, placement.offset) for placement in placements}
+    roots: dict[int, tuple[int, int]] = {}
+    for tensor in direct:
+        way = []
+        while tensor in direct and tensor not in roots:
+            way.append(tensor)
+            tensor = direct[tensor][0]
+        root, offset = roots.get(tensor, (tensor, 0))
+        for part in reversed(way):
+            offset += direct[part][1]
+            roots[part] = (root, offset)
+    return roots
+
+
+def _gives_state(lowered: Lowered) -> bool:
+    """Whether something that the caller gets lies in memory that outlives the inference."""
+    roots = roots_of(lowered.placements)
+    kept = {roots.get(state.tensor, (state.tensor, 0))[0] for state in lowered.states}
+    given = {*lowered.graph.outputs}
+    for index in lowered.exit:
+        given.update(
+            item for call in lowered.layers[index].calls for item in call.inputs if isinstance(item, int)
+        )
+    return any(roots.get(tensor, (tensor, 0))[0] in kept for tensor in given)
+
+
+def _results(
+    operation: Operation, taken: Set[int], ring: Ring | None
+) -> tuple[Call | Placement, ...] | Refusal:
     """What becomes of one operator, or why native C does not take it.
 
     Args:
         operation: the operator.
         taken: tensors that share memory with others already.
+        ring: of which it is a part.
     """
     graph, operator = operation.graph, operation.operator
     try:
         _check_tensors(operation)
-        results = _joined_in_place(operation, taken) or _lowering(graph, operator)(operation)
+        results = _without_copies(operation, taken, ring) or _lowering(graph, operator)(operation)
     except UnsupportedOperationError as error:
         return Refusal(str(error), operator.kind, operator.index)
     except MALFORMED as error:
@@ -147,6 +192,19 @@ def _read_constants(graph: Graph, calls: Sequence[Call]) -> bool:
     """Whether a call takes a constant for a tensor in the arena."""
     items = (item for call in calls for item in call.inputs)
     return any(isinstance(item, int) and graph.tensors[item].is_constant for item in items)
+
+
+def _without_copies(
+    operation: Operation, taken: Set[int], ring: Ring | None
+) -> tuple[Call | Placement, ...] | None:
+    """What becomes of an operator that only moves bytes, where they need not be moved."""
+    if operation.operator.opcode == "ASSIGN_VARIABLE" and operation.option(IN_PLACE):
+        return assigned_directly(operation, taken)
+    if ring is None:
+        return _joined_in_place(operation, taken)
+    if operation.operator.opcode == "CONCATENATION":
+        return joined_in_ring(operation, ring, taken)
+    return (Placement(ring.kept, ring.whole, ring.offset),)
 
 
 def _joined_in_place(operation: Operation, taken: Set[int]) -> tuple[Placement, ...] | None:

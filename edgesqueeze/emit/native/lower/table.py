@@ -14,9 +14,11 @@ from edgesqueeze.emit.native.lower import (
     pool,
     resize,
     shape,
+    state,
     transpose_conv,
 )
 from edgesqueeze.emit.native.records import Lowering
+from edgesqueeze.emit.native.variables import HANDLING
 
 LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
     {
@@ -64,6 +66,9 @@ LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
         "STRIDED_SLICE": shape.lower_strided_slice,
         "TRANSPOSE": shape.lower_transpose,
         "UNPACK": shape.lower_split,
+        # Of what outlives an inference; variables.py names the tensors.
+        "ASSIGN_VARIABLE": state.lower_assign_variable,
+        "READ_VARIABLE": state.lower_read_variable,
     }
 )
 """Builtin operator -> its lowering, inside a graph."""
@@ -76,5 +81,5 @@ EXIT: Mapping[str, Lowering] = MappingProxyType(
 )
 """The same for operators that turn int8 into what the caller gets."""
 
-OPERATORS = tuple(sorted({*LOWERINGS, *ENTRY, *EXIT}))
+OPERATORS = tuple(sorted({*LOWERINGS, *ENTRY, *EXIT, *HANDLING}))
 """Every builtin operator that native C has, in alphabetical order."""
