@@ -51,7 +51,7 @@ class Streams:
             name: the variable's name.
             first: what the rows hold at first; values that differ if None.
         """
-        _, new, _, channels = self.graph.shapes[x]
+        *_, channels = self.graph.shapes[x]
         shape = (1, kept, 1, channels)
         values = np.arange(kept * channels) % 100 - 50 if first is None else np.full(kept * channels, first)
         variable = self.variable(name, values.astype(np.int8).reshape(shape))
@@ -65,7 +65,8 @@ class Streams:
         y = self.graph.like(x, (1, kept, width, channels))
         numbers = ([0, -kept, 0, 0], [0, 0, 0, channels], [1, 1, 1, 1])
         inputs = [self.graph.constant(np.array(one, np.int32)) for one in numbers]
-        masks: dict[str, Any] = {"beginMask": 13, "endMask": 15, "ellipsisMask": 0, "newAxisMask": 0, "shrinkAxisMask": 0}
+        masks: dict[str, Any] = {"beginMask": 13, "endMask": 15, "ellipsisMask": 0}
+        masks |= {"newAxisMask": 0, "shrinkAxisMask": 0}
         self.graph.op("STRIDED_SLICE", [x, *inputs], [y], **masks)
         return y
 
@@ -78,7 +79,7 @@ def handle(graph: FileBuilder, name: str) -> int:
 
 
 def streaming_cnn(seed: int = 0, rows: int = 3) -> bytes:
-    """Mel rows in, 3 scores out: strided and depthwise convolutions over rows of this and earlier inferences."""
+    """Mel rows in, 3 scores out: convolutions over rows of this and of earlier inferences."""
     graph = GraphBuilder(seed, name="streaming_cnn")
     streams = Streams(graph)
     x = graph.reshape(graph.input((1, rows, FEATURES)), (1, rows, 1, FEATURES))
