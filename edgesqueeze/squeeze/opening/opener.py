@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -51,7 +52,7 @@ def ask(what: str, *arguments: Any) -> confine.Answer:
         opener = _opener()
         try:
             assert opener.stdin and opener.stdout
-            opener.stdin.write(json.dumps([what, *arguments]) + "\n")
+            opener.stdin.write(json.dumps([_here(), what, *arguments]) + "\n")
             opener.stdin.flush()
             answer = json.loads(opener.stdout.readline())
         except (OSError, ValueError) as error:
@@ -71,9 +72,18 @@ def can_fork() -> bool:
 def serve() -> None:
     """Answer requests until there are no more."""
     for line in sys.stdin:
-        what, *arguments = json.loads(line)
+        here, what, *arguments = json.loads(line)
+        os.chdir(here)
         sys.stdout.write(json.dumps(WORK[what](*arguments)) + "\n")
         sys.stdout.flush()
+
+
+def _here() -> str:
+    """The current folder, which names of files are relative to; it may have changed since an opener began."""
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:  # it was removed
+        return "/"
 
 
 def _opener() -> subprocess.Popen[str]:

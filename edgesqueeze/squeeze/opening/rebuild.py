@@ -16,6 +16,7 @@ import tf_keras
 
 from edgesqueeze.errors import EdgeSqueezeError, ModelFileError
 from edgesqueeze.squeeze.opening import sameness
+from edgesqueeze.squeeze.opening.effort import is_small
 from edgesqueeze.squeeze.opening.faults import first_line
 from edgesqueeze.squeeze.opening.saved_model import Variables, restore
 from edgesqueeze.squeeze.opening.shelf import CONFIG, Archive, Container, Content
@@ -54,8 +55,8 @@ def open_clean(
 def rehearse(archive: Archive, fresh: Path, name: str) -> None:
     """Do with the model of a fresh file what opening does, as far as the file has a say in it.
 
-    Its layers are made and called once with zeros. The numbers of its weights are left out: they are plain
-    arrays by now.
+    Its layers are made, and called once with zeros where a call may take much. The numbers of its weights
+    are left out: they are plain arrays by now.
 
     Raises:
         ModelFileError: Keras cannot open it.
@@ -63,7 +64,7 @@ def rehearse(archive: Archive, fresh: Path, name: str) -> None:
     try:
         config = stored_config(fresh, archive.container)
         model = _from_config(archive, config, fresh, {}, unsafe=False)
-        if getattr(model, "inputs", None) and all(map(_is_plain, model.inputs)):
+        if getattr(model, "inputs", None) and all(map(_is_plain, model.inputs)) and not is_small(model):
             sameness.evaluate(model, [_zeros(symbol) for symbol in model.inputs])
     except (EdgeSqueezeError, MemoryError):
         raise
