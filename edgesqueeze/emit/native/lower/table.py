@@ -11,6 +11,7 @@ from edgesqueeze.emit.native.lower import (
     border,
     conv,
     elementwise,
+    lstm,
     pool,
     resize,
     shape,
@@ -27,6 +28,7 @@ LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
         "DEPTHWISE_CONV_2D": conv.lower_depthwise_conv2d,
         "FULLY_CONNECTED": conv.lower_fully_connected,
         "TRANSPOSE_CONV": transpose_conv.lower_transpose_conv,
+        "UNIDIRECTIONAL_SEQUENCE_LSTM": lstm.lower_unidirectional_sequence_lstm,
         # Of two inputs.
         "ADD": add.lower_add,
         "MAXIMUM": elementwise.lower_maximum,

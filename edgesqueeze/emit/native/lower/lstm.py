@@ -1,0 +1,203 @@
+"""Long short-term memory as a kernel call."""
+
+from __future__ import annotations
+
+import math
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesqueeze.emit.native.numerics import quantization_of, quantize_multiplier
+from edgesqueeze.emit.native.operands import computed, constant, require_int8, require_shape
+from edgesqueeze.emit.native.records import (
+    Blob,
+    Call,
+    Operation,
+    Placement,
+    Struct,
+    UnsupportedOperationError,
+)
+from edgesqueeze.graph import Tensor
+
+HEADER = "es_lstm.h"
+
+GATES = MappingProxyType({"input_gate": 0, "forget_gate": 1, "cell_gate": 2, "output_gate": 3})
+"""Gate -> its place among the weights and biases of the operator."""
+WEIGHTS, RECURRENT_WEIGHTS, BIASES = 1, 5, 12
+HIDDEN, CELL = 18, 19
+ABSENT = MappingProxyType(
+    {
+        "peepholes": (9, 10, 11),
+        "a projection": (16, 17),
+        "layer normalization": (20, 21, 22, 23),
+    }
+)
+"""What TensorFlow Lite Micro does not have -> its inputs."""
+
+GATE_SCALE = 2.0**-12
+"""Scale of what goes into activation functions."""
+ACTIVATION_SCALE = 2.0**-15
+"""Scale of what comes out of them."""
+LARGEST_POWER = 0
+"""Largest exponent of a cell state's scale, a power of two."""
+
+
+class Sizes(NamedTuple):
+    """Steps of a sequence, values that go into each, values that come out."""
+
+    steps: int
+    inputs: int
+    units: int
+
+
+def lower_unidirectional_sequence_lstm(operation: Operation) -> tuple[Call | Placement, ...]:
+    """UNIDIRECTIONAL_SEQUENCE_LSTM: int8 with int16 cells, batch 1, so that the time's place does not matter.
+
+    Raises:
+        UnsupportedOperationError: another type or activation, a batch, gates that share weights, peepholes,
+            a projection, layer normalization, computed weights, or scales that TensorFlow Lite Micro does
+            not take.
+    """
+    _require_plain(operation)
+    sizes = _sizes(operation)
+    source, hidden, cell = operation.input(0), operation.input(HIDDEN), operation.input(CELL)
+    power = _power(cell)
+    # The table of the sigmoid is for three quarters of what goes in: three times, and two bits less.
+    left = 15 + power - 3
+    parameters = Struct(
+        "es_lstm",
+        {
+            **{name: _gate(operation, place, sizes) for name, place in GATES.items()},
+            "sigmoid": _sigmoid(),
+            "kept": _scale(ACTIVATION_SCALE),
+            "added": _scale(ACTIVATION_SCALE * ACTIVATION_SCALE / 2.0**power),
+            "output": _scale(ACTIVATION_SCALE * ACTIVATION_SCALE / quantization_of(hidden)[0]),
+            **sizes._asdict(),
+            "tanh_multiplier": 3 << max(left, 0),
+            "tanh_shift": max(-left, 0),
+            "output_zero_point": quantization_of(hidden)[1],
+            "cell_limit": _limit(operation, power),
+        },
+    )
+    inputs = (computed(source), hidden.index, cell.index)
+    return (Call("es_lstm_s8", HEADER, parameters, inputs, (operation.output().index,)),)
+
+
+def _require_plain(operation: Operation) -> None:
+    """Raise ``UnsupportedOperationError`` for what TensorFlow Lite Micro's int8 kernel does not have."""
+    if len(operation.operator.inputs) != 24:
+        raise UnsupportedOperationError(f"{len(operation.operator.inputs)} inputs, expected 24")
+    for what, places in ABSENT.items():
+        if any(operation.optional_input(place) is not None for place in places):
+            raise UnsupportedOperationError(f"it has {what}, which TensorFlow Lite Micro does not have")
+    needed = (*range(WEIGHTS, WEIGHTS + 8), *range(BIASES, BIASES + 4), HIDDEN, CELL)
+    if any(operation.optional_input(place) is None for place in needed):
+        raise UnsupportedOperationError("gates share weights, expected four gates with weights and biases")
+    activation = operation.option("fused_activation_function")
+    if activation != "TANH":
+        raise UnsupportedOperationError(f"the activation is {activation}, expected TANH")
+
+
+def _sizes(operation: Operation) -> Sizes:
+    """The sizes, from tensors whose types and shapes go together; raises ``UnsupportedOperationError``."""
+    source, output = operation.input(0), operation.output()
+    hidden, cell = operation.input(HIDDEN), operation.input(CELL)
+    require_int8(source, hidden, output, *(operation.input(WEIGHTS + i) for i in range(8)))
+    if cell.dtype != "int16":
+        raise UnsupportedOperationError(f"the cell state is {cell.dtype}, expected int16")
+    if not hidden.variable or not cell.variable:
+        raise UnsupportedOperationError(
+            "the state is no variable, expected tensors that outlive an inference"
+        )
+    if len(source.shape) != 3:
+        raise UnsupportedOperationError(
+            f"the input has the shape {list(source.shape)}, expected 3 dimensions"
+        )
+    time_major = operation.option("time_major")
+    batch, steps = source.shape[1 if time_major else 0], source.shape[0 if time_major else 1]
+    if batch != 1:
+        raise UnsupportedOperationError(f"batch {batch}, expected 1")
+    sizes = Sizes(steps, source.shape[2], hidden.elements)
+    for place in range(4):
+        require_shape(operation.input(WEIGHTS + place), (sizes.units, sizes.inputs))
+        require_shape(operation.input(RECURRENT_WEIGHTS + place), (sizes.units, sizes.units))
+        require_shape(operation.input(BIASES + place), (sizes.units,))
+    require_shape(output, (*source.shape[:2], sizes.units))
+    require_shape(cell, hidden.shape)
+    return sizes
+
+
+def _power(cell: Tensor) -> int:
+    """Exponent of the cell state's scale; raises ``UnsupportedOperationError`` if that is no power of two."""
+    scale = quantization_of(cell)[0] if cell.quantization else 0.0
+    mantissa, exponent = math.frexp(scale)
+    if mantissa != 0.5 or not -15 <= exponent - 1 <= LARGEST_POWER:
+        raise UnsupportedOperationError(
+            f"the cell state has the scale {scale:g}, expected a power of two from 2^-15 to 1"
+        )
+    return exponent - 1
+
+
+def _limit(operation: Operation, power: int) -> int:
+    """The magnitude to which cells are clipped; 0 if they are not."""
+    clip = float(operation.option("cell_clip"))
+    return int(min(max(clip / 2.0**power, -32768.0), 32767.0)) if clip > 0 else 0
+
+
+def _gate(operation: Operation, place: int, sizes: Sizes) -> Struct:
+    source, hidden = operation.input(0), operation.input(HIDDEN)
+    weights, recurrent = operation.input(WEIGHTS + place), operation.input(RECURRENT_WEIGHTS + place)
+    bias = operation.input(BIASES + place)
+    if bias.dtype != "int32":
+        raise UnsupportedOperationError(f"the biases are {bias.dtype}, expected int32")
+    nothing = np.zeros(sizes.units, np.int64)
+    return Struct(
+        "es_lstm_gate",
+        {
+            "weights": Blob(constant(weights).reshape(-1), "weights, unit by unit", alignment=16),
+            "biases": _folded(constant(bias).astype(np.int64), weights, quantization_of(source)[1]),
+            "recurrent_weights": Blob(
+                constant(recurrent).reshape(-1), "recurrent weights, unit by unit", alignment=16
+            ),
+            "recurrent_biases": _folded(nothing, recurrent, quantization_of(hidden)[1]),
+            "scale": _product_scale(source, weights),
+            "recurrent_scale": _product_scale(hidden, recurrent),
+        },
+    )
+
+
+def _folded(bias: npt.NDArray[np.int64], weights: Tensor, zero_point: int) -> Blob:
+    """Biases for sums of products with integers as they are; modulo 2^32, as the kernel sums up."""
+    sums = constant(weights).astype(np.int64).sum(axis=1)
+    folded = (bias - zero_point * sums).astype(np.uint32).view(np.int32)
+    return Blob(folded, "biases")
+
+
+def _product_scale(values: Tensor, weights: Tensor) -> Struct:
+    if weights.quantization is None or weights.quantization.per_channel:
+        raise UnsupportedOperationError("weights have no scale, or several, expected one")
+    if weights.quantization.zero_point:
+        raise UnsupportedOperationError("weights have a zero point other than 0")
+    # TFLite multiplies the two scales in float32.
+    product = np.float32(quantization_of(values)[0]) * np.float32(quantization_of(weights)[0])
+    return _scale(float(product) / GATE_SCALE)
+
+
+def _scale(real: float) -> Struct:
+    multiplier, shift = quantize_multiplier(real)
+    return Struct("es_lstm_scale", {"multiplier": multiplier, "shift": shift})
+
+
+def _sigmoid() -> Blob:
+    """The upper half of the sigmoid in steps of 1/24, in 16 bits.
+
+    TFLite's table lies above the sigmoid by half of what a chord between two steps lies below it at most:
+    second derivative * step^2 / 16. Its last entry is the largest number.
+    """
+    sigmoid = 1 / (1 + np.exp(-np.arange(256) / 24))
+    bend = sigmoid * (1 - sigmoid) * (2 * sigmoid - 1)
+    values = np.round(65536 * (sigmoid + bend / 24**2 / 16))
+    values[-1] = 65535
+    return Blob(values.astype(np.uint16), "sigmoid(i / 24)")

@@ -1,0 +1,102 @@
+/* Long short-term memory, int8 activations and weights, int16 cells, portable.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <string.h>
+
+#include "es_lstm.h"
+
+static int32_t limited(int64_t value, int32_t low, int32_t high) {
+  return value < low ? low : (value > high ? high : (int32_t)value);
+}
+
+/* A real multiple, rounded to the nearest in two steps; the left shift wraps at 32 bits, as in TensorFlow
+ * Lite. */
+static int64_t scaled(uint32_t value, const es_lstm_scale *by) {
+  const int32_t left = by->shift > 0 ? by->shift : 0;
+  const int32_t right = by->shift < 0 ? -by->shift : 0;
+  const int64_t high =
+      ((int64_t)(int32_t)(value << left) * by->multiplier + (INT64_C(1) << 30)) >> 31;
+  const int64_t half = (INT64_C(1) << right) >> 1;
+  return (high + half - (right > 0 && high < 0 ? 1 : 0)) >> right;
+}
+
+static int32_t scaled_16(uint32_t value, const es_lstm_scale *by) {
+  return limited(scaled(value, by), -32768, 32767);
+}
+
+/* What goes into a gate's activation function, in Q3.12. */
+static int32_t gate(const es_lstm *layer, const es_lstm_gate *one, int32_t unit, const int8_t *input,
+                    const int8_t *hidden) {
+  const int8_t *const weights = one->weights + unit * layer->inputs;
+  const int8_t *const recurrent = one->recurrent_weights + unit * layer->units;
+  const uint32_t sum = (uint32_t)one->biases[unit] + es_dot_s8(weights, input, layer->inputs);
+  const uint32_t recurrent_sum =
+      (uint32_t)one->recurrent_biases[unit] + es_dot_s8(recurrent, hidden, layer->units);
+  return limited(scaled_16(sum, &one->scale) + scaled_16(recurrent_sum, &one->recurrent_scale), -32768,
+                 32767);
+}
+
+/* The table between its entries: value is 24 * 2^bits times the argument, and the result has as many bits
+ * more than the table's 16. */
+static uint32_t interpolated(const uint16_t *sigmoid, uint32_t value, uint32_t bits) {
+  const uint32_t place = value >> bits;
+  const uint32_t low = sigmoid[place], high = sigmoid[place + 1];
+  return (low << bits) + (value & ((1u << bits) - 1u)) * (high - low);
+}
+
+/* Q3.12 to Q0.15. */
+static int32_t sigmoid(const es_lstm *layer, int32_t x) {
+  const int32_t value = 3 * x;
+  const uint32_t magnitude = (uint32_t)(value < 0 ? -value : value);
+  uint32_t result = 0x7FFFu << 10;
+  if (magnitude >> 9 < 255) {
+    result = interpolated(layer->sigmoid, magnitude, 9);
+  }
+  result = value >= 0 ? result + (1u << 9) : (1u << 25) - result + (1u << 9) - 1u;
+  return (int32_t)(result >> 10);
+}
+
+/* Three times the argument in Q3.12 to Q0.15. */
+static int32_t tanh_of(const es_lstm *layer, int32_t value) {
+  const uint32_t magnitude = (uint32_t)(value < 0 ? -value : value);
+  int32_t result = 0xFFFF << 8;
+  if (magnitude >> 8 < 255) {
+    result = (int32_t)interpolated(layer->sigmoid, magnitude, 8);
+  }
+  result -= 1 << 23;
+  return ((value >= 0 ? result : -result - 1) + (1 << 7)) >> 8;
+}
+
+/* Forgets a part of a cell and adds what is new. */
+static int32_t next_cell(const es_lstm *layer, int32_t cell, int32_t unit, const int8_t *input,
+                         const int8_t *hidden) {
+  const int32_t forget = sigmoid(layer, gate(layer, &layer->forget_gate, unit, input, hidden));
+  const int32_t take = sigmoid(layer, gate(layer, &layer->input_gate, unit, input, hidden));
+  const int32_t fresh = tanh_of(layer, 3 * gate(layer, &layer->cell_gate, unit, input, hidden));
+  const int32_t kept = scaled_16((uint32_t)(forget * cell), &layer->kept);
+  const int32_t added = scaled_16((uint32_t)(take * fresh), &layer->added);
+  const int32_t limit = layer->cell_limit > 0 ? layer->cell_limit : 32767;
+  return limited(limited(kept + added, -32768, 32767), layer->cell_limit > 0 ? -limit : -32768, limit);
+}
+
+void es_lstm_s8(const es_lstm *layer, const int8_t *input, int8_t *hidden, int8_t *cell, int8_t *output) {
+  const int32_t units = layer->units;
+  const int8_t *last = hidden;
+  for (int32_t step = 0; step < layer->steps; ++step, input += layer->inputs) {
+    for (int32_t unit = 0; unit < units; ++unit) {
+      int16_t value;
+      memcpy(&value, cell + 2 * unit, sizeof value);
+      value = (int16_t)next_cell(layer, value, unit, input, last);
+      memcpy(cell + 2 * unit, &value, sizeof value);
+      const int32_t three = (int32_t)((uint32_t)value * (uint32_t)layer->tanh_multiplier);
+      const int32_t round = (1 << layer->tanh_shift) >> 1;
+      const int32_t shown = tanh_of(layer, (three + round) >> layer->tanh_shift);
+      const int32_t open = sigmoid(layer, gate(layer, &layer->output_gate, unit, input, last));
+      const int64_t result = scaled((uint32_t)(open * shown), &layer->output) + layer->output_zero_point;
+      output[unit] = (int8_t)limited(result, -128, 127);
+    }
+    last = output;
+    output += units;
+  }
+  memcpy(hidden, last, (size_t)units);
+}
