@@ -12,17 +12,18 @@ typedef struct {
   int32_t shift;      /* -31 to 30, to the left if positive */
 } es_lstm_scale;
 
-/* One gate: what of the input and what of the last output, in Q3.12, goes into its activation function. */
+/* Of one gate: how sums of products become Q3.12, which goes into its activation function. */
 typedef struct {
-  const int8_t *weights;           /* [units][inputs] */
-  const int32_t *biases;           /* [units]; the input's zero point is folded in */
-  const int8_t *recurrent_weights; /* [units][units] */
-  const int32_t *recurrent_biases; /* [units]; the last output's zero point is folded in */
-  es_lstm_scale scale;
-  es_lstm_scale recurrent_scale;
+  es_lstm_scale input;     /* with weights and inputs */
+  es_lstm_scale recurrent; /* with recurrent weights and the last output */
 } es_lstm_gate;
 
+/* Gates are in the order input, forget, cell, output. */
 typedef struct {
+  const int8_t *weights;           /* [units][4 gates][inputs] */
+  const int32_t *biases;           /* [units][4 gates]; the input's zero point is folded in */
+  const int8_t *recurrent_weights; /* [units][4 gates][units] */
+  const int32_t *recurrent_biases; /* [units][4 gates]; the last output's zero point is folded in */
   es_lstm_gate input_gate, forget_gate, cell_gate, output_gate;
   const uint16_t *sigmoid; /* 256 values: sigmoid(i / 24) * 2^16 */
   es_lstm_scale kept;      /* forget gate times old cell to cell */
@@ -42,7 +43,7 @@ typedef struct {
  * out. The output overlaps nothing. */
 void es_lstm_s8(const es_lstm *layer, const int8_t *input, int8_t *hidden, int8_t *cell, int8_t *output);
 
-/* The sum of count products; modulo 2^32. */
-uint32_t es_dot_s8(const int8_t *one, const int8_t *other, int32_t count);
+/* The products of four rows of count values with a vector, added to sums modulo 2^32. */
+void es_dot_4_s8(const int8_t *rows, const int8_t *vector, int32_t count, uint32_t sums[4]);
 
 #endif /* ES_LSTM_H */

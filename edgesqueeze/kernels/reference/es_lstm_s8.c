@@ -25,14 +25,8 @@ static int32_t scaled_16(uint32_t value, const es_lstm_scale *by) {
 }
 
 /* What goes into a gate's activation function, in Q3.12. */
-static int32_t gate(const es_lstm *layer, const es_lstm_gate *one, int32_t unit, const int8_t *input,
-                    const int8_t *hidden) {
-  const int8_t *const weights = one->weights + unit * layer->inputs;
-  const int8_t *const recurrent = one->recurrent_weights + unit * layer->units;
-  const uint32_t sum = (uint32_t)one->biases[unit] + es_dot_s8(weights, input, layer->inputs);
-  const uint32_t recurrent_sum =
-      (uint32_t)one->recurrent_biases[unit] + es_dot_s8(recurrent, hidden, layer->units);
-  return limited(scaled_16(sum, &one->scale) + scaled_16(recurrent_sum, &one->recurrent_scale), -32768,
+static int32_t gate(const es_lstm_gate *scale, uint32_t sum, uint32_t recurrent_sum) {
+  return limited(scaled_16(sum, &scale->input) + scaled_16(recurrent_sum, &scale->recurrent), -32768,
                  32767);
 }
 
@@ -68,35 +62,45 @@ static int32_t tanh_of(const es_lstm *layer, int32_t value) {
 }
 
 /* Forgets a part of a cell and adds what is new. */
-static int32_t next_cell(const es_lstm *layer, int32_t cell, int32_t unit, const int8_t *input,
-                         const int8_t *hidden) {
-  const int32_t forget = sigmoid(layer, gate(layer, &layer->forget_gate, unit, input, hidden));
-  const int32_t take = sigmoid(layer, gate(layer, &layer->input_gate, unit, input, hidden));
-  const int32_t fresh = tanh_of(layer, 3 * gate(layer, &layer->cell_gate, unit, input, hidden));
+static int32_t next_cell(const es_lstm *layer, int32_t cell, const uint32_t sums[4],
+                         const uint32_t recurrent_sums[4]) {
+  const int32_t take = sigmoid(layer, gate(&layer->input_gate, sums[0], recurrent_sums[0]));
+  const int32_t forget = sigmoid(layer, gate(&layer->forget_gate, sums[1], recurrent_sums[1]));
+  const int32_t fresh = tanh_of(layer, 3 * gate(&layer->cell_gate, sums[2], recurrent_sums[2]));
   const int32_t kept = scaled_16((uint32_t)(forget * cell), &layer->kept);
   const int32_t added = scaled_16((uint32_t)(take * fresh), &layer->added);
   const int32_t limit = layer->cell_limit > 0 ? layer->cell_limit : 32767;
   return limited(limited(kept + added, -32768, 32767), layer->cell_limit > 0 ? -limit : -32768, limit);
 }
 
+/* One unit's step: its cell changes, and its output is returned. */
+static int8_t unit_step(const es_lstm *layer, int32_t unit, const int8_t *input, const int8_t *hidden,
+                        int8_t *cell) {
+  uint32_t sums[4], recurrent_sums[4];
+  int16_t value;
+  memcpy(sums, layer->biases + 4 * unit, sizeof sums);
+  memcpy(recurrent_sums, layer->recurrent_biases + 4 * unit, sizeof recurrent_sums);
+  es_dot_4_s8(layer->weights + 4 * unit * layer->inputs, input, layer->inputs, sums);
+  es_dot_4_s8(layer->recurrent_weights + 4 * unit * layer->units, hidden, layer->units, recurrent_sums);
+  memcpy(&value, cell, sizeof value);
+  value = (int16_t)next_cell(layer, value, sums, recurrent_sums);
+  memcpy(cell, &value, sizeof value);
+  const int32_t three = value * layer->tanh_multiplier;
+  const int32_t round = (1 << layer->tanh_shift) >> 1;
+  const int32_t shown = tanh_of(layer, (three + round) >> layer->tanh_shift);
+  const int32_t open = sigmoid(layer, gate(&layer->output_gate, sums[3], recurrent_sums[3]));
+  const int64_t result = scaled((uint32_t)(open * shown), &layer->output) + layer->output_zero_point;
+  return (int8_t)limited(result, -128, 127);
+}
+
 void es_lstm_s8(const es_lstm *layer, const int8_t *input, int8_t *hidden, int8_t *cell, int8_t *output) {
-  const int32_t units = layer->units;
   const int8_t *last = hidden;
   for (int32_t step = 0; step < layer->steps; ++step, input += layer->inputs) {
-    for (int32_t unit = 0; unit < units; ++unit) {
-      int16_t value;
-      memcpy(&value, cell + 2 * unit, sizeof value);
-      value = (int16_t)next_cell(layer, value, unit, input, last);
-      memcpy(cell + 2 * unit, &value, sizeof value);
-      const int32_t three = (int32_t)((uint32_t)value * (uint32_t)layer->tanh_multiplier);
-      const int32_t round = (1 << layer->tanh_shift) >> 1;
-      const int32_t shown = tanh_of(layer, (three + round) >> layer->tanh_shift);
-      const int32_t open = sigmoid(layer, gate(layer, &layer->output_gate, unit, input, last));
-      const int64_t result = scaled((uint32_t)(open * shown), &layer->output) + layer->output_zero_point;
-      output[unit] = (int8_t)limited(result, -128, 127);
+    for (int32_t unit = 0; unit < layer->units; ++unit) {
+      output[unit] = unit_step(layer, unit, input, last, cell + 2 * unit);
     }
     last = output;
-    output += units;
+    output += layer->units;
   }
-  memcpy(hidden, last, (size_t)units);
+  memcpy(hidden, last, (size_t)layer->units);
 }

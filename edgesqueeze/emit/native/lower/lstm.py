@@ -64,12 +64,17 @@ def lower_unidirectional_sequence_lstm(operation: Operation) -> tuple[Call | Pla
     sizes = _sizes(operation)
     source, hidden, cell = operation.input(0), operation.input(HIDDEN), operation.input(CELL)
     power = _power(cell)
+    biases, recurrent_biases = _biases(operation)
     # The table of the sigmoid is for three quarters of what goes in: three times, and two bits less.
     left = 15 + power - 3
     parameters = Struct(
         "es_lstm",
         {
-            **{name: _gate(operation, place, sizes) for name, place in GATES.items()},
+            "weights": _weights(operation, WEIGHTS, "weights"),
+            "biases": biases,
+            "recurrent_weights": _weights(operation, RECURRENT_WEIGHTS, "recurrent weights"),
+            "recurrent_biases": recurrent_biases,
+            **{name: _gate(operation, place) for name, place in GATES.items()},
             "sigmoid": _sigmoid(),
             "kept": _scale(ACTIVATION_SCALE),
             "added": _scale(ACTIVATION_SCALE * ACTIVATION_SCALE / 2.0**power),
@@ -146,33 +151,42 @@ def _limit(operation: Operation, power: int) -> int:
     return int(min(max(clip / 2.0**power, -32768.0), 32767.0)) if clip > 0 else 0
 
 
-def _gate(operation: Operation, place: int, sizes: Sizes) -> Struct:
-    source, hidden = operation.input(0), operation.input(HIDDEN)
+def _gate(operation: Operation, place: int) -> Struct:
     weights, recurrent = operation.input(WEIGHTS + place), operation.input(RECURRENT_WEIGHTS + place)
-    bias = operation.input(BIASES + place)
-    if bias.dtype != "int32":
-        raise UnsupportedOperationError(f"the biases are {bias.dtype}, expected int32")
-    nothing = np.zeros(sizes.units, np.int64)
-    return Struct(
-        "es_lstm_gate",
-        {
-            "weights": Blob(constant(weights).reshape(-1), "weights, unit by unit", alignment=16),
-            "biases": _folded(constant(bias).astype(np.int64), weights, quantization_of(source)[1]),
-            "recurrent_weights": Blob(
-                constant(recurrent).reshape(-1), "recurrent weights, unit by unit", alignment=16
-            ),
-            "recurrent_biases": _folded(nothing, recurrent, quantization_of(hidden)[1]),
-            "scale": _product_scale(source, weights),
-            "recurrent_scale": _product_scale(hidden, recurrent),
-        },
-    )
+    members = {
+        "input": _product_scale(operation.input(0), weights),
+        "recurrent": _product_scale(operation.input(HIDDEN), recurrent),
+    }
+    return Struct("es_lstm_gate", members)
 
 
-def _folded(bias: npt.NDArray[np.int64], weights: Tensor, zero_point: int) -> Blob:
-    """Biases for sums of products with integers as they are; modulo 2^32, as the kernel sums up."""
-    sums = constant(weights).astype(np.int64).sum(axis=1)
-    folded = (bias - zero_point * sums).astype(np.uint32).view(np.int32)
-    return Blob(folded, "biases")
+def _weights(operation: Operation, first: int, what: str) -> Blob:
+    """The weights of all gates, unit by unit."""
+    gates = [constant(operation.input(first + place)) for place in GATES.values()]
+    return Blob(np.stack(gates, axis=1).reshape(-1), f"{what}, unit by unit: four gates", alignment=4)
+
+
+def _biases(operation: Operation) -> tuple[Blob, Blob]:
+    """The biases of all gates, unit by unit: for sums with inputs, and for those with the last output."""
+    sums, recurrent_sums = [], []
+    zeros = [quantization_of(operation.input(place))[1] for place in (0, HIDDEN)]
+    for place in GATES.values():
+        bias = operation.input(BIASES + place)
+        if bias.dtype != "int32":
+            raise UnsupportedOperationError(f"the biases are {bias.dtype}, expected int32")
+        weights, recurrent = operation.input(WEIGHTS + place), operation.input(RECURRENT_WEIGHTS + place)
+        sums.append(constant(bias).astype(np.int64) - zeros[0] * _row_sums(weights))
+        recurrent_sums.append(-zeros[1] * _row_sums(recurrent))
+    return _wrapped(sums), _wrapped(recurrent_sums)
+
+
+def _row_sums(weights: Tensor) -> npt.NDArray[np.int64]:
+    return constant(weights).astype(np.int64).sum(axis=1)
+
+
+def _wrapped(gates: list[npt.NDArray[np.int64]]) -> Blob:
+    """Modulo 2^32, as the kernel sums up."""
+    return Blob(np.stack(gates, axis=1).astype(np.uint32).view(np.int32).reshape(-1), "biases of four gates")
 
 
 def _product_scale(values: Tensor, weights: Tensor) -> Struct:
