@@ -14,6 +14,7 @@ from edgesqueeze.emit.native.plan import Plan, plan
 from edgesqueeze.emit.native.ports import ports_of
 from edgesqueeze.emit.native.program import Build, Program
 from edgesqueeze.emit.native.records import Layer, LayerSummary, NativeSource, Refused
+from edgesqueeze.emit.native.refusals import in_words
 from edgesqueeze.emit.native.render import INCLUDE_FOLDERS, render
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import TfliteModel, as_model
@@ -121,7 +122,7 @@ def _unsupported_model(model: TfliteModel, refused: Refused) -> UnsupportedModel
     return UnsupportedModelError(
         f"{model.name} has what native C does not support",
         expected=f"int8 activations and weights, batch 1, and these operators: {', '.join(OPERATORS)}",
-        got="; ".join(map(str, refused.refusals)),
+        got=in_words(refused.refusals),
         hint="replace the layers that become these operators, quantize the model to int8 throughout, or "
         "run it in TensorFlow Lite Micro",
     )

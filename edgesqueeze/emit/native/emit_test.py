@@ -101,7 +101,7 @@ def test_all_that_is_not_supported_is_named_at_once():
     wide = graph.conv2d(graph.input((1, 4, 4, 2), "int16"), 2)
     with pytest.raises(UnsupportedModelError) as caught:
         emit_native(parse_tflite(graph.build([z, wide])))
-    for words in ("COS (operator 0)", "FLOOR (operator 1)", "CONV_2D (operator 2)", "int16"):
+    for words in ("COS: operator 0", "FLOOR: operator 1", "CONV_2D: operator 2", "int16"):
         assert words in str(caught.value)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from edgesqueeze.emit.native.emit import try_native
 from edgesqueeze.emit.native.lower.table import OPERATORS
 from edgesqueeze.emit.native.records import NativeSource, Refusal, Refused
+from edgesqueeze.emit.native.refusals import by_kind, other_problems
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.target.fit import (
     NATIVE,
@@ -100,22 +101,7 @@ def _answer(refusals: Sequence[Refusal]) -> RuntimeAnswer:
     return RuntimeAnswer(
         runtime=NATIVE,
         available=len(OPERATORS),
-        missing=_missing(refusals),
-        problems=tuple(one.reason for one in refusals if not one.kind),
+        missing=tuple(MissingOperator(kind=kind, reason=why) for kind, why in by_kind(refusals).items()),
+        problems=other_problems(refusals),
         method=OPERATORS_METHOD,
     )
-
-
-def _missing(refusals: Sequence[Refusal]) -> tuple[MissingOperator, ...]:
-    """One entry a kind of operator: why the first is refused, and how many others are."""
-    kinds: dict[str, list[Refusal]] = {}
-    for one in refusals:
-        if one.kind:
-            kinds.setdefault(one.kind, []).append(one)
-    return tuple(MissingOperator(kind=kind, reason=_reason(found)) for kind, found in sorted(kinds.items()))
-
-
-def _reason(refusals: Sequence[Refusal]) -> str:
-    first, others = refusals[0], len({one.operator for one in refusals}) - 1
-    more = f" ({others} more of this kind)" if others else ""
-    return f"operator {first.operator}: {first.reason}{more}"

@@ -11,6 +11,7 @@ from edgesqueeze.emit.native.borders import border_refusals, is_entry, is_exit, 
 from edgesqueeze.emit.native.lower import shape
 from edgesqueeze.emit.native.lower.state import Ring, assigned_directly, joined_in_ring, rings_of
 from edgesqueeze.emit.native.lower.table import ENTRY, EXIT, LOWERINGS
+from edgesqueeze.emit.native.operands import require_int8
 from edgesqueeze.emit.native.records import (
     Call,
     Layer,
@@ -22,6 +23,7 @@ from edgesqueeze.emit.native.records import (
     State,
     UnsupportedOperationError,
 )
+from edgesqueeze.emit.native.refusals import LACKING
 from edgesqueeze.emit.native.variables import IN_PLACE, Kept, with_state_tensors
 from edgesqueeze.graph import Graph, Operator, Tensor, TfliteModel
 from edgesqueeze.graph.macs import operator_macs
@@ -138,12 +140,14 @@ def _results(
     graph, operator = operation.graph, operation.operator
     try:
         _check_tensors(operation)
+        _check_values(operation)
         results = _without_copies(operation, taken, ring) or _lowering(graph, operator)(operation)
     except UnsupportedOperationError as error:
         return Refusal(str(error), operator.kind, operator.index)
     except MALFORMED as error:
         # A damaged file: shapes, options and constants that no converter would put together.
-        return Refusal(f"contradicts itself ({error})", operator.kind, operator.index)
+        what = f" ({error})" if str(error) else ""
+        return Refusal(f"its shapes, options and constants do not agree{what}", operator.kind, operator.index)
     if _read_constants(graph, [result for result in results if isinstance(result, Call)]):
         return Refusal("an input is a constant", operator.kind, operator.index)
     return results
@@ -155,7 +159,7 @@ def _lowering(graph: Graph, operator: Operator) -> Lowering:
     if lowering is None:
         only = operator.opcode in EXIT
         raise UnsupportedOperationError(
-            "native C has it at the graph's inputs and outputs only" if only else "native C does not have it"
+            "native C has it at the graph's inputs and outputs only" if only else LACKING
         )
     return lowering
 
@@ -186,6 +190,17 @@ def _check_tensors(operation: Operation) -> None:
                 f"tensor {name!r} has a zero point outside of {tensor.dtype}, "
                 f"expected {limits.min} to {limits.max}"
             )
+
+
+def _check_values(operation: Operation) -> None:
+    """Raise ``UnsupportedOperationError`` where an operator inside the graph works on real numbers."""
+    graph, operator = operation.graph, operation.operator
+    if operator.opcode not in LOWERINGS or is_entry(graph, operator) or is_exit(graph, operator):
+        return
+    for index in operator.inputs:
+        tensor = graph.tensor(index)
+        if tensor is not None and not tensor.is_constant and tensor.dtype.startswith("float"):
+            require_int8(tensor)
 
 
 def _read_constants(graph: Graph, calls: Sequence[Call]) -> bool:

@@ -163,7 +163,7 @@ def test_an_operator_that_contradicts_itself_is_refused():
     y = graph.tensor(SHAPE, "int8", 0.1, 0)
     graph.op("ADD", [x], [y])
     (text,) = refusals(graph, y)
-    assert text.startswith("ADD (operator 0): contradicts itself (")
+    assert text.startswith("ADD (operator 0): its shapes, options and constants do not agree (")
 
 
 def test_a_constant_that_a_kernel_would_look_for_in_the_arena_is_refused():

@@ -181,7 +181,8 @@ def _biases(operation: Operation) -> tuple[Blob, Blob]:
 
 
 def _row_sums(weights: Tensor) -> npt.NDArray[np.int64]:
-    return constant(weights).astype(np.int64).sum(axis=1)
+    sums: npt.NDArray[np.int64] = constant(weights).astype(np.int64).sum(axis=1)
+    return sums
 
 
 def _wrapped(gates: list[npt.NDArray[np.int64]]) -> Blob:
