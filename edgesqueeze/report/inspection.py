@@ -7,6 +7,7 @@ from typing import Literal
 
 from edgesqueeze.base.findings import Finding, Severity
 from edgesqueeze.base.records import Record
+from edgesqueeze.emit.native.constant_channels import without_constant_channels
 from edgesqueeze.graph.axes import misplaced_axes
 from edgesqueeze.graph.macs import operator_macs
 from edgesqueeze.graph.npu import NPUS, npu_of
@@ -237,7 +238,21 @@ def _findings(model: TfliteModel, all_sizes: Sizes, floats: tuple[int, ...]) -> 
             f"({share:.0%}); per-tensor quantization, where accuracy allows it, saves most of that"
         )
         yield _finding("large-metadata", "quantization", message, "note")
+    yield from _constant_findings(model)
     yield from _shape_findings(model)
+
+
+def _constant_findings(model: TfliteModel) -> Iterable[Finding]:
+    slim = without_constant_channels(model.main)
+    if slim.left_out.channels:
+        before, after = (
+            sum(operator_macs(graph, one) for one in graph.operators) for graph in (model.main, slim.graph)
+        )
+        message = (
+            f"{slim.left_out.channels:,} channels of {slim.left_out.layers} layers give the same for every "
+            f"input; native C leaves them out, with {before - after:,} of {before:,} MACs"
+        )
+        yield _finding("constant-channels", model.name, message, "note")
 
 
 def _kind_findings(model: TfliteModel) -> Iterable[Finding]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesqueeze.emit.native.borders import border_refusals, is_entry, is_exit, ordered_operators
+from edgesqueeze.emit.native.constant_channels import without_constant_channels
 from edgesqueeze.emit.native.lower import shape
 from edgesqueeze.emit.native.lower.state import Ring, assigned_directly, joined_in_ring, rings_of
 from edgesqueeze.emit.native.lower.table import ENTRY, EXIT, LOWERINGS
@@ -69,7 +70,7 @@ def lower(model: TfliteModel, kernel_set: str) -> Lowered | Refused:
 
 
 def _lower(model: TfliteModel, kept: Kept, kernel_set: str) -> Lowered | Refused:
-    graph, kept_tensors = kept.graph, [state.tensor for state in kept.states]
+    graph, kept_tensors = without_constant_channels(kept.graph).graph, [one.tensor for one in kept.states]
     operators = ordered_operators(graph, kept_tensors)
     refusals = [*kept.refusals, *border_refusals(model, graph, operators)]
     rings = rings_of(graph)
