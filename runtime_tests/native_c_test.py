@@ -156,7 +156,7 @@ def figures():
     [
         ("keyword_spotting", 3_000_000),
         ("image_classification", 11_500_000),
-        ("visual_wake_words", 9_500_000),
+        ("visual_wake_words", 6_100_000),
         ("anomaly_detection", 300_000),
     ],
 )

@@ -22,7 +22,7 @@ MEAN_GAIN = {"m4": 2.2, "m55": 2.0, "m3": 1.5, "m7": 1.0}
 MOST_INSTRUCTIONS = {
     "keyword_spotting": 3_600_000,
     "image_classification": 14_000_000,
-    "visual_wake_words": 10_000_000,
+    "visual_wake_words": 6_100_000,
     "anomaly_detection": 370_000,
 }
 """On Cortex-M4 at -O3."""
