@@ -86,6 +86,11 @@ class Tensor:
         return self.data is not None
 
     @property
+    def label(self) -> str:
+        """What a person reads for the name: the first of those that the converter joined, else the index."""
+        return self.name.split(";", 1)[0] or str(self.index)
+
+    @property
     def elements(self) -> int:
         """Number of elements for a batch as stored."""
         return int(np.prod(self.shape, dtype=np.int64)) if self.shape else 1

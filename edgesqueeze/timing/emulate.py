@@ -20,6 +20,7 @@ from edgesqueeze.errors import (
     UsageError,
 )
 from edgesqueeze.graph import TfliteModel, as_model
+from edgesqueeze.graph.npu import refuse_npu
 from edgesqueeze.graph.shapes import refuse_open
 from edgesqueeze.graph.state import state_of
 from edgesqueeze.latency import cycles as cycle_model
@@ -74,7 +75,8 @@ def emulate(
 
     Raises:
         UsageError: not a microcontroller.
-        UnsupportedModelError: an input has an open shape; ``runners.resize`` gives it one.
+        UnsupportedModelError: an input has an open shape (``runners.resize`` gives it one), or the model was
+            compiled for a neural processor.
         FitError: the model does not fit the target's flash, or with its stack the RAM, or native C does not
             take it.
         ParityError: the emulated outputs are not those of TensorFlow Lite Micro and of the portable C.
@@ -113,6 +115,7 @@ def _build(model: TfliteModel, target: Target, opt: Level) -> _Built:
     from edgesqueeze.emit.native.for_target import emit_for
 
     _check_use(target)
+    refuse_npu(model, "it cannot be emulated")
     refuse_open(model, "it cannot be emulated")
     source = emit_for(model, target)
     toolchain.require(*TOOLS)

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from edgesqueeze.emit.native import emit, for_target
-from edgesqueeze.errors import FitError, MissingToolError, ParityError, UsageError
+from edgesqueeze.errors import FitError, MissingToolError, ParityError, UnsupportedModelError, UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import build, build_cache, qemu, tflm
 from edgesqueeze.target.load import list_targets, load_target
 from edgesqueeze.timing.emulate import emulate
 from runtime_tests.support.native_stub import stub_source
-from runtime_tests.support.tflite_builder import tiny_cnn
+from runtime_tests.support.tflite_builder import tiny_cnn, tiny_compiled
 from runtime_tests.support.tools import require_tool
 
 TARGET = load_target("nucleo-l4r5zi")
@@ -212,3 +212,8 @@ def test_frozen_and_complete(tools, model):
         document
     )
     assert not dataclasses.is_dataclass(result)
+
+
+def test_a_program_for_a_neural_processor_is_refused_before_anything_is_made():
+    with pytest.raises(UnsupportedModelError, match="cannot be emulated: .* compiled for an Arm Ethos-U"):
+        emulate(parse_tflite(tiny_compiled()), load_target("nucleo-l4r5zi"))

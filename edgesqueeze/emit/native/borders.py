@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from edgesqueeze.emit.native.records import Refusal
 from edgesqueeze.graph import NO_TENSOR, Graph, Operator, TfliteModel
+from edgesqueeze.graph.npu import npu_of
 from edgesqueeze.graph.state import first_graphs
 
 BORDER_DTYPES = ("float32", "uint8")
@@ -36,6 +37,9 @@ def border_refusals(model: TfliteModel, graph: Graph, operators: Sequence[Operat
         graph: the graph of it that is lowered.
         operators: those of the graph that must run, in order.
     """
+    npu = npu_of(model)
+    if npu:
+        return [Refusal(f"it is a program for {npu}")]
     return [
         *_refusals_of_subgraphs(model),
         *_refusals_of_borders(graph, operators),
@@ -94,13 +98,13 @@ def _refusals_of_borders(graph: Graph, live: Sequence[Operator]) -> list[Refusal
     for index in graph.inputs:
         tensor = graph.tensors[index]
         if tensor.dtype != "int8" and index in read:
-            problems.append(f"input {tensor.name!r} is {tensor.dtype} and not quantized at once")
+            problems.append(f"input {tensor.label!r} is {tensor.dtype} and not quantized at once")
     for index in graph.outputs:
         tensor = graph.tensors[index]
         if tensor.dtype != "int8" and index not in converted:
-            problems.append(f"output {tensor.name!r} is {tensor.dtype} and not made from int8")
+            problems.append(f"output {tensor.label!r} is {tensor.dtype} and not made from int8")
         if tensor.is_constant or (index not in written and index not in graph.input_set):
-            problems.append(f"output {tensor.name!r} is not computed")
+            problems.append(f"output {tensor.label!r} is not computed")
     return [Refusal(problem) for problem in problems]
 
 
@@ -112,7 +116,7 @@ def _refusals_of_order(graph: Graph, operators: Sequence[Operator]) -> list[Refu
     for operator in operators:
         for index in _needed_inputs(operator):
             if index != NO_TENSOR and index not in known:
-                name = graph.tensors[index].name or index
+                name = graph.tensors[index].label
                 refusals.append(Refusal(f"{name!r} is not computed before", operator.kind, operator.index))
         known.update(operator.outputs)
     return refusals

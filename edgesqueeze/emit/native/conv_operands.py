@@ -26,7 +26,7 @@ def weights_of(operation: Operation) -> Weights:
     require_int8(source, weights, output)
     for tensor in (source, output):
         if tensor.quantization is None or tensor.quantization.per_channel:
-            raise UnsupportedOperationError(f"tensor {tensor.name!r} has no scale, or several, expected one")
+            raise UnsupportedOperationError(f"tensor {tensor.label!r} has no scale, or several, expected one")
     if weights.quantization is None or np.any(weights.quantization.zero_points):
         raise UnsupportedOperationError("the weights have no scale, or a zero point other than 0")
     if source.is_constant:

@@ -7,14 +7,21 @@ import subprocess
 import numpy as np
 import pytest
 
-from edgesqueeze.emit.native.emit import emit_native
+from edgesqueeze.emit.native.emit import emit_native, try_native
 from edgesqueeze.emit.native.kernels import CORE_SETS, FOLDER, files_of
 from edgesqueeze.errors import EdgeSqueezeError, UnsupportedModelError, UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import host_c, tflm
 from runtime_tests.support.random_layers import random_convolutions
-from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
+from runtime_tests.support.tflite_builder import (
+    tiny_cnn,
+    tiny_compiled,
+    tiny_dense,
+    tiny_lstm,
+    tiny_residual,
+    tiny_two_heads,
+)
 from runtime_tests.support.tools import require_tool
 
 MODELS = {
@@ -117,6 +124,27 @@ def test_tensors_that_nothing_computes_are_refused():
     with pytest.raises(UnsupportedModelError, match="has what native C") as caught:
         emit_native(parse_tflite(graph.build([graph.add(x, unknown)])))
     assert "'lost' is not computed before" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "named", "unsaid"),
+    [
+        (tiny_lstm(), ("UNIDIRECTIONAL_SEQUENCE_LSTM (operator 0)",), "before"),
+        (tiny_compiled(), ("it is a program for an Arm Ethos-U",), "before"),
+    ],
+)
+def test_what_keeps_state_is_refused_by_its_name(content, named, unsaid):
+    made = try_native(parse_tflite(content))
+    said = "; ".join(map(str, made.refusals))
+    assert all(words in said for words in named)
+    assert unsaid not in said
+
+
+def test_of_names_that_the_converter_joined_the_first_is_said():
+    graph = GraphBuilder()
+    x = graph.input((1, 8), "float32", name="net/dense/Relu;net/dense/BiasAdd")
+    said = str(try_native(parse_tflite(graph.build([graph.fully_connected(x, 4)]))).refusals[-1])
+    assert "FULLY_CONNECTED (operator 0): net/dense/Relu is float32, expected int8" in said
 
 
 def test_constants_as_inputs_are_refused():

@@ -19,7 +19,7 @@ def require_int8(*tensors: Tensor) -> None:
     """Raise ``UnsupportedOperationError`` unless all tensors are int8."""
     for tensor in tensors:
         if tensor.dtype != "int8":
-            raise UnsupportedOperationError(f"{tensor.name or tensor.index} is {tensor.dtype}, expected int8")
+            raise UnsupportedOperationError(f"{tensor.label} is {tensor.dtype}, expected int8")
 
 
 def require_int16_sizes(sizes: Iterable[int]) -> None:
@@ -32,7 +32,7 @@ def require_int16_sizes(sizes: Iterable[int]) -> None:
 def constant(tensor: Tensor) -> npt.NDArray[Any]:
     """A tensor's value; raises ``UnsupportedOperationError`` if it is computed at run time."""
     if tensor.data is None:
-        raise UnsupportedOperationError(f"{tensor.name or tensor.index} is computed, expected a constant")
+        raise UnsupportedOperationError(f"{tensor.label} is computed, expected a constant")
     return tensor.data.reshape(tensor.shape)
 
 
@@ -55,7 +55,7 @@ def require_shape(tensor: Tensor, expected: Sequence[int]) -> None:
     """Raise ``UnsupportedOperationError`` unless a tensor has the shape that its operator gives it."""
     if tensor.shape != tuple(expected):
         raise UnsupportedOperationError(
-            f"{tensor.name or tensor.index} has the shape {list(tensor.shape)}, expected {list(expected)}"
+            f"{tensor.label} has the shape {list(tensor.shape)}, expected {list(expected)}"
         )
 
 

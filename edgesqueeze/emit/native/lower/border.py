@@ -125,7 +125,7 @@ def _quantize_struct(tensor: Tensor) -> Struct:
     fraction, exponent = math.frexp(scale)
     if abs(exponent) > LARGEST_EXPONENT:
         raise UnsupportedOperationError(
-            f"tensor {tensor.name!r} has the scale {scale}, "
+            f"tensor {tensor.label!r} has the scale {scale}, "
             f"expected one from 2^-{LARGEST_EXPONENT} to 2^{LARGEST_EXPONENT}"
         )
     high, low = inverse_parts(np.float32(scale), zero_point)
@@ -173,4 +173,4 @@ def _call(function: str, parameters: Struct, operation: Operation) -> Call:
 
 def _require_scale(tensor: Tensor) -> None:
     if tensor.quantization is None or tensor.quantization.per_channel:
-        raise UnsupportedOperationError(f"tensor {tensor.name!r} has no scale, or several, expected one")
+        raise UnsupportedOperationError(f"tensor {tensor.label!r} has no scale, or several, expected one")

@@ -172,7 +172,7 @@ def _check_tensors(operation: Operation) -> None:
         if index < 0:
             continue
         tensor = tensors[index]
-        name = tensor.name or str(index)
+        name = tensor.label
         if not 0 < tensor.elements <= MOST_BYTES or any(size < 1 for size in tensor.shape):
             raise UnsupportedOperationError(
                 f"tensor {name!r} has the shape {list(tensor.shape)}, expected 1 to {MOST_BYTES:,} elements"

@@ -28,7 +28,7 @@ def require_scales(*tensors: Tensor) -> None:
     require_int8(*tensors)
     for tensor in tensors:
         if tensor.quantization is None or tensor.quantization.per_channel:
-            raise UnsupportedOperationError(f"tensor {tensor.name!r} has no scale, or several, expected one")
+            raise UnsupportedOperationError(f"tensor {tensor.label!r} has no scale, or several, expected one")
 
 
 def pair_tensors(operation: Operation) -> tuple[Tensor, Tensor, Tensor]:

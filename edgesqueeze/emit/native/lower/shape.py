@@ -233,7 +233,7 @@ def _require_same_quantization(tensor: Tensor, output: Tensor) -> None:
     ]
     if pairs[0] != pairs[1]:
         raise UnsupportedOperationError(
-            f"{tensor.name or tensor.index} is quantized unlike the output, expected one scale and zero point"
+            f"{tensor.label} is quantized unlike the output, expected one scale and zero point"
         )
 
 

@@ -93,7 +93,7 @@ def _require_shapes(operation: Operation) -> None:
     for tensor in (source, weights, output):
         if len(tensor.shape) != 4:
             raise UnsupportedOperationError(
-                f"{tensor.name or tensor.index} has the shape {list(tensor.shape)}, expected 4 dimensions"
+                f"{tensor.label} has the shape {list(tensor.shape)}, expected 4 dimensions"
             )
     if source.shape[0] != 1:
         raise UnsupportedOperationError(f"batch {source.shape[0]}, expected 1")
