@@ -15,7 +15,9 @@ from edgesqueeze.latency.prediction import PredictedLayer, PredictedMemory, Pred
 from edgesqueeze.latency.records import CONFIDENCE, Bounds, Estimate
 from edgesqueeze.latency.work import Work, work_of
 from edgesqueeze.target.load import as_target
+from edgesqueeze.target.needs import types_of
 from edgesqueeze.target.records import Target
+from edgesqueeze.target.runtimes import OPERATOR_SETS, refusal
 
 CONTROL_FLOW = frozenset({"WHILE", "IF", "CALL", "STABLEHLO_WHILE", "STABLEHLO_CASE", "STABLEHLO_COMPOSITE"})
 """Operators that run another graph of the model, some as often as their inputs say."""
@@ -37,7 +39,7 @@ def predict(
         UsageError: the latency model is for another runtime, or so many threads make no sense.
         TfliteError: an operator is malformed.
         UnsupportedModelError: the model has loops or branches, an input of open shape (``runners.resize``
-            gives it one), or was compiled for a neural processor.
+            gives it one), operators that the runtime refuses, or was compiled for a neural processor.
     """
     model, target = as_model(model), as_target(target)
     latency = target.latency
@@ -58,6 +60,7 @@ def predict(
     refuse_npu(model, "the latency cannot be predicted")
     refuse_open(model, "the latency cannot be predicted")
     _refuse_control_flow(model)
+    _refuse_operators(model, target, latency.runtime)
     works = work_of(model)
     estimate = _estimate(works, target, threads)
     basis = (*estimate.basis, *_unheard_of(works), *_too_large(model, target))
@@ -74,6 +77,23 @@ def _refuse_control_flow(model: TfliteModel) -> None:
             got=", ".join(found),
             hint="measure it with `edgesqueeze bench --ssh HOST` or `--local`; a recurrent layer has no loop "
             "if Keras makes it with unroll=True",
+        )
+
+
+def _refuse_operators(model: TfliteModel, target: Target, runtime: str) -> None:
+    """Refuse what the runtime does not run at all; its users may register custom operators of their own."""
+    operators = OPERATOR_SETS.get(target.runtime.operators if runtime == target.runtime.name else runtime)
+    if operators is None:
+        return
+    needed = {types_of(model.main, one) for one in model.main.operators if one.opcode != "CUSTOM"}
+    reasons = [why for kind, *types in sorted(needed) if (why := refusal(operators, kind, *types))]
+    if reasons:
+        raise UnsupportedModelError(
+            f"the latency of {model.name} cannot be predicted: {runtime} does not run it",
+            expected=f"operators and types of {operators.version}",
+            got="; ".join(reasons),
+            hint=f"`edgesqueeze inspect --target {target.name}` names all that speaks against it; for a "
+            "microcontroller int8 throughout is the safest choice (`compress --quantize int8`)",
         )
 
 

@@ -5,7 +5,7 @@ from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.latency.predict import predict
 from edgesqueeze.target.load import load_target
-from runtime_tests.support.tflite_builder import tiny_compiled, tiny_sum
+from runtime_tests.support.tflite_builder import tiny_compiled, tiny_hybrid, tiny_sum, tiny_uint8
 
 
 def model(opcode, **options):
@@ -26,8 +26,13 @@ def test_control_flow_is_refused(opcode, target, runtime):
     assert "bench --ssh" in caught.value.hint
 
 
-@pytest.mark.parametrize(("target", "runtime"), [("rpi4", "litert"), ("pico", "tflm")])
-@pytest.mark.parametrize("options", [{"opcode": "CUSTOM", "custom_name": "Decode"}, {"opcode": "RFFT2D"}])
+CUSTOM, RARE = {"opcode": "CUSTOM", "custom_name": "Decode"}, {"opcode": "RFFT2D"}
+
+
+@pytest.mark.parametrize(
+    ("target", "runtime", "options"),
+    [("rpi4", "litert", CUSTOM), ("pico", "tflm", CUSTOM), ("rpi4", "litert", RARE)],
+)
 def test_operators_that_nothing_is_known_of_are_named(options, target, runtime):
     found = predict(model(**options), load_target(target), runtime=runtime)
     said = [sentence for sentence in found.basis if sentence.startswith("What these operators take")]
@@ -54,3 +59,20 @@ def test_a_program_for_a_neural_processor_is_refused(target, runtime):
     with pytest.raises(UnsupportedModelError, match="kws was compiled for an Arm Ethos-U") as caught:
         predict(compiled, load_target(target), runtime=runtime)
     assert "the .tflite that the compiler was given" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("content", "got"),
+    [
+        (tiny_hybrid(), "takes no int8 weights with float32 input in FULLY_CONNECTED"),
+        (tiny_uint8(), "has no uint8 kernel for FULLY_CONNECTED"),
+        (model("RFFT2D").content, "has no operator RFFT2D"),
+    ],
+)
+def test_what_the_runtime_refuses_takes_no_time(content, got):
+    refused = parse_tflite(content, "net")
+    with pytest.raises(UnsupportedModelError, match="cannot be predicted: tflm does not run it") as caught:
+        predict(refused, load_target("pico"), runtime="tflm")
+    assert got in caught.value.got
+    assert "inspect --target pico" in caught.value.hint
+    assert predict(refused, load_target("rpi4")).latency_ms.estimate > 0

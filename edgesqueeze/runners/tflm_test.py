@@ -11,7 +11,13 @@ from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.expose import with_outputs
 from edgesqueeze.runners import tflm
 from runtime_tests.support.graph_figures import computed_tensors
-from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
+from runtime_tests.support.tflite_builder import (
+    tiny_cnn,
+    tiny_dense,
+    tiny_hybrid,
+    tiny_residual,
+    tiny_two_heads,
+)
 
 needs_tflm = pytest.mark.skipif(
     importlib.util.find_spec("tflite_micro") is None, reason="tflite-micro is published for x86-64 Linux only"
@@ -125,12 +131,7 @@ def test_an_operator_missing_from_the_installed_tflm_is_found_in_its_message(mon
 
 
 def hybrid():
-    graph = GraphBuilder()
-    x = graph.input((1, 4), "float32")
-    kernel = graph.tensor((2, 4), "int8", 0.1, data=np.ones((2, 4), np.int8))
-    y = graph.tensor((1, 2), "float32")
-    graph.op("FULLY_CONNECTED", [x, kernel, -1], [y], fusedActivationFunction="NONE")
-    return parse_tflite(graph.build([y]), name="mixed")
+    return parse_tflite(tiny_hybrid(), name="mixed")
 
 
 @needs_tflm

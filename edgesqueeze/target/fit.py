@@ -360,10 +360,12 @@ def _findings(
         message = f"{target.cpu.core} has no FPU: float32 operators run in software, many times slower"
         found.append(_finding("float-without-fpu", ", ".join(sorted(set(floats))), message, "warning"))
     wanted = target.preferences.io
+    # Where nothing computes in that type, a conversion is what it would take, not what it would spare.
+    computes = any(one.activation == wanted for one in needs.operators)
     for direction, types in (("inputs", needs.inputs), ("outputs", needs.outputs)):
         # Token ids and chosen classes are no real numbers: nothing converts them.
         others = sorted({one for one in types if one != wanted} - NEVER_QUANTIZED)
-        if target.is_mcu and others and others != ["int16"]:
+        if target.is_mcu and computes and others and others != ["int16"]:
             message = f"{' and '.join(others)} where {wanted} spares a conversion (--io {wanted})"
             found.append(_finding("io-type", direction, message, "note"))
     return tuple(found)

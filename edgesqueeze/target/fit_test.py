@@ -66,6 +66,25 @@ def test_fits_with_the_numbers(board: Target) -> None:
     raise_if_unfit(fit)
 
 
+@pytest.mark.parametrize(
+    ("types", "activation", "noted"),
+    [
+        (("float32",), "int8", ["inputs", "outputs"]),
+        (("uint8",), "int8", ["inputs", "outputs"]),
+        (("uint8",), "uint8", []),  # TensorFlow 1's quantization: uint8 throughout
+        (("float32",), "float32", []),
+        (("int32",), "int8", []),  # token ids, and classes that an argmax chose
+        (("int64",), "int8", []),
+    ],
+)
+def test_a_conversion_is_spared_only_where_there_is_one(
+    board: Target, types: tuple[str, ...], activation: str, noted: list[str]
+) -> None:
+    operators = (OperatorNeed(kind="FULLY_CONNECTED", activation=activation, weights=activation),)
+    fit = check_fit(board, needs(operators=operators, inputs=types, outputs=types))
+    assert [one.subject for one in fit.findings if one.code == "io-type"] == noted
+
+
 def test_ram_too_small(board: Target) -> None:
     fit = check_fit(board, needs(arena_bytes=120_000))
     assert (fit.ok, fit.ram.ok, fit.ram.verdict) == (False, False, "does-not-fit")

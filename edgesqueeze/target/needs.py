@@ -30,7 +30,7 @@ def needs_of(
         code_method: how ``code_bytes`` came about.
     """
     model = as_model(model)
-    counted = Counter(_need(graph, operator) for graph in model.graphs for operator in graph.operators)
+    counted = Counter(types_of(graph, operator) for graph in model.graphs for operator in graph.operators)
     operators = sorted(
         (
             OperatorNeed(kind=kind, activation=activation, weights=weights, count=count)
@@ -50,7 +50,8 @@ def needs_of(
     )
 
 
-def _need(graph: Graph, operator: Operator) -> tuple[str, str, str]:
+def types_of(graph: Graph, operator: Operator) -> tuple[str, str, str]:
+    """Kind, activation and weights of an operator, as ``OperatorNeed`` has them."""
     inputs = [tensor for index in operator.inputs if (tensor := graph.tensor(index)) is not None]
     computed = [tensor for tensor in inputs if not tensor.is_constant]
     first = computed[0] if computed else inputs[0] if inputs else None

@@ -154,6 +154,16 @@ def tiny_misplaced(axis: int = 3) -> bytes:
     return pack(model, 1 << 12)
 
 
+def tiny_hybrid() -> bytes:
+    """A dense layer with int8 weights for float values: dynamic-range quantization."""
+    graph = GraphBuilder(name="tiny_hybrid")
+    x = graph.input((1, 4), "float32")
+    kernel = graph.tensor((2, 4), "int8", 0.1, data=np.ones((2, 4), np.int8))
+    y = graph.tensor((1, 2), "float32")
+    graph.op("FULLY_CONNECTED", [x, kernel, NO_TENSOR], [y], fusedActivationFunction="NONE")
+    return graph.build([y])
+
+
 def tiny_uint8(seed: int = 0) -> bytes:
     """Two dense layers in TensorFlow 1's quantization: unsigned, one scale for each tensor."""
     graph = GraphBuilder(seed, name="tiny_uint8")
