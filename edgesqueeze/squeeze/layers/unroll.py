@@ -16,16 +16,11 @@ import tf_keras
 
 from edgesqueeze.base.arrays import Array
 from edgesqueeze.errors import UnsupportedModelError
+from edgesqueeze.squeeze.layers.masks import MASK_READERS, Gate, Steps, spelled_masks
 from edgesqueeze.squeeze.layers.rewrite import rewrite
 
 layers = tf_keras.layers
 RECURRENT = (layers.GRU, layers.LSTM, layers.SimpleRNN)
-MASK_READERS = (layers.Attention, layers.AdditiveAttention, layers.MultiHeadAttention, layers.Softmax)
-"""Layers that take a mask for truth values; those of ``Gate`` are numbers."""
-
-CERTAIN = 1e4
-"""What a value's distance from the mask value is multiplied by: one step of int8 is far above 1 then."""
-
 MERGES: dict[str | None, Callable[[Any, Any], Any]] = {
     "concat": lambda one, other: tf.concat([one, other], axis=-1),
     "sum": lambda one, other: one + other,
@@ -56,10 +51,14 @@ def unrolled(model: Any) -> Any:
     if not masked and not any(_becomes_loop(layer) for layer in model.layers):
         return model
     gates = not any(isinstance(layer, MASK_READERS) for layer in model.layers)
+    spelled = spelled_masks(model, _is_recurrent) if gates else {}
 
     def replace(layer: Any) -> Any:
         if gates and type(layer) is layers.Masking:
             return Gate(layer.mask_value, name=layer.name)
+        if layer.name in spelled:
+            value = spelled[layer.name]
+            return [] if value is None else Steps(value, name=layer.name)
         if not _becomes_loop(layer):
             return None
         _require_steps(layer)
@@ -82,39 +81,28 @@ def _require_steps(layer: Any) -> None:
 
 
 def _becomes_loop(layer: Any) -> bool:
-    inner = layer.forward_layer if isinstance(layer, layers.Bidirectional) else layer
-    return type(inner) in RECURRENT and not (type(inner) is layers.LSTM and not _has_mask(layer))
+    lstm = type(_cell_of(layer)) is layers.LSTM
+    return _is_recurrent(layer) and not (lstm and not _has_mask(layer))
+
+
+def _is_recurrent(layer: Any) -> bool:
+    return type(_cell_of(layer)) in RECURRENT
+
+
+def _cell_of(layer: Any) -> Any:
+    """The layer that runs forward in a Bidirectional; any other layer itself."""
+    return layer.forward_layer if isinstance(layer, layers.Bidirectional) else layer
 
 
 def _has_mask(layer: Any) -> bool:
     """Whether the layer is called with a mask: the converter has an operator for an LSTM without one."""
+    if any(node.call_kwargs.get("mask") is not None for node in layer._inbound_nodes):
+        return True
     return any(
         getattr(tensor, "_keras_mask", None) is not None
         for node in layer._inbound_nodes
         for tensor in tf.nest.flatten(node.input_tensors)
     )
-
-
-class Gate(layers.Layer):  # type: ignore[misc, name-defined]
-    """Masking in numbers: the mask is 1.0 where a step differs from the mask value, and 0.0 elsewhere.
-
-    Comparisons of real numbers have no integer form; a distance that is multiplied until it is cut off does.
-    """
-
-    def __init__(self, mask_value: float, **options: Any) -> None:
-        super().__init__(**options)
-        self.mask_value = mask_value
-        self.supports_masking = True
-
-    def call(self, inputs: Any) -> Any:
-        """The inputs; masked steps hold zeros, as behind Keras's layer."""
-        return inputs if self.mask_value == 0 else inputs * self.compute_mask(inputs)[..., tf.newaxis]
-
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """1.0 or 0.0 a step, ``[batch, steps]``."""
-        distance = inputs if self.mask_value == 0 else inputs - self.mask_value
-        largest = tf.reduce_max(tf.abs(distance), axis=-1)
-        return tf.nn.relu6(largest * CERTAIN) * (1.0 / 6.0)
 
 
 class Unrolled(layers.Layer):  # type: ignore[misc, name-defined]
