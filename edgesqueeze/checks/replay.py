@@ -20,6 +20,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgesqueeze.base.arrays import Array
 from edgesqueeze.checks.distance import (
+    CARRIED_MEAN_LSB,
     FLOAT_NOISE,
     FLOAT_TOLERANCE,
     HYBRID_TOLERANCE,
@@ -40,6 +41,9 @@ CANNOT_RUN = (UnsupportedModelError, RequirementError)
 
 # Other types carry shapes and indices; operators stay connected through those.
 CUT_TYPES = ("int8", "uint8", "int16", "float32")
+
+SEQUENCES = frozenset({"UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"})
+"""Operators that take all steps of a sequence, each on the state that the step before left."""
 
 
 @dataclass(frozen=True)
@@ -192,17 +196,30 @@ def _layer(
     if most <= (0 if is_lsb else FLOAT_NOISE):
         return None
     if is_lsb:
-        limit = lsb_limit(tensor, tolerance)
+        limit, carried = lsb_limit(tensor, tolerance), lsb_limit(tensor, CARRIED_MEAN_LSB)
     else:
         limit = HYBRID_TOLERANCE if _is_hybrid(graph, operator) else FLOAT_TOLERANCE
+        carried = limit
+    alone = _first_step(operator, difference)
     return LayerDifference(
         operator=operator.index,
         kind=operator.kind,
         tensor=tensor.name,
         max_lsb=most if is_lsb else None,
         max_relative=None if is_lsb else most,
-        within_tolerance=most <= limit,
+        within_tolerance=float(alone.max()) <= limit and (alone is difference or difference.mean() <= carried),
     )
+
+
+def _first_step(operator: Operator, difference: Array) -> Array:
+    """The part of a difference ``[n, *shape]`` that nothing was carried to.
+
+    Of an operator that takes a whole sequence it is the first step: the others carry rounding on, as a network
+    does.
+    """
+    if operator.opcode not in SEQUENCES or difference.ndim != 4:
+        return difference
+    return difference.take([0], axis=1 if operator.options.get("time_major") else 2)
 
 
 def _is_hybrid(graph: Graph, operator: Operator) -> bool:

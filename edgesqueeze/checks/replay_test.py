@@ -7,7 +7,13 @@ from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.expose import with_outputs
 from edgesqueeze.runners import litert
 from edgesqueeze.runners.samples import data_samples, random_data
-from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
+from runtime_tests.support.tflite_builder import (
+    tiny_cnn,
+    tiny_dense,
+    tiny_lstm,
+    tiny_residual,
+    tiny_two_heads,
+)
 
 
 @pytest.mark.parametrize(
@@ -54,3 +60,26 @@ def test_dynamic_shapes_are_not_taken_apart():
     x = graph.tensor((1, 1), "float32", signature=(1, -1), name="x")
     graph.inputs.append(x)
     assert taken_apart(parse_tflite(graph.build([graph.unary("ABS", x)]))) is None
+
+
+@pytest.mark.parametrize(("step", "off", "fine"), [(0, 0.01, False), (3, 1.5e-4, True), (3, 0.1, False)])
+def test_an_operator_of_many_steps_carries_rounding_on(step, off, fine):
+    """A difference in the first step is its own; later ones may be larger, as long as all together stay small."""
+    model = parse_tflite(tiny_lstm())
+    samples = data_samples(model, random_data(model, 2))
+
+    def other(asked, given):
+        rows = litert.run_reference(asked, given)
+        return [[_moved(value, step, off) for value in row] for row in rows]
+
+    found = differing_layers(model, samples, litert.run_reference, other, 2.0)
+    (lstm,) = [one for one in found if one.kind == "UNIDIRECTIONAL_SEQUENCE_LSTM"]
+    assert lstm.within_tolerance == fine
+
+
+def _moved(value, step, off):
+    if value.shape != (1, 5, 4):
+        return value
+    value = value.copy()
+    value[:, step] += off
+    return value
