@@ -56,6 +56,7 @@ def find_trouble(
     activations: Mapping[int, Array],
     original: Sequence[Array] | None = None,
     labels: Array | Sequence[Array | None] | None = None,
+    names: Sequence[str] = (),
 ) -> tuple[Finding, ...]:
     """Look for signs of trouble on real data.
 
@@ -66,6 +67,7 @@ def find_trouble(
         activations: by tensor index, raw values ``[m, *shape]`` of computed tensors, on some of the samples.
         original: the float original's outputs on the same samples, if at hand.
         labels: as for ``agreement.fidelity``; they tell how the classes are spread when there is no original.
+        names: what the original calls the outputs, in the order of the graph's.
     """
     graph = model.main
     if len(outputs[0]) < MIN_SAMPLES:
@@ -79,7 +81,8 @@ def find_trouble(
     truths = per_output(labels)
     for i, (tensor, values) in enumerate(zip(graph.output_tensors, outputs, strict=True)):
         reference = None if original is None else original[i]
-        found += _output(graph, tensor, values, reference, truths[i] if i < len(truths) else None)
+        name = names[i] if i < len(names) else _output_name(tensor, i)
+        found += _output(graph, name, values, reference, truths[i] if i < len(truths) else None)
     makers = {index: operator.opcode for operator in graph.operators for index in operator.outputs}
     for index, values in activations.items():
         tensor = graph.tensors[index]
@@ -117,11 +120,16 @@ def _input_scale(graph: Graph, tensor: Tensor, values: Array) -> Iterator[Findin
         )
 
 
+def _output_name(tensor: Tensor, place: int) -> str:
+    """The output's name, unless it is the converter's own, which tells nothing."""
+    return f"output {place}" if tensor.name.startswith("StatefulPartitionedCall") else tensor.name
+
+
 def _output(
-    graph: Graph, tensor: Tensor, values: Array, original: Array | None, labels: Array | None
+    graph: Graph, name: str, values: Array, original: Array | None, labels: Array | None
 ) -> Iterator[Finding]:
     if _is_constant(values):
-        yield _constant(tensor.name, values, original, labels)
+        yield _constant(name, values, original, labels)
         return
     shapes = [source.shape[1:] for source in graph.input_tensors]
     task = task_of(values if original is None else original, labels, shapes)
@@ -140,7 +148,7 @@ def _output(
         give = "give" if original is None else "gives"
         yield Finding(
             code="collapsed-output",
-            subject=tensor.name,
+            subject=name,
             message=f"one class is chosen on {share:.0%} of the samples; {source} {give} none more than "
             f"{expected:.0%}",
             severity="error" if len(values) >= ENOUGH_FOR_AN_ERROR else "warning",

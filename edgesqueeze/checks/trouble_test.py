@@ -200,6 +200,23 @@ def test_a_constant_output_is_an_error_unless_it_should_be_constant():
         assert (finding.code, finding.severity) == ("constant-output", "warning")
 
 
+@pytest.mark.parametrize(
+    ("tensor", "names", "said"),
+    [
+        ("scores", (), "scores"),
+        ("scores", ("digit",), "digit"),
+        ("StatefulPartitionedCall_1:0", (), "output 0"),
+        ("StatefulPartitionedCall:0", ("digit",), "digit"),
+    ],
+)
+def test_an_output_is_called_as_the_original_calls_it(tensor, names, said):
+    graph = GraphBuilder(0)
+    y = graph.tensor((1, 2), "float32", None, 0, name=tensor)
+    graph.op("ABS", [graph.input((1, 10), scale=0.02, zero_point=0)], [y])
+    model = parse_tflite(graph.build([y]))
+    assert _only(find_trouble(model, [SPREAD], [CONSTANT], {}, names=names)).subject == said
+
+
 def test_one_class_id_on_all_samples_may_be_right():
     finding = _only(_found(outputs=CONSTANT[:, 0].astype(np.int32)))
     assert finding.severity == "warning"

@@ -171,7 +171,10 @@ def _verified(
 
 
 def trouble_on(
-    model: TfliteModel, data: EvalData, original: Sequence[Array] | None = None
+    model: TfliteModel,
+    data: EvalData,
+    original: Sequence[Array] | None = None,
+    names: Sequence[str] = (),
 ) -> tuple[Finding, ...]:
     """Run the model on real data and look for signs of trouble; see ``trouble.find_trouble``.
 
@@ -179,12 +182,13 @@ def trouble_on(
         model: the .tflite.
         data: real data.
         original: the original's outputs on them, per output ``[n, ...]``, if at hand.
+        names: what the original calls the outputs, in the order of the .tflite's.
     """
     samples = data_samples(model, data)
     reference = choose_reference(model, samples)
     outputs = real_outputs(model, reference.outputs)
     sequence = state_of(model).is_sequence()
-    found = _findings(model, data, samples, reference, outputs, original, sequence)
+    found = _findings(model, data, samples, reference, outputs, original, sequence, names)
     return (*_state(model, None), *found)
 
 
@@ -236,9 +240,12 @@ def _findings(
     outputs: Sequence[Array],
     original: Sequence[Array] | None,
     sequence: bool,
+    names: Sequence[str] = (),
 ) -> tuple[Finding, ...]:
     activations, missing = _activations(model, samples, reference.runner, sequence)
-    found = find_trouble(model, real_inputs(model, data), outputs, activations, original, data.labels)
+    found = find_trouble(
+        model, real_inputs(model, data), outputs, activations, original, data.labels, names
+    )
     return (*found, *missing)
 
 

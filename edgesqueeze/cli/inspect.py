@@ -12,6 +12,7 @@ import click
 from edgesqueeze.cli import tables
 from edgesqueeze.cli.options import input_shape
 from edgesqueeze.cli.paths import NamedPath
+from edgesqueeze.cli.repeats import blocks_of
 from edgesqueeze.cli.screen import Screen, escape, open_screen, say_json
 from edgesqueeze.cli.tables import Table
 
@@ -114,18 +115,28 @@ def _ports(inspection: Inspection) -> Table:
 
 
 def _operators(inspection: Inspection, width: int) -> Table:
-    """One row per operator; where there is room, with the shape and type of its weights."""
+    """One row per operator, of equal ones that follow each other the first; with room, its weights' shape."""
     wide = width >= 110
     numbers = ("#", "MACs", "bytes", "zeros", "values", "chan.")
     columns = ("#", "operator", "output", *(("weights",) if wide else ()), *numbers[1:])
-    made = tables.Table(*columns, right=numbers, fold=("output",))
+    made = tables.Table(*columns, right=numbers, fold=("operator", "output"))
     floats = set(inspection.float_operators)
     kernels = _kernels(inspection)
+    rows = []
     for one in inspection.operators:
         place = (one.subgraph, one.index)
         style = "yellow" if one.subgraph == 0 and one.index in floats else ""
+        number, *names = _names(one)
         extra = (kernels.get(place, ""),) if wide else ()
-        made.add_row(*(escape(text) for text in (*_names(one), *extra, *_figures(one))), style=style)
+        rows.append((number, (*names, *extra, *_figures(one), style)))
+    for block in blocks_of([row for _, row in rows]):
+        for number, (*cells, style) in rows[block.first : block.first + block.length]:
+            made.add_row(*(escape(text) for text in (number, *cells)), style=style)
+        if block.times > 1:
+            last = rows[block.first + block.length * block.times - 1][0]
+            above = f"the {block.length} above" if block.length > 1 else "the same"
+            more = f"{above} {block.times - 1} times more, to {last}"
+            made.add_row("...", escape(more), *[""] * (len(columns) - 2), style="dim")
     return made
 
 
@@ -161,8 +172,7 @@ def _print_fit(out: Screen, fit: Fit) -> None:
         made.add_row(name, _verdict(part.verdict), needed, available, share)
     ops = fit.ops
     made.add_row("operators", _verdict(ops.verdict), str(len(ops.needed)), tables.count(ops.available), "")
-    verdict = "[green]fits" if fit.ok else "[red]does not fit"
-    out.print(f"\non [bold]{escape(fit.target)}[/bold] with {escape(ops.runtime)}: {verdict}")
+    out.print(f"\non [bold]{escape(fit.target)}[/bold] with {escape(ops.runtime)}: {_whole(fit)}")
     out.print(made)
     for name, how in (("flash", _how(fit.flash)), ("RAM", _how(fit.ram)), ("operators", ops.method)):
         out.print(f"[dim]{name}: {escape(how)}[/dim]")
@@ -172,6 +182,17 @@ def _print_fit(out: Screen, fit: Fit) -> None:
         out.print(f"[red]refused[/red]: {escape(problem)}")
     # The lines above say already why RAM was not checked.
     tables.print_findings(out, (one for one in fit.findings if one.code != "ram-not-checked"))
+
+
+def _whole(fit: Fit) -> str:
+    """The verdict on all three, which is no better than what was looked at."""
+    parts = (("RAM", fit.ram.verdict), ("operators", fit.ops.verdict))
+    unknown = [name for name, verdict in parts if verdict == "not-checked"]
+    if not fit.ok:
+        return "[red]does not fit[/]"
+    if unknown:
+        return f"[yellow]nothing speaks against it, but not all was checked: {', '.join(unknown)}[/]"
+    return "[green]fits[/]"
 
 
 def _how(part: ResourceFit) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from edgesqueeze.base.findings import Finding, Severity
     from edgesqueeze.report.report import Report
-    from edgesqueeze.target.fit import OperatorFit, ResourceFit
+    from edgesqueeze.target.fit import Fit, OperatorFit, ResourceFit
 
 # More findings of one kind than this are counted instead of listed.
 LISTED = 6
@@ -172,9 +172,18 @@ def _verdict(report: Report) -> str:
         return f"[red]not ok[/]: {escape('; '.join(problems_of(report)))}"
     limited = report.recipe.limits.max_accuracy_drop is not None
     limits = f", and {_kept(report)}" if limited else ""
-    if report.fit.ram.verdict == "not-checked":
-        return f"[green]ok[/]: {report.target} has all operators; its memory was not checked{limits}"
-    return f"[green]ok[/]: it fits {report.target}{limits}"
+    return f"[green]ok[/]: {said_of(report.fit)}{limits}"
+
+
+def said_of(fit: Fit) -> str:
+    """That a model fits, which is said only of what was looked at."""
+    parts = {"its memory": fit.ram.verdict, "its operators": fit.ops.verdict}
+    unknown = [name for name, verdict in parts.items() if verdict == "not-checked"]
+    if not unknown:
+        return f"it fits {fit.target}"
+    known = f"{fit.target} has all operators; " if fit.ops.verdict == "fits" else f"on {fit.target} "
+    were = "was" if unknown == ["its memory"] else "were"
+    return f"{known}{' and '.join(unknown)} {were} not checked"
 
 
 def _kept(report: Report) -> str:

@@ -1,6 +1,8 @@
+import pytest
+
 from edgesqueeze.base.findings import Finding
-from edgesqueeze.cli.summary import LISTED, _operators, _resource, short_names, shown_findings
-from edgesqueeze.target.fit import MissingOperator, OperatorFit, ResourceFit
+from edgesqueeze.cli.summary import LISTED, _operators, _resource, said_of, short_names, shown_findings
+from edgesqueeze.target.fit import MissingOperator, ModelNeeds, OperatorFit, ResourceFit, check_fit
 
 
 def test_short_names_are_the_layers():
@@ -82,3 +84,17 @@ def test_operators_that_are_missing_are_counted_by_kind():
     assert operators(missing=missing, problems=("2 subgraphs",)) == ("", "1 of 2", "missing: COS")
     assert operators(problems=("2 subgraphs",)) == ("", "2 of 2", "refused: 2 subgraphs")
     assert operators(verdict="not-checked", available=None) == ("", "", "not checked")
+
+
+@pytest.mark.parametrize(
+    ("arena", "runtime", "said"),
+    [
+        (4000, None, "it fits rpi4"),
+        (None, None, "rpi4 has all operators; its memory was not checked"),
+        (4000, "tflite-runtime", "on rpi4 its operators were not checked"),
+        (None, "tflite-runtime", "on rpi4 its memory and its operators were not checked"),
+    ],
+)
+def test_a_model_fits_as_far_as_it_was_looked_at(arena, runtime, said):
+    needs = ModelNeeds(model_bytes=8000, operators=(), arena_bytes=arena)
+    assert said_of(check_fit("rpi4", needs, runtime)) == said

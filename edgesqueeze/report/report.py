@@ -175,7 +175,8 @@ def _errors(report: Report) -> Iterator[RequirementError]:
         yield TroubleError(
             f"the model does not do its job: {'; '.join(wrong)}",
             expected="no finding of severity error",
-            hint="look at the warnings, and at the data: the integer ranges were taken from them",
+            hint=_about_inputs(report)
+            or "look at the warnings, and at the data: the integer ranges were taken from them",
         )
     limit = report.recipe.limits.max_accuracy_drop
     if limit is not None and accuracy_drop(report) > limit:
@@ -204,11 +205,19 @@ def _advice(report: Report, figure: Figure, limit: float) -> str:
     recipe, before = report.recipe, report.drop_before_conversion
     squeezed = recipe.prune is not None or recipe.cluster is not None
     lost = "" if before is None else f"; before conversion the drop is {amount_of(figure, before)}"
+    if inputs := _about_inputs(report):
+        return f"{inputs}{lost}"
     if recipe.quantize.mode == "int8" and (before is None or before <= limit):
         return f"int8 is what loses it: try --quantize int16x8, or calibrate on more samples{lost}"
     if squeezed:
         return f"train for more epochs, or ask for less sparsity or more clusters{lost}"
     return f"see that the data are scaled as in training ([data] scale and offset){lost}"
+
+
+def _about_inputs(report: Report) -> str:
+    """What to do about an input whose one scale is too coarse: what comes after it cannot be better."""
+    coarse = (one for one in report.findings if one.code == "input-scale-coarse")
+    return next((f"{one.subject}: {one.message}" for one in coarse), "")
 
 
 def chance_level(fidelity: Fidelity, original: Sequence[npt.NDArray[Any]]) -> Iterator[Finding]:

@@ -3,8 +3,10 @@ import numpy as np
 import pytest
 import tf_keras
 
+from edgesqueeze.errors import RequirementError
 from edgesqueeze.pipeline import compress
 from edgesqueeze.recipe import DataOptions, parse_recipe
+from edgesqueeze.report.report import raise_if_not_ok
 from edgesqueeze.runners.outputs import run
 from edgesqueeze.squeeze.passes.lift import lift
 from runtime_tests.support.tiny_keras import randomize
@@ -43,6 +45,9 @@ def test_a_model_that_one_scale_ruins_is_whole_when_its_normalization_is_lifted(
     assert "--lift-normalization" in finding.message
     assert "0 (" in finding.message and "2 (" in finding.message and "1 (" not in finding.message
     assert not ruined.ok
+    with pytest.raises(RequirementError) as caught:
+        raise_if_not_ok(ruined)
+    assert "--lift-normalization" in caught.value.hint
     lifted = _compressed(model, lift_normalization=True)
     assert lifted.report.ok
     assert [one.code for one in lifted.report.findings if one.code.startswith("input-scale")] == []
