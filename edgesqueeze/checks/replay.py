@@ -207,7 +207,8 @@ def _layer(
         tensor=tensor.name,
         max_lsb=most if is_lsb else None,
         max_relative=None if is_lsb else most,
-        within_tolerance=float(alone.max()) <= limit and (alone is difference or difference.mean() <= carried),
+        within_tolerance=float(alone.max()) <= limit
+        and (alone is difference or difference.mean() <= carried),
     )
 
 

@@ -243,9 +243,7 @@ def _findings(
     names: Sequence[str] = (),
 ) -> tuple[Finding, ...]:
     activations, missing = _activations(model, samples, reference.runner, sequence)
-    found = find_trouble(
-        model, real_inputs(model, data), outputs, activations, original, data.labels, names
-    )
+    found = find_trouble(model, real_inputs(model, data), outputs, activations, original, data.labels, names)
     return (*found, *missing)
 
 

@@ -145,8 +145,12 @@ def _check(wish: _Wish, target_name: str | None, measured: bool) -> None:
 
 def _foretell(model: TfliteModel, target: Target, wish: _Wish) -> None:
     """Emulate or predict, whatever the target and the runtime ask for."""
+    from edgesqueeze.cli.refusals import refused_as_unfit
+    from edgesqueeze.graph.npu import refuse_npu
     from edgesqueeze.timing.bench import bench as run_bench
 
+    with refused_as_unfit():
+        refuse_npu(model, "how long it takes cannot be told")
     threads = wish.threads[0] if wish.threads else 1
     result = run_bench(model, target, runtime=wish.runtime or "", opt=wish.opt, threads=threads)
     if wish.plot:

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from edgesqueeze.base.records import Range
 from edgesqueeze.cli.bench import bench
 from edgesqueeze.timing.emulation import EmulatedLayer, EmulatedMemory, Emulation, EmulationSetup
-from runtime_tests.support.tflite_builder import tiny_dense
+from runtime_tests.support.tflite_builder import tiny_compiled, tiny_dense, tiny_hybrid
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "bench.schema.json"
 
@@ -159,3 +159,19 @@ def test_an_unknown_level_or_runtime(tmp_path, words):
     result = CliRunner().invoke(bench, [str(tmp_path / "a.tflite"), "--target", "pico", *words])
     assert result.exit_code == 2
     assert f"Invalid value for '{words[0]}'" in result.output
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "said"),
+    [
+        (tiny_compiled(), (), "was compiled for an Arm Ethos-U"),
+        (tiny_compiled(), ("--runtime", "tflm"), "was compiled for an Arm Ethos-U"),
+        (tiny_hybrid(), (), "does not fit"),
+        (tiny_hybrid(), ("--runtime", "tflm"), "tflm does not run it"),
+    ],
+)
+def test_what_the_device_does_not_run_is_one_exit_status(tmp_path, content, words, said):
+    (tmp_path / "a.tflite").write_bytes(content)
+    result = CliRunner().invoke(bench, [str(tmp_path / "a.tflite"), "--target", "nucleo-l4r5zi", *words])
+    assert said in result.exception.problem
+    assert result.exception.exit_code == 1

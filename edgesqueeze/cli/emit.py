@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +12,7 @@ from edgesqueeze.base.generated import update_of
 from edgesqueeze.base.output import write_files
 from edgesqueeze.base.records import Record
 from edgesqueeze.cli.paths import NamedPath
+from edgesqueeze.cli.refusals import refused_as_unfit
 from edgesqueeze.cli.screen import say, say_json
 from edgesqueeze.emit.arena import Arena
 from edgesqueeze.emit.native.for_target import emit_for
@@ -21,7 +20,7 @@ from edgesqueeze.emit.native.kernels import portable_of
 from edgesqueeze.emit.native.records import NativeSource
 from edgesqueeze.emit.native.write import write_native
 from edgesqueeze.emit.tflm import TflmSource, emit_tflm
-from edgesqueeze.errors import FitError, UnsupportedModelError, UsageError
+from edgesqueeze.errors import UsageError
 from edgesqueeze.graph import read_tflite
 from edgesqueeze.graph.npu import refuse_npu
 from edgesqueeze.runners.arena import find_arena
@@ -101,14 +100,14 @@ def emit(
     target = load_target(target_name)
     content = read_tflite(model)
     if output_format == "c":
-        with _taken_by_no_target():
+        with refused_as_unfit():
             refuse_npu(content, "C without a runtime cannot be made")
         native = emit_for(content, target, name=name)
         emission = _native_emission(native, target, model, out, write_native(out, native))
         _tell(emission, as_json, _native_summary(native, target, model, out))
         return
     _check_microcontroller(target)
-    with _taken_by_no_target():
+    with refused_as_unfit():
         source = emit_tflm(content, find_arena(content, target.cpu.core), name=name)
     update = update_of(out, source.files, lambda name: False)
     write_files(out, update.files)
@@ -121,15 +120,6 @@ def _tell(emission: Emission, as_json: bool, summary: str) -> None:
         say_json(emission.model_dump_json(indent=2))
     else:
         say(summary)
-
-
-@contextmanager
-def _taken_by_no_target() -> Iterator[None]:
-    """What the runtime refuses is a model that does not fit, like what native C refuses: one exit status."""
-    try:
-        yield
-    except UnsupportedModelError as error:
-        raise FitError(error.problem, expected=error.expected, got=error.got, hint=error.hint) from error
 
 
 def _check_microcontroller(target: Target) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from edgesqueeze.base.records import Range
-from edgesqueeze.errors import TargetError, UnsupportedModelError, UsageError
+from edgesqueeze.errors import FitError, TargetError, UnsupportedModelError, UsageError
 from edgesqueeze.graph import TfliteModel, as_model
 from edgesqueeze.graph.npu import refuse_npu
 from edgesqueeze.graph.shapes import refuse_open
@@ -39,7 +39,8 @@ def predict(
         UsageError: the latency model is for another runtime, or so many threads make no sense.
         TfliteError: an operator is malformed.
         UnsupportedModelError: the model has loops or branches, an input of open shape (``runners.resize``
-            gives it one), operators that the runtime refuses, or was compiled for a neural processor.
+            gives it one), or was compiled for a neural processor.
+        FitError: the runtime refuses an operator.
     """
     model, target = as_model(model), as_target(target)
     latency = target.latency
@@ -88,7 +89,7 @@ def _refuse_operators(model: TfliteModel, target: Target, runtime: str) -> None:
     needed = {types_of(model.main, one) for one in model.main.operators if one.opcode != "CUSTOM"}
     reasons = [why for kind, *types in sorted(needed) if (why := refusal(operators, kind, *types))]
     if reasons:
-        raise UnsupportedModelError(
+        raise FitError(
             f"the latency of {model.name} cannot be predicted: {runtime} does not run it",
             expected=f"operators and types of {operators.version}",
             got="; ".join(reasons),

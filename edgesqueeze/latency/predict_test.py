@@ -1,6 +1,6 @@
 import pytest
 
-from edgesqueeze.errors import UnsupportedModelError
+from edgesqueeze.errors import FitError, UnsupportedModelError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.latency.predict import predict
@@ -71,7 +71,7 @@ def test_a_program_for_a_neural_processor_is_refused(target, runtime):
 )
 def test_what_the_runtime_refuses_takes_no_time(content, got):
     refused = parse_tflite(content, "net")
-    with pytest.raises(UnsupportedModelError, match="cannot be predicted: tflm does not run it") as caught:
+    with pytest.raises(FitError, match="cannot be predicted: tflm does not run it") as caught:
         predict(refused, load_target("pico"), runtime="tflm")
     assert got in caught.value.got
     assert "inspect --target pico" in caught.value.hint

@@ -215,5 +215,5 @@ def test_frozen_and_complete(tools, model):
 
 
 def test_a_program_for_a_neural_processor_is_refused_before_anything_is_made():
-    with pytest.raises(UnsupportedModelError, match="cannot be emulated: .* compiled for an Arm Ethos-U"):
+    with pytest.raises(UnsupportedModelError, match=r"cannot be emulated: .* compiled for an Arm Ethos-U"):
         emulate(parse_tflite(tiny_compiled()), load_target("nucleo-l4r5zi"))
