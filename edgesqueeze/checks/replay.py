@@ -215,8 +215,8 @@ def _layer(
 def _first_step(operator: Operator, difference: Array) -> Array:
     """The part of a difference ``[n, *shape]`` that nothing was carried to.
 
-    Of an operator that takes a whole sequence it is the first step: the others carry rounding on, as a network
-    does.
+    Of an operator that takes a whole sequence it is the first step: the others carry rounding on, as a
+    network does.
     """
     if operator.opcode not in SEQUENCES or difference.ndim != 4:
         return difference

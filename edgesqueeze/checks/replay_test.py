@@ -64,7 +64,7 @@ def test_dynamic_shapes_are_not_taken_apart():
 
 @pytest.mark.parametrize(("step", "off", "fine"), [(0, 0.01, False), (3, 1.5e-4, True), (3, 0.1, False)])
 def test_an_operator_of_many_steps_carries_rounding_on(step, off, fine):
-    """A difference in the first step is its own; later ones may be larger, as long as all together stay small."""
+    """A difference in the first step is its own; later ones may be larger, if all together stay small."""
     model = parse_tflite(tiny_lstm())
     samples = data_samples(model, random_data(model, 2))
 

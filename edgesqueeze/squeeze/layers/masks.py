@@ -56,7 +56,7 @@ def _counting(inputs: Any, mask_value: float) -> Any:
 
 
 def spelled_masks(model: Any, is_recurrent: Callable[[Any], bool]) -> dict[str, float | None]:
-    """Masks that the model computes itself, ``any(x != value)`` over the features, for recurrent layers alone.
+    """Masks that the model computes itself for recurrent layers alone: ``any(x != value)`` over the features.
 
     So does Keras 3 write down what its Masking layer does.
 
