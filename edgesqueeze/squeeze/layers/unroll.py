@@ -45,7 +45,7 @@ def unrolled(model: Any) -> Any:
         A model that computes the same, to float32 rounding, or ``model`` itself when there is nothing to do.
 
     Raises:
-        UnsupportedModelError: a stateful layer, or a number of steps that is not fixed.
+        UnsupportedModelError: a number of steps that is not fixed, or a state in two directions.
     """
     masked = any(isinstance(layer, layers.Masking) for layer in model.layers)
     if not masked and not any(_becomes_loop(layer) for layer in model.layers):
@@ -68,21 +68,23 @@ def unrolled(model: Any) -> Any:
 
 
 def _require_steps(layer: Any) -> None:
-    """Refuse what has no end or a past: a number of steps that is not fixed, a stateful layer."""
+    """Refuse what has no end: a number of steps that is not fixed, a past in two directions."""
     first = tf.nest.flatten(layer._inbound_nodes[0].input_tensors)[0]
-    if layer.stateful or first.shape[1] is None:
+    both = layer.stateful and isinstance(layer, layers.Bidirectional)
+    if both or first.shape[1] is None:
         raise UnsupportedModelError(
             f"the layer {layer.name!r} cannot be written out in integer operators",
-            expected="a fixed number of steps, and a layer that is not stateful",
-            got="a stateful layer" if layer.stateful else "any number of steps",
-            hint="give the Input a fixed number of steps and make the state an input and an output of the "
-            "model, or use --quantize dynamic or float16",
+            expected="a fixed number of steps, and no state in two directions",
+            got="a stateful Bidirectional" if both else "any number of steps",
+            hint="give the Input a fixed number of steps, and a Bidirectional no state, or use --quantize "
+            "dynamic or float16",
         )
 
 
 def _becomes_loop(layer: Any) -> bool:
-    lstm = type(_cell_of(layer)) is layers.LSTM
-    return _is_recurrent(layer) and not (lstm and not _has_mask(layer))
+    # The converter has an operator for an LSTM that begins anew with every sequence.
+    plain = type(_cell_of(layer)) is layers.LSTM and not layer.stateful and not _has_mask(layer)
+    return _is_recurrent(layer) and not plain
 
 
 def _is_recurrent(layer: Any) -> bool:
@@ -108,6 +110,8 @@ def _has_mask(layer: Any) -> bool:
 class Unrolled(layers.Layer):  # type: ignore[misc, name-defined]
     """A recurrent layer, or two in opposite directions, without a loop. It cannot be trained.
 
+    The state of a stateful layer is in variables of its own, for a batch of one, and begins with zeros.
+
     Args:
         layer: a built GRU, LSTM, SimpleRNN or Bidirectional; it is not changed.
     """
@@ -119,6 +123,8 @@ class Unrolled(layers.Layer):  # type: ignore[misc, name-defined]
         # As tuples behind the tracking of Keras: these variables stay the wrapped layer's own.
         self.__dict__["_wrapped"] = layer
         self.__dict__["_directions"] = [(one, _weights(one)) for one in directions]
+        sizes = tf.nest.flatten(layer.cell.state_size) if layer.stateful else ()
+        self.__dict__["_kept"] = [tf.Variable(tf.zeros((1, size)), trainable=False) for size in sizes]
 
     def call(self, inputs: Any, mask: Any = None, initial_state: Any = None) -> Any:
         """What the layer computes."""
@@ -127,13 +133,17 @@ class Unrolled(layers.Layer):  # type: ignore[misc, name-defined]
             inputs, *initial_state = inputs
             mask = mask[0] if isinstance(mask, list | tuple) else mask
         if len(directions) == 1:
-            return _run(layer, directions[0][1], inputs, mask, initial_state)
+            before = [variable.read_value() for variable in self._kept] or initial_state
+            result, state = _run(layer, directions[0][1], inputs, mask, before)
+            for variable, value in zip(self._kept, state, strict=False):
+                variable.assign(value)
+            return result
         states = [None, None]
         if initial_state is not None:
             half = len(initial_state) // 2
             states = [initial_state[:half], initial_state[half:]]
         forward, backward = (
-            _run(one, weights, inputs, mask, state)
+            _run(one, weights, inputs, mask, state)[0]
             for (one, weights), state in zip(directions, states, strict=True)
         )
         return _merged(layer, forward, backward)
@@ -163,8 +173,8 @@ def _weights(layer: Any) -> Weights:
     return kernel, recurrent, bias[0] if bias else np.zeros(kernel.shape[1], np.float32)
 
 
-def _run(layer: Any, weights: Weights, inputs: Any, mask: Any, initial_state: Any) -> Any:
-    """All steps of one layer."""
+def _run(layer: Any, weights: Weights, inputs: Any, mask: Any, initial_state: Any) -> tuple[Any, State]:
+    """All steps of one layer: what it gives, and its last state."""
     steps = inputs.shape[1]
     project, step, count = CELLS[type(layer)](layer, weights)
     given = () if initial_state is None else tuple(tf.nest.flatten(initial_state))
@@ -186,7 +196,7 @@ def _run(layer: Any, weights: Weights, inputs: Any, mask: Any, initial_state: An
         zeros = layer.zero_output_for_mask
         outputs.append(_kept(keep[index], state[0], None) if keep and zeros else state[0])
     result = tf.stack(outputs, axis=1) if layer.return_sequences else state[0]
-    return [result, *state] if layer.return_state else result
+    return ([result, *state] if layer.return_state else result), state
 
 
 def _kept(keep: Any, new: Any, old: Any) -> Any:

@@ -118,13 +118,29 @@ def test_masks_stay_truth_values_where_a_layer_reads_them_so():
     assert not any(isinstance(layer, Gate) for layer in flat.layers)
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_what_a_stateful_layer_remembers(cell):
+    x = tf_keras.Input((STEPS, FEATURES), batch_size=1)
+    model = _model(CELLS[cell](UNITS, stateful=True)(x), x)
+    flat = unrolled(model)
+    model.reset_states()
+    pieces = [_values(1, STEPS, FEATURES, seed=seed) for seed in (0, 1, 0)]
+    wanted, found = ([np.asarray(one(piece)) for piece in pieces] for one in (model, flat))
+    np.testing.assert_allclose(found, wanted, atol=2e-6)
+    assert np.abs(found[0] - found[2]).max() > 1e-3  # the same piece after another past
+    assert any(isinstance(layer, Unrolled) for layer in flat.layers)
+
+
 @pytest.mark.parametrize(
-    ("shape", "options", "got"),
-    [((None, FEATURES), {}, "any number"), ((STEPS, FEATURES), {"stateful": True}, "stateful")],
+    ("shape", "make", "got"),
+    [
+        ((None, FEATURES), layers.GRU(UNITS), "any number"),
+        ((STEPS, FEATURES), layers.Bidirectional(layers.GRU(UNITS, stateful=True)), "stateful Bidirectional"),
+    ],
 )
-def test_what_cannot_be_written_out_is_an_error(shape, options, got):
+def test_what_cannot_be_written_out_is_an_error(shape, make, got):
     x = tf_keras.Input(shape, batch_size=1)
     with pytest.raises(UnsupportedModelError, match="written out") as caught:
-        unrolled(_model(layers.GRU(UNITS, **options)(x), x))
+        unrolled(_model(make(x), x))
     assert got in caught.value.got
     assert "dynamic" in caught.value.hint

@@ -7,6 +7,7 @@ import tf_keras
 
 from edgesqueeze.checks.original import in_output_order
 from edgesqueeze.errors import DataError, FloatOperatorError, UnsupportedModelError
+from edgesqueeze.graph.state import state_of
 from edgesqueeze.runners import litert
 from edgesqueeze.runners.samples import EvalData, data_samples, real_outputs
 from edgesqueeze.squeeze.passes.convert import MIN_CALIBRATION, convert
@@ -196,3 +197,21 @@ def test_the_same_recipe_gives_the_same_bytes_in_one_process_and_in_another():
         hashes += run.stdout.split()
     assert len(hashes) == 3
     assert len(set(hashes)) == 1
+
+
+@pytest.mark.parametrize(("cell", "variables"), [(layers.GRU, 1), (layers.LSTM, 2)])
+def test_a_stateful_layer_remembers_in_integers(cell, variables):
+    pieces = tf_keras.Input((4, 3), batch_size=1, name="piece")
+    scores = layers.Dense(6)(cell(8, stateful=True)(pieces))
+    model = randomize(tf_keras.Model(pieces, scores, name="tiny"))
+    tflite, _ = _convert(model, count=200, samples=150)
+    assert state_of(tflite).resources == variables
+    assert not any(tensor.dtype.startswith("float") for tensor in tflite.main.tensors)
+    data = np.random.default_rng(1).normal(size=(12, 4, 3)).astype(np.float32)
+    model.reset_states()
+    want = np.concatenate([np.asarray(model(data[i : i + 1])) for i in range(len(data))])
+    (have,) = _outputs(tflite, ("piece",), data)
+    assert np.sqrt(np.mean((want - have) ** 2)) < 0.02 * want.std()
+    # What each piece gives without a past is something else.
+    apart = [_outputs(tflite, ("piece",), data[i : i + 1])[0] for i in range(len(data))]
+    assert np.abs(np.concatenate(apart) - have).max() > 0.05

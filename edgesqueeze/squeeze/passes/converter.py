@@ -108,11 +108,14 @@ def convert_graph(
     """
     with tempfile.TemporaryDirectory(prefix="edgesqueeze-") as name:
         folder = Path(name)
+        remembered = _remembered(model, concrete)
         options = tf.saved_model.SaveOptions(save_debug_info=True)
         tf.saved_model.save(
-            _module(model), str(folder / "saved_model"), {"serving_default": concrete}, options
+            _module(model, remembered), str(folder / "saved_model"), {"serving_default": concrete}, options
         )
-        (folder / "request.json").write_text(json.dumps({"mode": mode, "io": io}))
+        (folder / "request.json").write_text(
+            json.dumps({"mode": mode, "io": io, "variables": bool(remembered)})
+        )
         if calibration is not None:
             columns = {key: np.stack(list(values)) for key, values in calibration.items()}
             np.savez(folder / "calibration.npz", **columns)  # type: ignore[arg-type]
@@ -124,10 +127,17 @@ def convert_graph(
         return (folder / "model.tflite").read_bytes()
 
 
-def _module(model: Any) -> Any:
+def _remembered(model: Any, concrete: Any) -> list[Any]:
+    """What stateful layers keep from call to call: variables of the function that are none of the model."""
+    own = {id(variable) for variable in model.variables}
+    return [variable for variable in concrete.graph.variables if id(variable) not in own]
+
+
+def _module(model: Any, remembered: Sequence[Any]) -> Any:
     """The model's variables without the model: Keras would trace all its layers once more to save them."""
     module = tf.Module()
     module.variables_of_model = list(model.variables)
+    module.variables_of_layers = list(remembered)
     return module
 
 

@@ -49,6 +49,8 @@ def _convert(folder: Path) -> bytes:
     if mode == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if mode in ("int8", "int16x8"):
+        # What a layer remembers is stored in integers then, as all that it computes with.
+        converter._experimental_variable_quantization = request["variables"]
         converter.representative_dataset = lambda: _samples(folder / "calibration.npz")
         converter.target_spec.supported_ops = [_integer_operators(mode)]
         converter.inference_input_type = converter.inference_output_type = tf.as_dtype(request["io"])
