@@ -125,8 +125,8 @@ def _run(
             f"TensorFlow's converter cannot convert the model ({mode}): {reason}",
             expected="operators that TFLite has",
             got=", ".join(names),
-            hint=f"{'replace the layer that makes them, or ' if names else ''}try --quantize dynamic, float16 "
-            "or none",
+            hint=("replace the layer that makes them, or " if names else "")
+            + "try --quantize dynamic, float16 or none",
         ) from error
 
 
