@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from edgesqueeze.base.generated import check_replaceable
+from edgesqueeze.base.generated import check_replaceable, generated
 from edgesqueeze.base.given import path_of
 from edgesqueeze.base.output import staged
 from edgesqueeze.base.stages import Log, Progress
@@ -28,7 +28,7 @@ from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.stats import sizes, weight_stats
 from edgesqueeze.recipe import Recipe, as_recipe
 from edgesqueeze.report.environment import environment
-from edgesqueeze.report.folder import FILES, write_result
+from edgesqueeze.report.folder import FILES, files_of, write_result
 from edgesqueeze.report.report import (
     ModelInfo,
     Report,
@@ -103,7 +103,8 @@ def compress(
     folder = None if out is None else path_of(out, "a folder for what is made")
     if folder is not None:
         check_replaceable(folder, FILES)
-    with staged(folder) if folder is not None else nullcontext() as stage:
+    gone: dict[str, str] = {}
+    with staged(folder, gone) if folder is not None else nullcontext() as stage:
         prepared = prepare(
             model,
             data=data,
@@ -117,6 +118,7 @@ def compress(
         result = judge(prepared, squeeze(prepared, chosen, progress=progress), profile, progress=progress)
         if folder is None or stage is None:
             return result
+        gone |= generated(folder, set(FILES) - set(files_of(result.model)))
         return write_result(result, stage, folder, prepared.loaded.family, custom_objects)
 
 

@@ -602,3 +602,23 @@ def test_a_pass_is_one_file_and_one_row(tmp_path, monkeypatch, place):
     assert more.tflite.content == plain.tflite.content
     names = [stage.name for stage in plain.stages]
     assert [stage.name for stage in more.stages] == [*names[:place], "nothing", *names[place:]] == seen
+
+
+def test_a_model_without_keras_layers_is_only_quantized(tmp_path):
+    model = randomize(dense())
+    out = tmp_path / "out"
+    compress(model, target="rpi4", data=X, out=out, recipe=_recipe(PLAIN))
+    assert (out / "model.keras").exists()
+    model.export(str(tmp_path / "exported"))
+    found = compress(tmp_path / "exported", target="rpi4", data=X, out=out, recipe=_recipe(PLAIN))
+    # What an earlier run wrote would be taken for this model's.
+    assert sorted(_content(out)) == sorted(found.report.files) == [LIST, "model.tflite", "report.json"]
+    assert found.report.model.source == "SavedModel without Keras layers"
+    assert found.report.fidelity.outputs[0].normalized_error < 0.02
+
+    board = load_target("rpi4")
+    prepared = prepare(tmp_path / "exported", data=X, options=_recipe(PLAIN).data)
+    with pytest.raises(RecipeError, match="can only be quantized") as caught:
+        squeeze(prepared, fill_preferences(_recipe(), board))
+    assert "prune, cluster, settle" in caught.value.got
+    assert judge(prepared, squeeze(prepared, fill_preferences(_recipe(PLAIN), board)), board).report.ok

@@ -70,6 +70,12 @@ def write_list(stage: Path, folder: Path, names: Iterable[str]) -> None:
     (stage / LIST).write_text(_text_of({**earlier, **now}), encoding="utf-8")
 
 
+def generated(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Which of these files of a folder were generated and not changed since -> their SHA-256."""
+    earlier = _earlier(folder)
+    return {name: earlier[name] for name in names if name in earlier}
+
+
 def check_replaceable(folder: Path, names: Iterable[str]) -> None:
     """Refuse a folder in which a file of one of these names is the user's own.
 

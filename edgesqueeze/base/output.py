@@ -57,7 +57,7 @@ def staged(directory: Path, remove: Mapping[str, str] | None = None) -> Iterator
 
     Args:
         directory: the output folder.
-        remove: as in ``write_files``.
+        remove: as in ``write_files``; what the block adds to it counts.
 
     Raises:
         OutputError: ``directory`` cannot be made or written, now or at the end.
@@ -70,7 +70,7 @@ def staged(directory: Path, remove: Mapping[str, str] | None = None) -> Iterator
         try:
             yield stage.new
             with _explained(directory):
-                publish(stage, directory, remove or {})
+                publish(stage, directory, {} if remove is None else remove)
         except OSError as error:
             # The block's own writing: a full disk, or a stage that someone removed.
             if _belongs(error, stage.folder):

@@ -95,13 +95,18 @@ def command(
 ) -> None:
     """Make a Keras MODEL small, convert it for a device and prove that it still does its job.
 
-    Writes model.tflite, model.keras and report.json, and sources for microcontrollers. Without --sparsity
-    and --clusters the model is quantized only. Exits with 1 if the result does not fit the target, loses
-    more accuracy than allowed or cannot be right (a finding is an error); the files are written all the same.
+    MODEL is a .keras or .h5 file, or a SavedModel folder, such as model.export() writes. Writes model.tflite,
+    report.json, model.keras where MODEL has Keras layers, and sources for microcontrollers. Without
+    --sparsity and --clusters the model is quantized only. Exits with 1 if the result does not fit the
+    target, loses more accuracy than allowed or cannot be right (a finding is an error); the files are written
+    all the same.
     """
     # Both are checked before the seconds that TensorFlow takes to start.
     chosen = load_recipe(recipe, flags)
     profile = load_target(target)
+    if custom_objects:
+        # Started here, TensorFlow says nothing; the user's module would let it print its greetings.
+        import edgesqueeze.squeeze  # noqa: F401
     objects = import_objects(custom_objects)
     own = as_metric(metric)
     with progress_bar(enabled=not as_json) as progress:

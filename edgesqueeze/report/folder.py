@@ -11,9 +11,17 @@ from edgesqueeze.base.generated import LIST, write_list
 from edgesqueeze.report.result import Compressed
 from edgesqueeze.runners.firmware_sources import NATIVE_FOLDER
 from edgesqueeze.squeeze.opening.save import save_model
+from edgesqueeze.squeeze.opening.whole_layer import whole_layers
 
 FILES = ("model.tflite", "model.keras", "report.json")
 """What is written for every target; firmware sources come on top."""
+
+KERAS_FILE = "model.keras"
+
+
+def files_of(model: Any) -> tuple[str, ...]:
+    """Those of ``FILES`` that there are for a flat tf_keras model: what is kept whole makes no Keras file."""
+    return tuple(name for name in FILES if name != KERAS_FILE or not whole_layers(model))
 
 
 def write_result(
@@ -34,12 +42,13 @@ def write_result(
     Raises:
         OutputError: a file of the user's own in the folder has the name of one of these.
     """
-    names = (*FILES, *result.sources)
+    names = (*files_of(result.model), *result.sources)
     native = [name for name in names if name.startswith(f"{NATIVE_FOLDER}/")]
     lists = (LIST, f"{NATIVE_FOLDER}/{LIST}") if native else (LIST,)
     report = result.report.model_copy(update={"files": (*names, *lists)})
     (stage / "model.tflite").write_bytes(result.tflite.content)
-    save_model(result.model, family, stage / "model.keras", custom_objects)
+    if KERAS_FILE in names:
+        save_model(result.model, family, stage / KERAS_FILE, custom_objects)
     (stage / "report.json").write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
     for name, text in result.sources.items():
         (stage / name).parent.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,8 @@ from edgesqueeze.recipe import PASSES, FilledRecipe, Pass, Recipe, share_steps
 from edgesqueeze.squeeze import set_seed
 from edgesqueeze.squeeze.data.check import readable_samples
 from edgesqueeze.squeeze.data.load import input_specs
+from edgesqueeze.squeeze.layers.kernels import kernel_layers
+from edgesqueeze.squeeze.opening.whole_layer import whole_layers
 from edgesqueeze.squeeze.passes.convert import convert
 from edgesqueeze.squeeze.passes.finetune import steps_per_epoch, trainer
 from edgesqueeze.squeeze.passes.lift import coarse_features
@@ -70,6 +72,7 @@ def squeeze(
         recipe, FilledRecipe, "a recipe that leaves nothing to a target", "fill_preferences(recipe, target)"
     )
     _check_recipe(prepared, recipe)
+    _check_layers(prepared.folded, [row.name for row in passes if row.options(recipe) is not None])
     log = Log(progress)
     set_seed(recipe.seed)
     with readable_samples():
@@ -123,6 +126,18 @@ def _check_recipe(prepared: Prepared, recipe: FilledRecipe) -> None:
             hint="prepare the model again, with options=recipe.data and seed=recipe.seed",
         )
     check_limit(recipe, prepared.metric)
+
+
+def _check_layers(model: Any, asked: Sequence[str]) -> None:
+    """Refuse passes where there is no layer that they could look into."""
+    whole = whole_layers(model)
+    if asked and whole and not any(True for _ in kernel_layers(model)):
+        raise RecipeError(
+            f"the model can only be quantized: {whole[0]!r} has no layers that a pass could look into",
+            expected="a Functional or Sequential model of Keras",
+            got=f"a recipe with {', '.join(asked)}",
+            hint="give the Keras model that it was made from, or leave pruning and clustering out",
+        )
 
 
 def check_limit(recipe: Recipe, metric: UserMetric | None) -> None:

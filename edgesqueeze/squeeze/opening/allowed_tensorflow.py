@@ -192,3 +192,19 @@ GRAPH_OPERATORS = OPERATORS | _names(
 To those that compute come functions and control flow, variables, what saves and restores these, and what
 training and the gradients of layers need.
 """
+
+RUN_OPERATORS = OPERATORS | _names(
+    """
+    Assert Case CheckNumerics EmptyTensorList Enter Exit FakeParam If LoopCond Merge NextIteration NoOp
+    PartitionedCall Placeholder PlaceholderWithDefault ReadVariableOp ResourceGather ResourceGatherNd
+    StatefulPartitionedCall StatelessCase StatelessIf StatelessWhile Switch TensorListConcatLists
+    TensorListConcatV2 TensorListElementShape TensorListFromTensor TensorListGather TensorListGetItem
+    TensorListLength TensorListPopBack TensorListPushBack TensorListReserve TensorListResize
+    TensorListScatterIntoExistingList TensorListScatterV2 TensorListSetItem TensorListSplit TensorListStack
+    VariableShape While
+    """
+)
+"""Operators of a graph that is run: to those that compute come functions, control flow and reading variables.
+
+The functions that they name are checked with them, and an ``Assert`` that does not hold is an error.
+"""

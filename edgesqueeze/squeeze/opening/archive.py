@@ -17,6 +17,8 @@ from edgesqueeze.errors import ModelFileError, UnsafeModelError, UnsupportedMode
 from edgesqueeze.squeeze.opening import hdf5, saved_model
 from edgesqueeze.squeeze.opening.config import Rules, checked, parse_json
 from edgesqueeze.squeeze.opening.faults import EXPECTED, damaged
+from edgesqueeze.squeeze.opening.graph_file import read_function
+from edgesqueeze.squeeze.opening.graph_model import put_function
 from edgesqueeze.squeeze.opening.shelf import (
     CONFIG,
     METADATA,
@@ -219,7 +221,12 @@ def _h5(image: bytes, shelf: Shelf, rules: Rules, sha256: str) -> int:
 
 
 def _saved_model(folder: Path, shelf: Shelf, rules: Rules) -> int:
-    stored = parse_json(saved_model.read_config(folder), rules.name)
+    text = saved_model.read_config(folder)
+    if not text:
+        function = read_function(folder, _limit(bytes_of(folder)))
+        archive = Archive("tf_keras", "graph", "", _digest_folder(folder))
+        return shelf.close(archive, put_function(shelf, function))
+    stored = parse_json(text, rules.name)
     if not isinstance(stored, dict):
         raise damaged(rules.name, "its configuration is not a model's")
     # Beside these two it describes what was called with what, which is only of use with the graph.

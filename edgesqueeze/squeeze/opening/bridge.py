@@ -27,12 +27,13 @@ from edgesqueeze.squeeze.opening.flatten import (
     flatten,
     keep_dtype,
     names_for,
-    subclassed_error,
     unbuilt_error,
+    whole_finding,
 )
 from edgesqueeze.squeeze.opening.keras_layer import KerasLayer
 from edgesqueeze.squeeze.opening.op_layer import OpLayer, encode_call
 from edgesqueeze.squeeze.opening.op_table import OPS, op_name
+from edgesqueeze.squeeze.opening.subclassed import is_subclassed
 
 __all__ = ["Bridged", "bridge", "flatten"]
 
@@ -88,17 +89,15 @@ def bridge(model: Any) -> Bridged:
 
 
 def functional(model: Any) -> Any:
-    """The graph of a Keras 3 model: the model itself, or that inside a Sequential.
+    """The graph of a Keras 3 model that is not subclassed: the model itself, or that inside a Sequential.
 
     Raises:
-        UnsupportedModelError: it has none.
+        UnsupportedModelError: a Sequential that does not know its input shape.
     """
     if isinstance(model, keras.Sequential):
         if model._functional is None:
             raise unbuilt_error(model)
         return model._functional
-    if not hasattr(model, "_nodes_by_depth") or not hasattr(model, "_inputs_struct"):
-        raise subclassed_error(model)
     return model
 
 
@@ -157,7 +156,7 @@ def _call(node: Any, values: dict[int, Any], state: _Bridging, scope: tuple[str,
     if not isinstance(operation, keras.layers.Layer):
         return _call_operator(node, values, state, scope)
     args, kwargs = node.arguments.fill_in(values)
-    if isinstance(operation, keras.Model):
+    if _has_graph(operation):
         inner = functional(operation)
         return _replay(inner, _feed(inner, args[0]), state, (*scope, operation.name))
     if bridge_layers.is_inert(operation):
@@ -177,14 +176,16 @@ def _layer_for(operation: Any, state: _Bridging, scope: tuple[str, ...]) -> Any:
         name = state.names.of(operation, scope)
         layer = bridge_layers.to_tf_keras(operation, name, _inner)
         state.made[id(operation)] = (operation, layer)
-        if isinstance(layer, KerasLayer):
+        if isinstance(operation, keras.Model):
+            state.findings.append(whole_finding(operation))
+        elif isinstance(layer, KerasLayer):
             state.findings.append(_kept_finding(operation))
     return state.made[id(operation)][1]
 
 
 def _inner(layer: Any) -> Any:
     """The counterpart of a layer that stands inside a wrapper."""
-    if isinstance(layer, keras.Model):
+    if _has_graph(layer):
         return bridge(layer).model
     return bridge_layers.to_tf_keras(layer, _without_direction(layer.name), _inner)
 
@@ -301,7 +302,12 @@ def _unique(names: Sequence[str]) -> list[str]:
 
 def _leaf(tensor: Any) -> Any:
     operation, _, index = tensor._keras_history
-    return _leaf(functional(operation)._outputs[index]) if isinstance(operation, keras.Model) else tensor
+    return _leaf(functional(operation)._outputs[index]) if _has_graph(operation) else tensor
+
+
+def _has_graph(operation: Any) -> bool:
+    """Whether it is a model whose layers can be seen."""
+    return isinstance(operation, keras.Model) and not is_subclassed(operation)
 
 
 def _operation_of(tensor: Any) -> Any:

@@ -11,13 +11,16 @@ import json
 import re
 import sys
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edgesqueeze.base.plain import plain
 from edgesqueeze.errors import CustomLayerError, UnsafeModelError, UnsupportedModelError
 from edgesqueeze.squeeze.opening import allowed, allowed_tensorflow
 from edgesqueeze.squeeze.opening.faults import damaged
+
+MOST_MISSING = 20
+"""Classes and functions that one error names."""
 
 MOST_DEPTH = 200
 """Models in models in models need about fifty."""
@@ -100,9 +103,48 @@ def checked(config: Any, rules: Rules) -> dict[str, Any]:
         raise damaged(rules.name, "its configuration is not a model's")
     if not isinstance(config.get("config"), (dict, list)):
         raise damaged(rules.name, "its configuration is not a model's")
-    copy = _copy(config, rules)
+    try:
+        copy = _copy(config, rules)
+    except _MissingError as first:
+        raise _all_missing(config, rules, first) from None
     assert isinstance(copy, dict)
     return copy
+
+
+class _MissingError(CustomLayerError):
+    """A class or function that was not given, with the module that the file names for it."""
+
+    module = ""
+    name = ""
+
+
+def _missing(module: str, name: str, problem: str, **more: str) -> _MissingError:
+    error = _MissingError(problem, **more)
+    error.module, error.name = module, name
+    return error
+
+
+def _all_missing(config: Any, rules: Rules, first: _MissingError) -> CustomLayerError:
+    """One error for all that was not given: each is taken for given, to see what comes after it."""
+    found = [first]
+    while len(found) < MOST_MISSING and found[-1].name:
+        tried = replace(rules, custom={*rules.custom, *(one.name for one in found)})
+        try:
+            _copy(config, tried)
+            break
+        except _MissingError as following:
+            if following.name in tried.custom:
+                break
+            found.append(following)
+    options = " ".join(f"--custom-objects {one.module or 'MODULE'}:{one.name or 'NAME'}" for one in found)
+    objects = ", ".join(f"'{one.name or 'NAME'}': ..." for one in found)
+    others = f"; it also needs {', '.join(one.name for one in found[1:])}" if len(found) > 1 else ""
+    return CustomLayerError(
+        first.problem + others,
+        expected=first.expected,
+        got=first.got,
+        hint=f"if you know it, pass it: {options}, or custom_objects={{{objects}}}",
+    )
 
 
 def _copy(value: Any, rules: Rules) -> Any:
@@ -168,10 +210,11 @@ def _function(entry: dict[str, Any], module: str | None, rules: Rules) -> dict[s
     if name in allowed.FUNCTION_MODULES.get(module, ()):
         return entry
     if module in allowed.FUNCTION_MODULES:
-        raise CustomLayerError(
+        raise _missing(
+            "",
+            _word(name, ""),
             f"'{rules.name}' uses the function '{plain(name)}', which is not Keras's",
             expected="a model of Keras's own layers, or its functions given",
-            hint=f"pass it: --custom-objects MODULE:{_word(name, 'NAME')}, or custom_objects={{...}}",
         )
     raise _unsafe(rules, f"it names the function {plain(str(module))}.{plain(name)}")
 
@@ -217,10 +260,11 @@ def _check_setting(key: str, value: Any, title: str, rules: Rules) -> None:
             raise damaged(rules.name, f"'{title}' has the type {plain(value)[:80]!r}")
         return
     if isinstance(value, str) and value not in names and not _given(rules, value):
-        raise CustomLayerError(
+        raise _missing(
+            "",
+            _word(value, ""),
             f"'{rules.name}' has '{plain(value)[:80]}' as {plain(key)} of '{title}', which is not Keras's",
             expected="a model of Keras's own layers, or its functions given",
-            hint=f"pass it: --custom-objects MODULE:{_word(value, 'NAME')}, or custom_objects={{...}}",
         )
     made = value.get("class_name") if isinstance(value, dict) else None
     if (
@@ -292,16 +336,16 @@ def _unsafe(rules: Rules, what: str) -> UnsafeModelError:
     )
 
 
-def _custom(rules: Rules, entry: Mapping[str, Any], name: str, module: str) -> CustomLayerError:
+def _custom(rules: Rules, entry: Mapping[str, Any], name: str, module: str) -> _MissingError:
     title, last = _title(entry, ""), plain(_last(name))[:80]
     where = f"layer '{title}' of class {last}" if title else f"the class {last}"
-    source = _word("" if module in ("builtins", "__main__") else module, "MODULE")
-    return CustomLayerError(
+    source = "" if module in ("builtins", "__main__") else _word(module, "")
+    return _missing(
+        source,
+        _word(name, ""),
         f"'{rules.name}' has {where}, which is not Keras's",
         expected="a model of Keras's own layers, or its classes given",
         got=plain(f"{module}.{name}" if module else name)[:160],
-        hint=f"if you know it, pass it: --custom-objects {source}:{_word(name, 'NAME')}, or "
-        f"custom_objects={{'{_word(name, 'NAME')}': ...}}",
     )
 
 

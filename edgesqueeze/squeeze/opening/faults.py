@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgesqueeze.base.plain import plain
 from edgesqueeze.errors import ModelFileError
 
-EXPECTED = "a .keras or .h5 file of Keras 3 or tf_keras, or a SavedModel folder written by tf_keras"
+EXPECTED = "a .keras or .h5 file of Keras 3 or tf_keras, or a SavedModel folder"
 
 
 def damaged(name: str, error: BaseException | str) -> ModelFileError:

@@ -12,6 +12,8 @@ from edgesqueeze.base.findings import Finding
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.squeeze.layers.rewrite import clone_inputs, clone_layer, name_outputs, nodes_in_order
 from edgesqueeze.squeeze.opening.bridge_layers import is_inert, refuse_channels_first
+from edgesqueeze.squeeze.opening.subclassed import is_subclassed
+from edgesqueeze.squeeze.opening.whole_layer import WholeLayer
 
 
 class Names:
@@ -107,8 +109,8 @@ def _replay(model: Any, feed: Sequence[Any], state: _Flattening, scope: tuple[st
 
 
 def _call(layer: Any, args: Any, kwargs: Any, state: _Flattening, scope: tuple[str, ...], passed: Any) -> Any:
-    if isinstance(layer, tf_keras.Model):
-        refuse_subclassed(layer)
+    if isinstance(layer, tf_keras.Model) and not is_subclassed(layer):
+        refuse_unbuilt(layer)
         # `inner(x, training=False)` holds for all layers inside.
         training = kwargs.get("training", passed.get("training"))
         inner = {} if training is None else {"training": training}
@@ -121,6 +123,9 @@ def _call(layer: Any, args: Any, kwargs: Any, state: _Flattening, scope: tuple[s
     if isinstance(layer, tf_keras.layers.SpectralNormalization):
         # At inference the wrapper only calls its layer.
         return _call(layer.layer, args, {}, state, scope, passed)
+    if id(layer) not in state.clones and isinstance(layer, tf_keras.Model):
+        state.clones[id(layer)] = (layer, WholeLayer(layer, name=state.names.of(layer, scope)))
+        state.findings.append(whole_finding(layer))
     if id(layer) not in state.clones:
         refuse_channels_first(layer.get_config(), layer.name)
         changes = {"name": state.names.of(layer, scope), **_float32(layer)}
@@ -153,13 +158,10 @@ def keep_dtype(tensor: Any, dtype: Any) -> Any:
     return tf_keras.layers.Rescaling(1.0, dtype=dtype)(tensor)
 
 
-def refuse_subclassed(model: Any) -> None:
-    """Raise UnsupportedModelError unless a tf_keras model has a graph of layers."""
-    if getattr(model, "_is_graph_network", False):
-        return
-    if isinstance(model, tf_keras.Sequential):
+def refuse_unbuilt(model: Any) -> None:
+    """Raise UnsupportedModelError for a tf_keras Sequential model that does not know its input shape."""
+    if not getattr(model, "_is_graph_network", False):
         raise unbuilt_error(model)
-    raise subclassed_error(model)
 
 
 def unbuilt_error(model: Any) -> UnsupportedModelError:
@@ -171,12 +173,15 @@ def unbuilt_error(model: Any) -> UnsupportedModelError:
     )
 
 
-def subclassed_error(model: Any) -> UnsupportedModelError:
-    """The error for a model whose layers are called in Python code."""
-    return UnsupportedModelError(
-        f"'{model.name}' ({type(model).__name__}) is a subclassed model: its graph is Python code",
-        expected="a Functional or Sequential model",
-        hint="call its layers on keras.Input(...) and make keras.Model(inputs, outputs) of the result",
+def whole_finding(model: Any) -> Finding:
+    """Say that a subclassed model is converted as it is."""
+    return Finding(
+        code="kept-whole",
+        subject=model.name,
+        message=(
+            f"'{model.name}' ({type(model).__name__}) is a subclassed model: its layers are called in Python "
+            "code. It is quantized as it is; its weights are neither pruned nor clustered nor trained."
+        ),
     )
 
 

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import keras
 import numpy as np
-import tensorflow as tf
 import tf_keras
 
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.worker import from_told
-from edgesqueeze.errors import DataError, UnsupportedModelError, UsageError
+from edgesqueeze.errors import DataError, UsageError
 from edgesqueeze.squeeze.opening import sameness as compare
 from edgesqueeze.squeeze.opening.archive import bytes_of
 from edgesqueeze.squeeze.opening.bridge import bridge, functional
 from edgesqueeze.squeeze.opening.bridge_layers import REDUCED_PRECISION
 from edgesqueeze.squeeze.opening.config import Rules, checked
 from edgesqueeze.squeeze.opening.faults import damaged
-from edgesqueeze.squeeze.opening.flatten import flatten, refuse_subclassed
+from edgesqueeze.squeeze.opening.flatten import flatten, refuse_unbuilt
+from edgesqueeze.squeeze.opening.graph_model import graph_findings
+from edgesqueeze.squeeze.opening.inputs import check_inputs
 from edgesqueeze.squeeze.opening.opener import ask
 from edgesqueeze.squeeze.opening.rebuild import open_clean
 from edgesqueeze.squeeze.opening.shelf import Content, read_shelf, write_fresh
+from edgesqueeze.squeeze.opening.subclassed import as_functional
+from edgesqueeze.squeeze.opening.whole_layer import whole_layers
 
 BATCH = 32
 
@@ -63,7 +66,7 @@ def load_model(
     """Open a model file and rebuild it as one flat tf_keras model.
 
     Args:
-        path: a ``.keras`` or ``.h5`` file of Keras 3 or tf_keras, or a SavedModel folder of tf_keras.
+        path: a ``.keras`` or ``.h5`` file of Keras 3 or tf_keras, or a SavedModel folder.
         custom_objects: the user's own classes and functions by name.
         unsafe: open the file even if that runs code stored in it (Lambda layers).
 
@@ -86,7 +89,8 @@ def load_model(
             _raise(answer)
         original = open_clean(content, fresh, rules.name, custom_objects or {}, unsafe)
     archive = content.archive
-    return _adopt(original, source=archive.source, path=path, sha256=archive.sha256)
+    found = graph_findings(content)
+    return _adopt(original, source=archive.source, path=path, sha256=archive.sha256, found=found)
 
 
 def _sift(path: Path, folder: Path, rules: Rules) -> Content:
@@ -97,7 +101,9 @@ def _sift(path: Path, folder: Path, rules: Rules) -> Content:
     _raise(answer)
     try:
         content = read_shelf(shelf.read_bytes(), int(answer["index"]))
-        same = json.dumps(checked(content.config, rules)) == json.dumps(content.config)
+        # That of a graph is checked where the graph is made of it.
+        graph = content.archive.container == "graph"
+        same = graph or json.dumps(checked(content.config, rules)) == json.dumps(content.config)
     except (ValueError, KeyError, TypeError) as error:
         raise damaged(rules.name, error) from error
     if not same:
@@ -166,14 +172,17 @@ def predict(loaded: LoadedModel, inputs: Mapping[str, np.ndarray[Any, Any]]) -> 
     return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
 
 
-def _adopt(original: Any, *, source: str, path: Path | None, sha256: str) -> LoadedModel:
+def _adopt(
+    original: Any, *, source: str, path: Path | None, sha256: str, found: Iterable[Finding] = ()
+) -> LoadedModel:
     is_keras3 = isinstance(original, keras.Model)
+    original = as_functional(original)
     graph = functional(original) if is_keras3 else original
     if not is_keras3:
-        refuse_subclassed(original)
-    _check_inputs(graph)
+        refuse_unbuilt(original)
+    check_inputs(graph.inputs)
     _check_weights(original)
-    findings: list[Finding] = list(_precision_findings(original))
+    findings: list[Finding] = [*found, *_precision_findings(original)]
     trace: tuple[tuple[str, Any, Any], ...] = ()
     if is_keras3:
         bridged = bridge(original)
@@ -181,6 +190,8 @@ def _adopt(original: Any, *, source: str, path: Path | None, sha256: str) -> Loa
         findings += bridged.findings
     else:
         model = flatten(original, findings)
+    if (whole := whole_layers(model)) != []:
+        findings.append(_no_keras_file(model, whole))
     values = compare.sample_inputs(model)
 
     def first_difference(tolerance: float) -> str:
@@ -207,36 +218,10 @@ def _adopt(original: Any, *, source: str, path: Path | None, sha256: str) -> Loa
     )
 
 
-def _check_inputs(model: Any) -> None:
-    for symbol in model.inputs:
-        history = symbol._keras_history
-        name = (history.operation if hasattr(history, "operation") else history.layer).name
-        batch, *rest = symbol.shape
-        dtype = tf.as_dtype(symbol.dtype)
-        if dtype == tf.string:
-            raise UnsupportedModelError(
-                f"input '{name}' takes text",
-                expected="numbers",
-                hint="do the text preprocessing outside the model and save the model without it",
-            )
-        if getattr(symbol, "sparse", False) is True or type(symbol).__name__ in (
-            "RaggedKerasTensor",
-            "SparseKerasTensor",
-        ):
-            raise UnsupportedModelError(f"input '{name}' is sparse or ragged", expected="a dense input")
-        if None in rest:
-            raise UnsupportedModelError(
-                f"input '{name}' has a size that is not fixed: {tuple(symbol.shape)}",
-                expected="fixed sizes everywhere but in the batch",
-                hint="build the model again with a full shape, such as keras.Input(shape=(96, 96, 3)), copy "
-                "the weights with set_weights, and save it",
-            )
-        if batch not in (None, 1):
-            raise UnsupportedModelError(
-                f"input '{name}' has a fixed batch of {batch}",
-                expected="a batch of None or 1",
-                hint="build the model without batch_size, copy the weights with set_weights, and save it",
-            )
+def _no_keras_file(model: Any, whole: Sequence[str]) -> Finding:
+    """Say why there will be no float model as a file."""
+    message = f"no model.keras is written: {', '.join(map(repr, whole))} cannot be stored as Keras layers"
+    return Finding(code="no-keras-file", subject=model.name, message=message)
 
 
 def _check_weights(model: Any) -> None:

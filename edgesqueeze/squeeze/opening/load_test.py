@@ -151,10 +151,6 @@ def test_weights_in_another_file(tmp_path, keras_file):
 def test_folders(tmp_path):
     with pytest.raises(ModelFileError, match="not a SavedModel"):
         load_model(tmp_path)
-    small(keras).export(str(tmp_path / "exported"), verbose=False)
-    with pytest.raises(UnsupportedModelError, match="no Keras graph") as caught:
-        load_model(tmp_path / "exported")
-    assert "model.keras" in caught.value.hint
 
 
 def test_a_saved_model_that_writes_files(tmp_path):
@@ -301,9 +297,8 @@ def test_models_without_a_graph(library):
         def call(self, inputs):
             return self.dense(inputs)
 
-    with pytest.raises(UnsupportedModelError, match="subclassed") as caught:
+    with pytest.raises(UnsupportedModelError, match=r"subclassed.*never called"):
         adopt_model(Sub())
-    assert "Input" in caught.value.hint
     with pytest.raises(UnsupportedModelError, match="input shape"):
         adopt_model(library.Sequential([library.layers.Dense(2)]))
 
@@ -321,10 +316,27 @@ def test_a_subclassed_model_in_a_file(tmp_path):
     model = Saved()
     model(np.ones((1, 3), "float32"))
     model.save(tmp_path / "m.keras")
-    with pytest.raises((UnsupportedModelError, CustomLayerError)):
+    with pytest.raises(CustomLayerError) as caught:
         load_model(tmp_path / "m.keras")
-    with pytest.raises(UnsupportedModelError, match="subclassed"):
-        load_model(tmp_path / "m.keras", custom_objects={"Saved": Saved})
+    assert "custom_objects={'Saved': ...}" in caught.value.hint
+    loaded = load_model(tmp_path / "m.keras", custom_objects={"Saved": Saved})
+    np.testing.assert_allclose(loaded.model(np.ones((2, 3))), model(np.ones((2, 3))), rtol=1e-6)
+
+
+def test_one_error_names_all_that_is_needed(tmp_path):
+    def own(x):
+        return keras.ops.relu(x)
+
+    class Own(L.Layer):
+        def call(self, x):
+            return x * 2
+
+    i = keras.Input((3,))
+    keras.Model(i, L.Dense(2, activation=own)(Own(name="mine")(i))).save(tmp_path / "m.keras")
+    with pytest.raises(CustomLayerError, match=r"'mine' of class Own.*; it also needs own") as caught:
+        load_model(tmp_path / "m.keras")
+    assert "custom_objects={'Own': ..., 'own': ...}" in caught.value.hint
+    load_model(tmp_path / "m.keras", custom_objects={"Own": Own, "own": own})
 
 
 def test_text_and_other_objects():

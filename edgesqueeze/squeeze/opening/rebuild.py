@@ -18,6 +18,7 @@ from edgesqueeze.errors import EdgeSqueezeError, ModelFileError
 from edgesqueeze.squeeze.opening import sameness
 from edgesqueeze.squeeze.opening.effort import is_small
 from edgesqueeze.squeeze.opening.faults import first_line
+from edgesqueeze.squeeze.opening.graph_model import graph_model, read_fresh_function, taken_function
 from edgesqueeze.squeeze.opening.saved_model import Variables, restore
 from edgesqueeze.squeeze.opening.shelf import CONFIG, Archive, Container, Content
 
@@ -39,6 +40,8 @@ def open_clean(
     """
     archive, custom = content.archive, dict(custom_objects)
     try:
+        if archive.container == "graph":
+            return graph_model(taken_function(content, name))
         if archive.container == "saved_model":
             model = _from_config(archive, content.config, fresh, custom, unsafe)
             values = {int(entry.path[0]): array for entry, array in content.arrays() if entry.path}
@@ -62,6 +65,9 @@ def rehearse(archive: Archive, fresh: Path, name: str) -> None:
         ModelFileError: Keras cannot open it.
     """
     try:
+        if archive.container == "graph":
+            graph_model(read_fresh_function(fresh, name))  # which tries it on zeros
+            return
         config = stored_config(fresh, archive.container)
         model = _from_config(archive, config, fresh, {}, unsafe=False)
         if getattr(model, "inputs", None) and all(map(_is_plain, model.inputs)) and not is_small(model):
@@ -75,10 +81,11 @@ def rehearse(archive: Archive, fresh: Path, name: str) -> None:
 def cannot_open(archive: Archive, name: str, error: BaseException) -> ModelFileError:
     """The error for a file on which Keras fails."""
     library = "Keras 3" if archive.family == "keras3" else "tf_keras"
+    library = "TensorFlow" if archive.container == "graph" else library
     return ModelFileError(
         f"{library} cannot open '{name}': {first_line(error)}",
         expected=f"a model that {library} itself opens",
-        hint="open it with the version of Keras that wrote it and save it again",
+        hint="open it with the version that wrote it and save it again",
     )
 
 

@@ -11,6 +11,7 @@ import tf_keras
 
 from edgesqueeze.base.arrays import Array
 from edgesqueeze.errors import BridgeError, UnsupportedModelError
+from edgesqueeze.squeeze.opening.whole_layer import is_whole
 
 SAMPLES = 2
 SEED = 20240607
@@ -24,15 +25,20 @@ NOISE_MARGIN = 10.0
 LAST_DIGIT = 2.0**-22
 MOST_TOLERATED = 1e-2
 
+SMALLEST_TABLE = 2
+"""Whole numbers stay below this where it cannot be seen in which table they are looked up."""
+
 
 def sample_inputs(flat: Any, samples: int = SAMPLES, seed: int = SEED) -> list[Array]:
     """Random values for each input of a flat tf_keras model, in the order of ``model.inputs``.
 
     Floats are standard normal. Integers, and whatever goes into an Embedding, stay below the size of the
-    smallest table that they can reach; other integers are between 0 and 255.
+    smallest table that they can reach; other integers are between 0 and 255, or 0 and 1 where a part of the
+    model cannot be looked into.
     """
     rng = np.random.default_rng(seed)
     limits = _index_limits(flat)
+    largest = SMALLEST_TABLE if any(is_whole(layer) for layer in flat.layers) else 255
     values = []
     for symbol in flat.inputs:
         shape = (symbol.shape[0] or samples, *symbol.shape[1:])
@@ -43,7 +49,7 @@ def sample_inputs(flat: Any, samples: int = SAMPLES, seed: int = SEED) -> list[A
         elif dtype.is_bool:
             drawn = rng.integers(0, 2, shape)
         elif dtype.is_integer:
-            drawn = rng.integers(0, min(255, dtype.max), shape)
+            drawn = rng.integers(0, min(largest, dtype.max), shape)
         else:
             drawn = rng.standard_normal(shape)
         values.append(drawn.astype(dtype.as_numpy_dtype))

@@ -15,11 +15,13 @@ from tensorflow.core.protobuf import saved_model_pb2, trackable_object_graph_pb2
 
 from edgesqueeze.base.files import read_file
 from edgesqueeze.base.plain import plain
-from edgesqueeze.errors import ModelFileError, UnsafeModelError, UnsupportedModelError
+from edgesqueeze.errors import ModelFileError, UnsafeModelError
 from edgesqueeze.squeeze.opening.allowed_tensorflow import GRAPH_OPERATORS
 from edgesqueeze.squeeze.opening.faults import EXPECTED, damaged
 
 GRAPH_FILE, METADATA_FILE, VARIABLES = "saved_model.pb", "keras_metadata.pb", "variables"
+SUBCLASSED = "_tf_keras_model"
+"""What the metadata call a model whose layers are called in Python code."""
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 VALUE = "VARIABLE_VALUE"
 MOST_FILE_BYTES = 1 << 31
@@ -75,25 +77,19 @@ def files_of(folder: Path) -> list[Path]:
 
 
 def read_config(folder: Path) -> str:
-    """The configuration of the model, as JSON.
+    """The configuration of a model of Keras layers, as JSON; empty for another model.
 
     Raises:
         ModelFileError: the folder is something else or damaged.
         UnsafeModelError: its graph has an operator that does more than compute.
-        UnsupportedModelError: it has no Keras layers.
     """
     if not (folder / GRAPH_FILE).is_file():
         raise ModelFileError(
             f"the folder '{folder}' is not a SavedModel: it has no {GRAPH_FILE}", expected=EXPECTED
         )
-    if not (folder / METADATA_FILE).is_file():
-        raise UnsupportedModelError(
-            f"the SavedModel '{folder}' has no Keras graph, only TensorFlow functions",
-            expected="a model with its Keras layers, which pruning and clustering need",
-            got="what Keras 3's model.export() or tf.saved_model.save() writes",
-            hint="save the model with model.save('model.keras')",
-        )
     _check_operators(folder)
+    if not (folder / METADATA_FILE).is_file():
+        return ""
     from tf_keras.protobuf import saved_metadata_pb2
 
     metadata = saved_metadata_pb2.SavedMetadata()
@@ -103,7 +99,7 @@ def read_config(folder: Path) -> str:
         raise damaged(f"{folder / METADATA_FILE}", error) from error
     for node in metadata.nodes:
         if node.node_path == "root" or node.node_id == 0:
-            return str(node.metadata)
+            return "" if node.identifier == SUBCLASSED else str(node.metadata)
     raise damaged(f"{folder / METADATA_FILE}", "it does not describe the model itself")
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from edgesqueeze.base.plain import plain
 
 Family = Literal["keras3", "tf_keras"]
-Container = Literal["keras", "h5", "saved_model"]
+Container = Literal["keras", "h5", "saved_model", "graph"]
 
 METADATA, CONFIG, WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
 MOST_INDEX_BYTES = 1 << 28
@@ -35,7 +35,7 @@ class Archive:
 
     Attributes:
         family: the library that opens it.
-        container: ``keras``, ``h5`` or ``saved_model``.
+        container: ``keras``, ``h5``, ``saved_model``, or ``graph`` for a SavedModel without Keras layers.
         version: version of Keras that wrote it; empty if it does not tell.
         sha256: of the file, or of the names and contents of the folder's files in sorted order.
     """
@@ -48,6 +48,8 @@ class Archive:
     @property
     def source(self) -> str:
         """In words, for a report."""
+        if self.container == "graph":
+            return "SavedModel without Keras layers"
         library = "Keras 3" if self.family == "keras3" else "tf_keras"
         kind = {"keras": ".keras", "h5": ".h5", "saved_model": "SavedModel"}[self.container]
         return f"{library} {kind}" + (f" (Keras {self.version})" if self.version else "")
@@ -81,7 +83,7 @@ class Content:
 
     Attributes:
         archive: what the file was.
-        config: the model's configuration.
+        config: the model's configuration; of a graph its inputs and outputs.
         entries: its weights; of a SavedModel by the number of their object.
         objects: of a SavedModel, what hangs on each object, by name.
         numbers: those of the entries, in order.

@@ -14,19 +14,26 @@ from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.quiet import quiet
 from edgesqueeze.errors import DataError, FloatOperatorError, UnsupportedModelError
-from edgesqueeze.graph import TfliteModel, parse_tflite
+from edgesqueeze.graph import Operator, Tensor, TfliteModel, parse_tflite
 from edgesqueeze.graph.repack import share_vectors
 from edgesqueeze.recipe import IoType, QuantizeMode
 from edgesqueeze.runners.samples import safe_name
 from edgesqueeze.squeeze.data.source import Source
 from edgesqueeze.squeeze.layers.unroll import unrolled
 from edgesqueeze.squeeze.passes.converter import ConverterError, convert_graph
+from edgesqueeze.squeeze.passes.integer_forms import REWRITTEN
 
 MIN_CALIBRATION = 10
 """Fewer samples do not show the range of an activation: each range is the extremes over all samples."""
 
 FLOAT_TYPES = ("float16", "float32", "float64", "bfloat16")
 INTEGER_MODES = ("int8", "int16x8")
+LOOP = "TensorList"
+"""What the loop of a recurrent layer is made of."""
+LOOP_HINT = (
+    "a recurrent layer makes a loop: give the Keras model, whose layers can be written out, or export it "
+    "with unroll=True"
+)
 BORDER_OPERATORS = ("QUANTIZE", "DEQUANTIZE")
 
 
@@ -62,6 +69,10 @@ def convert(
     with _without_notes():
         concrete = _batch_one(model)
         converted = parse_tflite(share_vectors(_run(model, concrete, mode, io, given)), name=model.name)
+        # Only where it is needed: nothing else that is converted may change.
+        if mode in INTEGER_MODES and any(one.kind in REWRITTEN for one in _float_operators(converted)):
+            content = _run(model, concrete, mode, io, given, rewrite=True)
+            converted = parse_tflite(share_vectors(content), name=model.name)
     if mode in INTEGER_MODES:
         _check_integer(converted)
     return converted, findings
@@ -110,34 +121,34 @@ def _calibration(source: Source, samples: int, seed: int, names: Sequence[str]) 
 
 
 def _run(
-    model: Any, concrete: Any, mode: QuantizeMode, io: IoType, calibration: dict[str, Sequence[Array]] | None
+    model: Any,
+    concrete: Any,
+    mode: QuantizeMode,
+    io: IoType,
+    calibration: dict[str, Sequence[Array]] | None,
+    *,
+    rewrite: bool = False,
 ) -> bytes:
     dtype = "int16" if mode == "int16x8" and io == "int8" else io
     try:
-        return convert_graph(model, concrete, mode, dtype, calibration)
+        return convert_graph(model, concrete, mode, dtype, calibration, rewrite=rewrite)
     except ConverterError as error:
         text = str(error)
         names = sorted(
             {first or second for first, second in re.findall(r"\btf\.([A-Z]\w+)|\bop: '(\w+)'", text)}
         )
-        reason = text.strip().splitlines()[0][:300] if text.strip() else "it gave no reason"
+        first = text.strip().splitlines()[0] if text.strip() else "it gave no reason"
+        reason = re.sub(r"^.*?: error: ", "", first)[:300]
         raise UnsupportedModelError(
             f"TensorFlow's converter cannot convert the model ({mode}): {reason}",
             expected="operators that TFLite has",
             got=", ".join(names),
-            hint=("replace the layer that makes them, or " if names else "")
-            + "try --quantize dynamic, float16 or none",
+            hint=_hint(text, names),
         ) from error
 
 
 def _check_integer(model: TfliteModel) -> None:
-    graph = model.main
-    left = []
-    for operator in graph.operators:
-        computed = [graph.tensor(index) for index in (*operator.inputs, *operator.outputs)]
-        floats = [tensor for tensor in computed if tensor is not None and tensor.dtype in FLOAT_TYPES]
-        if floats and not _at_the_border(operator.opcode, floats, (*graph.inputs, *graph.outputs)):
-            left.append(f"{operator.kind} ({floats[-1].name})")
+    left = [f"{one.kind} ({_floats(model, one)[-1].name})" for one in _float_operators(model)]
     if left:
         raise FloatOperatorError(
             f"{len(left)} operators remain float in the quantized model",
@@ -145,6 +156,31 @@ def _check_integer(model: TfliteModel) -> None:
             got="; ".join(left[:8]) + ("; ..." if len(left) > 8 else ""),
             hint="replace the layers that make them, or use --quantize dynamic or float16",
         )
+
+
+def _hint(text: str, names: Sequence[str]) -> str:
+    """What to do about what the converter said."""
+    if LOOP in text:
+        return LOOP_HINT
+    instead = "try --quantize dynamic, float16 or none"
+    return f"replace the layer that makes them, or {instead}" if names else instead
+
+
+def _float_operators(model: TfliteModel) -> list[Operator]:
+    """Operators that compute in float, other than at the model's inputs and outputs."""
+    graph = model.main
+    borders = (*graph.inputs, *graph.outputs)
+    return [
+        operator
+        for operator in graph.operators
+        if (floats := _floats(model, operator)) and not _at_the_border(operator.opcode, floats, borders)
+    ]
+
+
+def _floats(model: TfliteModel, operator: Operator) -> list[Tensor]:
+    """The float tensors of an operator."""
+    computed = [model.main.tensor(index) for index in (*operator.inputs, *operator.outputs)]
+    return [tensor for tensor in computed if tensor is not None and tensor.dtype in FLOAT_TYPES]
 
 
 def _at_the_border(opcode: str, floats: Sequence[Any], borders: Sequence[int]) -> bool:

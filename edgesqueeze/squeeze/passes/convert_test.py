@@ -3,6 +3,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tf_keras
 
 from edgesqueeze.checks.original import in_output_order
@@ -215,3 +216,19 @@ def test_a_stateful_layer_remembers_in_integers(cell, variables):
     # What each piece gives without a past is something else.
     apart = [_outputs(tflite, ("piece",), data[i : i + 1])[0] for i in range(len(data))]
     assert np.abs(np.concatenate(apart) - have).max() > 0.05
+
+
+def test_a_negation_is_rewritten_where_it_would_stay_float():
+    """Keras 3 normalizes layers with one, and the converter has no integer form of it."""
+
+    class Negated(layers.Layer):
+        def call(self, inputs):
+            return -inputs * tf.reduce_mean(-inputs, axis=-1, keepdims=True)
+
+    model = _chain(layers.Conv2D(3, 3), Negated(), layers.Flatten(), layers.Dense(4))
+    tflite, _ = _convert(model)
+    assert not [one for one in tflite.main.operators if one.kind == "NEG"]
+    data = images(5)
+    want = np.asarray(model(data))
+    (have,) = _outputs(tflite, ("image",), data)
+    assert np.abs(want - have).max() < 0.06 * np.abs(want).max()

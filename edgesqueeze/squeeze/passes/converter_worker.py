@@ -40,6 +40,10 @@ def _convert(folder: Path) -> bytes:
 
     request = json.loads((folder / "request.json").read_text())
     mode = request["mode"]
+    if request["rewrite"]:
+        from edgesqueeze.squeeze.passes.integer_forms import rewrite_saved_model
+
+        rewrite_saved_model(folder / "saved_model")
     converter = tf.lite.TFLiteConverter.from_saved_model(str(folder / "saved_model"))
     # What the file says of its origin: the SavedModel is only the way from one process to the other.
     converter._metadata.environment.modelType = CONCRETE_FUNCTIONS

@@ -66,6 +66,15 @@ class Honest(NamedTuple):
         """A SavedModel whose graph would do harm when it is loaded or called: ``prints``, ``writes`` ..."""
         return self.folder / f"graph_{what}"
 
+    @property
+    def exported(self) -> Path:
+        """A SavedModel folder without Keras layers: one function and a variable."""
+        return self.folder / "exported"
+
+    def called(self, what: str) -> Path:
+        """One whose function would do harm when it is called; as ``graph``, or ``keeps`` a state."""
+        return self.folder / f"called_{what}"
+
 
 def honest_models(folder: Path, canary: Path) -> Honest:
     """All of them, made in a process of its own.
@@ -113,12 +122,61 @@ def make_honest(folder: Path, canary: Path) -> None:
     small(tf_keras).save(folder / "saved_model", save_format="tf")
     for what in GRAPHS:
         _make_graph(what, folder / f"graph_{what}", str(canary))
+    for what in (*GRAPHS, "keeps"):
+        _make_function(folder / f"called_{what}", what, str(canary))
+    _make_function(folder / "exported")
 
 
 def _code(canary: str) -> Any:
     """A function whose code, alone, writes the canary."""
     armed = f"__import__('os').environ.get({ARMED!r})"
     return eval(f"lambda x: ({armed} and open({canary!r}, 'w').write('code'), x * 1.0)[1]")  # noqa: S307
+
+
+def _act(what: str, canary: str) -> Any:
+    """An operator that does harm, in the graph that is being made."""
+    import tensorflow as tf
+
+    if what == "prints":
+        return tf.print("code", output_stream=f"file://{canary}")
+    if what == "writes":
+        return tf.io.write_file(canary, "code")
+    if what == "reads":
+        return tf.io.read_file(canary)
+    if what == "python":
+        return tf.numpy_function(lambda: 0.0, [], tf.float64)
+    if what == "table":
+        return tf.raw_ops.MatchingFiles(pattern=f"{canary}*")
+    return tf.raw_ops.DebugIdentityV2(input=1.0, debug_urls=[f"file://{canary}"], tfdbg_run_id="x")
+
+
+def _make_function(folder: Path, what: str = "", canary: str = "") -> None:
+    """A SavedModel of one function, which does harm two functions and a loop further in."""
+    import tensorflow as tf
+
+    class Module(tf.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = tf.Variable(tf.ones((4, 3)), name="weight")
+
+        @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+        def inner(self, x: Any) -> Any:
+            if what == "keeps":
+                self.weight.assign_add(tf.ones((4, 3)))
+            elif what:
+                with tf.control_dependencies([_act(what, canary)]):
+                    return x * 1.0
+            return x * 1.0
+
+        @tf.function(  # type: ignore[untyped-decorator]
+            autograph=False, input_signature=[tf.TensorSpec((None, 4), tf.float32, name="x")]
+        )
+        def run(self, x: Any) -> Any:
+            looped = tf.while_loop(lambda i, y: i < 2, lambda i, y: (i + 1, self.inner(y)), (0, x))
+            return looped[1] @ self.weight
+
+    module = Module()
+    tf.saved_model.save(module, str(folder), signatures=module.run)
 
 
 def _make_graph(what: str, folder: Path, canary: str) -> None:
@@ -129,26 +187,13 @@ def _make_graph(what: str, folder: Path, canary: str) -> None:
 
     armed = os.environ.get(ARMED)
 
-    def act() -> Any:
-        if what == "prints":
-            return tf.print("code", output_stream=f"file://{canary}")
-        if what == "writes":
-            return tf.io.write_file(canary, "code")
-        if what == "reads":
-            return tf.io.read_file(canary)
-        if what == "python":
-            return tf.numpy_function(lambda: 0.0, [], tf.float64)
-        if what == "table":
-            return tf.raw_ops.MatchingFiles(pattern=f"{canary}*")
-        return tf.raw_ops.DebugIdentityV2(input=1.0, debug_urls=[f"file://{canary}"], tfdbg_run_id="x")
-
     class Resource(CapturableResource):  # type: ignore[misc]
         def _create_resource(self) -> Any:
             return tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=[])
 
         @tf.function  # type: ignore[untyped-decorator]
         def _initialize(self) -> Any:
-            act()
+            _act(what, canary)
             return tf.constant(1)
 
     assert not armed

@@ -105,6 +105,10 @@ def _graph(what: str) -> Make:
     return lambda folder, honest, canaries: honest.graph(what)
 
 
+def _called(what: str) -> Make:
+    return lambda folder, honest, canaries: honest.called(what)
+
+
 for _symbol in FUNCTIONS:
     ATTACKS.add(f"the function {_symbol.strip()}", _function(_symbol), UNSAFE, "calls TensorFlow's")
 for _op in (
@@ -129,3 +133,9 @@ for _what in GRAPHS:
     ATTACKS.add(
         f"a SavedModel that {_what} when it is loaded", _graph(_what), UNSAFE, "operators that may do more"
     )
+    ATTACKS.add(
+        f"a function that {_what} when it is called", _called(_what), UNSAFE, "operators that may do more"
+    )
+ATTACKS.add(
+    "a function that keeps a state", _called("keeps"), "UnsupportedModelError", "more than compute outputs"
+)

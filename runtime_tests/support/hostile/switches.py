@@ -36,10 +36,11 @@ def _names() -> None:
 
 def _operators() -> None:
     """Every function and operator of TensorFlow is on the list."""
-    from edgesqueeze.squeeze.opening import allowed_tensorflow, saved_model
+    from edgesqueeze.squeeze.opening import allowed_tensorflow, graph_file, saved_model
 
     _replace(allowed_tensorflow, FUNCTIONS=_All(), OPERATORS=_All())
     _replace(saved_model, GRAPH_OPERATORS=_All())
+    _replace(graph_file, GRAPH_OPERATORS=_All(), RUN_OPERATORS=_All())
 
 
 def _outside() -> None:
