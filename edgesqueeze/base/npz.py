@@ -13,8 +13,9 @@ are simply called like the inputs. Labels of several outputs are named in the sa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.npy import read_arrays
@@ -38,10 +39,12 @@ class Split:
     Attributes:
         inputs: one array ``[n, ...]`` per input, in the order of the names asked for.
         labels: per output, an array whose first dimension is n, or None; None without any labels.
+        named: by name, labels of which none is called as an output that was asked for.
     """
 
     inputs: tuple[Array, ...]
     labels: tuple[Array | None, ...] | None = None
+    named: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -117,8 +120,16 @@ def _split(
                 got=", ".join(sorted(arrays)),
             )
         labels = tuple(_named(arrays, y_key, name, len(outputs)) for name in outputs)
-        return _checked(path, x_key, [column for column in columns if column is not None], labels)
+        found = _checked(path, x_key, [column for column in columns if column is not None], labels)
+        return found if found.labels else replace(found, named=_under(arrays, y_key, found.count))
     return None
+
+
+def _under(arrays: Mapping[str, Array], key: str, count: int) -> Mapping[str, Array]:
+    """Arrays of so many samples by what follows the key."""
+    start = f"{key}/"
+    named = {name[len(start) :]: one for name, one in arrays.items() if name.startswith(start)}
+    return MappingProxyType({name: one for name, one in named.items() if one.ndim and len(one) == count})
 
 
 def _named(arrays: Mapping[str, Array], key: str, name: str, of: int) -> Array | None:

@@ -44,7 +44,7 @@ def as_data(given: str | Path | EvalData, model: TfliteModel, limit: int) -> Eva
             stored = _stored_by_tensorflow(str(given), model, limit, Path(name))
         loaded = load_npz(stored, names, outputs)
     split = loaded.test or loaded.train
-    return EvalData(split.inputs, split.labels, names)
+    return EvalData(split.inputs, split.labels, names, split.named)
 
 
 def scaled(data: EvalData, model: TfliteModel, options: DataOptions) -> EvalData:

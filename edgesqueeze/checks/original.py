@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,16 +20,25 @@ from edgesqueeze.graph import TfliteModel, read_tflite
 from edgesqueeze.runners.samples import EvalData, data_samples, named_places, real_outputs
 
 
-def original_outputs(path: Path, data: EvalData, custom_objects: Sequence[str] = ()) -> list[Array]:
+class Said(NamedTuple):
+    """What the original says.
+
+    Attributes:
+        outputs: per output, real numbers ``[n, ...]``.
+        names: what the original calls its outputs; empty where it is not known.
+    """
+
+    outputs: list[Array]
+    names: tuple[str, ...] = ()
+
+
+def original_outputs(path: Path, data: EvalData, custom_objects: Sequence[str] = ()) -> Said:
     """Run the original on the data.
 
     Args:
         path: a .tflite, or whatever Keras file ``compress`` takes.
         data: inputs as the original takes them.
         custom_objects: ``MODULE:NAME`` of classes that a Keras model needs.
-
-    Returns:
-        Per output, real numbers ``[n, ...]``.
 
     Raises:
         MissingToolError: a Keras model, and TensorFlow is not installed.
@@ -39,7 +49,7 @@ def original_outputs(path: Path, data: EvalData, custom_objects: Sequence[str] =
         raise ModelFileError(f"there is no file {path}", hint="check the path")
     if path.suffix == ".tflite":
         model = read_tflite(path)
-        return real_outputs(model, choose_reference(model, data_samples(model, data)).outputs)
+        return Said(real_outputs(model, choose_reference(model, data_samples(model, data)).outputs))
     return _keras_outputs(path, data, custom_objects)
 
 
@@ -59,7 +69,7 @@ def output_places(model: TfliteModel, original: Sequence[Array]) -> list[int]:
     return list(range(len(original)))
 
 
-def _keras_outputs(path: Path, data: EvalData, custom_objects: Sequence[str]) -> list[Array]:
+def _keras_outputs(path: Path, data: EvalData, custom_objects: Sequence[str]) -> Said:
     names = data.names or tuple(f"input_{i}" for i in range(len(data.inputs)))
     with tempfile.TemporaryDirectory(prefix="edgesqueeze-") as name:
         folder = Path(name)
@@ -69,4 +79,5 @@ def _keras_outputs(path: Path, data: EvalData, custom_objects: Sequence[str]) ->
         arguments = [str(path), str(inputs), str(outputs), *custom_objects]
         call_worker("edgesqueeze.squeeze.opening.predict_worker", arguments, f"{path.name} is a Keras model")
         with np.load(outputs, allow_pickle=False) as stored:
-            return [stored[f"output_{i}"] for i in range(len(stored.files))]
+            names = tuple(map(str, stored["names"]))
+            return Said([stored[f"output_{i}"] for i in range(len(names))], names)

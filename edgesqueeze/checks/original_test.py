@@ -22,7 +22,7 @@ def test_a_tflite_is_run_directly(tmp_path):
     path.write_bytes(tiny_two_heads())
     model = parse_tflite(tiny_two_heads())
     data = random_data(model, 5)
-    scores, value = original_outputs(path, data)
+    (scores, value), _ = original_outputs(path, data)
     assert scores.shape == (5, 4)
     assert value.shape == (5, 1)
     expected = real_outputs(model, litert.run_reference(model, data_samples(model, data)))
@@ -63,13 +63,14 @@ def test_a_keras_model_runs_in_a_process_of_its_own(tmp_path, monkeypatch):
         model, data, outputs, *custom = command[at + 1 :]
         assert (model, custom) == (str(path), ["my.layers:Scale"])
         with np.load(data, allow_pickle=False) as stored:
-            np.savez(outputs, output_0=stored["x"] * 2)
+            np.savez(outputs, output_0=stored["x"] * 2, names=np.array(["twice"]))
         return "", "", 0
 
     _worker(monkeypatch, answer)
     data = EvalData((np.arange(3.0),), names=("x",))
-    (output,) = original_outputs(path, data, ["my.layers:Scale"])
+    (output,), names = original_outputs(path, data, ["my.layers:Scale"])
     np.testing.assert_array_equal(output, [0, 2, 4])
+    assert names == ("twice",)
 
 
 def test_its_errors_come_through(tmp_path, monkeypatch):
@@ -124,11 +125,12 @@ def test_inputs_without_names_are_counted(tmp_path, monkeypatch):
     def answer(command):
         data, outputs = command[-2:]
         with np.load(data) as stored:
-            np.savez(outputs, output_0=stored["input_0"], output_1=stored["input_1"])
+            names = np.array(["left", "right"])
+            np.savez(outputs, output_0=stored["input_0"], output_1=stored["input_1"], names=names)
         return "", "", 0
 
     _worker(monkeypatch, answer)
-    found = original_outputs(path, EvalData((np.arange(3.0), np.ones(3))))
+    found, _ = original_outputs(path, EvalData((np.arange(3.0), np.ones(3))))
     np.testing.assert_array_equal(found, [[0, 1, 2], [1, 1, 1]])
 
 

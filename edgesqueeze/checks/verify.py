@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -15,7 +16,7 @@ from edgesqueeze.base.records import Record
 from edgesqueeze.checks.agreement import Fidelity, fidelity
 from edgesqueeze.checks.data import as_data, scaled
 from edgesqueeze.checks.distance import TOLERANCE_LSB
-from edgesqueeze.checks.original import in_output_order, original_outputs
+from edgesqueeze.checks.original import Said, original_outputs, output_places
 from edgesqueeze.checks.parity import Reference, choose_reference, compare_runtimes
 from edgesqueeze.checks.records import Parity
 from edgesqueeze.checks.replay import CANNOT_RUN, data_tensors
@@ -98,7 +99,8 @@ def verify(
             ``module:callable``; random inputs if not given.
         against: path of the original: a Keras model or a .tflite.
         runtimes: names from the table of runtimes; all that can run here if empty.
-        options: how raw data become the model's input, as in the recipe that the model was made with.
+        options: how raw data become the model's input, as in the recipe that the model was made with; with
+            ``lift_normalization`` the original takes them raw.
         metric: the user's own, ``MODULE:CALLABLE`` or a callable of labels and outputs; needs labels.
         custom_objects: ``MODULE:NAME`` of classes that a Keras original needs.
         max_samples: at most so many of the data, spread evenly; of a sequence the first.
@@ -116,11 +118,17 @@ def verify(
     refuse_npu(read, "nothing on this computer can run it")
     runners = [require_runner(name) for name in dict.fromkeys(runtimes)] or _defaults()
     sequence = state_of(read).is_sequence(carry_state)
-    used = _data(read, data, options, max_samples, seed, sequence)
-    what = _Inputs(read, used, data_samples(read, used), data is not None, carry_state, sequence)
+    raw = _data(read, data, max_samples, seed, sequence)
+    used = raw if data is None or options is None else scaled(raw, read, options)
     own = as_metric(metric)
-    original = None if against is None else _original(read, against, used, custom_objects)
-    return _verified(what, runners, bool(runtimes), tolerance_lsb, original, own)
+    said = Said([])
+    if against is not None:
+        # What was lifted out of the .tflite is still in the original.
+        lifted = options is not None and options.lift_normalization
+        said = _original(read, against, raw if lifted else used, custom_objects)
+    used = _with_labels(used, said.names)
+    what = _Inputs(read, used, data_samples(read, used), data is not None, carry_state, sequence)
+    return _verified(what, runners, bool(runtimes), tolerance_lsb, said, own)
 
 
 class _Inputs(NamedTuple):
@@ -139,10 +147,11 @@ def _verified(
     runners: Sequence[Runner],
     required: bool,
     tolerance_lsb: float,
-    original: Sequence[Array] | None,
+    said: Said,
     metric: UserMetric | None,
 ) -> Verification:
     model, data, samples = what.model, what.data, what.samples
+    original = said.outputs or None
     candidates = [with_state(runner, what.carry_state) for runner in RUNNERS.values()]
     reference = choose_reference(model, samples, candidates)
     rows = spread(len(samples), PARITY_SAMPLES, sequence=what.sequence)
@@ -157,7 +166,7 @@ def _verified(
     outputs = real_outputs(model, reference.outputs)
     trouble: tuple[Finding, ...] = (_no_data(model),)
     if what.given:
-        trouble = _findings(model, data, samples, reference, outputs, original, what.sequence)
+        trouble = _findings(model, data, samples, reference, outputs, original, what.sequence, said.names)
     return Verification(
         model=model.name,
         sha256=model.sha256,
@@ -165,8 +174,13 @@ def _verified(
         samples=len(samples),
         ok=parity.ok and not errors_in(trouble),
         parity=parity,
-        fidelity=_fidelity(model, original, outputs, data, metric),
-        findings=(*_about_file(model), *_state(model, what.carry_state), *trouble),
+        fidelity=_fidelity(model, said, outputs, data, metric),
+        findings=(
+            *_about_file(model),
+            *_state(model, what.carry_state),
+            *_unused_labels(model, data),
+            *trouble,
+        ),
     )
 
 
@@ -195,37 +209,66 @@ def trouble_on(
 def _data(
     model: TfliteModel,
     given: str | Path | EvalData | None,
-    options: DataOptions | None,
     limit: int,
     seed: int,
     sequence: bool,
 ) -> EvalData:
     if given is None:
         return random_data(model, PARITY_SAMPLES, seed)
-    data = as_data(given, model, limit).pick(limit, sequence=sequence)
-    return data if options is None else scaled(data, model, options)
+    return as_data(given, model, limit).pick(limit, sequence=sequence)
+
+
+def _with_labels(data: EvalData, outputs: Sequence[str]) -> EvalData:
+    """Labels that are named as the original's outputs are, in the order of the .tflite's outputs."""
+    labels = tuple(data.named.get(name) for name in outputs)
+    if all(one is None for one in labels):
+        return data
+    return replace(data, labels=labels, named={})
+
+
+def _unused_labels(model: TfliteModel, data: EvalData) -> tuple[Finding, ...]:
+    """Labels that belong to no output, as far as the names tell."""
+    if not data.named:
+        return ()
+    outputs = ", ".join(tensor.label for tensor in model.main.output_tensors)
+    message = (
+        f"labels named {', '.join(data.named)} belong to none of the outputs ({outputs}) and were not used; "
+        "--against MODEL tells which is which, or call them as the outputs"
+    )
+    return (Finding(code="labels-not-used", subject="data", message=message, severity="warning"),)
 
 
 def _fidelity(
     model: TfliteModel,
-    original: Sequence[Array] | None,
+    said: Said,
     outputs: Sequence[Array],
     data: EvalData,
     metric: UserMetric | None,
 ) -> Fidelity | None:
+    original = said.outputs or None
     if original is None and data.labels is None and metric is None:
         return None
     shapes = [tensor.shape[1:] for tensor in model.main.input_tensors]
-    return fidelity(original, outputs, data.labels, shapes, metric=metric, places=named_places(model))
+    return fidelity(
+        original,
+        outputs,
+        data.labels,
+        shapes,
+        names=said.names,
+        metric=metric,
+        places=named_places(model),
+    )
 
 
-def _original(
-    model: TfliteModel, against: str | Path, data: EvalData, custom_objects: Sequence[str]
-) -> list[Array]:
-    """The original's outputs on the data, in the order of the .tflite's."""
+def _original(model: TfliteModel, against: str | Path, data: EvalData, custom_objects: Sequence[str]) -> Said:
+    """What the original says of the data, in the order of the .tflite's outputs."""
     path = path_of(against, "the path of the original, a Keras model or a .tflite")
-    outputs = original_outputs(path, data, custom_objects)
-    return outputs if path.suffix == ".tflite" else in_output_order(model, outputs)
+    said = original_outputs(path, data, custom_objects)
+    if path.suffix == ".tflite":
+        return said
+    places = output_places(model, said.outputs)
+    names = tuple(said.names[place] for place in places) if said.names else ()
+    return Said([said.outputs[place] for place in places], names)
 
 
 def _defaults() -> list[Runner]:

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from edgesqueeze.checks import verify as verify_module
+from edgesqueeze.checks.original import Said
 from edgesqueeze.checks.verify import NO_DATA, Verification, verify
 from edgesqueeze.errors import UnsupportedModelError, UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.recipe import DataOptions
 from edgesqueeze.runners import litert
 from edgesqueeze.runners.registry import Runner
 from edgesqueeze.runners.samples import EvalData
@@ -18,6 +20,7 @@ from runtime_tests.support.tflite_builder import (
     tiny_misplaced,
     tiny_open,
     tiny_sum,
+    tiny_two_heads,
 )
 
 LITERT = ("litert-reference",)
@@ -160,3 +163,56 @@ def test_what_was_assumed_about_the_file_is_told(content, code):
     result = verify(parse_tflite(content), runtimes=LITERT)
     assert result.ok
     assert code in {finding.code for finding in result.findings}
+
+
+def _asked(monkeypatch, outputs, names):
+    """Stands in for the original; what it was given is in the list."""
+    given = []
+
+    def answer(path, data, custom_objects=()):
+        given.append(data.inputs)
+        return Said([np.asarray(one) for one in outputs], names)
+
+    monkeypatch.setattr(verify_module, "original_outputs", answer)
+    return given
+
+
+def _two_heads(tmp_path, **labels):
+    rng = np.random.default_rng(0)
+    inputs = {"x_test/accel/x": rng.normal(size=(12, 8)), "x_test/gyro": rng.normal(size=(12, 6))}
+    np.savez(tmp_path / "data.npz", **inputs, **{f"y_test/{name}": one for name, one in labels.items()})
+    return parse_tflite(tiny_two_heads()), tmp_path / "data.npz"
+
+
+def test_labels_are_found_by_what_the_original_calls_its_outputs(tmp_path, monkeypatch):
+    labels = {"amount": np.linspace(0, 1, 12), "kind": np.arange(12) % 4}
+    model, data = _two_heads(tmp_path, **labels)
+    rng = np.random.default_rng(1)
+    _asked(monkeypatch, [rng.random((12, 4)), rng.random((12, 1))], ("kind", "amount"))
+    found = verify(model, data=data, against="m.keras", runtimes=LITERT)
+    told = {(one.name, one.metric) for one in found.fidelity.figures if one.truth == "labels"}
+    assert told >= {("kind", "accuracy"), ("amount", "normalized_error")}
+    assert "labels-not-used" not in {finding.code for finding in found.findings}
+
+
+def test_labels_that_belong_to_no_output_are_named(tmp_path):
+    model, data = _two_heads(tmp_path, amount=np.linspace(0, 1, 12))
+    found = verify(model, data=data, runtimes=LITERT)
+    (finding,) = [one for one in found.findings if one.code == "labels-not-used"]
+    assert "labels named amount" in finding.message
+    assert "--against" in finding.message
+    assert found.fidelity is None
+
+
+@pytest.mark.parametrize(("lifted", "factor"), [(False, 0.5), (True, 1.0)])
+def test_an_original_that_still_normalizes_gets_raw_data(monkeypatch, lifted, factor):
+    given = _asked(monkeypatch, [np.zeros((20, 4))], ("scores",))
+    options = DataOptions(scale=0.5, lift_normalization=lifted)
+    verify(
+        parse_tflite(tiny_cnn()),
+        data=EvalData((_images(),)),
+        against="m.keras",
+        options=options,
+        runtimes=LITERT,
+    )
+    np.testing.assert_allclose(given[0][0], factor * _images(), rtol=1e-6)

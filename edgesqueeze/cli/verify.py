@@ -236,4 +236,12 @@ def _fidelity_line(output: OutputFidelity, result: Verification) -> str:
         parts.append(f"normalized error {output.normalized_error:.3g}")
     if output.max_error is not None:
         parts.append(f"largest error {output.max_error:.3g}")
-    return f"output {output.output} in {title}, {result.samples} samples: {'; '.join(parts)}"
+    return f"{_output(output, result)} in {title}, {result.samples} samples: {'; '.join(parts)}"
+
+
+def _output(output: OutputFidelity, result: Verification) -> str:
+    """An output's place, with the original's name for it where there are several."""
+    figures = result.fidelity.figures if result.fidelity else ()
+    names = {one.output: one.name for one in figures if one.name}
+    place = f"output {output.output}"
+    return f"{place} ({names[output.output]})" if len(names) > 1 else place

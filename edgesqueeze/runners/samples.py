@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -38,17 +38,20 @@ class EvalData:
         labels: class ids ``[n]``, one-hot rows or real targets, in the shape of the first output; or None.
             For several outputs, a tuple with one array or None for each output of the .tflite.
         names: the inputs' names where they are known; a .tflite may take them in another order.
+        named: labels by what the original calls its outputs, where the .tflite calls them otherwise.
     """
 
     inputs: tuple[Array, ...]
     labels: Array | tuple[Array | None, ...] | None = None
     names: tuple[str, ...] = ()
+    named: Mapping[str, Array] = field(default_factory=dict)
 
     def pick(self, limit: int, *, sequence: bool = False) -> EvalData:
         """At most ``limit`` samples: the first of a sequence, else such as ``spread`` chooses."""
         rows = spread(len(self.inputs[0]), limit, sequence=sequence)
         labels = tuple(None if label is None else label[rows] for label in per_output(self.labels))
-        return EvalData(tuple(values[rows] for values in self.inputs), labels or None, self.names)
+        inputs = tuple(values[rows] for values in self.inputs)
+        return EvalData(inputs, labels or None, self.names, {k: one[rows] for k, one in self.named.items()})
 
 
 def spread(count: int, limit: int, *, sequence: bool = False) -> list[int]:

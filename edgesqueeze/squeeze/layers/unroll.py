@@ -82,9 +82,14 @@ def _require_steps(layer: Any) -> None:
 
 
 def _becomes_loop(layer: Any) -> bool:
-    # The converter has an operator for an LSTM that begins anew with every sequence.
-    plain = type(_cell_of(layer)) is layers.LSTM and not layer.stateful and not _has_mask(layer)
-    return _is_recurrent(layer) and not plain
+    return _is_recurrent(layer) and not (type(_cell_of(layer)) is layers.LSTM and _has_operator(layer))
+
+
+def _has_operator(layer: Any) -> bool:
+    """Whether the converter has one for an LSTM: it begins with zeros, masks nothing, and hides its state."""
+    begins = any(node.call_kwargs.get("initial_state") is not None for node in layer._inbound_nodes)
+    several = any(len(tf.nest.flatten(node.input_tensors)) > 1 for node in layer._inbound_nodes)
+    return not (layer.stateful or layer.return_state or begins or several or _has_mask(layer))
 
 
 def _is_recurrent(layer: Any) -> bool:

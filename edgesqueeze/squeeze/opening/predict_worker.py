@@ -2,9 +2,9 @@
 
     python -m edgesqueeze.squeeze.opening.predict_worker MODEL INPUTS.npz OUTPUTS.npz [MODULE:NAME ...]
 
-INPUTS.npz holds one array ``[n, ...]`` per input, by name; OUTPUTS.npz gets ``output_0`` and so on. The
-names after it are the custom classes that the model needs. An error that EdgeSqueeze raises on purpose goes
-to stdout as one JSON object, and the exit status is the error's.
+INPUTS.npz holds one array ``[n, ...]`` per input, by name; OUTPUTS.npz gets ``output_0`` and so on, and the
+outputs' names as ``names``. The names after it are the custom classes that the model needs. An error that
+EdgeSqueeze raises on purpose goes to stdout as one JSON object, and the exit status is the error's.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def _predict(model: str, inputs: str, outputs: str, custom: list[str]) -> None:
     loaded = load_model(Path(model), custom_objects=import_objects(custom) or None)
     results = predict(loaded, _named(arrays, list(loaded.model.input_names)))
     columns = {f"output_{i}": np.asarray(values) for i, values in enumerate(results)}
-    np.savez(outputs, **columns)  # type: ignore[arg-type]
+    names = np.array(list(loaded.model.output_names), dtype=np.str_)
+    np.savez(outputs, names=names, **columns)  # type: ignore[arg-type]
 
 
 def _named(arrays: dict[str, Any], names: list[str]) -> dict[str, Any]:

@@ -17,7 +17,9 @@ def keras(monkeypatch):
 
     def load_model(path, custom_objects=None, unsafe=False):
         module.asked.append((path, custom_objects, unsafe))
-        return types.SimpleNamespace(model=types.SimpleNamespace(input_names=["a", "b"]))
+        return types.SimpleNamespace(
+            model=types.SimpleNamespace(input_names=["a", "b"], output_names=["twice", "same"])
+        )
 
     module.load_model = load_model
     module.predict = lambda loaded, inputs: [inputs["a"] * 2, inputs["b"]]
@@ -35,6 +37,7 @@ def test_outputs_are_written(keras, tmp_path):
     with np.load(tmp_path / "out.npz") as stored:
         np.testing.assert_array_equal(stored["output_0"], [0, 2, 4])
         np.testing.assert_array_equal(stored["output_1"], [1, 1])
+        assert list(stored["names"]) == ["twice", "same"]
     # Code that is stored in the file is never run from here.
     assert keras.asked[0][2] is False
 

@@ -114,11 +114,11 @@ def features(count: int = 3000) -> Split:
 
 
 def ratings(count: int = 6000) -> Split:
-    """Ids of a user and of an item, ``[n, 1]`` each, and how much the one likes the other."""
+    """Ids of a user and of an item, ``[n, 1]`` each, and how much the one likes the other, more or less."""
     rng = np.random.default_rng(8)
     users, items = rng.normal(0, 1, (40, 3)), rng.normal(0, 1, (30, 3))
     user, item = rng.integers(0, 40, count), rng.integers(0, 30, count)
-    liked = (users[user] * items[item]).sum(axis=1)
+    liked = (users[user] * items[item]).sum(axis=1) + rng.normal(0, 0.5, count)
     x = {"user": user[:, np.newaxis].astype(np.int32), "item": item[:, np.newaxis].astype(np.int32)}
     return split(x, liked[:, np.newaxis].astype(np.float32), TEST)
 

@@ -36,9 +36,11 @@ def _faults(run: Run) -> Iterator[str]:
     if case.expected == "good":
         yield from _not_good(run, compress)
         return
-    wanted = 1 if case.expected == "not-ok" else 2
-    if compress.status != wanted:
-        yield f"compress must end with {wanted}, and ended with {compress.status}"
+    wanted = (1,) if case.expected == "not-ok" else (1, 2)
+    if compress.status not in wanted:
+        yield f"compress must end with {wanted[0]}, and ended with {compress.status}"
+    if (run.report is None) != (case.expected == "refused"):
+        yield f"compress must {'not ' if case.expected == 'refused' else ''}make a model"
     if case.says not in compress.out + compress.err:
         yield f"compress does not say {case.says!r}"
 

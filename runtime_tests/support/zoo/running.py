@@ -102,7 +102,9 @@ def _recipe(report: dict[str, Any], folder: Path) -> tuple[str, ...]:
     if not report["scaling"]:
         return ()
     (lifted,) = report["scaling"]
-    (folder / "scaling.toml").write_text(f"[data]\nscale = {lifted['scale']}\noffset = {lifted['offset']}\n")
+    (folder / "scaling.toml").write_text(
+        f"[data]\nlift_normalization = true\nscale = {lifted['scale']}\noffset = {lifted['offset']}\n"
+    )
     return ("--recipe", "scaling.toml")
 
 

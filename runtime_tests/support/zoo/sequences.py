@@ -149,7 +149,7 @@ def returned_state() -> Made:
 
 def one_step_gru() -> Made:
     """One step of a GRU, with its state as an input and as an output, for streams."""
-    layers, data = keras.layers, running_sums(600)
+    layers, data = keras.layers, running_sums(1600)
     shared = layers.GRU(UNITS, return_sequences=True, return_state=True)
     head = layers.Dense(2, activation="softmax", name="chosen")
     sequence = keras.Input((STEPS, 1))
@@ -216,15 +216,15 @@ def dilated_tcn() -> Made:
 
 
 def transformer() -> Made:
-    """Attention with several heads, layer normalization, GELU, and learned positions."""
+    """Attention with several heads, layer normalization and learned positions."""
     layers, data = keras.layers, waves()
     wave = keras.Input(WAVE)
-    x = layers.Dense(16)(wave)
+    x = layers.Conv1D(16, 3, padding="same", activation="relu")(wave)
     positions = keras.ops.arange(STEPS)
     x = x + layers.Embedding(STEPS, 16)(positions)
     y = layers.LayerNormalization()(x)
     x = x + layers.MultiHeadAttention(2, 8)(y, y)
-    y = layers.Dense(32, activation="gelu")(layers.LayerNormalization()(x))
+    y = layers.Dense(32, activation="relu")(layers.LayerNormalization()(x))
     x = layers.GlobalAveragePooling1D()(x + layers.Dense(16)(y))
     model = keras.Model(wave, layers.Dense(4, activation="softmax")(x))
-    return Made(train(model, data, epochs=25, rate=5e-3), data)
+    return Made(train(model, data, epochs=40, rate=3e-3), data)

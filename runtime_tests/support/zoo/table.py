@@ -23,8 +23,8 @@ class Case:
         name: what the row is called.
         make: ``module:function`` in this package that builds and trains the model.
         expected: ``good``: converted, at most ``limit`` worse than the original, right on every runtime.
-            ``not-ok``: exit status 1, with ``says`` in the message. ``refused``: exit status 2, with ``says``
-            in the message.
+            ``not-ok``: exit status 1, with ``says`` in the message. ``refused``: no model, exit status 1 or
+            2, with ``says`` in the message.
         says: what the message must contain.
         options: options of ``compress``.
         opening: options of every command that opens the original.
@@ -99,7 +99,8 @@ CASES = (
     Case("augmentation layers", "images:augmentation"),
     Case("mixed_float16", "images:mixed_float16"),
     Case("argmax inside", "images:argmax_inside"),
-    Case("conv3d", "images:conv3d", target=NEEDS_LINUX),
+    Case("conv3d", "images:conv3d", options=("--quantize", "float16"), target=NEEDS_LINUX),
+    Case("conv3d, int8", "images:conv3d", "refused", "--quantize", target=NEEDS_LINUX),
     Case("u-net", "images:unet"),
     Case("mask by transposed convolutions", "images:mask"),
     Case("detection, one box and scores", "images:detection", limit=0.02),
