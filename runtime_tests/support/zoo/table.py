@@ -118,8 +118,3 @@ CASES = (
     Case("subclassed, model.export()", "exported:exported_subclassed"),
 )
 """Every row."""
-
-
-def find_case(name: str) -> Case:
-    """The row of a name."""
-    return next(case for case in CASES if case.name == name)
