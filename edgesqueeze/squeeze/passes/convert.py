@@ -16,6 +16,7 @@ from edgesqueeze.base.quiet import quiet
 from edgesqueeze.errors import DataError, FloatOperatorError, UnsupportedModelError
 from edgesqueeze.graph import Operator, Tensor, TfliteModel, parse_tflite
 from edgesqueeze.graph.repack import share_vectors
+from edgesqueeze.graph.stats import weight_stats
 from edgesqueeze.recipe import IoType, QuantizeMode
 from edgesqueeze.runners.samples import safe_name
 from edgesqueeze.squeeze.data.source import Source
@@ -75,7 +76,19 @@ def convert(
             converted = parse_tflite(share_vectors(content), name=model.name)
     if mode in INTEGER_MODES:
         _check_integer(converted)
-    return converted, findings
+    return converted, (*findings, *_unquantized(converted, mode))
+
+
+def _unquantized(model: TfliteModel, mode: QuantizeMode) -> tuple[Finding, ...]:
+    """A finding when dynamic-range quantization was asked for, and no weights are in integers."""
+    kernels = [one for one in weight_stats(model) if one.role == "weights"]
+    if mode != "dynamic" or not kernels or any(one.dtype == "int8" for one in kernels):
+        return ()
+    message = (
+        f"all weights are {kernels[0].dtype} still: TensorFlow leaves constants of fewer than 1,024 values "
+        "as they are, and this model has no larger ones"
+    )
+    return (Finding(code="weights-not-quantized", subject="quantize", message=message, severity="warning"),)
 
 
 def _batch_one(model: Any) -> Any:

@@ -50,7 +50,7 @@ def _outputs(tflite, names, *inputs):
     ],
 )
 def test_types_of_inputs_and_outputs(mode, io, found):
-    model = _chain(layers.Flatten(), layers.Dense(4))
+    model = _chain(layers.Flatten(), layers.Dense(8))
     tflite, findings = _convert(model, mode, io)
     assert [tensor.dtype for tensor in tflite.main.input_tensors] == [found]
     assert [tensor.dtype for tensor in tflite.main.output_tensors] == [found]
@@ -161,7 +161,7 @@ def test_fewer_samples_than_asked_for_are_a_finding():
 
 @pytest.mark.parametrize("mode", ["float16", "dynamic", "none"])
 def test_modes_without_calibration_need_no_samples(mode):
-    _, findings = _convert(_chain(layers.Flatten(), layers.Dense(4)), mode, count=1)
+    _, findings = _convert(_chain(layers.Flatten(), layers.Dense(8)), mode, count=1)
     assert not findings
 
 
@@ -232,3 +232,10 @@ def test_a_negation_is_rewritten_where_it_would_stay_float():
     want = np.asarray(model(data))
     (have,) = _outputs(tflite, ("image",), data)
     assert np.abs(want - have).max() < 0.06 * np.abs(want).max()
+
+
+@pytest.mark.parametrize(("units", "found"), [(4, ["weights-not-quantized"]), (40, [])])
+def test_weights_that_dynamic_range_leaves_alone_are_told(units, found):
+    model = _chain(layers.Flatten(), layers.Dense(units))
+    _, findings = _convert(model, "dynamic")
+    assert [one.code for one in findings] == found
