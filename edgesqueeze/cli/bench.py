@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from edgesqueeze.cli.options import input_shape, install, ssh_config
+from edgesqueeze.cli.options import input_shape, install, optimize, ssh_config
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.screen import say, say_json
 from edgesqueeze.errors import UsageError
@@ -16,6 +16,7 @@ from edgesqueeze.errors import UsageError
 if TYPE_CHECKING:
     from edgesqueeze.base.findings import Finding
     from edgesqueeze.devices.ssh_host import Host
+    from edgesqueeze.emit.native.packing.choose import Optimize
     from edgesqueeze.graph import TfliteModel
     from edgesqueeze.target.records import Target
     from edgesqueeze.timing.emulation import Level
@@ -26,6 +27,7 @@ class _Wish(NamedTuple):
 
     runtime: str | None
     opt: Level | None
+    optimize: Optimize | None
     hosts: tuple[str, ...]
     local: bool
     ssh_config: Path | None
@@ -54,6 +56,7 @@ class _Wish(NamedTuple):
 @click.option(
     "--opt", type=click.Choice(["O3", "O2", "Os"]), help="Optimization level for --runtime c; O3 by default."
 )
+@optimize
 @click.option(
     "--ssh",
     "hosts",
@@ -134,6 +137,7 @@ def _check(wish: _Wish, target_name: str | None, measured: bool) -> None:
         "--ssh-config": not wish.hosts and wish.ssh_config,
         "--plot": measured and wish.plot,
         "--opt": measured and wish.opt,
+        "--optimize": measured and wish.optimize,
         "--runtime": measured and wish.runtime,
         "several --threads": not measured and len(wish.threads) > 1,
     }
@@ -152,7 +156,14 @@ def _foretell(model: TfliteModel, target: Target, wish: _Wish) -> None:
     with refused_as_unfit():
         refuse_npu(model, "how long it takes cannot be told")
     threads = wish.threads[0] if wish.threads else 1
-    result = run_bench(model, target, runtime=wish.runtime or "", opt=wish.opt, threads=threads)
+    result = run_bench(
+        model,
+        target,
+        runtime=wish.runtime or "",
+        opt=wish.opt,
+        optimize=wish.optimize,
+        threads=threads,
+    )
     if wish.plot:
         from edgesqueeze.report.chart import write_chart
 

@@ -11,12 +11,16 @@ import click
 from edgesqueeze.base.generated import update_of
 from edgesqueeze.base.output import write_files
 from edgesqueeze.base.records import Record
+from edgesqueeze.cli.options import optimize
+from edgesqueeze.cli.packing import packing_lines
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.refusals import refused_as_unfit
 from edgesqueeze.cli.screen import say, say_json
 from edgesqueeze.emit.arena import Arena
 from edgesqueeze.emit.native.for_target import emit_for
 from edgesqueeze.emit.native.kernels import portable_of
+from edgesqueeze.emit.native.packing.choose import Optimize
+from edgesqueeze.emit.native.packing.document import LayerPacking
 from edgesqueeze.emit.native.records import NativeSource
 from edgesqueeze.emit.native.write import write_native
 from edgesqueeze.emit.tflm import TflmSource, emit_tflm
@@ -30,6 +34,22 @@ from edgesqueeze.target.records import Target
 KERNEL_SETS = {"reference": "portable C", "dsp": "the DSP extension", "mve": "MVE (Helium)"}
 
 
+class StoredLayer(Record):
+    """A layer with weights.
+
+    Attributes:
+        index: number of the layer in the generated code.
+        opcode: builtin operator name, as the .tflite schema has it.
+        name: name of the output tensor in the model.
+        packing: how the layer's weights are stored in flash.
+    """
+
+    index: int
+    opcode: str
+    name: str
+    packing: LayerPacking
+
+
 class NativeEmission(Record):
     """What is particular to native C.
 
@@ -38,12 +58,14 @@ class NativeEmission(Record):
         kernels: names of the C functions that the layers call.
         portable: those of ``kernels`` that the kernel set lacks, so that portable C stands in.
         weights_bytes: bytes of flash that the layers' constant data take.
+        layers: the layers whose weights can be packed in flash.
     """
 
     kernel_set: Literal["reference", "dsp", "mve"]
     kernels: tuple[str, ...]
     portable: tuple[str, ...]
     weights_bytes: int
+    layers: tuple[StoredLayer, ...] = ()
 
 
 class Emission(Record):
@@ -88,9 +110,16 @@ class Emission(Record):
 )
 @click.option("--out", metavar="DIR", type=NamedPath(), required=True, help="Where the files go.")
 @click.option("--name", metavar="C_NAME", help="The model's name in C; otherwise made from the file's name.")
+@optimize
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a summary.")
 def emit(
-    model: Path, target_name: str, output_format: str, out: Path, name: str | None, as_json: bool
+    model: Path,
+    target_name: str,
+    output_format: str,
+    out: Path,
+    name: str | None,
+    optimize: Optimize | None,
+    as_json: bool,
 ) -> None:
     """Write MODEL.tflite as firmware sources, with the memory that it needs.
 
@@ -102,11 +131,12 @@ def emit(
     if output_format == "c":
         with refused_as_unfit():
             refuse_npu(content, "C without a runtime cannot be made")
-        native = emit_for(content, target, name=name)
+        native = emit_for(content, target, name=name, optimize=optimize or "balance")
         emission = _native_emission(native, target, model, out, write_native(out, native))
         _tell(emission, as_json, _native_summary(native, target, model, out))
         return
     _check_microcontroller(target)
+    _check_no_choice(optimize)
     with refused_as_unfit():
         source = emit_tflm(content, find_arena(content, target.cpu.core), name=name)
     update = update_of(out, source.files, lambda name: False)
@@ -132,6 +162,16 @@ def _check_microcontroller(target: Target) -> None:
         )
 
 
+def _check_no_choice(optimize: Optimize | None) -> None:
+    if optimize:
+        raise UsageError(
+            "TensorFlow Lite Micro reads weights as they are in the .tflite",
+            expected="--optimize with --format c",
+            got=f"--optimize {optimize} with --format tflm",
+            hint="leave out --optimize, or use --format c",
+        )
+
+
 def _kernels(source: NativeSource) -> tuple[str, ...]:
     return tuple(sorted({kernel for layer in source.layers for kernel in layer.kernels}))
 
@@ -152,6 +192,11 @@ def _native_emission(
                 "kernels": _kernels(source),
                 "portable": portable_of(source.kernel_set, _kernels(source)),
                 "weights_bytes": source.weights_bytes,
+                "layers": [
+                    {"index": one.index, "opcode": one.opcode, "name": one.name, "packing": one.packing}
+                    for one in source.layers
+                    if one.packing is not None
+                ],
             }
         ),
     )
@@ -170,6 +215,7 @@ def _native_summary(source: NativeSource, target: Target, model: Path, out: Path
             f"flash: {source.weights_bytes:,} bytes of constant data, and the code of {len(kernels)} kernels",
             *([f"kernels for {KERNEL_SETS[source.kernel_set]}: {', '.join(own)}"] if own else []),
             *([f"kernels in portable C: {', '.join(portable)}"] if portable else []),
+            *packing_lines((one.index, one.opcode, one.summary, one.packing) for one in source.layers),
             f"next: make -C {shlex.quote(str(out))}",
         ]
     )

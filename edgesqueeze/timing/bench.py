@@ -14,6 +14,7 @@ from edgesqueeze.target.load import as_target
 from edgesqueeze.target.records import Target
 
 if TYPE_CHECKING:
+    from edgesqueeze.emit.native.packing.choose import Optimize
     from edgesqueeze.latency.prediction import Prediction
     from edgesqueeze.timing.emulation import Emulation, Level
 
@@ -26,6 +27,7 @@ def bench(
     *,
     runtime: str = "",
     opt: Level | None = None,
+    optimize: Optimize | None = None,
     threads: int = 1,
 ) -> Emulation | Prediction:
     """Emulate a microcontroller with native C, or predict the latency of another runtime or device.
@@ -36,6 +38,7 @@ def bench(
         runtime: ``c`` for native C, or what the profile's section ``[latency]`` is for; by default native C
             on microcontrollers, else the latter.
         opt: the compiler's optimization level for native C, O3 by default.
+        optimize: what native C is made for: ``time``, ``size`` or, by default, ``balance``.
         threads: number of threads of the runtime; native C has one.
 
     Raises:
@@ -47,12 +50,12 @@ def bench(
     if runtime != EMULATED:
         from edgesqueeze.latency.predict import predict
 
-        if opt:
+        if opt or optimize:
             raise UsageError(
-                "only native C is compiled with an optimization level",
+                "only native C is made for time or size, and compiled with an optimization level",
                 expected=f"the runtime {EMULATED}",
-                got=f"{runtime or 'a prediction'} with the level {opt}",
-                hint="leave out the level, or take the runtime c",
+                got=f"{runtime or 'a prediction'} with {opt or optimize}",
+                hint="leave that out, or take the runtime c",
             )
         return predict(model, target, runtime=runtime, threads=threads)
     from edgesqueeze.timing.emulate import emulate
@@ -61,4 +64,4 @@ def bench(
         raise UsageError(
             "native C runs one thread", expected="1", got=str(threads), hint="leave out the number of threads"
         )
-    return emulate(model, target, opt=opt or "O3")
+    return emulate(model, target, opt=opt or "O3", optimize=optimize or "balance")

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesqueeze.base.records import Range
+from edgesqueeze.emit.native.packing.choose import Optimize
 from edgesqueeze.emit.native.records import NativeSource
 from edgesqueeze.errors import (
     MissingToolError,
@@ -63,7 +64,12 @@ class _Built(NamedTuple):
 
 
 def emulate(
-    model: str | Path | TfliteModel, target: str | Path | Target, *, opt: Level = "O3", seed: int = 0
+    model: str | Path | TfliteModel,
+    target: str | Path | Target,
+    *,
+    opt: Level = "O3",
+    optimize: Optimize = "balance",
+    seed: int = 0,
 ) -> Emulation:
     """Run a model's native C for a target's core in QEMU, and say what it costs.
 
@@ -71,6 +77,7 @@ def emulate(
         model: any .tflite that native C supports, or its path.
         target: a microcontroller's profile, its name or its path.
         opt: the compiler's optimization level.
+        optimize: what the C is made for: ``time``, ``size`` or ``balance``.
         seed: seed of the random inputs.
 
     Raises:
@@ -84,7 +91,7 @@ def emulate(
         MissingToolError: a compiler or the emulator is not installed.
     """
     model, target = as_model(model), as_target(target)
-    built = _build(model, target, opt)
+    built = _build(model, target, opt, optimize)
     flash = flash_of(target.cpu, target.memory)
     run, reference = _run(model, built.firmware, flash, seed)
     _check_fit(model, target, built, run.stack_bytes)
@@ -109,7 +116,7 @@ def emulate(
     )
 
 
-def _build(model: TfliteModel, target: Target, opt: Level) -> _Built:
+def _build(model: TfliteModel, target: Target, opt: Level, optimize: Optimize) -> _Built:
     """Generate and compile, and see that it fits as far as that is known without running it."""
     # The generator is needed here only; the records are not.
     from edgesqueeze.emit.native.for_target import emit_for
@@ -117,7 +124,7 @@ def _build(model: TfliteModel, target: Target, opt: Level) -> _Built:
     _check_use(target)
     refuse_npu(model, "it cannot be emulated")
     refuse_open(model, "it cannot be emulated")
-    source = emit_for(model, target)
+    source = emit_for(model, target, optimize=optimize)
     toolchain.require(*TOOLS)
     firmware = build_firmware(source, processor_of(target.cpu), opt)
     built = _Built(source, firmware, read_sizes(firmware.elf))
@@ -240,6 +247,7 @@ def _layers(
                 share=round(cycles.estimate / whole.estimate, 4),
                 weights_bytes=layer.weights_bytes,
                 ram_bytes=layer.ram_bytes,
+                packing=layer.packing,
             )
         )
     return tuple(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from edgesqueeze.base.records import Range, Record
+from edgesqueeze.emit.native.packing.document import LayerPacking
 from edgesqueeze.latency.document import LayerHead, MemoryHead, TimingHead
 
 Level = Literal["O3", "O2", "Os"]
@@ -20,6 +21,7 @@ class EmulatedLayer(LayerHead):
         classes: executed instructions of one inference, by class of instruction.
         cycles: processor cycles of one inference, computed from the instructions.
         ram_bytes: bytes of the arena in use while the layer runs.
+        packing: how the layer's weights are stored in flash; null for layers whose weights are never packed.
     """
 
     kernels: tuple[str, ...]
@@ -27,6 +29,7 @@ class EmulatedLayer(LayerHead):
     classes: dict[str, int]
     cycles: Range
     ram_bytes: int
+    packing: LayerPacking | None = None
 
 
 class EmulatedMemory(MemoryHead):

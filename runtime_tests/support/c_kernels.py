@@ -75,6 +75,7 @@ class Conv2d(ctypes.Structure):
         ("channels", Channels),
         *[(name, ctypes.c_int16) for name in _GEOMETRY],
         ("input_zero_point", ctypes.c_int8),
+        ("out_pitch", ctypes.c_int32),
     )
 
 

@@ -10,7 +10,8 @@ from edgesqueeze.emit.native.constants import collect
 from edgesqueeze.emit.native.kernels import kernel_set_of
 from edgesqueeze.emit.native.lower.graph import lower
 from edgesqueeze.emit.native.lower.table import OPERATORS
-from edgesqueeze.emit.native.plan import Plan, plan
+from edgesqueeze.emit.native.packing.choose import Optimize
+from edgesqueeze.emit.native.packing.stage import Packed, Terms, pack
 from edgesqueeze.emit.native.ports import ports_of
 from edgesqueeze.emit.native.program import Build, Program
 from edgesqueeze.emit.native.records import Layer, LayerSummary, NativeSource, Refused
@@ -28,6 +29,8 @@ def emit_native(
     name: str | None = None,
     target: str = "",
     cpu_flags: str = "",
+    optimize: Optimize = "balance",
+    ram_bytes: int | None = None,
 ) -> NativeSource:
     """Generate C for a model.
 
@@ -38,6 +41,9 @@ def emit_native(
         name: the model's name in C; made from the file's name when it is None.
         target: what comments say that it is for; the core when it is empty.
         cpu_flags: options of GCC that select the processor, for the generated makefiles.
+        optimize: ``time``, ``size`` or ``balance``: whether weights are packed in flash where that takes
+            time; ``balance``: as far as it takes at most 4 % of the model's time.
+        ram_bytes: size that the arena must not exceed because weights are unpacked, in bytes.
 
     Raises:
         UsageError: ``name`` is not valid in C, or there is no such core.
@@ -45,7 +51,15 @@ def emit_native(
     """
     model = as_model(model)
     check_core(core)
-    made = try_native(model, core=core, name=name, target=target, cpu_flags=cpu_flags)
+    made = try_native(
+        model,
+        core=core,
+        name=name,
+        target=target,
+        cpu_flags=cpu_flags,
+        optimize=optimize,
+        ram_bytes=ram_bytes,
+    )
     if isinstance(made, Refused):
         raise _unsupported_model(model, made)
     return made
@@ -58,6 +72,8 @@ def try_native(
     name: str | None = None,
     target: str = "",
     cpu_flags: str = "",
+    optimize: Optimize = "balance",
+    ram_bytes: int | None = None,
 ) -> NativeSource | Refused:
     """Generate C for a model, or say everything that speaks against it; arguments as ``emit_native``.
 
@@ -74,13 +90,14 @@ def try_native(
     lowered = lower(model, build.kernel_set)
     if isinstance(lowered, Refused):
         return lowered
-    planned = plan(lowered, build.kernel_set)
-    constants = collect(lowered.layers, f"{valid}_data", lowered.states)
+    packed = pack(lowered, Terms(build.kernel_set, core, optimize, ram_bytes))
+    constants = collect(packed.lowered.layers, f"{valid}_data", lowered.states)
     inputs, outputs = ports_of(lowered.graph)
-    return _source(Program(model, valid, build, lowered, planned, constants, inputs, outputs))
+    program = Program(model, valid, build, packed.lowered, packed.plan, constants, inputs, outputs)
+    return _source(program, packed)
 
 
-def _source(program: Program) -> NativeSource:
+def _source(program: Program, packed: Packed) -> NativeSource:
     files = render(program)
     return NativeSource(
         name=program.name,
@@ -92,21 +109,22 @@ def _source(program: Program) -> NativeSource:
         weights_bytes=program.constants.bytes,
         inputs=program.inputs,
         outputs=program.outputs,
-        layers=tuple(_summary(layer, program.plan) for layer in program.lowered.layers),
+        layers=tuple(_summary(layer, packed) for layer in program.lowered.layers),
         state_bytes=program.plan.state_bytes,
     )
 
 
-def _summary(layer: Layer, planned: Plan) -> LayerSummary:
+def _summary(layer: Layer, packed: Packed) -> LayerSummary:
     return LayerSummary(
         index=layer.index,
         opcode=layer.opcode,
         name=layer.name,
         summary=layer.summary,
         macs=layer.macs,
-        kernels=tuple(call.function for call in layer.calls),
+        kernels=tuple(name for call in layer.calls for name in (call.function, *call.helpers)),
         weights_bytes=sum(blob.bytes for call in layer.calls for blob in call.constants),
-        ram_bytes=planned.in_use[layer.index],
+        ram_bytes=packed.plan.in_use[layer.index],
+        packing=packed.layers.get(layer.index),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from edgesqueeze.emit.native.emit import try_native
 from edgesqueeze.emit.native.lower.table import OPERATORS
+from edgesqueeze.emit.native.packing.choose import Optimize
 from edgesqueeze.emit.native.records import NativeSource, Refusal, Refused
 from edgesqueeze.emit.native.refusals import by_kind, other_problems
 from edgesqueeze.graph import TfliteModel
@@ -23,44 +24,60 @@ from edgesqueeze.target.records import Target
 
 ARENA_METHOD = "planned when the C was generated"
 NO_SOURCE = "no C was generated"
+STACK_BYTES = 1024
+"""Bytes of RAM that unpacking weights leaves for the stack."""
 OPERATORS_METHOD = "every operator was given to the generator of C"
 
 
-def emit_for(model: TfliteModel, target: Target, *, name: str | None = None) -> NativeSource:
+def emit_for(
+    model: TfliteModel, target: Target, *, name: str | None = None, optimize: Optimize = "balance"
+) -> NativeSource:
     """Generate C that fits a target; portable C where it is not a microcontroller.
 
     Args:
         model: any int8 .tflite.
         target: the device.
         name: the model's name in C; made from ``model.name`` when it is None.
+        optimize: as ``emit_native``.
 
     Raises:
         UsageError: ``name`` is not valid in C.
         FitError: the weights do not fit the flash, the activations the RAM, or native C does not take the
             model; with everything that it does not take.
     """
-    made = try_for(model, target, name=name)
+    made = try_for(model, target, name=name, optimize=optimize)
     raise_if_unfit(check_fit(target, native_needs(model, made), NATIVE))
     assert isinstance(made, NativeSource)
     return made
 
 
-def try_for(model: TfliteModel, target: Target, *, name: str | None = None) -> NativeSource | Refused:
+def try_for(
+    model: TfliteModel, target: Target, *, name: str | None = None, optimize: Optimize = "balance"
+) -> NativeSource | Refused:
     """Generate C for a target, whether it fits or not, or say everything that speaks against it.
 
     Args:
         model: any .tflite.
         target: the device.
         name: as ``emit_for``.
+        optimize: as ``emit_native``.
 
     Raises:
         UsageError: ``name`` is not valid in C.
     """
     if not target.is_mcu:
-        return try_native(model, name=name, target=target.title)
+        return try_native(model, name=name, target=target.title, optimize=optimize)
     processor = processor_of(target.cpu)
     flags = " ".join(processor.flags)
-    return try_native(model, core=processor.kernel_core, name=name, target=target.title, cpu_flags=flags)
+    return try_native(
+        model,
+        core=processor.kernel_core,
+        name=name,
+        target=target.title,
+        cpu_flags=flags,
+        optimize=optimize,
+        ram_bytes=target.memory.usable_ram_bytes - STACK_BYTES,
+    )
 
 
 def native_needs(

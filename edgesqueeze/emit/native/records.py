@@ -14,6 +14,7 @@ from typing import Any, Union
 import numpy as np
 import numpy.typing as npt
 
+from edgesqueeze.emit.native.packing.document import LayerPacking
 from edgesqueeze.graph import Graph, Operator, Tensor
 
 
@@ -80,6 +81,7 @@ class Call:
             if the input lies at least that far behind the output's start (0: in place). An input that is not
             named must not overlap the output.
         in_place: positions of inputs that the output may be the very memory of, at the same address only.
+        helpers: names of other functions that the parameters point to.
     """
 
     function: str
@@ -90,6 +92,7 @@ class Call:
     scratch_bytes: int | None = None
     overlap: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
     in_place: tuple[int, ...] = ()
+    helpers: tuple[str, ...] = ()
 
     @property
     def constants(self) -> tuple[Blob, ...]:
@@ -261,6 +264,7 @@ class LayerSummary:
         weights_bytes: constant data that it reads, in bytes.
         ram_bytes: bytes of the arena that are in use while it runs: what it reads and writes, its scratch
             memory, and what later layers still need.
+        packing: how its weights are stored; None for layers whose weights are never packed.
     """
 
     index: int
@@ -271,6 +275,7 @@ class LayerSummary:
     kernels: tuple[str, ...]
     weights_bytes: int = 0
     ram_bytes: int = 0
+    packing: LayerPacking | None = None
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,8 @@ def render(program: Program) -> dict[str, str]:
 
 
 def _kernels(program: Program) -> dict[str, str]:
-    functions = {call.function for layer in program.lowered.layers for call in layer.calls}
+    calls = [call for layer in program.lowered.layers for call in layer.calls]
+    functions = {name for call in calls for name in (call.function, *call.helpers)}
     files = files_of(program.build.kernel_set, functions)
     return {f"{KERNEL_FOLDER}/{file}": text for file, text in files.items()}
 

@@ -60,6 +60,6 @@ void es_conv2d_1x1_s8(const es_conv2d *layer, const int8_t *input, int8_t *outpu
     }
     es_conv_core_pixels(&core, output, left);
     input += PIXELS * inputs;
-    output += PIXELS * layer->out_channels;
+    output += PIXELS * core.out_pitch;
   }
 }

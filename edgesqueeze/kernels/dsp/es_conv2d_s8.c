@@ -222,6 +222,6 @@ void es_conv2d_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, v
     }
     widen_rows(&rows, core.widened);
     es_conv_core_pixels(&core, output, left);
-    output += PIXELS * layer->out_channels;
+    output += PIXELS * core.out_pitch;
   }
 }

@@ -177,8 +177,9 @@ int8_t *es_conv_core_start(const es_conv2d *layer, int32_t inputs, void *scratch
   core->weights = layer->weights;
   core->entry = (-core->steps & (UNROLLED - 1)) * STEP_CODE_BYTES + 1; /* Thumb state */
   core->channels = channels;
-  core->offset_b = count;
-  core->offset_c = 2 * count;
+  core->out_pitch = es_conv2d_pitch(layer);
+  core->offset_b = core->out_pitch;
+  core->offset_c = 2 * core->out_pitch;
   core->out_channels = count;
   return (int8_t *)scratch + es_conv_core_scratch_bytes(inputs, count);
 }
@@ -195,14 +196,14 @@ static void compute_last(const es_conv_core *core, int32_t pixels) {
   last.offset_c = 4;
   compute_pairs(&last);
   for (int32_t i = 0; i < ES_CONV_CORE_PIXELS && i < pixels; ++i) {
-    core->output[(i + 1) * count - 1] = results[2 * i];
+    core->output[i * core->out_pitch + count - 1] = results[2 * i];
   }
 }
 
 void es_conv_core_pixels(es_conv_core *core, int8_t *output, int32_t left) {
   core->output = output;
   if (left < ES_CONV_CORE_PIXELS) { /* a pixel that does not exist is written before a real one */
-    core->offset_b = left > 1 ? core->out_channels : 0;
+    core->offset_b = left > 1 ? core->out_pitch : 0;
     core->offset_c = core->offset_b;
   }
   if (core->out_channels > 1) {

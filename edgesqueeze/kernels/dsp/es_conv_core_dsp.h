@@ -46,6 +46,7 @@ typedef struct {
   const int8_t *end;          /* of `widened` */
   int32_t steps;              /* of 4 inputs */
   int32_t out_channels;
+  int32_t out_pitch; /* from the outputs of a pixel to those of the next */
 } es_conv_core;
 
 /* Bytes of the unpacked channels and of the widened group. */

@@ -22,7 +22,13 @@ typedef struct {
   int16_t dilation_height, dilation_width;
   int16_t pad_top, pad_left;
   int8_t input_zero_point;
+  int32_t out_pitch; /* bytes from the outputs of a pixel to those of the next; 0: out_channels */
 } es_conv2d;
+
+/* Bytes from the outputs of a pixel to those of the next. */
+static inline int32_t es_conv2d_pitch(const es_conv2d *layer) {
+  return layer->out_pitch != 0 ? layer->out_pitch : layer->out_channels;
+}
 
 /* 2-D convolution: any kernel, stride, dilation and padding. The output may overlap the input as the
  * generator's memory plan says: output pixels are computed in raster order, in groups of consecutive pixels,

@@ -21,12 +21,13 @@ static int32_t copy_bytes(int32_t in_channels) {
 void es_conv2d_1x1_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, void *scratch) {
   const int32_t in_channels = layer->in_channels;
   const int32_t out_channels = layer->out_channels;
+  const int32_t pitch = es_conv2d_pitch(layer);
   const int32_t pixels = layer->out_height * layer->out_width;
   es_channel *const channels = (es_channel *)scratch;
   int8_t *const copy = (int8_t *)&channels[out_channels];
   int8_t *const staging = copy + copy_bytes(in_channels);
   /* Outputs are stored while other channels still need the inputs: those must then be a copy. */
-  const int separate = (uintptr_t)(output + pixels * out_channels) <= (uintptr_t)input ||
+  const int separate = (uintptr_t)(output + pixels * pitch) <= (uintptr_t)input ||
                        (uintptr_t)(input + pixels * in_channels) <= (uintptr_t)output;
   const int32_t batch = separate ? MAX_BATCH : batch_of(in_channels);
   const int8_t *list[MAX_BATCH];
@@ -42,7 +43,7 @@ void es_conv2d_1x1_s8(const es_conv2d *layer, const int8_t *input, int8_t *outpu
     es_multiply_list(list, from - block.skip, in_channels, count);
     es_multiply_pixels(&block, layer, list, count, output, staging);
     input += count * in_channels;
-    output += count * out_channels;
+    output += count * pitch;
   }
 }
 

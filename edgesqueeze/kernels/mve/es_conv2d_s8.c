@@ -159,7 +159,7 @@ void es_conv2d_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, v
       left = next;
       if (listed == p.batch) {
         es_multiply_pixels(&block, layer, list, listed, output, staging);
-        output += listed * layer->out_channels;
+        output += listed * es_conv2d_pitch(layer);
         listed = 0;
         to = inputs;
       }

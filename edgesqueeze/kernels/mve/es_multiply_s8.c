@@ -106,6 +106,7 @@ static void compute_uneven(es_multiply *block, const es_conv2d *layer, const int
 void es_multiply_pixels(es_multiply *block, const es_conv2d *layer, const int8_t **list,
                         int32_t count, int8_t *output, int8_t *staging) {
   const int32_t channels = layer->out_channels;
+  const int32_t pitch = es_conv2d_pitch(layer);
   const int32_t rest = count % ES_MULTIPLY_PIXELS;
   const int32_t groups = count / ES_MULTIPLY_PIXELS;
   for (int32_t i = count; rest != 0 && i % ES_MULTIPLY_PIXELS != 0; ++i) {
@@ -121,9 +122,9 @@ void es_multiply_pixels(es_multiply *block, const es_conv2d *layer, const int8_t
     return;
   }
   if (groups > 0) {
-    compute(block, list, groups, output, channels, ES_MULTIPLY_PIXELS);
+    compute(block, list, groups, output, pitch, ES_MULTIPLY_PIXELS);
   }
   if (rest > 0) {
-    compute(block, list + count - rest, 1, output + (count - rest) * channels, channels, rest);
+    compute(block, list + count - rest, 1, output + (count - rest) * pitch, pitch, rest);
   }
 }

@@ -7,6 +7,7 @@
 void es_conv2d_1x1_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, void *scratch) {
   const int32_t taps = layer->in_channels;
   const int32_t out_channels = layer->out_channels;
+  const int32_t pitch = es_conv2d_pitch(layer);
   es_channel *const channels = (es_channel *)scratch;
   int8_t *const copy = (int8_t *)&channels[out_channels];
   es_conv2d_pair pair = {layer->weights, copy, taps, channels, output, output, out_channels};
@@ -17,11 +18,11 @@ void es_conv2d_1x1_s8(const es_conv2d *layer, const int8_t *input, int8_t *outpu
     pair.second = output;
     if (left > 1) {
       es_conv2d_spread_s8(input + taps, taps, copy + 4);
-      pair.second = output + out_channels;
+      pair.second = output + pitch;
     }
     es_conv2d_pair_s8(&pair);
     input += 2 * taps;
-    output += 2 * out_channels;
+    output += 2 * pitch;
   }
 }
 

@@ -126,6 +126,7 @@ __attribute__((noinline)) static void gather(const es_conv2d *layer, const int8_
 void es_conv2d_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, void *scratch) {
   const int32_t taps = layer->kernel_height * layer->kernel_width * layer->in_channels;
   const int32_t out_channels = layer->out_channels;
+  const int32_t pitch = es_conv2d_pitch(layer);
   const int32_t in_words = layer->in_channels % 4 == 0;
   es_channel *const channels = (es_channel *)scratch;
   int8_t *const inputs = (int8_t *)&channels[out_channels];
@@ -151,7 +152,7 @@ void es_conv2d_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, v
         place = 0;
       }
       left += layer->stride_width;
-      output += out_channels;
+      output += pitch;
     }
   }
   if (place != 0) { /* a last pixel of an odd number */

@@ -1,0 +1,94 @@
+"""Which encoding every layer gets: bytes of flash against instructions of the whole model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+from edgesqueeze.emit.native.packing.encoding import Encoding
+
+Optimize = Literal["time", "size", "balance"]
+"""What native C is made for."""
+
+BALANCE_SHARE = 0.04
+"""Part of the whole model's instructions that ``balance`` spends on smaller weights."""
+
+CALL_CODE_BYTES = 200
+"""Flash that the functions around an unpacker and a kernel take, once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Option:
+    """One way to store the weights of a layer, or of layers that share them.
+
+    Attributes:
+        encoding: how they are stored; None: plain.
+        part_outputs: output channels that are unpacked at a time; 0: nothing is unpacked.
+        bytes: flash that the weights take, with what is added to the layer's description, in bytes.
+        instructions: of these layers in one inference, unpacking included.
+    """
+
+    encoding: Encoding | None
+    part_outputs: int
+    bytes: int
+    instructions: float
+
+
+def choose(groups: Sequence[Sequence[Option]], others: float, optimize: Optimize) -> list[Option]:
+    """An option for every group of layers that share weights.
+
+    The code of unpackers counts as flash: an encoding is used only if it saves more than its code takes.
+
+    Args:
+        groups: their options, the plain one first.
+        others: instructions of all other layers.
+        optimize: ``time``: the fewest instructions. ``size``: the least flash. ``balance``: the least flash
+            among what takes 4 % of the plain model's instructions more than the fastest does, at most.
+    """
+    plain = others + sum(options[0].instructions for options in groups)
+    spend = {"time": 0.0, "size": float("inf"), "balance": BALANCE_SHARE * plain}[optimize]
+    names = sorted({option.encoding.name for options in groups for option in options if option.encoding})
+    best: list[Option] = [options[0] for options in groups]
+    best_bytes = _flash(best)
+    for count in range(1, len(names) + 1):
+        for allowed in combinations(names, count):
+            found = _spend(
+                [[o for o in options if not o.encoding or o.encoding.name in allowed] for options in groups],
+                spend,
+            )
+            if _flash(found) < best_bytes:
+                best, best_bytes = found, _flash(found)
+    return best
+
+
+def _spend(groups: Sequence[Sequence[Option]], spend: float) -> list[Option]:
+    """From the fastest options on, what saves most bytes for an instruction, while there are some left."""
+    chosen = [min(options, key=lambda o: (o.instructions, o.bytes)) for options in groups]
+    while True:
+        moves = [
+            (index, option)
+            for index, options in enumerate(groups)
+            for option in options
+            if option.bytes < chosen[index].bytes
+            and option.instructions - chosen[index].instructions <= spend
+        ]
+        if not moves:
+            return chosen
+        index, option = max(moves, key=lambda move: _gain(chosen[move[0]], move[1]))
+        spend -= option.instructions - chosen[index].instructions
+        chosen[index] = option
+
+
+def _gain(old: Option, new: Option) -> float:
+    """Bytes that are saved for an instruction."""
+    return (old.bytes - new.bytes) / max(new.instructions - old.instructions, 1e-9)
+
+
+def _flash(options: Iterable[Option]) -> int:
+    """Bytes of the weights, and of the code that unpacks them."""
+    options = list(options)
+    used = {option.encoding.name: option.encoding.code_bytes for option in options if option.encoding}
+    code = sum(used.values()) + (CALL_CODE_BYTES if used else 0)
+    return code + sum(option.bytes for option in options)

@@ -1,0 +1,219 @@
+"""The stage between lowering and planning: layers whose weights are packed in flash, and why others are not.
+
+What is unpacked needs memory: what the plan has free at that layer, and up to ``EXTRA_RAM`` bytes more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import cast
+
+from edgesqueeze.emit.native.lower.graph import Lowered
+from edgesqueeze.emit.native.packing.choose import Optimize, Option, choose
+from edgesqueeze.emit.native.packing.cost import layer_instructions, machine_of, other_instructions
+from edgesqueeze.emit.native.packing.document import LayerPacking
+from edgesqueeze.emit.native.packing.encoding import Encoding
+from edgesqueeze.emit.native.packing.sites import (
+    PARAMETER_BYTES,
+    Site,
+    packed_call,
+    scratch_bytes,
+    sites_of,
+)
+from edgesqueeze.emit.native.packing.table import ENCODINGS, PLAIN
+from edgesqueeze.emit.native.plan import Plan, plan
+from edgesqueeze.emit.native.records import Call
+
+EXTRA_RAM = 4096
+"""Bytes by which the arena may grow for what is unpacked."""
+
+_MOST_PLANS = 16  # plans that are tried until what is unpacked fits
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """Layers and plan after the choice.
+
+    Attributes:
+        lowered: the layers, some of their calls with packed weights.
+        plan: places of tensors and scratch memory.
+        layers: layer index -> how its weights are stored; for layers whose weights could be packed.
+    """
+
+    lowered: Lowered
+    plan: Plan
+    layers: Mapping[int, LayerPacking]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the choice is made for.
+
+    Attributes:
+        kernel_set: ``reference``, ``dsp`` or ``mve``.
+        core: the core that runs it; None: this computer.
+        optimize: ``time``, ``size`` or ``balance``.
+        ram_bytes: size that the arena must not exceed because of packing; None: no limit but ``EXTRA_RAM``.
+    """
+
+    kernel_set: str
+    core: str | None = None
+    optimize: Optimize = "balance"
+    ram_bytes: int | None = None
+
+
+def pack(lowered: Lowered, terms: Terms) -> Packed:
+    """Choose how the weights of every layer are stored, and plan the memory."""
+    plain = plan(lowered, terms.kernel_set)
+    sites = list(sites_of(lowered, terms.kernel_set))
+    limit = plain.arena_bytes + EXTRA_RAM
+    if terms.ram_bytes is not None:
+        limit = max(plain.arena_bytes, min(limit, terms.ram_bytes))
+    rooms = {site.layer: limit for site in sites}
+    for _ in range(_MOST_PLANS):
+        chosen = _choose(lowered, sites, rooms, terms)
+        if all(option.encoding is None for option in chosen.values()):
+            break
+        changed = _changed(lowered, chosen, terms.kernel_set)
+        planned = plan(changed, terms.kernel_set)
+        excess = _excess(changed, planned, chosen, limit)
+        if not excess:
+            return Packed(changed, planned, _reports(chosen, rooms, terms))
+        rooms.update(excess)
+    nothing = {site: _plain(site, terms) for site in sites}
+    return Packed(lowered, plain, _reports(nothing, rooms, terms))
+
+
+def _choose(
+    lowered: Lowered, sites: Sequence[Site], rooms: Mapping[int, int], terms: Terms
+) -> dict[Site, Option]:
+    """An option for every site; sites of the same weights get the same one, so that these are stored once."""
+    groups: dict[tuple[bytes, bool, str], list[Site]] = {}
+    for site in sites:
+        groups.setdefault(site.key, []).append(site)
+    options = [_options(group, rooms, terms) for group in groups.values()]
+    at = {(site.layer, site.position): site for site in sites}
+    others = other_instructions(lowered, at, machine_of(terms.kernel_set, terms.core))
+    found = choose(options, others, terms.optimize)
+    return {site: one for group, one in zip(groups.values(), found, strict=True) for site in group}
+
+
+def _options(group: Sequence[Site], rooms: Mapping[int, int], terms: Terms) -> list[Option]:
+    plain = [_plain(site, terms) for site in group]
+    options = [Option(None, 0, plain[0].bytes, sum(one.instructions for one in plain))]
+    for encoding in ENCODINGS.values():
+        sizes = [_part_outputs(site, encoding, rooms[site.layer], terms.kernel_set) for site in group]
+        if min(sizes) > 0:
+            option = _packed(group, encoding, min(sizes), terms)
+            options += [option] if option else []
+    return options
+
+
+def _plain(site: Site, terms: Terms) -> Option:
+    machine = machine_of(terms.kernel_set, terms.core)
+    return Option(None, 0, int(site.weights.size), layer_instructions(site, machine))
+
+
+def _packed(group: Sequence[Site], encoding: Encoding, part_outputs: int, terms: Terms) -> Option | None:
+    site = group[0]
+    parts = site.parts(part_outputs)
+    stream = encoding.encode(site.weights, parts, terms.kernel_set == "mve")
+    if stream is None:
+        return None
+    machine = machine_of(terms.kernel_set, terms.core)
+    unpacking = encoding.cost(machine, site.pairs).instructions(
+        parts=len(parts), weights=site.weights.size, units=encoding.units(site.weights)
+    )
+    instructions = sum(layer_instructions(one, machine, len(parts)) + unpacking for one in group)
+    return Option(encoding, part_outputs, len(stream) + PARAMETER_BYTES * len(group), instructions)
+
+
+def _part_outputs(site: Site, encoding: Encoding, room: int, kernel_set: str) -> int:
+    """Output channels that can be unpacked at a time in so many bytes; 0: not even the smallest part."""
+    if scratch_bytes(site, encoding, site.outputs, kernel_set) <= room:
+        return site.outputs
+    if not site.unit:
+        return 0
+    largest = (site.outputs - 1) // site.unit * site.unit
+    fitting = (
+        size
+        for size in range(largest, 0, -site.unit)
+        if scratch_bytes(site, encoding, size, kernel_set) <= room
+    )
+    return next(fitting, 0)
+
+
+def _changed(lowered: Lowered, chosen: Mapping[Site, Option], kernel_set: str) -> Lowered:
+    """The layers with packed calls in the place of plain ones."""
+    calls: dict[tuple[int, int], Call] = {}
+    for site, option in chosen.items():
+        if option.encoding:
+            call = packed_call(site, option.encoding, option.part_outputs, kernel_set)
+            calls[site.layer, site.position] = cast(Call, call)
+    layers = tuple(
+        replace(
+            layer,
+            calls=tuple(
+                calls.get((layer.index, position), call) for position, call in enumerate(layer.calls)
+            ),
+        )
+        for layer in lowered.layers
+    )
+    return replace(lowered, layers=layers)
+
+
+def _excess(lowered: Lowered, planned: Plan, chosen: Mapping[Site, Option], limit: int) -> dict[int, int]:
+    """Layers that are to blame for an arena above the limit -> the scratch memory that they may try next."""
+    if planned.arena_bytes <= limit:
+        return {}
+    scratch = {
+        site.layer: max(call.scratch_bytes or 0 for call in lowered.layers[site.layer].calls)
+        for site, option in chosen.items()
+        if option.encoding
+    }
+    # Where a tensor is above the limit, the scratch memory beside it took its place.
+    ends = {
+        tensor: offset + lowered.graph.tensors[tensor].elements for tensor, offset in planned.offsets.items()
+    }
+    found = {}
+    for layer, size in scratch.items():
+        beside = [ends[tensor] for tensor in _tensors(lowered, layer) if tensor in ends]
+        above = max([planned.scratch[layer] + size, *beside]) - limit
+        if above > 0:
+            found[layer] = max(0, size - above)
+    return found or {max(scratch, key=lambda layer: scratch[layer]): 0}
+
+
+def _tensors(lowered: Lowered, layer: int) -> list[int]:
+    calls = lowered.layers[layer].calls
+    return [item for call in calls for item in (*call.inputs, *call.outputs) if isinstance(item, int)]
+
+
+def _reports(
+    chosen: Mapping[Site, Option], rooms: Mapping[int, int], terms: Terms
+) -> Mapping[int, LayerPacking]:
+    return MappingProxyType(
+        {site.layer: _report(site, option, rooms[site.layer], terms) for site, option in chosen.items()}
+    )
+
+
+def _report(site: Site, option: Option, room: int, terms: Terms) -> LayerPacking:
+    plain = int(site.weights.size)
+    if option.encoding is None:
+        fits = any(_part_outputs(site, one, room, terms.kernel_set) for one in ENCODINGS.values())
+        note = "" if fits else f"{room:,} bytes of RAM are left to unpack into, which is too little"
+        return LayerPacking(encoding=PLAIN, bytes=plain, plain_bytes=plain, note=note)
+    parts = site.parts(option.part_outputs)
+    stream = option.encoding.encode(site.weights, parts, terms.kernel_set == "mve")
+    assert stream is not None
+    cost = option.encoding.cost(machine_of(terms.kernel_set, terms.core), site.pairs)
+    spent = cost.instructions(parts=len(parts), weights=plain, units=option.encoding.units(site.weights))
+    return LayerPacking(
+        encoding=option.encoding.name,
+        bytes=len(stream),
+        plain_bytes=plain,
+        parts=len(parts),
+        unpack_instructions=round(spent / plain, 2),
+    )
