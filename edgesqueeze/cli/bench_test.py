@@ -107,7 +107,7 @@ def invoke(tmp_path, *arguments, columns="120"):
 
 def test_a_person_sees_layers_and_totals(tmp_path, asked):
     lines = [" ".join(line.split()) for line in invoke(tmp_path).splitlines()]
-    assert asked == [("door", "nucleo-l4r5zi", {"runtime": "", "opt": None, "threads": 1})]
+    assert asked == [("door", "nucleo-l4r5zi", {"runtime": "", "opt": None, "optimize": None, "threads": 1})]
     for line in (
         "door on nucleo-l4r5zi (cortex-m4, 120 MHz), native C, -O3: emulated",
         "0 CONV_2D 3x3: 8x8x4 -> 8x8x8 1,000,000 1,234,000 1.23 99.9% 20,000 1,024",
@@ -146,8 +146,8 @@ def test_no_number_is_broken(tmp_path, monkeypatch, columns):
 
 
 def test_options_and_json(tmp_path, asked):
-    document = json.loads(invoke(tmp_path, "--opt", "Os", "--json"))
-    assert asked[0][2] == {"runtime": "", "opt": "Os", "threads": 1}
+    document = json.loads(invoke(tmp_path, "--opt", "Os", "--optimize", "size", "--json"))
+    assert asked[0][2] == {"runtime": "", "opt": "Os", "optimize": "size", "threads": 1}
     assert document == json.loads(RECORD.model_dump_json())
     schema = json.loads(SCHEMA.read_text())
     jsonschema.validate(document, schema, jsonschema.Draft202012Validator)

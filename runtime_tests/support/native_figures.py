@@ -13,14 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesqueeze.emit.native.emit import emit_native
+from edgesqueeze.emit.native.records import NativeSource
 from edgesqueeze.graph import TfliteModel, read_tflite
 from edgesqueeze.latency import cycles as cycle_model
+from edgesqueeze.latency.cycles import LayerCount
 from edgesqueeze.latency.instructions import parse_disassembly
 from edgesqueeze.runners import tflm, toolchain
 from edgesqueeze.runners.counts import FlashCaches
 from edgesqueeze.runners.elf import read_sizes
-from edgesqueeze.runners.firmware_build import build_firmware
-from edgesqueeze.runners.qemu import run_firmware
+from edgesqueeze.runners.firmware_build import Firmware, build_firmware
+from edgesqueeze.runners.qemu import Run, run_firmware
+from edgesqueeze.runners.samples import Samples
 from edgesqueeze.target.processor import Processor
 from runtime_tests.support.mltk_models import mltk_model
 
@@ -82,11 +85,7 @@ def measure(name: str, core: str, level: str = "O3") -> Figures:
     firmware = build_firmware(source, processor, level)
     samples = [sample(model, seed) for seed in range(3)]
     run = run_firmware(firmware, samples, count=FlashCaches())
-    assert run.counts is not None
-    listing = parse_disassembly(
-        toolchain.disassembly(firmware.elf, toolchain.find(toolchain.ARM_DISASSEMBLER))
-    )
-    counts = cycle_model.layer_counts(run.counts, listing, len(source.layers))
+    counts = _counts(firmware, run)
     sizes = read_sizes(firmware.elf)
     expected = tflm.run(model, samples)
     return Figures(
@@ -101,6 +100,23 @@ def measure(name: str, core: str, level: str = "O3") -> Figures:
             for got, want in zip(row, row_expected, strict=True)
         ),
     )
+
+
+def layer_instructions(
+    source: NativeSource, processor: Processor, samples: Samples, level: str = "O3"
+) -> tuple[int, ...]:
+    """Instructions of every layer in the first inference; the last figure is what is around them."""
+    firmware = build_firmware(source, processor, level)
+    counts = _counts(firmware, run_firmware(firmware, samples, count=FlashCaches()))
+    return tuple(count.instructions for count in counts)
+
+
+def _counts(firmware: Firmware, run: Run) -> tuple[LayerCount, ...]:
+    assert run.counts is not None
+    listing = parse_disassembly(
+        toolchain.disassembly(firmware.elf, toolchain.find(toolchain.ARM_DISASSEMBLER))
+    )
+    return cycle_model.layer_counts(run.counts, listing, len(firmware.source.layers))
 
 
 def sample(model: TfliteModel, seed: int) -> list[npt.NDArray[Any]]:

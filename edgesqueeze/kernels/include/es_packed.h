@@ -30,8 +30,11 @@ typedef struct {
   int32_t work;         /* and to the scratch memory of the layer's kernel */
 } es_packed;
 
+/* Any kernel of es_conv.h for convolutions. */
+typedef void es_conv2d_kernel(const es_conv2d *layer, const int8_t *input, int8_t *output, void *scratch);
+
 typedef struct {
-  void (*kernel)(const es_conv2d *layer, const int8_t *input, int8_t *output, void *scratch);
+  es_conv2d_kernel *kernel;
   es_conv2d layer; /* its weights are not used */
   es_packed packed;
 } es_packed_conv2d;

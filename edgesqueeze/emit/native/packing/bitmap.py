@@ -59,7 +59,7 @@ BITMAP = Encoding(
     code_bytes=360,
     costs=MappingProxyType(
         {
-            "small": UnpackCost(once=0, part=209, weight=2.19, unit=9.8),
+            "small": UnpackCost(once=0, part=250, weight=3.12, unit=7.74),
             "portable": UnpackCost(once=0, part=115, weight=0.62, unit=6.0),
             "dsp": UnpackCost(once=0, part=115, weight=0.62, unit=6.0),
             "mve": UnpackCost(once=0, part=118, weight=0.62, unit=6.0),

@@ -51,15 +51,15 @@ def choose(groups: Sequence[Sequence[Option]], others: float, optimize: Optimize
     spend = {"time": 0.0, "size": float("inf"), "balance": BALANCE_SHARE * plain}[optimize]
     names = sorted({option.encoding.name for options in groups for option in options if option.encoding})
     best: list[Option] = [options[0] for options in groups]
-    best_bytes = _flash(best)
+    best_bytes = flash_bytes(best)
     for count in range(1, len(names) + 1):
         for allowed in combinations(names, count):
             found = _spend(
                 [[o for o in options if not o.encoding or o.encoding.name in allowed] for options in groups],
                 spend,
             )
-            if _flash(found) < best_bytes:
-                best, best_bytes = found, _flash(found)
+            if flash_bytes(found) < best_bytes:
+                best, best_bytes = found, flash_bytes(found)
     return best
 
 
@@ -86,7 +86,7 @@ def _gain(old: Option, new: Option) -> float:
     return (old.bytes - new.bytes) / max(new.instructions - old.instructions, 1e-9)
 
 
-def _flash(options: Iterable[Option]) -> int:
+def flash_bytes(options: Iterable[Option]) -> int:
     """Bytes of the weights, and of the code that unpacks them."""
     options = list(options)
     used = {option.encoding.name: option.encoding.code_bytes for option in options if option.encoding}

@@ -13,8 +13,8 @@ Weights = npt.NDArray[np.int8]
 """Weights in the order in which a kernel reads them."""
 
 Machine = Literal["small", "portable", "dsp", "mve"]
-"""What runs the C: ``small``: Armv6-M and Armv8-M Baseline; ``portable``: portable C on other cores; the kernel
-sets for the DSP extension and for vectors."""
+"""What runs the C: ``small``: Armv6-M and Armv8-M Baseline; ``portable``: portable C on other cores; and the
+kernel sets for the DSP extension and for vectors."""
 
 PALETTE_VALUES = 16
 """Values that 4-bit indices tell apart; where a stream begins with them, one byte each."""
@@ -115,19 +115,21 @@ def indices_of(weights: Weights, palette: npt.NDArray[np.int8]) -> npt.NDArray[n
     places = np.zeros(256, np.uint8)
     for place in range(palette.size - 1, -1, -1):
         places[int(palette[place]) + 128] = place
-    found: npt.NDArray[np.uint8] = places[weights.astype(np.int16) + 128]
+    found: npt.NDArray[np.uint8] = places[weights.astype(np.int64) + 128]
     return found
 
 
 def pairs_of(indices: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Two indices a byte, the second in the upper half; an odd number is padded with a zero."""
     even = np.concatenate([indices, np.zeros(indices.size % 2, np.uint8)])
-    return (even[1::2] << 4 | even[0::2]).astype(np.uint8)
+    found: npt.NDArray[np.uint8] = (even[1::2] << 4 | even[0::2]).astype(np.uint8)
+    return found
 
 
 def unpaired(both: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """The indices of bytes that hold two each."""
-    return np.stack([both & 15, both >> 4], axis=1).reshape(-1)
+    found: npt.NDArray[np.uint8] = np.stack([both & 15, both >> 4], axis=1).reshape(-1)
+    return found
 
 
 def bitmap_of(flags: npt.NDArray[np.bool_]) -> bytes:

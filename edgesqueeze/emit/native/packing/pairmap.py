@@ -70,7 +70,7 @@ PAIRMAP = Encoding(
     code_bytes=520,
     costs=MappingProxyType(
         {
-            "small": UnpackCost(once=1010, part=110, weight=1.62, unit=10.2),
+            "small": UnpackCost(once=1030, part=110, weight=1.9, unit=9.3),
             "portable": UnpackCost(once=890, part=100, weight=0.53, unit=7.0),
             "dsp": UnpackCost(once=900, part=100, weight=0.53, unit=7.0),
             "mve": UnpackCost(once=870, part=105, weight=0.53, unit=7.0),

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import cast
 
 from edgesqueeze.emit.native.lower.graph import Lowered
-from edgesqueeze.emit.native.packing.choose import Optimize, Option, choose
+from edgesqueeze.emit.native.packing.choose import Optimize, Option, choose, flash_bytes
 from edgesqueeze.emit.native.packing.cost import layer_instructions, machine_of, other_instructions
 from edgesqueeze.emit.native.packing.document import LayerPacking
 from edgesqueeze.emit.native.packing.encoding import Encoding
@@ -29,7 +29,11 @@ from edgesqueeze.emit.native.records import Call
 EXTRA_RAM = 4096
 """Bytes by which the arena may grow for what is unpacked."""
 
+_GROWTHS = (0, EXTRA_RAM // 4, EXTRA_RAM)  # that are tried
+_RAM_PRICE = 0.25  # bytes of flash that a byte of the arena's growth must save
+
 _MOST_PLANS = 16  # plans that are tried until what is unpacked fits
+_SMALLEST_STEP = 256  # bytes that are given up at least from plan to plan
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,12 +69,24 @@ class Terms:
 
 
 def pack(lowered: Lowered, terms: Terms) -> Packed:
-    """Choose how the weights of every layer are stored, and plan the memory."""
+    """Choose how the weights of every layer are stored, and plan the memory.
+
+    The arena grows only where that saves flash, at least a byte for every four.
+    """
     plain = plan(lowered, terms.kernel_set)
     sites = list(sites_of(lowered, terms.kernel_set))
-    limit = plain.arena_bytes + EXTRA_RAM
-    if terms.ram_bytes is not None:
-        limit = max(plain.arena_bytes, min(limit, terms.ram_bytes))
+    if not sites or terms.optimize == "time":
+        return Packed(lowered, plain, _reports({site: _plain(site, terms) for site in sites}, {}, terms))
+    most = plain.arena_bytes + EXTRA_RAM if terms.ram_bytes is None else terms.ram_bytes
+    limits = {max(plain.arena_bytes, min(plain.arena_bytes + growth, most)) for growth in _GROWTHS}
+    tried = [_within(lowered, plain, sites, limit, terms) for limit in sorted(limits)]
+    return min(tried, key=lambda one: one[0])[1]
+
+
+def _within(
+    lowered: Lowered, plain: Plan, sites: Sequence[Site], limit: int, terms: Terms
+) -> tuple[float, Packed]:
+    """The choice for an arena of at most so many bytes, and what its flash and RAM are worth together."""
     rooms = {site.layer: limit for site in sites}
     for _ in range(_MOST_PLANS):
         chosen = _choose(lowered, sites, rooms, terms)
@@ -80,10 +96,17 @@ def pack(lowered: Lowered, terms: Terms) -> Packed:
         planned = plan(changed, terms.kernel_set)
         excess = _excess(changed, planned, chosen, limit)
         if not excess:
-            return Packed(changed, planned, _reports(chosen, rooms, terms))
+            memory = _flash(chosen) + _RAM_PRICE * planned.arena_bytes
+            return memory, Packed(changed, planned, _reports(chosen, rooms, terms))
         rooms.update(excess)
     nothing = {site: _plain(site, terms) for site in sites}
-    return Packed(lowered, plain, _reports(nothing, rooms, terms))
+    memory = _flash(nothing) + _RAM_PRICE * plain.arena_bytes
+    return memory, Packed(lowered, plain, _reports(nothing, rooms, terms))
+
+
+def _flash(chosen: Mapping[Site, Option]) -> int:
+    """Bytes of flash, of weights that layers share once."""
+    return flash_bytes({site.key: option for site, option in chosen.items()}.values())
 
 
 def _choose(
@@ -173,17 +196,25 @@ def _excess(lowered: Lowered, planned: Plan, chosen: Mapping[Site, Option], limi
         for site, option in chosen.items()
         if option.encoding
     }
-    # Where a tensor is above the limit, the scratch memory beside it took its place.
+    too_much = {
+        layer: max(0, size - (planned.in_use[layer] - limit))
+        for layer, size in scratch.items()
+        if planned.in_use[layer] > limit
+    }
+    if too_much:
+        return too_much
+    # It would fit, but not with what lives before and after: the largest one above the limit, or beside a
+    # tensor that had to go there, makes room.
     ends = {
         tensor: offset + lowered.graph.tensors[tensor].elements for tensor, offset in planned.offsets.items()
     }
-    found = {}
-    for layer, size in scratch.items():
-        beside = [ends[tensor] for tensor in _tensors(lowered, layer) if tensor in ends]
-        above = max([planned.scratch[layer] + size, *beside]) - limit
-        if above > 0:
-            found[layer] = max(0, size - above)
-    return found or {max(scratch, key=lambda layer: scratch[layer]): 0}
+    above = {
+        layer: max(planned.scratch[layer] + size, *(ends.get(one, 0) for one in _tensors(lowered, layer)))
+        for layer, size in scratch.items()
+    }
+    high = [layer for layer in scratch if above[layer] > limit] or list(scratch)
+    largest = max(high, key=scratch.__getitem__)
+    return {largest: max(0, scratch[largest] - max(above[largest] - limit, _SMALLEST_STEP))}
 
 
 def _tensors(lowered: Lowered, layer: int) -> list[int]:
@@ -195,15 +226,17 @@ def _reports(
     chosen: Mapping[Site, Option], rooms: Mapping[int, int], terms: Terms
 ) -> Mapping[int, LayerPacking]:
     return MappingProxyType(
-        {site.layer: _report(site, option, rooms[site.layer], terms) for site, option in chosen.items()}
+        {site.layer: _report(site, option, rooms.get(site.layer), terms) for site, option in chosen.items()}
     )
 
 
-def _report(site: Site, option: Option, room: int, terms: Terms) -> LayerPacking:
+def _report(site: Site, option: Option, room: int | None, terms: Terms) -> LayerPacking:
     plain = int(site.weights.size)
     if option.encoding is None:
-        fits = any(_part_outputs(site, one, room, terms.kernel_set) for one in ENCODINGS.values())
-        note = "" if fits else f"{room:,} bytes of RAM are left to unpack into, which is too little"
+        short = room is not None and not any(
+            _part_outputs(site, one, room, terms.kernel_set) for one in ENCODINGS.values()
+        )
+        note = f"{room:,} bytes of RAM are left to unpack into, which is too little" if short else ""
         return LayerPacking(encoding=PLAIN, bytes=plain, plain_bytes=plain, note=note)
     parts = site.parts(option.part_outputs)
     stream = option.encoding.encode(site.weights, parts, terms.kernel_set == "mve")

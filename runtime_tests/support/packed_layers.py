@@ -1,0 +1,69 @@
+"""Models whose weights can be packed in flash, and encodings that are forced on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from edgesqueeze.emit.native.packing import choose, stage
+from edgesqueeze.emit.native.packing.table import ENCODINGS
+from edgesqueeze.graph.builder import GraphBuilder
+
+Weights = npt.NDArray[np.int8]
+
+
+def clustered(
+    rng: np.random.Generator, shape: Sequence[int], *, values: int = 16, zeros: float = 0.0
+) -> Weights:
+    """Weights of so many values, zero included where a part of them is zero."""
+    nonzero = np.setdiff1d(np.arange(-127, 128), [0])
+    palette = rng.choice(nonzero, values - (zeros > 0), replace=False)
+    weights = rng.choice(palette, tuple(shape)).astype(np.int8)
+    weights[rng.random(tuple(shape)) < zeros] = 0
+    return weights
+
+
+def force(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Let the generator know these encodings only, and take them where they save a byte."""
+    rows = {name: replace(ENCODINGS[name], code_bytes=0) for name in names}
+    monkeypatch.setattr(stage, "ENCODINGS", MappingProxyType(rows))
+    monkeypatch.setattr(choose, "CALL_CODE_BYTES", 0)
+
+
+def all_kinds(*, values: int = 16, zeros: float = 0.0, seed: int = 0) -> bytes:
+    """A layer of every kind that can be packed, with odd sizes among them."""
+    rng = np.random.default_rng(seed)
+
+    def weights(*shape: int) -> Weights:
+        return clustered(rng, shape, values=values, zeros=zeros)
+
+    graph = GraphBuilder(seed, name="kinds")
+    x = graph.input((1, 7, 6, 24))
+    x = graph.conv2d(x, 36, kernel=1, weights=weights(36, 1, 1, 24))
+    x = graph.conv2d(x, 25, kernel=3, weights=weights(25, 3, 3, 36))
+    x = graph.depthwise_conv2d(x, weights=weights(1, 3, 3, 25))
+    x = graph.depthwise_conv2d(x, kernel=(5, 3), weights=weights(1, 5, 3, 25))
+    x = graph.conv2d(x, 20, kernel=(3, 1), stride=2, weights=weights(20, 3, 1, 25))
+    x = graph.fully_connected(graph.reshape(x, (1, 4 * 3 * 20)), 37, weights=weights(37, 240))
+    return graph.build([x])
+
+
+def small_images(*, values: int = 16, zeros: float = 0.0, seed: int = 0) -> bytes:
+    """Layers that have more than enough memory to be unpacked as a whole."""
+    rng = np.random.default_rng(seed)
+
+    def weights(*shape: int) -> Weights:
+        return clustered(rng, shape, values=values, zeros=zeros)
+
+    graph = GraphBuilder(seed, name="images")
+    x = graph.average_pool(graph.input((1, 32, 32, 16)), 16)
+    x = graph.conv2d(x, 64, kernel=1, weights=weights(64, 1, 1, 16))
+    x = graph.conv2d(x, 64, kernel=1, weights=weights(64, 1, 1, 64))
+    x = graph.depthwise_conv2d(x, weights=weights(1, 3, 3, 64))
+    x = graph.fully_connected(graph.reshape(x, (1, 256)), 64, weights=weights(64, 256))
+    return graph.build([x])
