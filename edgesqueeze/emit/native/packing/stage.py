@@ -88,20 +88,48 @@ def _within(
 ) -> tuple[float, Packed]:
     """The choice for an arena of at most so many bytes, and what its flash and RAM are worth together."""
     rooms = {site.layer: limit for site in sites}
+    found = None
     for _ in range(_MOST_PLANS):
-        chosen = _choose(lowered, sites, rooms, terms)
-        if all(option.encoding is None for option in chosen.values()):
-            break
-        changed = _changed(lowered, chosen, terms.kernel_set)
-        planned = plan(changed, terms.kernel_set)
-        excess = _excess(changed, planned, chosen, limit)
+        found, excess = _attempt(lowered, sites, rooms, limit, terms)
         if not excess:
-            memory = _flash(chosen) + _RAM_PRICE * planned.arena_bytes
-            return memory, Packed(changed, planned, _reports(chosen, rooms, terms))
+            break
         rooms.update(excess)
-    nothing = {site: _plain(site, terms) for site in sites}
-    memory = _flash(nothing) + _RAM_PRICE * plain.arena_bytes
-    return memory, Packed(lowered, plain, _reports(nothing, rooms, terms))
+    else:
+        found = None
+    if found is None:
+        nothing = {site: _plain(site, terms) for site in sites}
+        memory = _flash(nothing) + _RAM_PRICE * plain.arena_bytes
+        return memory, Packed(lowered, plain, _reports(nothing, rooms, terms))
+    chosen, packed = _with_larger_parts(found, lowered, sites, rooms, limit, terms)
+    return _flash(chosen) + _RAM_PRICE * packed.plan.arena_bytes, packed
+
+
+def _attempt(
+    lowered: Lowered, sites: Sequence[Site], rooms: Mapping[int, int], limit: int, terms: Terms
+) -> tuple[tuple[dict[Site, Option], Packed], dict[int, int]]:
+    """A choice and its plan, and what to give up where it takes more than the limit."""
+    chosen = _choose(lowered, sites, rooms, terms)
+    changed = _changed(lowered, chosen, terms.kernel_set)
+    planned = plan(changed, terms.kernel_set)
+    excess = _excess(changed, planned, chosen, limit)
+    return (chosen, Packed(changed, planned, _reports(chosen, rooms, terms))), excess
+
+
+def _with_larger_parts(
+    found: tuple[dict[Site, Option], Packed],
+    lowered: Lowered,
+    sites: Sequence[Site],
+    rooms: dict[int, int],
+    limit: int,
+    terms: Terms,
+) -> tuple[dict[Site, Option], Packed]:
+    """The same with layers as a whole that had to give way to one that gave way itself later."""
+    reduced = [layer for layer, room in rooms.items() if room < limit]
+    for layer in reduced[:_MOST_PLANS]:
+        attempt, excess = _attempt(lowered, sites, {**rooms, layer: limit}, limit, terms)
+        if not excess:
+            rooms[layer], found = limit, attempt
+    return found
 
 
 def _flash(chosen: Mapping[Site, Option]) -> int:
