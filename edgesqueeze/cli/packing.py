@@ -26,4 +26,4 @@ def packing_lines(layers: Iterable[tuple[int, str, str, LayerPacking | None]]) -
             )
         elif packing.note:
             lines.append(f"{where}: {packing.encoding}, {packing.plain_bytes:,} bytes; {packing.note}")
-    return ["weights packed in flash, as unpacked by layers:", *lines] if lines else []
+    return ["weights packed in flash, layer by layer:", *lines] if lines else []

@@ -244,9 +244,9 @@ def main() -> int:
     arguments = parser.parse_args()
     start(
         "packed",
-        """Weights in flash (without parameters of channels) and instructions of one inference, counted in QEMU
-        at -O3, with plain weights and with --optimize balance, in the same run; RAM: by how much the arena
-        grows. Weights are pruned by magnitude and clustered by k-means as integers, without training.""",
+        """Weights in flash, without parameters of channels, and instructions of one inference, counted in
+        QEMU at -O3, with plain weights and with --optimize balance, in the same run. RAM: by how much the
+        arena grows. Weights are pruned by magnitude and clustered by k-means as integers, untrained.""",
     )
     models = [read_tflite(path) for path in arguments.models]
     models = models or [parse_tflite(make(), make.__name__.replace("_", " ")) for make in OWN]

@@ -234,7 +234,7 @@ def _excess(lowered: Lowered, planned: Plan, chosen: Mapping[Site, Option], limi
     # It would fit, but not with what lives before and after: the largest one above the limit, or beside a
     # tensor that had to go there, makes room.
     ends = {
-        tensor: offset + lowered.graph.tensors[tensor].elements for tensor, offset in planned.offsets.items()
+        tensor: offset + lowered.graph.tensors[tensor].nbytes for tensor, offset in planned.offsets.items()
     }
     above = {
         layer: max(planned.scratch[layer] + size, *(ends.get(one, 0) for one in _tensors(lowered, layer)))

@@ -1,0 +1,57 @@
+"""What the benchmark of packed weights does to a model, and its figures of a small one."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from packed import CASES, Case, changed, clustered, measured, pruned
+
+from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
+from runtime_tests.support.tools import require_tool
+
+
+def small():
+    graph = GraphBuilder(5, name="small")
+    x = graph.conv2d(graph.input((1, 18, 12, 16)), 64, kernel=1)
+    x = graph.conv2d(graph.depthwise_conv2d(x), 64, kernel=1)
+    x = graph.conv2d(graph.depthwise_conv2d(x), 64, kernel=1)
+    return parse_tflite(graph.build([graph.fully_connected(graph.mean(x), 12)]), "small")
+
+
+def test_pruned_and_clustered():
+    rng = np.random.default_rng(0)
+    weights = rng.integers(-127, 128, 4000).astype(np.int8)
+    zeros = pruned(weights, 0.8)
+    assert np.count_nonzero(zeros) <= 800
+    assert np.abs(zeros[zeros != 0]).min() >= np.abs(weights[zeros == 0]).max() - 1
+    values = clustered(zeros, 16)
+    assert len(np.unique(values)) == 16
+    np.testing.assert_array_equal(values == 0, zeros == 0)
+    assert len(np.unique(clustered(weights, 16))) <= 16
+
+
+def test_only_weights_change():
+    before, after = small(), changed(small(), Case("", 0.5, 16))
+    for operator in before.main.operators:
+        one, other = (model.main.tensors[operator.inputs[1]].data for model in (before, after))
+        if operator.kind.endswith("CONV_2D") or operator.kind == "FULLY_CONNECTED":
+            assert len(np.unique(other)) <= 16
+            assert one.shape == other.shape
+        else:
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("core", ["m4", "m55", "m0plus"])
+@pytest.mark.parametrize(("case", "bits"), [(CASES[1], 4.2), (CASES[3], 2.1)])
+def test_flash_and_instructions(core, case, bits):
+    require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
+    require_tool("qemu-system-arm", "qemu-system-arm")
+    row = measured(changed(small(), case), core)
+    assert row.exact
+    assert row.bits <= bits
+    assert 1 < row.time <= 1.04
