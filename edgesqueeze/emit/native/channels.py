@@ -60,15 +60,20 @@ class Channels:
     @property
     def fast(self) -> bool:
         """Whether the fast kernels' arithmetic gives TFLite's results in every channel."""
+        return bool(np.all(self.fast_channels))
+
+    @property
+    def fast_channels(self) -> npt.NDArray[np.bool_]:
+        """Per channel whether the fast kernels' arithmetic gives TFLite's results."""
         low, high = accumulator_range(self.weights, self.bias)
         right = -self.shift
-        good = (
+        good: npt.NDArray[np.bool_] = (
             (right >= MIN_SHIFT)
             & (right <= MAX_SHIFT)
             & (low > -ACCUMULATOR_LIMIT)
             & (high < ACCUMULATOR_LIMIT)
         )
-        return bool(np.all(good | self.constant))
+        return good | self.constant
 
 
 def fold(

@@ -39,6 +39,24 @@ typedef struct {
 /* Output and input do not overlap. */
 void es_conv2d_general_s8(const es_conv2d_general *layer, const int8_t *input, int8_t *output);
 
+/* Some output channels of a convolution of any kind; the others are left as they are. */
+typedef struct {
+  const int8_t *weights; /* [count][kernel_height][kernel_width][filter_channels] */
+  es_general_output requantization; /* count channels */
+  const int16_t *places; /* [count][2]: the output channel, and the first input channel that it sees */
+  int32_t count;
+  int16_t in_height, in_width, in_channels;
+  int16_t out_height, out_width, out_channels;
+  int16_t kernel_height, kernel_width, filter_channels;
+  int16_t stride_height, stride_width;
+  int16_t dilation_height, dilation_width;
+  int16_t pad_top, pad_left;
+  int8_t input_zero_point;
+} es_conv2d_channels;
+
+/* Output and input do not overlap. */
+void es_conv2d_channels_s8(const es_conv2d_channels *layer, const int8_t *input, int8_t *output);
+
 /* A depthwise convolution with out_channels / in_channels output channels for every input channel. */
 typedef struct {
   const int8_t *weights; /* [kernel_height][kernel_width][out_channels] */

@@ -23,8 +23,9 @@ from edgesqueeze.emit.native.lower.general import (
     general_fully_connected,
 )
 from edgesqueeze.emit.native.lower.pairs import clamp_after
+from edgesqueeze.emit.native.lower.slow_channels import slow_calls, slow_channels, without
 from edgesqueeze.emit.native.numerics import quantization_of
-from edgesqueeze.emit.native.operands import require_int16_sizes
+from edgesqueeze.emit.native.operands import LARGEST_SIZE, require_int16_sizes
 from edgesqueeze.emit.native.overlap import overlap_distance
 from edgesqueeze.emit.native.pack.table import PACKING
 from edgesqueeze.emit.native.records import (
@@ -77,9 +78,9 @@ def lower_depthwise_conv2d(operation: Operation) -> tuple[Call | Placement, ...]
         )
     if source.shape[3] == 1:
         return _conv2d(operation, rows.reshape(-1, *weights.shape[:2], 1), shape, folded)
-    if not folded.fast or source.shape[3] != weights.shape[2]:
+    if source.shape[3] != weights.shape[2] or slow_channels(folded).all():
         return general_depthwise_conv2d(operation, weights, shape, folded)
-    return _depthwise(operation, np.ascontiguousarray(folded.weights.T).reshape(weights.shape), shape, folded)
+    return _depthwise(operation, weights, shape, folded)
 
 
 def lower_fully_connected(operation: Operation) -> tuple[Call | Placement, ...]:
@@ -118,21 +119,29 @@ def _conv2d(
 ) -> tuple[Call | Placement, ...]:
     packing = PACKING[operation.kernel_set]
     shape, weights = _along_rows(shape, weights)
-    used = folded.weights.reshape(weights.shape)
     packer = packing.conv2d_1x1 if shape.pointwise else packing.conv2d
-    if not folded.fast or not packer.takes(used):
+    slow = slow_channels(folded, packer.takes)
+    if slow.all():
         return general_conv2d(operation, weights, shape, folded)
+    fast = without(folded, slow)
+    used = fast.weights.reshape(weights.shape)
     function = "es_conv2d_1x1_s8" if shape.pointwise else "es_conv2d_s8"
     distance = overlap_distance(shape, packer.group, shape.in_channels, shape.out_channels)
-    call = _layer_call(operation, function, packer.pack(used), shape, folded, packer.scratch(shape))
-    return (replace(call, overlap=MappingProxyType({0: distance})), *clamp_after(operation))
+    call = _layer_call(operation, function, packer.pack(used), shape, fast, packer.scratch(shape))
+    return (
+        replace(call, overlap=MappingProxyType({0: distance})),
+        *slow_calls(operation, weights, shape, folded, slow),
+        *clamp_after(operation),
+    )
 
 
 def _depthwise(
     operation: Operation, weights: Weights, shape: ConvShape, folded: Channels
 ) -> tuple[Call | Placement, ...]:
-    packing = PACKING[operation.kernel_set]
-    shape, (weights,) = _along_rows(shape, weights[None])
+    packing, slow = PACKING[operation.kernel_set], slow_channels(folded)
+    fast = without(folded, slow)
+    used = np.ascontiguousarray(fast.weights.T).reshape(weights.shape)
+    shape, (used, weights) = _along_rows(shape, np.stack([used, weights]))
     small = (
         (shape.kernel_height, shape.kernel_width) == (3, 3)
         and shape.dilation_height == shape.dilation_width == 1
@@ -142,21 +151,27 @@ def _depthwise(
     packer = packing.depthwise_3x3 if small else packing.depthwise
     function = "es_depthwise_conv2d_3x3_s8" if small else "es_depthwise_conv2d_s8"
     same_size = (shape.in_height, shape.in_width) == (shape.out_height, shape.out_width)
-    call = _layer_call(operation, function, packer.pack(weights), shape, folded, packer.scratch(shape))
+    call = _layer_call(operation, function, packer.pack(used), shape, fast, packer.scratch(shape))
     in_place = same_size and shape.stride_height == shape.stride_width == 1
-    return (replace(call, in_place=(0,) if in_place else ()), *clamp_after(operation))
+    return (
+        replace(call, in_place=(0,) if in_place else ()),
+        *slow_calls(operation, np.moveaxis(weights, 2, 0)[..., None], shape, folded, slow),
+        *clamp_after(operation),
+    )
 
 
 def _fully_connected(
     operation: Operation, weights: Weights, folded: Channels
 ) -> tuple[Call | Placement, ...]:
     packer = PACKING[operation.kernel_set].fully_connected
-    if not folded.fast or not packer.takes(folded.weights):
-        return general_fully_connected(operation, weights, folded)
+    slow = slow_channels(folded, packer.takes)
     outputs, inputs = weights.shape
+    if slow.all() or (slow.any() and max(inputs, outputs) > LARGEST_SIZE):
+        return general_fully_connected(operation, weights, folded)
+    fast = without(folded, slow)
     members: dict[str, Value] = {
-        "weights": packer.pack(folded.weights),
-        "channels": channel_records.pack(folded),
+        "weights": packer.pack(fast.weights),
+        "channels": channel_records.pack(fast),
         "in_features": inputs,
         "out_features": outputs,
     }
@@ -166,7 +181,9 @@ def _fully_connected(
         Struct("es_fully_connected", members),
         packer.scratch(inputs),
     )
-    return (call, *clamp_after(operation))
+    pixel = ConvShape(1, 1, inputs, 1, 1, outputs)
+    others = slow_calls(operation, weights.reshape(outputs, 1, 1, inputs), pixel, folded, slow)
+    return (call, *others, *clamp_after(operation))
 
 
 def _layer_call(

@@ -1,7 +1,7 @@
 """Convolutions and fully connected layers that the fast kernels cannot take, as calls of plain loops.
 
-Those are layers with a scale of 1/2 or more in some channel, groups, depth multipliers, and weights that a
-kernel set cannot pack. TFLite's arithmetic is done as it stands; nothing is folded.
+Those are layers in which no channel is fast, and such with many groups. TFLite's arithmetic is done as it
+stands; nothing is folded.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def general_fully_connected(operation: Operation, weights: Weights, channels: Ch
     """A fully connected layer of one row; weights int8 ``[out, in]``."""
     members: dict[str, Value] = {
         "weights": _blob(weights),
-        "requantization": _output(operation, channels),
+        "requantization": general_output(operation, channels),
         "in_features": weights.shape[1],
         "out_features": weights.shape[0],
         "input_zero_point": quantization_of(operation.input(0))[1],
@@ -77,7 +77,7 @@ def _conv_members(
 ) -> dict[str, Value]:
     return {
         "weights": _blob(weights),
-        "requantization": _output(operation, channels),
+        "requantization": general_output(operation, channels),
         **asdict(shape),
         "input_zero_point": quantization_of(operation.input(0))[1],
     }
@@ -87,11 +87,15 @@ def _blob(weights: Weights) -> Blob:
     return Blob(weights.reshape(-1), "weights in the model's order")
 
 
-def _output(operation: Operation, channels: Channels) -> Struct:
+def general_output(
+    operation: Operation, channels: Channels, chosen: npt.NDArray[np.bool_] | None = None
+) -> Struct:
+    """How sums become outputs; of the chosen channels, or all."""
     bias = operation.optional_input(2)
     rows: npt.NDArray[Any] = np.zeros((len(channels.bias), 3), np.int32)
     rows[:, 0] = 0 if bias is None or bias.data is None else bias.data.reshape(-1)
     rows[:, 1], rows[:, 2] = channels.multiplier, channels.shift
+    rows = rows if chosen is None else rows[chosen]
     minimum, maximum = fused_range(operation)
     return Struct(
         "es_general_output",

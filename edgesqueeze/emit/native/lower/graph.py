@@ -25,6 +25,7 @@ from edgesqueeze.emit.native.records import (
     UnsupportedOperationError,
 )
 from edgesqueeze.emit.native.refusals import LACKING
+from edgesqueeze.emit.native.ungroup import without_groups
 from edgesqueeze.emit.native.variables import IN_PLACE, Kept, with_state_tensors
 from edgesqueeze.graph import Graph, Operator, Tensor, TfliteModel
 from edgesqueeze.graph.macs import operator_macs
@@ -70,7 +71,8 @@ def lower(model: TfliteModel, kernel_set: str) -> Lowered | Refused:
 
 
 def _lower(model: TfliteModel, kept: Kept, kernel_set: str) -> Lowered | Refused:
-    graph, kept_tensors = without_constant_channels(kept.graph).graph, [one.tensor for one in kept.states]
+    graph = without_groups(without_constant_channels(kept.graph).graph)
+    kept_tensors = [one.tensor for one in kept.states]
     operators = ordered_operators(graph, kept_tensors)
     refusals = [*kept.refusals, *border_refusals(model, graph, operators)]
     rings = rings_of(graph)
