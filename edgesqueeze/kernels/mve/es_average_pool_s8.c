@@ -30,10 +30,49 @@ static inline void write_4(const es_pool *layer, const int32_t *sums, divisor by
   vstrbq_p_s32(output, means, valid);
 }
 
+/* Eight channels of one pixel, or fewer, of 2^shift pixels, 128 at most: their sums fit into 16 bits. */
+static inline void mean_8(const es_pool *layer, const es_area *window, int32_t shift, int8_t *output,
+                          mve_pred16_t valid) {
+  int16x8_t sums = vdupq_n_s16(0);
+  const int8_t *row = window->first;
+  for (int32_t y = window->rows; y > 0; --y, row += window->row_stride) {
+    const int8_t *pixel = row;
+    for (int32_t x = window->columns; x > 0; --x, pixel += window->column_stride) {
+      sums = vaddq_s16(sums, vldrbq_z_s16(pixel, valid));
+    }
+  }
+  /* The shift rounds halves up; away from zero, where there is something to round. */
+  const int16x8_t down = shift > 0 ? vshrq_n_s16(sums, 15) : vdupq_n_s16(0);
+  int16x8_t means = vrshlq_n_s16(vaddq_s16(sums, down), -shift);
+  means = vmaxq_s16(means, vdupq_n_s16(layer->minimum));
+  means = vminq_s16(means, vdupq_n_s16(layer->maximum));
+  vstrbq_p_s16(output, means, valid);
+}
+
+/* The exponent of a power of two up to 128; -1 for all other numbers. */
+static int32_t exponent_of(int32_t count) {
+  int32_t shift = 0;
+  if (count > 128 || (count & (count - 1)) != 0) {
+    return -1;
+  }
+  while (1 << shift < count) {
+    ++shift;
+  }
+  return shift;
+}
+
 void es_average_pool_s8(const es_pool *layer, const int8_t *input, int8_t *output) {
   for (int32_t out_y = 0; out_y < layer->out_height; ++out_y) {
     for (int32_t out_x = 0; out_x < layer->out_width; ++out_x) {
       es_area window = es_window_of(layer, input, out_y, out_x);
+      const int32_t shift = exponent_of(window.rows * window.columns);
+      if (shift >= 0) {
+        for (int32_t left = layer->channels; left > 0; left -= 8, window.first += 8) {
+          mean_8(layer, &window, shift, output + (layer->channels - left), vctp16q((uint32_t)left));
+        }
+        output += layer->channels;
+        continue;
+      }
       divisor by;
       by.count = window.rows * window.columns;
       by.inverse = (UINT32_C(1) << 31) / (uint32_t)by.count;

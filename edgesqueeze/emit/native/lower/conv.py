@@ -78,7 +78,7 @@ def lower_depthwise_conv2d(operation: Operation) -> tuple[Call | Placement, ...]
         )
     if source.shape[3] == 1:
         return _conv2d(operation, rows.reshape(-1, *weights.shape[:2], 1), shape, folded)
-    if source.shape[3] != weights.shape[2] or slow_channels(folded).all():
+    if source.shape[3] != weights.shape[2]:
         return general_depthwise_conv2d(operation, weights, shape, folded)
     return _depthwise(operation, weights, shape, folded)
 
@@ -138,10 +138,8 @@ def _conv2d(
 def _depthwise(
     operation: Operation, weights: Weights, shape: ConvShape, folded: Channels
 ) -> tuple[Call | Placement, ...]:
-    packing, slow = PACKING[operation.kernel_set], slow_channels(folded)
-    fast = without(folded, slow)
-    used = np.ascontiguousarray(fast.weights.T).reshape(weights.shape)
-    shape, (used, weights) = _along_rows(shape, np.stack([used, weights]))
+    packing = PACKING[operation.kernel_set]
+    shape, (weights,) = _along_rows(shape, weights[None])
     small = (
         (shape.kernel_height, shape.kernel_width) == (3, 3)
         and shape.dilation_height == shape.dilation_width == 1
@@ -150,6 +148,11 @@ def _depthwise(
     )
     packer = packing.depthwise_3x3 if small else packing.depthwise
     function = "es_depthwise_conv2d_3x3_s8" if small else "es_depthwise_conv2d_s8"
+    slow = slow_channels(folded, packer.takes)
+    if slow.all():
+        return general_depthwise_conv2d(operation, weights, shape, folded)
+    fast = without(folded, slow)
+    used = np.ascontiguousarray(fast.weights.T).reshape(weights.shape)
     same_size = (shape.in_height, shape.in_width) == (shape.out_height, shape.out_width)
     call = _layer_call(operation, function, packer.pack(used), shape, fast, packer.scratch(shape))
     in_place = same_size and shape.stride_height == shape.stride_width == 1

@@ -102,6 +102,37 @@ def depthwise_3x3_scratch(shape: ConvShape) -> int:
     return _CHANNEL_BYTES * _UNPACKED_CHANNELS + _STRIP_COLUMN_BYTES * strips * columns + places
 
 
+def depthwise(weights: Weights) -> Blob:
+    """Weights for ``es_depthwise_conv2d_s8``.
+
+    Args:
+        weights: int8 ``[kernel height, kernel width, channels]``; none is -128.
+
+    Returns:
+        Blocks of sixteen channels, the last one of fewer; in a block tap after tap. No padding.
+    """
+    rows = weights.reshape(-1, weights.shape[2])
+    blocks = [rows[:, first : first + _VECTOR].reshape(-1) for first in range(0, rows.shape[1], _VECTOR)]
+    return Blob(np.concatenate(blocks), f"weights, {_VECTOR} channels side by side")
+
+
+def depthwise_takes(weights: Weights) -> bool:
+    """Whether ``es_depthwise_conv2d_s8`` can add up two products in 16 bits: no weight is -128."""
+    return bool(np.all(weights > -128))
+
+
+def depthwise_scratch(shape: ConvShape) -> int:
+    """Scratch memory of ``es_depthwise_conv2d_s8`` in bytes.
+
+    Sixteen channels, unpacked and in fours, the places of all taps, and of sixteen channels the input rows
+    that an output row needs.
+    """
+    rows = (shape.kernel_height - 1) * shape.dilation_height + 1
+    columns = (shape.out_width - 1) * shape.stride_width + (shape.kernel_width - 1) * shape.dilation_width + 1
+    places = round_up(4 * shape.kernel_height * shape.kernel_width, _VECTOR)
+    return 2 * _CHANNEL_BYTES * _UNPACKED_CHANNELS + places + _VECTOR * rows * columns
+
+
 def fully_connected(weights: Weights) -> Blob:
     """Weights for ``es_fully_connected_s8``: int8 ``[out, in]``, output after output. No padding."""
     return Blob(weights.reshape(-1), "weights, output by output", alignment=_VECTOR)

@@ -55,6 +55,13 @@ def test_depthwise_packing_is_channel_by_channel():
     np.testing.assert_array_equal(packed, weights.transpose(2, 0, 1))
 
 
+def test_depthwise_packing_is_tap_by_tap_in_blocks_of_sixteen():
+    weights = weights_of(3, 2, 21)
+    packed = pack_mve.depthwise(weights).array
+    np.testing.assert_array_equal(packed[: 6 * 16].reshape(6, 16), weights.reshape(6, 21)[:, :16])
+    np.testing.assert_array_equal(packed[6 * 16 :].reshape(6, 5), weights.reshape(6, 21)[:, 16:])
+
+
 def test_fully_connected_weights_stay_as_they_are():
     weights = weights_of(6, 11)
     np.testing.assert_array_equal(pack_mve.fully_connected(weights).array.reshape(6, 11), weights)
@@ -78,6 +85,7 @@ SCRATCH = {
     "es_conv2d_s8": pack_mve.conv2d_scratch,
     "es_conv2d_1x1_s8": pack_mve.conv2d_1x1_scratch,
     "es_depthwise_conv2d_3x3_s8": pack_mve.depthwise_3x3_scratch,
+    "es_depthwise_conv2d_s8": pack_mve.depthwise_scratch,
     "es_fully_connected_s8": lambda shape: pack_mve.fully_connected_scratch(shape.in_channels),
 }
 
@@ -146,6 +154,20 @@ DEPTHWISE_3X3 = [  # image, stride, padding
 ]
 
 
+DEPTHWISE = [  # image, kernel, stride, padding, dilation
+    ((9, 7, 16), 5, 1, "SAME", 1),
+    ((8, 9, 21), (7, 7), 1, "SAME", 1),
+    ((20, 1, 33), (9, 1), 1, "SAME", 1),
+    ((1, 20, 5), (1, 3), 2, "SAME", 1),
+    ((6, 12, 17), (1, 5), 1, "VALID", 1),
+    ((9, 9, 12), 3, 1, "SAME", 2),
+    ((11, 10, 40), (2, 4), 3, "VALID", 1),
+    ((5, 5, 1 + 15), 2, 2, "SAME", 1),
+    ((4, 3, 7), (9, 5), 1, "SAME", 1),
+    ((7, 7, 3), 1, 1, "SAME", 1),
+]
+
+
 def random_layers(seed):
     """Independent layers of many shapes: those that the kernels take different ways for."""
     graph = GraphBuilder(seed)
@@ -161,6 +183,8 @@ def random_layers(seed):
         outputs.append(graph.conv2d(image(*shape), channels, kernel, stride, padding, dilation=dilation))
     for shape, stride, padding in DEPTHWISE_3X3:
         outputs.append(graph.depthwise_conv2d(image(*shape), 3, stride, padding))
+    for shape, kernel, stride, padding, dilation in DEPTHWISE:
+        outputs.append(graph.depthwise_conv2d(image(*shape), kernel, stride, padding, dilation=dilation))
     for inputs, units in [(1, 1), (64, 12), (30, 7), (256, 4), (260, 5), (701, 6), (16, 18)]:
         outputs.append(graph.fully_connected(graph.input((1, inputs)), units))
     outputs.append(graph.fully_connected(graph.input((1, 40)), 22, per_channel=True))

@@ -50,10 +50,12 @@ class DepthwisePacker:
     Attributes:
         pack: makes constant data of weights, int8 ``[kernel height, kernel width, channels]``.
         scratch: the convolution's scratch memory in bytes.
+        takes: whether the kernel can hold some weights; it cannot be used for others.
     """
 
     pack: Callable[[Weights], Blob]
     scratch: Callable[[ConvShape], int]
+    takes: Callable[[Weights], bool] = any_weights
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,7 @@ PACKING: Mapping[str, Packing] = MappingProxyType(
         "mve": Packing(
             conv2d=ConvPacker(mve.conv2d, mve.conv2d_scratch, group=mve.CONV_PIXELS),
             conv2d_1x1=ConvPacker(mve.conv2d, mve.conv2d_1x1_scratch, group=mve.CONV_PIXELS),
-            # The set has no kernel of its own: portable C stands in.
-            depthwise=DepthwisePacker(reference.depthwise, reference.depthwise_scratch),
+            depthwise=DepthwisePacker(mve.depthwise, mve.depthwise_scratch, takes=mve.depthwise_takes),
             depthwise_3x3=DepthwisePacker(mve.depthwise_3x3, mve.depthwise_3x3_scratch),
             fully_connected=DensePacker(mve.fully_connected, mve.fully_connected_scratch),
         ),
