@@ -215,10 +215,10 @@ def test_kernels_follow_the_rules(kernel_set):
 
 
 def test_set_of_files_is_closed():
-    files = files_of("dsp", ["es_average_pool_s8"])
-    assert "es_sum_s8.c" in files
-    assert files["es_sum_s8.c"] == (FOLDER / "dsp" / "es_sum_s8.c").read_text()
-    assert files["es_average_pool_s8.c"] == (FOLDER / "reference" / "es_average_pool_s8.c").read_text()
+    files = files_of("dsp", ["es_lstm_s8"])
+    assert "es_dot_4_s8.c" in files
+    assert files["es_dot_4_s8.c"] == (FOLDER / "dsp" / "es_dot_4_s8.c").read_text()
+    assert files["es_lstm_s8.c"] == (FOLDER / "reference" / "es_lstm_s8.c").read_text()
 
 
 @pytest.fixture
