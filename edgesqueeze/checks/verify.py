@@ -311,7 +311,8 @@ def _activations(
                 message=f"{runner.title} does not show intermediate values of this model: {error.problem}",
             ),
         )
-    return {index: np.concatenate([row[i] for row in values]) for i, index in enumerate(tensors)}, ()
+    columns = ([np.atleast_1d(row[i]) for row in values] for i in range(len(tensors)))
+    return dict(zip(tensors, map(np.concatenate, columns), strict=True)), ()
 
 
 def _about_file(model: TfliteModel) -> tuple[Finding, ...]:

@@ -35,6 +35,8 @@ LOOP_HINT = (
     "a recurrent layer makes a loop: give the Keras model, whose layers can be written out, or export it "
     "with unroll=True"
 )
+SPECTRAL = ("RFFT2D", "REAL", "IMAG", "COMPLEX_ABS")
+"""What TFLite has of Fourier transforms."""
 BORDER_OPERATORS = ("QUANTIZE", "DEQUANTIZE")
 
 
@@ -75,7 +77,7 @@ def convert(
             content = _run(model, concrete, mode, io, given, rewrite=True)
             converted = parse_tflite(share_vectors(content), name=model.name)
     if mode in INTEGER_MODES:
-        _check_integer(converted)
+        _check_integer(converted, [layer.name for layer in model.layers])
     return converted, (*findings, *_unquantized(converted, mode))
 
 
@@ -160,8 +162,13 @@ def _run(
         ) from error
 
 
-def _check_integer(model: TfliteModel) -> None:
-    left = [f"{one.kind} ({_floats(model, one)[-1].name})" for one in _float_operators(model)]
+def _check_integer(model: TfliteModel, layers: Sequence[str]) -> None:
+    floats = _float_operators(model)
+    spectral = [one for one in floats if one.kind in SPECTRAL]
+    if spectral:
+        names = {one for operator in spectral for one in _layers_of(model, operator, layers)}
+        raise _no_integer_spectrum(sorted(names), sorted({one.kind for one in spectral}))
+    left = [f"{one.kind} ({_floats(model, one)[-1].name})" for one in floats]
     if left:
         raise FloatOperatorError(
             f"{len(left)} operators remain float in the quantized model",
@@ -169,6 +176,25 @@ def _check_integer(model: TfliteModel) -> None:
             got="; ".join(left[:8]) + ("; ..." if len(left) > 8 else ""),
             hint="replace the layers that make them, or use --quantize dynamic or float16",
         )
+
+
+def _layers_of(model: TfliteModel, operator: Operator, layers: Sequence[str]) -> list[str]:
+    """The layers whose name stands in that of an operator's tensors."""
+    parts = {part for tensor in _floats(model, operator) for part in tensor.name.split("/")}
+    return [name for name in layers if name in parts]
+
+
+def _no_integer_spectrum(layers: Sequence[str], kinds: Sequence[str]) -> FloatOperatorError:
+    """The error for a Fourier transform inside the model, which TFLite has in float only."""
+    where = f"the layer {layers[0]!r}" if layers else "the model"
+    behind = f"model.get_layer({layers[0]!r}).output" if layers else "SPECTRUM"
+    return FloatOperatorError(
+        f"{where} computes a Fourier transform, which has no integer form",
+        expected="integer operators only, as full-integer quantization was asked for",
+        got=", ".join(kinds),
+        hint="compute the spectrum in front of the model, in firmware, and compress the rest, "
+        f"keras.Model({behind}, model.output), on such data; or use --quantize dynamic or float16",
+    )
 
 
 def _hint(text: str, names: Sequence[str]) -> str:

@@ -239,3 +239,32 @@ def test_weights_that_dynamic_range_leaves_alone_are_told(units, found):
     model = _chain(layers.Flatten(), layers.Dense(units))
     _, findings = _convert(model, "dynamic")
     assert [one.code for one in findings] == found
+
+
+class Squared(layers.Layer):
+    def call(self, inputs):
+        return tf.square(inputs) + inputs
+
+
+class Spectrum(layers.Layer):
+    def call(self, inputs):
+        return tf.abs(tf.signal.rfft(inputs))
+
+
+def test_a_square_is_rewritten_where_it_would_stay_float():
+    """Keras's STFTSpectrogram is two convolutions and squares."""
+    model = _chain(layers.Conv2D(3, 3), Squared(), layers.Flatten(), layers.Dense(4))
+    tflite, _ = _convert(model)
+    assert not [one for one in tflite.main.operators if one.kind == "SQUARE"]
+    data = images(5)
+    want = np.asarray(model(data))
+    (have,) = _outputs(tflite, ("image",), data)
+    assert np.abs(want - have).max() < 0.06 * np.abs(want).max()
+
+
+def test_a_fourier_transform_has_no_integer_form():
+    model = _chain(Spectrum(name="mel"), layers.Dense(4), shape=(16,))
+    with pytest.raises(FloatOperatorError, match="the layer 'mel' computes a Fourier transform") as caught:
+        _convert(model)
+    assert "model.get_layer('mel').output" in caught.value.hint
+    assert _convert(model, "dynamic")[0].main.operators
