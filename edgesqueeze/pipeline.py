@@ -39,6 +39,7 @@ from edgesqueeze.report.report import (
     problems_of,
 )
 from edgesqueeze.report.result import Compressed
+from edgesqueeze.report.scaling import scalings_of
 from edgesqueeze.runners.firmware_sources import FirmwareSources, firmware_sources
 from edgesqueeze.squeeze.apply import Squeezed, check_limit, squeeze
 from edgesqueeze.squeeze.data.check import readable_samples
@@ -144,7 +145,7 @@ def judge(
     tflite, recipe = squeezed.tflite, squeezed.recipe
     log = Log(progress)
     with log.stage("emit") as stage:
-        sources = firmware_sources(tflite, target)
+        sources = firmware_sources(tflite, target, scalings_of(prepared.scaling, recipe.data, tflite))
         stage.skipped = sources.skipped
     compared = _verify(prepared, tflite, log)
     with log.stage("fit"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,9 +24,10 @@ from edgesqueeze.emit.native.packing.choose import Optimize
 from edgesqueeze.emit.native.packing.document import LayerPacking
 from edgesqueeze.emit.native.records import NativeSource
 from edgesqueeze.emit.native.write import write_native
+from edgesqueeze.emit.scaling import Scaling, scaling_header
 from edgesqueeze.emit.tflm import TflmSource, emit_tflm
 from edgesqueeze.errors import UsageError
-from edgesqueeze.graph import read_tflite
+from edgesqueeze.graph import TfliteModel, read_tflite
 from edgesqueeze.graph.npu import refuse_npu
 from edgesqueeze.runners.arena import find_arena
 from edgesqueeze.target.load import load_target
@@ -109,6 +111,12 @@ class Emission(Record):
     help="tflm: C++ for TensorFlow Lite Micro. c: C without a runtime.",
 )
 @click.option("--out", metavar="DIR", type=NamedPath(), required=True, help="Where the files go.")
+@click.option(
+    "--scaling",
+    metavar="FILE",
+    type=NamedPath(),
+    help="A report.json or a recipe: also write its scale and offset of raw data, as NAME_scaling.h.",
+)
 @click.option("--name", metavar="C_NAME", help="The model's name in C; otherwise made from the file's name.")
 @optimize
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a summary.")
@@ -117,6 +125,7 @@ def emit(
     target_name: str,
     output_format: str,
     out: Path,
+    scaling: Path | None,
     name: str | None,
     optimize: Optimize | None,
     as_json: bool,
@@ -128,10 +137,12 @@ def emit(
     """
     target = load_target(target_name)
     content = read_tflite(model)
+    scalings = () if scaling is None else _scalings(scaling, content)
     if output_format == "c":
         with refused_as_unfit():
             refuse_npu(content, "C without a runtime cannot be made")
         native = emit_for(content, target, name=name, optimize=optimize or "balance")
+        native = replace(native, files={**native.files, **scaling_header(content, native.name, scalings)})
         emission = _native_emission(native, target, model, out, write_native(out, native))
         _tell(emission, as_json, _native_summary(native, target, model, out))
         return
@@ -139,10 +150,17 @@ def emit(
     _check_no_choice(optimize)
     with refused_as_unfit():
         source = emit_tflm(content, find_arena(content, target.cpu.core), name=name)
+    source = replace(source, files={**source.files, **scaling_header(content, source.name, scalings)})
     update = update_of(out, source.files, lambda name: False)
     write_files(out, update.files)
     emission = _tflm_emission(source, target, model, out, tuple(update.files))
     _tell(emission, as_json, _tflm_summary(source, target, model, out))
+
+
+def _scalings(path: Path, model: TfliteModel) -> tuple[Scaling, ...]:
+    from edgesqueeze.report.scaling import read_scalings
+
+    return read_scalings(path, model)
 
 
 def _tell(emission: Emission, as_json: bool, summary: str) -> None:

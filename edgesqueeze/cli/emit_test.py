@@ -46,6 +46,36 @@ def test_writes_the_sources_and_says_how_the_model_is_called(tmp_path, cores):
     assert cores == [target.cpu.core]
 
 
+@pytest.mark.parametrize("output_format", ["tflm", "c"])
+def test_the_scale_of_raw_data_goes_into_a_header(tmp_path, cores, output_format):
+    (tmp_path / "a.tflite").write_bytes(tiny_cnn())
+    (tmp_path / "recipe.toml").write_text("[data]\nscale = 0.25\noffset = 3.0\n")
+    target = microcontroller()
+    arguments = (tmp_path / "a.tflite", "--target", target.name, "--format", output_format, "--name", "door")
+    plain = invoke(*arguments, "--out", tmp_path / "plain")
+    scaled = invoke(*arguments, "--out", tmp_path / "scaled", "--scaling", tmp_path / "recipe.toml")
+    assert (plain.exit_code, scaled.exit_code) == (0, 0), scaled.output
+    new = {path.name for path in (tmp_path / "scaled").iterdir()}
+    assert new - {path.name for path in (tmp_path / "plain").iterdir()} == {"door_scaling.h"}
+    for path in (tmp_path / "plain").glob("door*"):
+        assert path.read_bytes() == (tmp_path / "scaled" / path.name).read_bytes()
+    text = (tmp_path / "scaled" / "door_scaling.h").read_text()
+    assert "0.25f" in text and "3.0f" in text
+
+
+def test_a_scaling_of_another_model_is_refused(tmp_path, cores):
+    (tmp_path / "a.tflite").write_bytes(tiny_cnn())
+    (tmp_path / "recipe.toml").write_text("[data]\nscale = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]\n")
+    result = invoke(
+        tmp_path / "a.tflite",
+        *("--target", microcontroller().name, "--format", "tflm", "--out", tmp_path / "out"),
+        *("--scaling", tmp_path / "recipe.toml"),
+    )
+    assert isinstance(result.exception, UsageError)
+    assert "does not fit the input" in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
 def test_json_holds_everything(tmp_path, cores):
     (tmp_path / "a.tflite").write_bytes(tiny_cnn())
     target = microcontroller()

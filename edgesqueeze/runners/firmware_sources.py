@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from edgesqueeze.emit.names import c_name
 from edgesqueeze.emit.native.for_target import native_needs, try_for
 from edgesqueeze.emit.native.records import Refused
+from edgesqueeze.emit.scaling import Scaling, scaling_header
 from edgesqueeze.emit.tflm import emit_tflm
 from edgesqueeze.errors import MissingToolError, RequirementError, UnsupportedModelError
 from edgesqueeze.graph import TfliteModel
@@ -42,12 +44,26 @@ class FirmwareSources(NamedTuple):
         return self.needs.arena_bytes if self.files else None
 
 
-def firmware_sources(model: TfliteModel, target: Target) -> FirmwareSources:
+def firmware_sources(model: TfliteModel, target: Target, scalings: Sequence[Scaling] = ()) -> FirmwareSources:
     """C where the target runs that, C++ for TensorFlow Lite Micro on other microcontrollers, else nothing.
 
     What a runtime refuses is a part of the needs, and the fit's business: the model and the report are still
     worth having.
+
+    Args:
+        model: the .tflite.
+        target: the device.
+        scalings: what is done with raw data before they are its inputs.
     """
+    found = _sources(model, target)
+    if not found.files:
+        return found
+    header = scaling_header(model, c_name(model.name), scalings)
+    folder = f"{NATIVE_FOLDER}/" if target.runtime.name == NATIVE else ""
+    return found._replace(files={**found.files, **{folder + name: text for name, text in header.items()}})
+
+
+def _sources(model: TfliteModel, target: Target) -> FirmwareSources:
     if target.runtime.name == NATIVE:
         return _native(model, target)
     if not target.is_mcu:

@@ -1,4 +1,4 @@
-"""Operators that the converter leaves float, written as products, which it quantizes: ``-x`` and ``x * x``."""
+"""Operators that the converter leaves float, as products, which it quantizes: ``-x`` and ``x * x``."""
 
 from __future__ import annotations
 

@@ -1,0 +1,72 @@
+"""What firmware does with raw data, from what a compression says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from edgesqueeze.checks.records import InputScaling
+from edgesqueeze.emit.scaling import Scaling
+from edgesqueeze.errors import UsageError
+from edgesqueeze.graph import TfliteModel
+from edgesqueeze.recipe import DataOptions, load_recipe
+from edgesqueeze.report.report import Report
+
+FLOATS = ("float32", "int8", "uint8", "int16")
+"""Element types of inputs that stand for real numbers."""
+
+
+def scalings_of(
+    lifted: Sequence[InputScaling], options: DataOptions, model: TfliteModel
+) -> tuple[Scaling, ...]:
+    """What is done with raw data for each input of a .tflite.
+
+    Args:
+        lifted: what was lifted out of the model, with the data's own scale and offset in it.
+        options: scale and offset of the data, for a model of which nothing was lifted.
+        model: the .tflite.
+
+    Raises:
+        UsageError: there is a number for each feature, and the model has another number of them.
+    """
+    if lifted:
+        return tuple(Scaling(one.input, one.scale, one.offset) for one in lifted)
+    inputs = [tensor for tensor in model.main.input_tensors if tensor.dtype in FLOATS]
+    for tensor in inputs:
+        sizes = {len(options.scales), len(options.offsets)} - {1}
+        if sizes - {tensor.shape[-1] if tensor.shape else 1}:
+            raise UsageError(
+                f"the scale or offset of [data] does not fit the input '{tensor.name}'",
+                expected=f"one number, or {tensor.shape[-1] if tensor.shape else 1}",
+                got=", ".join(map(str, sorted(sizes))),
+                hint="give the recipe that the model was made with",
+            )
+    return tuple(Scaling(tensor.name, options.scales, options.offsets) for tensor in inputs)
+
+
+def read_scalings(path: Path, model: TfliteModel) -> tuple[Scaling, ...]:
+    """The same, from the report that ``compress`` wrote, or from a recipe.
+
+    Args:
+        path: a ``report.json``, or a recipe in TOML.
+        model: the .tflite.
+
+    Raises:
+        UsageError: the file cannot be read, or is neither.
+    """
+    if path.suffix != ".json":
+        return scalings_of((), load_recipe(path).data, model)
+    try:
+        report = Report.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", hint="check the path") from error
+    except ValidationError as error:
+        raise UsageError(
+            f"{path} is no report of this version",
+            expected="the report.json that compress wrote, or a recipe in TOML",
+            got=str(error).splitlines()[0],
+            hint="compress the model again, or give the recipe",
+        ) from error
+    return scalings_of(report.scaling, report.recipe.data, model)
