@@ -20,6 +20,9 @@ TOLERANCE_LSB = 2.0
 """What one operator alone may be off: one rounding differs by 1, operators of several steps by more."""
 INT16_FACTOR = 16
 """A 16-bit tensor's steps are 256 times finer; its operators may be off by so many times more of them."""
+STEP_FACTOR = 2
+"""One step of an LSTM is two products of matrices, five activations and three products: it may be off by so
+many times more than another operator. Measured are 3 steps of its 8-bit output at most."""
 FLOAT_TOLERANCE = 1e-4
 """What one float operator may be off, over the largest value: sums depend on their order."""
 HYBRID_TOLERANCE = 0.05

@@ -24,6 +24,7 @@ from edgesqueeze.checks.distance import (
     FLOAT_NOISE,
     FLOAT_TOLERANCE,
     HYBRID_TOLERANCE,
+    STEP_FACTOR,
     TOLERANCE_LSB,
     difference_of,
     lsb_limit,
@@ -201,6 +202,7 @@ def _layer(
         limit = HYBRID_TOLERANCE if _is_hybrid(graph, operator) else FLOAT_TOLERANCE
         carried = limit
     alone = _first_step(operator, difference)
+    limit *= 1 if alone is difference else STEP_FACTOR
     return LayerDifference(
         operator=operator.index,
         kind=operator.kind,

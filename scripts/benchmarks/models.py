@@ -52,6 +52,7 @@ def main() -> int:
 
 def _runs(cases: Sequence[Case], folder: Path, jobs: int) -> Iterator[Run]:
     """Run the cases, some at a time, in the order in which they end; stderr says so."""
+    from runtime_tests.support.zoo.judging import faults_of
     from runtime_tests.support.zoo.running import run_case
 
     def run(case: Case) -> Run:
@@ -60,9 +61,9 @@ def _runs(cases: Sequence[Case], folder: Path, jobs: int) -> Iterator[Run]:
     with ThreadPoolExecutor(jobs) as pool:
         begun = [pool.submit(run, case) for case in cases]
         for number, done in enumerate((one.result() for one in as_completed(begun)), 1):
-            print(
-                f"{number}/{len(cases)} {done.case.name}: {done.seconds:.0f} s", file=sys.stderr, flush=True
-            )
+            said = "; ".join(faults_of(done)) or "as it must be"
+            line = f"{number}/{len(cases)} {done.case.name}, {done.seconds:.0f} s: {said}"
+            print(line, file=sys.stderr, flush=True)
             yield done
 
 

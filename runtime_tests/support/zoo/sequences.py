@@ -149,13 +149,13 @@ def returned_state() -> Made:
 
 def one_step_gru() -> Made:
     """One step of a GRU, with its state as an input and as an output, for streams."""
-    layers, data = keras.layers, running_sums(1600)
-    shared = layers.GRU(UNITS, return_sequences=True, return_state=True)
+    layers, data, units = keras.layers, running_sums(1600), 8
+    shared = layers.GRU(units, return_sequences=True, return_state=True)
     head = layers.Dense(2, activation="softmax", name="chosen")
     sequence = keras.Input((STEPS, 1))
     states, _ = shared(sequence)
-    whole = train(keras.Model(sequence, head(states)), data, epochs=30, rate=1e-2)
-    step, state = keras.Input((1, 1), name="step"), keras.Input((UNITS,), name="state")
+    whole = train(keras.Model(sequence, head(states)), data, epochs=40, rate=2e-2)
+    step, state = keras.Input((1, 1), name="step"), keras.Input((units,), name="state")
     out, following = shared(step, initial_state=state)
     following = layers.Identity(name="following")(following)
     model = keras.Model([step, state], [head(layers.Flatten()(out)), following])
@@ -165,8 +165,8 @@ def one_step_gru() -> Made:
     states = np.asarray(keras.Model(sequence, whole.layers[1].output[0]).predict(sums, verbose=0))
     before = np.concatenate([np.zeros_like(states[:, :1]), states[:, :-1]], axis=1)
     order = np.random.default_rng(0).permutation(sums.size)[:3000]
-    inputs = {"step": sums.reshape(-1, 1, 1)[order], "state": before.reshape(-1, UNITS)[order]}
-    wanted = {"chosen": labels.reshape(-1)[order], "following": states.reshape(-1, UNITS)[order]}
+    inputs = {"step": sums.reshape(-1, 1, 1)[order], "state": before.reshape(-1, units)[order]}
+    wanted = {"chosen": labels.reshape(-1)[order], "following": states.reshape(-1, units)[order]}
     return Made(model, split(inputs, wanted, 600))
 
 
