@@ -192,11 +192,13 @@ def _remarks(rows: tuple[RuntimeParity, ...]) -> list[str]:
             lines.append(f"{row.title}: {_shortened(row.reason)}")
         if row.status == "broken" and row.worst_layer is not None:
             lines.append(f"  largest: {_layer(row.worst_layer)}, in {row.worst_layer.tensor}")
-    alone = [row.worst_layer.max_lsb or 0 for row in rows if row.status == "rounding" and row.worst_layer]
-    if any(alone):
+    alone = [row.worst_layer for row in rows if row.status == "rounding" and row.worst_layer]
+    largest = max(alone, key=lambda layer: layer.max_lsb or 0, default=None)
+    if largest is not None and largest.max_lsb:
+        steps = ", which carries it from step to step" if "SEQUENCE" in largest.kind else ""
         lines.append(
-            f"rounding: each operator, run alone on the reference's values, is off by {max(alone):g} LSB at "
-            "most; the network carries that on."
+            f"rounding: each operator, run alone on the reference's values, is off by {largest.max_lsb:g} LSB "
+            f"at most{f' ({largest.kind}{steps})' if steps else ''}; the network carries that on."
         )
     if any(row.max_relative and row.max_lsb is None for row in rows):
         lines.append("* float outputs: the largest difference, relative to the largest value")
