@@ -196,9 +196,11 @@ def _remarks(rows: tuple[RuntimeParity, ...]) -> list[str]:
     largest = max(alone, key=lambda layer: layer.max_lsb or 0, default=None)
     if largest is not None and largest.max_lsb:
         steps = ", which carries it from step to step" if "SEQUENCE" in largest.kind else ""
+        whose = f" ({largest.kind}{steps})" if steps else ""
+        most = f"{largest.max_lsb:g} LSB at most{whose}"
         lines.append(
-            f"rounding: each operator, run alone on the reference's values, is off by {largest.max_lsb:g} LSB "
-            f"at most{f' ({largest.kind}{steps})' if steps else ''}; the network carries that on."
+            f"rounding: each operator, run alone on the reference's values, is off by {most}; the network "
+            "carries that on."
         )
     if any(row.max_relative and row.max_lsb is None for row in rows):
         lines.append("* float outputs: the largest difference, relative to the largest value")

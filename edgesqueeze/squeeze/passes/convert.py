@@ -73,8 +73,10 @@ def convert(
         concrete = _batch_one(model)
         converted = parse_tflite(share_vectors(_run(model, concrete, mode, io, given)), name=model.name)
         # Only where it is needed: nothing else that is converted may change.
-        if mode in INTEGER_MODES and any(one.kind in REWRITTEN for one in _float_operators(converted)):
-            content = _run(model, concrete, mode, io, given, rewrite=True)
+        left = {one.kind for one in _float_operators(converted)} if mode in INTEGER_MODES else set()
+        if left.intersection(REWRITTEN):
+            rewrite = sorted(left.intersection(REWRITTEN))
+            content = _run(model, concrete, mode, io, given, rewrite=rewrite)
             converted = parse_tflite(share_vectors(content), name=model.name)
     if mode in INTEGER_MODES:
         _check_integer(converted, [layer.name for layer in model.layers])
@@ -142,7 +144,7 @@ def _run(
     io: IoType,
     calibration: dict[str, Sequence[Array]] | None,
     *,
-    rewrite: bool = False,
+    rewrite: Sequence[str] = (),
 ) -> bytes:
     dtype = "int16" if mode == "int16x8" and io == "int8" else io
     try:

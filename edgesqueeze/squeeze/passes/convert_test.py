@@ -234,6 +234,24 @@ def test_a_negation_is_rewritten_where_it_would_stay_float():
     assert np.abs(want - have).max() < 0.06 * np.abs(want).max()
 
 
+def test_squares_are_rewritten_where_they_would_stay_float():
+    """Of a squared difference in five dimensions, as group normalization has it, the converter makes one."""
+
+    class Grouped(layers.Layer):
+        def call(self, inputs):
+            x = tf.reshape(inputs, (-1, 6, 6, 2, 2))
+            apart = tf.math.squared_difference(x, tf.reduce_mean(x, axis=(1, 2, 4), keepdims=True))
+            return tf.reshape(apart, (-1, 6, 6, 4)) + 0.1 * tf.square(inputs)
+
+    model = _chain(layers.Conv2D(4, 3), Grouped(), layers.Flatten(), layers.Dense(4))
+    tflite, _ = _convert(model)
+    assert not [one for one in tflite.main.operators if one.kind == "SQUARE"]
+    data = images(5)
+    want = np.asarray(model(data))
+    (have,) = _outputs(tflite, ("image",), data)
+    assert np.abs(want - have).max() < 0.1 * np.abs(want).max()
+
+
 @pytest.mark.parametrize(("units", "found"), [(4, ["weights-not-quantized"]), (40, [])])
 def test_weights_that_dynamic_range_leaves_alone_are_told(units, found):
     model = _chain(layers.Flatten(), layers.Dense(units))

@@ -97,7 +97,7 @@ def convert_graph(
     io: str,
     calibration: dict[str, Sequence[Array]] | None,
     *,
-    rewrite: bool = False,
+    rewrite: Sequence[str] = (),
 ) -> bytes:
     """Convert a concrete function.
 
@@ -107,7 +107,7 @@ def convert_graph(
         mode: the quantization.
         io: element type of inputs and outputs, for the integer modes.
         calibration: per input, by its name in the function, one array a sample; for the integer modes.
-        rewrite: write operators that have no integer form in others; see ``integer_forms``.
+        rewrite: operators that have no integer form and are written in others; see ``integer_forms``.
 
     Raises:
         ConverterError: the converter cannot convert it, in its own words.
@@ -121,7 +121,7 @@ def convert_graph(
             _module(model, remembered), str(folder / "saved_model"), {"serving_default": concrete}, options
         )
         (folder / "request.json").write_text(
-            json.dumps({"mode": mode, "io": io, "variables": bool(remembered), "rewrite": rewrite})
+            json.dumps({"mode": mode, "io": io, "variables": bool(remembered), "rewrite": list(rewrite)})
         )
         if calibration is not None:
             columns = {key: np.stack(list(values)) for key, values in calibration.items()}

@@ -43,7 +43,7 @@ def _convert(folder: Path) -> bytes:
     if request["rewrite"]:
         from edgesqueeze.squeeze.passes.integer_forms import rewrite_saved_model
 
-        rewrite_saved_model(folder / "saved_model")
+        rewrite_saved_model(folder / "saved_model", request["rewrite"])
     converter = tf.lite.TFLiteConverter.from_saved_model(str(folder / "saved_model"))
     # What the file says of its origin: the SavedModel is only the way from one process to the other.
     converter._metadata.environment.modelType = CONCRETE_FUNCTIONS
