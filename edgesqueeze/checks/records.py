@@ -52,7 +52,8 @@ class RuntimeParity(Record):
         status: ``reference``; ``identical`` to the reference; ``rounding`` (differs, explained); ``broken``
             (differs, and rounding does not explain it); ``unsupported`` (the runtime cannot run this model);
             ``unavailable`` (the runtime cannot run here).
-        ok: false if parity is broken, or if a runtime that was asked for by name cannot run the model.
+        ok: false if parity is broken, or if a runtime that was asked for by name cannot run the model; true
+            of kernels that no device runs, are wrong themselves, and were not asked for by name.
         reason: why the status is what it is; may be empty.
         max_lsb: largest difference of the outputs, in integer steps (LSB); None for float outputs.
         mean_lsb: mean absolute difference of the outputs, in integer steps (LSB); None for float outputs.
