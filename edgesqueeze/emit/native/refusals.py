@@ -23,7 +23,6 @@ INSTEAD: Mapping[str, str] = MappingProxyType(
         "DIV": "MUL by the reciprocal",
         "EMBEDDING_LOOKUP": "look vectors up in the application and give them to the model",
         "EXP": NORMALIZED,
-        "GATHER": "STRIDED_SLICE",
         "GELU": "HARD_SWISH or RELU",
         "IF": "two models, one for each case",
         "L2_NORMALIZATION": AFTERWARDS,

@@ -9,12 +9,13 @@ import numpy as np
 
 from edgesqueeze.emit.native.conv_shape import ConvShape
 from edgesqueeze.emit.native.lower.pairs import fused_range
-from edgesqueeze.emit.native.numerics import quantization_of, quantize_multiplier
+from edgesqueeze.emit.native.numerics import INT8_MAX, INT8_MIN, quantization_of, quantize_multiplier
 from edgesqueeze.emit.native.operands import (
     computed,
     constant,
     positive_axis,
     require_int8,
+    require_int16_sizes,
     require_shape,
     strides_of,
 )
@@ -76,6 +77,47 @@ def lower_sum(operation: Operation) -> tuple[Call | Placement, ...]:
             separate groups of axes.
     """
     return _reduce(operation, *_multiplier(operation))
+
+
+def lower_reduce_max(operation: Operation) -> tuple[Call | Placement, ...]:
+    """REDUCE_MAX over neighbouring axes, as one window over all of them.
+
+    Raises:
+        UnsupportedOperationError: not int8, computed axes or such that are no neighbours, an output of
+            another size or scale, or sizes beyond int16.
+    """
+    source, output = operation.input(0), operation.output()
+    require_int8(source, output)
+    _require_same_quantization(source, output)
+    _require_reduced_shape(operation)
+    axes = [axis for axis in _reduced_axes(operation) if source.shape[axis] > 1]
+    if not axes:
+        return (Placement(output.index, computed(source), 0),)
+    if any(
+        size > 1 for axis, size in enumerate(source.shape) if axes[0] < axis < axes[-1] and axis not in axes
+    ):
+        raise UnsupportedOperationError(f"axes {axes} of {list(source.shape)}, expected neighbours")
+    outer = math.prod(source.shape[: axes[0]])
+    inner = math.prod(source.shape[axes[-1] + 1 :])
+    window = source.elements // (outer * inner)
+    require_int16_sizes((outer, window, inner))
+    members = {
+        "in_height": outer,
+        "in_width": window,
+        "channels": inner,
+        "out_height": outer,
+        "out_width": 1,
+        "window_height": 1,
+        "window_width": window,
+        "stride_height": 1,
+        "stride_width": 1,
+        "pad_top": 0,
+        "pad_left": 0,
+        "minimum": INT8_MIN,
+        "maximum": INT8_MAX,
+    }
+    parameters = Struct("es_pool", members)
+    return (Call("es_max_pool_s8", HEADER, parameters, (computed(source),), (output.index,), overlap={0: 0}),)
 
 
 def _pool(operation: Operation, function: str) -> tuple[Call, ...]:
