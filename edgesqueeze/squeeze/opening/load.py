@@ -133,6 +133,7 @@ def adopt_model(model: Any) -> LoadedModel:
             "the model is not a Keras model",
             expected="a keras.Model, a tf_keras.Model or the path of a model file",
             got=f"{type(model).__module__}.{type(model).__name__}",
+            hint="save it with tf.saved_model.save(model, FOLDER, signatures=...), and give the folder",
         )
     library = "Keras 3" if isinstance(model, keras.Model) else "tf_keras"
     return _adopt(model, source=f"{library} model object", path=None, sha256="")

@@ -151,6 +151,9 @@ def _run(
         return convert_graph(model, concrete, mode, dtype, calibration, rewrite=rewrite)
     except ConverterError as error:
         text = str(error)
+        named = [kind for kind in REWRITTEN if f"'{kind}'" in text]
+        if mode in INTEGER_MODES and named and not rewrite:
+            return _run(model, concrete, mode, io, calibration, rewrite=named)
         names = sorted(
             {first or second for first, second in re.findall(r"\btf\.([A-Z]\w+)|\bop: '(\w+)'", text)}
         )

@@ -218,7 +218,8 @@ def test_a_stateful_layer_remembers_in_integers(cell, variables):
     assert np.abs(np.concatenate(apart) - have).max() > 0.05
 
 
-def test_a_negation_is_rewritten_where_it_would_stay_float():
+@pytest.mark.parametrize("mode", ["int8", "int16x8"])
+def test_a_negation_is_rewritten_where_it_would_stay_float(mode):
     """Keras 3 normalizes layers with one, and the converter has no integer form of it."""
 
     class Negated(layers.Layer):
@@ -226,7 +227,7 @@ def test_a_negation_is_rewritten_where_it_would_stay_float():
             return -inputs * tf.reduce_mean(-inputs, axis=-1, keepdims=True)
 
     model = _chain(layers.Conv2D(3, 3), Negated(), layers.Flatten(), layers.Dense(4))
-    tflite, _ = _convert(model)
+    tflite, _ = _convert(model, mode)
     assert not [one for one in tflite.main.operators if one.kind == "NEG"]
     data = images(5)
     want = np.asarray(model(data))
