@@ -227,4 +227,4 @@ def transformer() -> Made:
     y = layers.Dense(32, activation="relu")(layers.LayerNormalization()(x))
     x = layers.GlobalAveragePooling1D()(x + layers.Dense(16)(y))
     model = keras.Model(wave, layers.Dense(4, activation="softmax")(x))
-    return Made(train(model, data, epochs=40, rate=3e-3), data)
+    return Made(train(model, data, epochs=60, rate=5e-3), data)
