@@ -76,7 +76,10 @@ def _not_good(run: Run, compress: Said) -> Iterator[str]:
     if run.verified is None:
         yield "verify printed no document"
     else:
-        yield from _contradictions(figures, figures_of(run.verified["fidelity"]))
+        # Without the original there is nothing to say about it.
+        compared = "--against" in run.verify.command
+        said = [one for one in figures if compared or one.truth == "labels"]
+        yield from _contradictions(said, figures_of(run.verified["fidelity"]))
 
 
 def _not_learned(one: Figure) -> Iterator[str]:

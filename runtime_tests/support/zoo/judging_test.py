@@ -36,7 +36,7 @@ def run(case=GOOD, figures=None, **changes):
         "made": Said("make", 0, "", ""),
         "compress": said("compress"),
         "report": {"fidelity": found},
-        "verify": said("verify"),
+        "verify": said("verify --against m"),
         "verified": {"fidelity": found, "parity": parity},
         "emit": said("emit"),
     }

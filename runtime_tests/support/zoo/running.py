@@ -77,13 +77,13 @@ def run_case(case: Case, folder: Path) -> Run:
     if (folder / "out/model.tflite").exists():
         report = json.loads((folder / "out/report.json").read_text())
         scaling = _recipe(report, folder)
-        against = ["--against", file, *data, *_opening_of_verify(case), *scaling]
-        verify = _edgesqueeze(["verify", "out/model.tflite", *against, "--json"], folder)
+        verify = ["verify", "out/model.tflite", *_against(case, file), *data, *scaling, "--json"]
+        verified = _edgesqueeze(verify, folder)
         native = ["emit", "out/model.tflite", "--target", case.target, "--format", "c", "--out", "c"]
         done = done._replace(
             report=report,
-            verify=verify,
-            verified=_document(verify.out),
+            verify=verified,
+            verified=_document(verified.out),
             emit=_edgesqueeze(native, folder),
         )
     elif compress.status and case.expected != "refused":
@@ -92,9 +92,9 @@ def run_case(case: Case, folder: Path) -> Run:
     return done._replace(seconds=time.monotonic() - began)
 
 
-def _opening_of_verify(case: Case) -> tuple[str, ...]:
-    """``verify`` has ``--custom-objects``, but not ``--unsafe``."""
-    return () if "--unsafe" in case.opening else case.opening
+def _against(case: Case, file: str) -> tuple[str, ...]:
+    """The original for ``verify``, which never runs code that a file holds."""
+    return () if "--unsafe" in case.opening else ("--against", file, *case.opening)
 
 
 def _recipe(report: dict[str, Any], folder: Path) -> tuple[str, ...]:
@@ -109,11 +109,12 @@ def _recipe(report: dict[str, Any], folder: Path) -> tuple[str, ...]:
 
 
 def _document(text: str) -> dict[str, Any] | None:
+    """What ``verify --json`` found out; None if it printed nothing, or an error."""
     try:
         document: dict[str, Any] = json.loads(text)
     except ValueError:
         return None
-    return document
+    return document if "fidelity" in document else None
 
 
 def _edgesqueeze(words: Sequence[str], folder: Path) -> Said:
