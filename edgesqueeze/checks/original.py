@@ -15,7 +15,7 @@ import numpy as np
 from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.worker import call_worker
 from edgesqueeze.checks.parity import choose_reference
-from edgesqueeze.errors import ModelFileError
+from edgesqueeze.errors import ModelFileError, UnsafeModelError
 from edgesqueeze.graph import TfliteModel, read_tflite
 from edgesqueeze.runners.samples import EvalData, data_samples, named_places, real_outputs
 
@@ -30,6 +30,12 @@ class Said(NamedTuple):
 
     outputs: list[Array]
     names: tuple[str, ...] = ()
+
+
+HOLDS_CODE = (
+    "verify runs no code that a file holds: compare with another .tflite, or leave out --against; compress "
+    "--unsafe has compared the two"
+)
 
 
 def original_outputs(path: Path, data: EvalData, custom_objects: Sequence[str] = ()) -> Said:
@@ -77,7 +83,14 @@ def _keras_outputs(path: Path, data: EvalData, custom_objects: Sequence[str]) ->
         columns = dict(zip(names, data.inputs, strict=True))
         np.savez(inputs, **columns)  # type: ignore[arg-type]
         arguments = [str(path), str(inputs), str(outputs), *custom_objects]
-        call_worker("edgesqueeze.squeeze.opening.predict_worker", arguments, f"{path.name} is a Keras model")
+        worker = "edgesqueeze.squeeze.opening.predict_worker"
+        try:
+            call_worker(worker, arguments, f"{path.name} is a Keras model")
+        except UnsafeModelError as error:
+            # No command but compress runs it, so another hint than that of compress.
+            raise UnsafeModelError(
+                error.problem, expected=error.expected, got=error.got, hint=HOLDS_CODE
+            ) from error
         with np.load(outputs, allow_pickle=False) as stored:
             names = tuple(map(str, stored["names"]))
             return Said([stored[f"output_{i}"] for i in range(len(names))], names)

@@ -9,7 +9,7 @@ import pytest
 from edgesqueeze.base import worker
 from edgesqueeze.checks import original
 from edgesqueeze.checks.original import in_output_order, original_outputs
-from edgesqueeze.errors import DataError, MissingToolError, ModelFileError, UsageError
+from edgesqueeze.errors import DataError, MissingToolError, ModelFileError, UnsafeModelError, UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import litert
@@ -85,6 +85,22 @@ def test_its_errors_come_through(tmp_path, monkeypatch):
     _worker(monkeypatch, lambda command: ("", "Traceback\nKilled", -9))
     with pytest.raises(UsageError, match="Killed"):
         original_outputs(path, data)
+
+
+def test_what_holds_code_is_not_run_and_the_hint_is_no_option_of_compress(tmp_path, monkeypatch):
+    path = tmp_path / "model.keras"
+    path.write_bytes(b"")
+    told = {
+        "error": "UnsafeModelError",
+        "problem": "code",
+        "expected": "",
+        "got": "",
+        "hint": "pass --unsafe",
+    }
+    _worker(monkeypatch, lambda command: (json.dumps(told), "", 2))
+    with pytest.raises(UnsafeModelError, match="code") as caught:
+        original_outputs(path, EvalData((np.zeros(1),), names=("x",)))
+    assert "leave out --against" in caught.value.hint
 
 
 def test_outputs_are_ordered_by_the_names_that_the_converter_gives():
