@@ -12,11 +12,16 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common import out, start, table, verdict
+from common import ROOT, out, start, table, verdict
+
+from edgesqueeze.base.output import write_files
 
 if TYPE_CHECKING:
     from runtime_tests.support.zoo.running import Run
     from runtime_tests.support.zoo.table import Case
+
+README = ROOT / "edgesqueeze" / "checks" / "README.md"
+BEGIN, END = "<!-- models: written by scripts/bench models --write -->\n", "<!-- end of models -->"
 
 
 def main() -> int:
@@ -39,7 +44,10 @@ def main() -> int:
         runs = list(_runs(cases, arguments.keep or Path(folder), arguments.jobs))
     runs.sort(key=lambda run: cases.index(run.case))
     found = {run.case.name: faults_of(run) for run in runs}
-    table(COLUMNS, [line for run in runs for line in cells_of(run, found[run.case.name])], left=3)
+    lines = [line for run in runs for line in cells_of(run, found[run.case.name])]
+    table(COLUMNS, lines, left=3)
+    if arguments.write:
+        write(README, lines)
     for name, faults in found.items():
         for fault in faults:
             out.print(f"{name}: {fault}", markup=False, soft_wrap=True)
@@ -48,6 +56,17 @@ def main() -> int:
     return verdict(
         reached == len(found), f"{reached} of {len(found)} models are as they must be; {minutes:.0f} minutes"
     )
+
+
+def write(readme: Path, lines: Sequence[Sequence[str]]) -> None:
+    """Put the table into a README, between the comments that are there for it."""
+    from runtime_tests.support.zoo.judging import COLUMNS
+
+    rows = (COLUMNS, ["---", "---", "---", "---:", "---:", "---:", "---", "---", "---"], *lines)
+    made = "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    before, rest = readme.read_text(encoding="utf-8").split(BEGIN)
+    text = f"{before}{BEGIN}\n{made}\n{END}{rest.split(END)[1]}"
+    write_files(readme.parent, {readme.name: text.encode()})
 
 
 def _runs(cases: Sequence[Case], folder: Path, jobs: int) -> Iterator[Run]:
@@ -84,6 +103,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, help="models at a time; default: one a core"
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="put the table into edgesqueeze/checks/README.md"
     )
     parser.add_argument(
         "--keep", metavar="DIR", type=Path, help="keep models, files and transcripts (log.txt) there"
