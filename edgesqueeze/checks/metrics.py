@@ -19,6 +19,7 @@ from edgesqueeze.checks.tasks import (
     classes_of,
     labels_as_choices,
     labels_as_values,
+    never_chooses,
     task_of,
     threshold_of,
 )
@@ -190,7 +191,8 @@ class Output:
     def task(self) -> Task:
         """How the output is read."""
         reference = self.compressed if self.original is None else self.original
-        return task_of(reference, self.labels, self.input_shapes)
+        task = task_of(reference, self.labels, self.input_shapes)
+        return "values" if self.labels is None and task == "classes" and never_chooses(reference) else task
 
 
 def figures_of(output: Output) -> tuple[Figure, ...]:

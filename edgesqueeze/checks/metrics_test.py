@@ -31,6 +31,20 @@ def test_classes_against_labels_and_against_the_original():
     assert _figures(scores, changed)["accuracy", None, "original"].decides
 
 
+def test_numbers_of_which_the_same_is_always_highest_are_values():
+    """Degrees beside hectopascals: that the pressure is higher in both models says nothing."""
+    values = RNG.normal([20.0, 1013.0], [5.0, 10.0], (40, 2))
+    ruined = np.tile(values.mean(axis=0), (40, 1))
+    (found,) = fidelity([values], [ruined]).outputs
+    assert (found.task, found.top1_agreement) == ("values", None)
+    figures = _figures(values, ruined)
+    assert [key[0] for key, one in figures.items() if one.decides] == ["normalized_error", "correlation"]
+    (known,) = fidelity([values], [ruined], np.ones(40, int)).outputs
+    assert known.task == "classes", "labels say what they are"
+    wakes = np.tile([0.1, 0.9], (40, 1))
+    assert fidelity([wakes], [wakes]).outputs[0].task == "classes", "so do probabilities"
+
+
 def test_every_label_has_a_figure_and_the_worst_decides():
     labels = RNG.integers(0, 2, (40, 3))
     labels[0] = [1, 1, 0]

@@ -17,6 +17,8 @@ SUM_TOLERANCE = 0.03
 classes."""
 NEAR = 0.1
 """So near to 0 or 1 a probability is decided ..."""
+LEAST_SAMPLES = 8
+"""With fewer samples one class may well be right for all."""
 DECIDED_SHARE = 0.7
 """... and where so many are, an output without labels is taken for labels that are on or off."""
 
@@ -87,6 +89,17 @@ def _is_decided(scores: Array) -> bool:
     """Whether most probabilities are near 0 or 1, and both sides occur."""
     decided = float(np.mean((scores < NEAR) | (scores > 1 - NEAR)))
     return decided >= DECIDED_SHARE and bool(scores.min() < NEAR and scores.max() > 1 - NEAR)
+
+
+def never_chooses(scores: Array) -> bool:
+    """Whether numbers ``[n, m]``, which are no probabilities, have the same one highest in every sample.
+
+    So do real numbers in units of their own, as 20 degrees beside 1013 hPa. To call that a class would say
+    nothing about them.
+    """
+    if scores.ndim != 2 or len(scores) < LEAST_SAMPLES or (scores.min() >= 0 and scores.max() <= 1):
+        return False
+    return bool(np.all(scores.argmax(axis=-1) == scores[0].argmax()))
 
 
 def threshold_of(scores: Array) -> float:
