@@ -38,8 +38,9 @@ def is_small(model: Any) -> bool:
         if kind.__name__ not in LINEAR or kind not in _own(kind.__name__):
             return False
         weights = sum(math.prod(weight.shape) for weight in layer.weights)
-        for shape in _shapes(layer):
-            if None in shape:
+        for sizes in _shapes(layer):
+            shape = [one for one in sizes if one is not None]
+            if len(shape) != len(sizes):
                 return False
             places = math.prod(shape[:-1])
             steps += places * weights + math.prod(shape)
