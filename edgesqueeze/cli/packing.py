@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from edgesqueeze.emit.native.packing.document import LayerPacking
+from edgesqueeze.emit.native.packing.table import PLAIN
 
 
 def packing_lines(layers: Iterable[tuple[int, str, str, LayerPacking | None]]) -> list[str]:
@@ -18,11 +19,12 @@ def packing_lines(layers: Iterable[tuple[int, str, str, LayerPacking | None]]) -
         if packing is None:
             continue
         where = f"  {index} {opcode} {shapes}"
-        if packing.parts:
+        if packing.encoding != PLAIN:
+            unpacked = f"{packing.unpack_instructions:.2f} instructions a weight to unpack"
             parts = f", in {packing.parts} parts" if packing.parts > 1 else ""
+            how = f"{unpacked}{parts}" if packing.parts else "read as they are, zeros are skipped"
             lines.append(
-                f"{where}: {packing.encoding}, {packing.plain_bytes:,} -> {packing.bytes:,} bytes, "
-                f"{packing.unpack_instructions:.2f} instructions a weight{parts}"
+                f"{where}: {packing.encoding}, {packing.plain_bytes:,} -> {packing.bytes:,} bytes, {how}"
             )
         elif packing.note:
             lines.append(f"{where}: {packing.encoding}, {packing.plain_bytes:,} bytes; {packing.note}")

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from edgesqueeze.emit.native.packing import choose, stage
+from edgesqueeze.emit.native.packing.sparse import SPARSE
 from edgesqueeze.emit.native.packing.table import ENCODINGS
 from edgesqueeze.graph.builder import GraphBuilder
 
@@ -29,8 +30,13 @@ def clustered(
 
 
 def force(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    """Let the generator know these encodings only, and take them where they save a byte."""
-    rows = {name: replace(ENCODINGS[name], code_bytes=0) for name in names}
+    """Let the generator know these encodings only, and take them where they save a byte.
+
+    The kernel that skips zeros is then taken in the portable set too.
+    """
+    rows = {name: replace(ENCODINGS[name], code_bytes=0) for name in names if name in ENCODINGS}
+    sets = dict.fromkeys(("reference", "dsp"), SPARSE.costs["dsp"]) if SPARSE.name in names else {}
+    monkeypatch.setattr(stage, "SPARSE", replace(SPARSE, code_bytes=0, costs=MappingProxyType(sets)))
     monkeypatch.setattr(stage, "ENCODINGS", MappingProxyType(rows))
     monkeypatch.setattr(choose, "CALL_CODE_BYTES", 0)
 

@@ -28,12 +28,14 @@ class Blob:
         what: what it is, for a comment in C: ``weights, 2 output channels by 4 inputs``.
         alignment: what its address must be a multiple of, in bytes.
         struct: name of the C struct type of ``es_general.h`` that a row is; empty for plain numbers.
+        rows: of packed weights of a convolution the weights themselves, int8 ``[out, taps]``; else None.
     """
 
     array: npt.NDArray[Any]
     what: str
     alignment: int = 4
     struct: str = ""
+    rows: npt.NDArray[np.int8] | None = None
 
     @property
     def bytes(self) -> int:

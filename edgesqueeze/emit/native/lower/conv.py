@@ -127,7 +127,8 @@ def _conv2d(
     used = fast.weights.reshape(weights.shape)
     function = "es_conv2d_1x1_s8" if shape.pointwise else "es_conv2d_s8"
     distance = overlap_distance(shape, packer.group, shape.in_channels, shape.out_channels)
-    call = _layer_call(operation, function, packer.pack(used), shape, fast, packer.scratch(shape))
+    packed = replace(packer.pack(used), rows=used.reshape(used.shape[0], -1))
+    call = _layer_call(operation, function, packed, shape, fast, packer.scratch(shape))
     return (
         replace(call, overlap=MappingProxyType({0: distance})),
         *slow_calls(operation, weights, shape, folded, slow),

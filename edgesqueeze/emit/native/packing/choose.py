@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
-
-from edgesqueeze.emit.native.packing.encoding import Encoding
+from typing import Literal, Protocol
 
 Optimize = Literal["time", "size", "balance"]
 """What native C is made for."""
@@ -17,6 +15,18 @@ BALANCE_SHARE = 0.04
 
 CALL_CODE_BYTES = 200
 """Flash that the functions around an unpacker and a kernel take, once."""
+
+
+class Way(Protocol):
+    """A way to store weights: what the choice knows of it."""
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+
+    @property
+    def code_bytes(self) -> int:
+        """Flash that its code takes, in bytes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +40,7 @@ class Option:
         instructions: of these layers in one inference, unpacking included.
     """
 
-    encoding: Encoding | None
+    encoding: Way | None
     part_outputs: int
     bytes: int
     instructions: float

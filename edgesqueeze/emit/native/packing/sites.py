@@ -56,6 +56,7 @@ class Site:
         call: the call with plain weights.
         kind: kind of the layer.
         weights: int8, in the order in which they stand in memory.
+        rows: of a convolution the weights by output channel, int8 ``[out, taps]``; else None.
         pairs: whether memory holds words of two outputs, of which the first weight is the lower.
         outputs: output channels.
         unit: what parts are multiples of, in output channels; 0: the layer is unpacked as a whole.
@@ -69,6 +70,7 @@ class Site:
     call: Call
     kind: Kind
     weights: Weights
+    rows: Weights | None
     pairs: bool
     outputs: int
     unit: int
@@ -121,6 +123,7 @@ def _site(
         call=call,
         kind=kind,
         weights=_separate(blob) if pairs else blob.array.view(np.int8),
+        rows=blob.rows,
         pairs=pairs,
         outputs=outputs,
         unit=unit,
@@ -173,6 +176,12 @@ def packed_call(site: Site, encoding: Encoding, part_outputs: int, kernel_set: s
     )
 
 
+def shape_of(site: Site) -> ConvShape:
+    """The sizes of a convolution."""
+    members = cast(Struct, site.call.parameters).members
+    return ConvShape(**{field.name: _number(members[field.name]) for field in fields(ConvShape)})
+
+
 def scratch_bytes(site: Site, encoding: Encoding, part_outputs: int, kernel_set: str) -> int:
     """Scratch memory of the packed call, in bytes."""
     return _offsets(site, encoding, part_outputs, kernel_set)[2]
@@ -197,14 +206,13 @@ def _kernel_scratch(site: Site, outputs: int, kernel_set: str) -> int:
     packing = PACKING[kernel_set]
     if site.kind == "fully_connected":
         return packing.fully_connected.scratch(_number(members["in_features"]))
-    shape = ConvShape(**{field.name: _number(members[field.name]) for field in fields(ConvShape)})
     packers: Mapping[Kind, ConvPacker | DepthwisePacker] = {
         "conv2d": packing.conv2d,
         "conv2d_1x1": packing.conv2d_1x1,
         "depthwise": packing.depthwise,
         "depthwise_3x3": packing.depthwise_3x3,
     }
-    return packers[site.kind].scratch(replace(shape, out_channels=outputs))
+    return packers[site.kind].scratch(replace(shape_of(site), out_channels=outputs))
 
 
 def _separate(blob: Blob) -> Weights:

@@ -14,7 +14,7 @@ from edgesqueeze.emit.native.lower.graph import Lowered
 from edgesqueeze.emit.native.packing.choose import Optimize, Option, choose, flash_bytes
 from edgesqueeze.emit.native.packing.cost import layer_instructions, machine_of, other_instructions
 from edgesqueeze.emit.native.packing.document import LayerPacking
-from edgesqueeze.emit.native.packing.encoding import Encoding
+from edgesqueeze.emit.native.packing.encoding import Encoding, Weights
 from edgesqueeze.emit.native.packing.sites import (
     PARAMETER_BYTES,
     Site,
@@ -22,6 +22,7 @@ from edgesqueeze.emit.native.packing.sites import (
     scratch_bytes,
     sites_of,
 )
+from edgesqueeze.emit.native.packing.sparse import SPARSE, encode_rows, sparse_call
 from edgesqueeze.emit.native.packing.table import ENCODINGS, PLAIN
 from edgesqueeze.emit.native.plan import Plan, plan
 from edgesqueeze.emit.native.records import Call
@@ -31,6 +32,9 @@ EXTRA_RAM = 4096
 
 _GROWTHS = (0, EXTRA_RAM // 4, EXTRA_RAM)  # that are tried
 _RAM_PRICE = 0.25  # bytes of flash that a byte of the arena's growth must save
+
+SPARSE_PARAMETER_BYTES = 4
+"""By which the description of a layer that skips zeros is longer than a plain one's, on a 32-bit core."""
 
 _MOST_PLANS = 16  # plans that are tried until what is unpacked fits
 _SMALLEST_STEP = 256  # bytes that are given up at least from plan to plan
@@ -75,7 +79,7 @@ def pack(lowered: Lowered, terms: Terms) -> Packed:
     """
     plain = plan(lowered, terms.kernel_set)
     sites = list(sites_of(lowered, terms.kernel_set))
-    if not sites or terms.optimize == "time":
+    if not sites:
         return Packed(lowered, plain, _reports({site: _plain(site, terms) for site in sites}, {}, terms))
     most = plain.arena_bytes + EXTRA_RAM if terms.ram_bytes is None else terms.ram_bytes
     limits = {max(plain.arena_bytes, min(plain.arena_bytes + growth, most)) for growth in _GROWTHS}
@@ -159,7 +163,22 @@ def _options(group: Sequence[Site], rooms: Mapping[int, int], terms: Terms) -> l
         if min(sizes) > 0:
             option = _packed(group, encoding, min(sizes), terms)
             options += [option] if option else []
-    return options
+    sparse = _sparse(group, rooms, terms)
+    return [*options, sparse] if sparse else options
+
+
+def _sparse(group: Sequence[Site], rooms: Mapping[int, int], terms: Terms) -> Option | None:
+    """The kernel that skips zeros, where the set has it and there is room for its scratch memory."""
+    kernel_set = terms.kernel_set
+    if kernel_set not in SPARSE.costs or any(
+        site.rows is None or SPARSE.scratch_bytes(site, kernel_set) > rooms[site.layer] for site in group
+    ):
+        return None
+    stream = encode_rows(cast(Weights, group[0].rows))
+    if stream is None:
+        return None
+    instructions = sum(SPARSE.instructions(site, kernel_set) for site in group)
+    return Option(SPARSE, group[0].outputs, len(stream) + SPARSE_PARAMETER_BYTES * len(group), instructions)
 
 
 def _plain(site: Site, terms: Terms) -> Option:
@@ -200,9 +219,11 @@ def _changed(lowered: Lowered, chosen: Mapping[Site, Option], kernel_set: str) -
     """The layers with packed calls in the place of plain ones."""
     calls: dict[tuple[int, int], Call] = {}
     for site, option in chosen.items():
-        if option.encoding:
+        if isinstance(option.encoding, Encoding):
             call = packed_call(site, option.encoding, option.part_outputs, kernel_set)
             calls[site.layer, site.position] = cast(Call, call)
+        elif option.encoding:
+            calls[site.layer, site.position] = cast(Call, sparse_call(site, kernel_set))
     layers = tuple(
         replace(
             layer,
@@ -266,6 +287,9 @@ def _report(site: Site, option: Option, room: int | None, terms: Terms) -> Layer
         )
         note = f"{room:,} bytes of RAM are left to unpack into, which is too little" if short else ""
         return LayerPacking(encoding=PLAIN, bytes=plain, plain_bytes=plain, note=note)
+    if not isinstance(option.encoding, Encoding):
+        used = option.bytes - SPARSE_PARAMETER_BYTES
+        return LayerPacking(encoding=option.encoding.name, bytes=used, plain_bytes=plain)
     parts = site.parts(option.part_outputs)
     stream = option.encoding.encode(site.weights, parts, terms.kernel_set == "mve")
     assert stream is not None

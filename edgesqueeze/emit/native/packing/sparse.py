@@ -1,0 +1,158 @@
+"""Convolutions that read their weights as they stand in flash, and skip those that are zero."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import cast
+
+import numpy as np
+
+from edgesqueeze.emit.native.conv_shape import ConvShape
+from edgesqueeze.emit.native.overlap import overlap_distance
+from edgesqueeze.emit.native.packing.cost import CHANNEL
+from edgesqueeze.emit.native.packing.encoding import (
+    PALETTE_VALUES,
+    Weights,
+    indices_of,
+    padded,
+    palette_of,
+)
+from edgesqueeze.emit.native.packing.runs import run_bytes
+from edgesqueeze.emit.native.packing.sites import HEADER, Site, shape_of
+from edgesqueeze.emit.native.records import Blob, Call, Struct, Value
+
+FUNCTION = "es_sparse_conv2d_s8"
+
+GROUPS: Mapping[str, int] = MappingProxyType({"reference": 1, "dsp": 8})
+"""Kernel set -> output pixels that the kernel computes before it writes them."""
+
+_CHANNEL_BYTES = 16  # sizeof(es_channel)
+_TABLE_BYTES = 1024
+_MOST_BYTES = (1 << 16) - 1  # of an output channel
+
+Rows = Weights
+"""Weights, int8 ``[out, taps]``."""
+
+
+def encode_rows(rows: Rows) -> bytes | None:
+    """The palette, then of every output channel the number of its bytes and its runs.
+
+    None: more than 16 values, zero included, or too many bytes for a channel.
+    """
+    palette = palette_of(rows.reshape(-1))
+    if palette is None or palette[0] != 0:
+        return None
+    stream = palette.tobytes()
+    for row in rows:
+        tokens = run_bytes(indices_of(row, palette))
+        if tokens.size > _MOST_BYTES:
+            return None
+        stream += np.array(tokens.size, "<u2").tobytes() + tokens.tobytes()
+    return padded(stream)
+
+
+def decode_rows(stream: bytes, outputs: int, taps: int) -> Rows:
+    """The weights of a stream, int8 ``[outputs, taps]``, by the same rules as the C function."""
+    palette = np.frombuffer(stream, np.int8, PALETTE_VALUES)
+    rows, at = np.zeros((outputs, taps), np.int8), PALETTE_VALUES
+    for row in rows:
+        size = int(np.frombuffer(stream, "<u2", 1, at)[0])
+        tokens = np.frombuffer(stream, np.uint8, size, at + 2)
+        row[np.cumsum((tokens >> 4).astype(np.int64) + 1) - 1] = palette[tokens & 15]
+        at += 2 + size
+    assert len(stream) == at + -at % 4
+    return rows
+
+
+@dataclass(frozen=True)
+class SparseCost:
+    """Instructions of a layer that skips weights of zero.
+
+    Attributes:
+        byte: instructions for a byte of the stream and a group of output pixels.
+        channel: instructions for an output channel and a group of output pixels.
+        input: instructions for an input value of every output pixel.
+        layer: instructions for a layer: its table.
+    """
+
+    byte: float
+    channel: float
+    input: float
+    layer: float
+
+
+@dataclass(frozen=True)
+class Sparse:
+    """A kernel that runs on a stream as it stands in flash.
+
+    Attributes:
+        name: what reports call the encoding.
+        code_bytes: flash that the kernel takes.
+        scratch: its scratch memory in bytes, by kernel set.
+        costs: what it takes, by kernel set; only these sets use it.
+    """
+
+    name: str
+    code_bytes: int
+    scratch: Mapping[str, Callable[[ConvShape], int]]
+    costs: Mapping[str, SparseCost]
+
+    def instructions(self, site: Site, kernel_set: str) -> float:
+        """Instructions of a layer in one inference."""
+        cost = self.costs[kernel_set]
+        assert site.rows is not None
+        groups = -(-site.pixels // GROUPS[kernel_set])
+        tokens = sum(int(run_bytes((row != 0).astype(np.uint8)).size) for row in site.rows)
+        return (
+            cost.layer
+            + groups * (tokens * cost.byte + site.outputs * cost.channel)
+            + site.pixels * site.taps * cost.input
+            + site.outputs * CHANNEL
+        )
+
+    def scratch_bytes(self, site: Site, kernel_set: str) -> int:
+        """Scratch memory of a layer, in bytes."""
+        return self.scratch[kernel_set](shape_of(site))
+
+
+def sparse_call(site: Site, kernel_set: str) -> Call | None:
+    """The call that takes the place of one with plain weights; None: the stream cannot hold them."""
+    stream = None if site.rows is None else encode_rows(site.rows)
+    if stream is None:
+        return None
+    plain = cast(Struct, site.call.parameters)
+    shape = shape_of(site)
+    distance = overlap_distance(shape, GROUPS[kernel_set], shape.in_channels, shape.out_channels)
+    members: dict[str, Value] = {
+        "layer": Struct(plain.type_name, {**plain.members, "weights": None}),
+        "stream": Blob(np.frombuffer(stream, np.uint8), f"weights, {SPARSE.name}"),
+    }
+    return replace(
+        site.call,
+        function=FUNCTION,
+        header=HEADER,
+        parameters=Struct("es_sparse_conv2d", members),
+        scratch_bytes=SPARSE.scratch_bytes(site, kernel_set),
+        overlap=MappingProxyType({0: distance}),
+    )
+
+
+def _reference_scratch(shape: ConvShape) -> int:
+    """Unpacked channels and the inputs of one output pixel as int16."""
+    return _CHANNEL_BYTES * shape.out_channels + 2 * shape.taps
+
+
+def _dsp_scratch(shape: ConvShape) -> int:
+    """Unpacked channels, the table, and the inputs of eight output pixels as int16."""
+    return _CHANNEL_BYTES * shape.out_channels + _TABLE_BYTES + 2 * GROUPS["dsp"] * shape.taps
+
+
+SPARSE = Sparse(
+    name="sparse",
+    code_bytes=1300,
+    scratch=MappingProxyType({"reference": _reference_scratch, "dsp": _dsp_scratch}),
+    costs=MappingProxyType({"dsp": SparseCost(byte=13.33, channel=126, input=4.26, layer=1450)}),
+)
+"""Faster than plain weights from about 65 % zeros on, with long kernels earlier."""

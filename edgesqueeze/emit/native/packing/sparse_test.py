@@ -1,0 +1,120 @@
+"""The kernel that skips zeros: its streams, its results on every core of the set, and what it takes."""
+
+import numpy as np
+import pytest
+
+from edgesqueeze.emit.native.emit import emit_native
+from edgesqueeze.emit.native.lower.graph import lower
+from edgesqueeze.emit.native.packing.sites import sites_of
+from edgesqueeze.emit.native.packing.sparse import SPARSE, decode_rows, encode_rows
+from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.runners import host_c, tflm
+from edgesqueeze.runners.firmware_build import build_firmware
+from edgesqueeze.runners.qemu import run_firmware
+from runtime_tests.support.native_figures import PROCESSORS, layer_instructions
+from runtime_tests.support.packed_layers import all_kinds, clustered, force
+from runtime_tests.support.random_layers import random_inputs
+from runtime_tests.support.tools import require_tool
+
+CORES = ("m4", "m7", "m33")
+
+
+def convolutions(zeros=0.8, seed=0):
+    """Windows, strides, dilation, odd channels, and pixels that are no multiple of 8."""
+    rng = np.random.default_rng(seed)
+
+    def conv(x, channels, kernel, **options):
+        depth = graph.shapes[x][3]
+        return graph.conv2d(
+            x, channels, kernel, weights=clustered(rng, (channels, *kernel, depth), zeros=zeros), **options
+        )
+
+    graph = GraphBuilder(seed, name="sparse")
+    x = conv(graph.input((1, 43, 31, 8)), 24, (3, 3), stride=2)
+    x = conv(x, 33, (1, 1), stride=2)
+    y = conv(x, 31, (3, 2), dilation=2)
+    x = conv(x, 31, (2, 3), padding="SAME")
+    x = conv(graph.add(x, y), 7, (2, 3), padding="VALID")
+    return graph.build([x])
+
+
+def samples_of(model, seed=3):
+    return random_inputs([tensor.shape for tensor in model.main.input_tensors], seed)
+
+
+def encodings(source):
+    return [layer.packing.encoding for layer in source.layers if layer.packing]
+
+
+def test_random_rows_come_back():
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        shape = rng.integers(1, 9), int(rng.choice([1, 15, 16, 17, 64, 300]))
+        values = rng.choice(256, rng.integers(1, 16), replace=False) - 128
+        zeros = rng.choice([0.2, 0.8, 0.99, 1.0])
+        rows = np.where(rng.random(shape) < zeros, 0, rng.choice(values, shape)).astype(np.int8)
+        stream = encode_rows(rows)
+        assert stream is not None and len(stream) % 4 == 0
+        np.testing.assert_array_equal(decode_rows(stream, *shape), rows)
+
+
+def test_what_a_stream_cannot_hold():
+    assert encode_rows(np.arange(17, dtype=np.int8)[None]) is None
+    assert encode_rows(np.arange(1, 17, dtype=np.int8)[None]) is None  # no zero to skip
+    assert encode_rows(np.ones((1, 1 << 16), np.int8)) is None
+    assert encode_rows(np.ones((1, (1 << 16) - 1), np.int8)) is not None
+
+
+def test_on_this_computer_equals_tflm(monkeypatch):
+    require_tool("gcc", "gcc")
+    force(monkeypatch, "sparse")
+    for content in (convolutions(), all_kinds(zeros=0.7)):
+        model = parse_tflite(content)
+        source = emit_native(model, optimize="size")
+        assert encodings(source).count("sparse") >= 3
+        got = host_c.host_program(source, sanitize=True).run(samples_of(model))
+        np.testing.assert_array_equal(got, tflm.run(model, samples_of(model)))
+
+
+@pytest.mark.parametrize("level", ["O3", "Os"])
+@pytest.mark.parametrize("core", CORES)
+def test_on_cores_with_the_dsp_extension_equals_tflm(core, level, monkeypatch):
+    require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
+    require_tool("qemu-system-arm", "qemu-system-arm")
+    force(monkeypatch, "sparse")
+    processor = PROCESSORS[core]
+    for zeros in (0.5, 0.97):
+        model = parse_tflite(convolutions(zeros, seed=1))
+        source = emit_native(model, core=processor.kernel_core, optimize="size")
+        assert encodings(source) == ["sparse"] * 5
+        got = run_firmware(build_firmware(source, processor, level), samples_of(model)).outputs
+        np.testing.assert_array_equal(got, tflm.run(model, samples_of(model)))
+
+
+def test_instructions_are_what_the_formula_says_and_fewer(monkeypatch):
+    require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
+    require_tool("qemu-system-arm", "qemu-system-arm")
+    rng = np.random.default_rng(0)
+    graph = GraphBuilder(0, name="one")
+    x = graph.average_pool(graph.input((1, 16, 16, 64)), 2)
+    content = graph.build([graph.conv2d(x, 64, weights=clustered(rng, (64, 3, 3, 64), zeros=0.8))])
+    model, processor = parse_tflite(content), PROCESSORS["m4"]
+    force(monkeypatch)
+    dense = emit_native(model, core="cortex-m4", optimize="time")
+    monkeypatch.undo()
+    sparse = emit_native(model, core="cortex-m4", optimize="time")
+    assert (encodings(dense), encodings(sparse)) == (["plain"], ["sparse"])
+    before, after = (layer_instructions(one, processor, samples_of(model))[1] for one in (dense, sparse))
+    (site,) = sites_of(lower(model, "dsp"), "dsp")
+    assert SPARSE.instructions(site, "dsp") == pytest.approx(after, rel=0.06)
+    assert after < 0.55 * before
+
+
+def test_plain_where_few_are_zero():
+    rng = np.random.default_rng(0)
+    graph = GraphBuilder(0, name="dense")
+    weights = clustered(rng, (64, 1, 1, 64), zeros=0.5)
+    model = parse_tflite(graph.build([graph.conv2d(graph.input((1, 16, 16, 64)), 64, 1, weights=weights)]))
+    assert encodings(emit_native(model, core="cortex-m4", optimize="time")) == ["plain"]
+    assert encodings(emit_native(model, core="cortex-m4")) != ["sparse"]
