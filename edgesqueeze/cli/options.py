@@ -22,6 +22,6 @@ install = click.option(
 optimize = click.option(
     "--optimize",
     type=click.Choice(["time", "size", "balance"]),
-    help="What C without a runtime is made for: time: weights as its kernels read them. size: weights packed "
-    "in flash wherever that is smaller. balance, the default: as far as it takes 4 % of the time.",
+    help="What C without a runtime is made for. time: the fastest way to store weights. size: the smallest. "
+    "balance, the default: the smallest that takes at most 4 % of the time more than the fastest.",
 )

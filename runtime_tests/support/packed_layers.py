@@ -32,11 +32,17 @@ def clustered(
 def force(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     """Let the generator know these encodings only, and take them where they save a byte.
 
-    The kernel that skips zeros is then taken in the portable set too.
+    The kernels that skip zeros are then taken in the portable set too.
     """
     rows = {name: replace(ENCODINGS[name], code_bytes=0) for name in names if name in ENCODINGS}
-    sets = dict.fromkeys(("reference", "dsp"), SPARSE.costs["dsp"]) if SPARSE.name in names else {}
-    monkeypatch.setattr(stage, "SPARSE", replace(SPARSE, code_bytes=0, costs=MappingProxyType(sets)))
+    sparse = {
+        kind: replace(
+            row, code_bytes=0, costs=MappingProxyType(dict.fromkeys(("reference", "dsp"), row.costs["dsp"]))
+        )
+        for kind, row in SPARSE.items()
+        if row.name in names
+    }
+    monkeypatch.setattr(stage, "SPARSE", MappingProxyType(sparse))
     monkeypatch.setattr(stage, "ENCODINGS", MappingProxyType(rows))
     monkeypatch.setattr(choose, "CALL_CODE_BYTES", 0)
 

@@ -54,4 +54,5 @@ def test_flash_and_instructions(core, case, bits):
     row = measured(changed(small(), case), core)
     assert row.exact
     assert row.bits <= bits
-    assert 1 < row.time <= 1.04
+    assert row.time <= 1.04
+    assert row.time < 0.95 or (core, case) != ("m4", CASES[3])

@@ -28,7 +28,7 @@ class Blob:
         what: what it is, for a comment in C: ``weights, 2 output channels by 4 inputs``.
         alignment: what its address must be a multiple of, in bytes.
         struct: name of the C struct type of ``es_general.h`` that a row is; empty for plain numbers.
-        rows: of packed weights of a convolution the weights themselves, int8 ``[out, taps]``; else None.
+        rows: of packed weights the weights themselves, int8 ``[out, taps]``; else None.
     """
 
     array: npt.NDArray[Any]

@@ -4,6 +4,8 @@
  * Eight pixels at a time: of every input four words hold the eight values as int16. A byte of the stream is looked
  * up in a table of words: the bytes to the next input in the lower half, its weight in the upper half.
  */
+#include <stddef.h>
+
 #include "es_assembly_dsp.h"
 #include "es_sparse_window_s8.h"
 
@@ -33,10 +35,33 @@ enum {
   "smlabt r10, r3, r12, r10\n"       \
   "smlatt r11, r3, r12, r11\n"
 
-/* The sums of one output channel: a count of bytes, as uint16, then the bytes. Returns where the next one's
+/* What one output channel needs. The order of the members is known to the assembly. */
+typedef struct {
+  int32_t *sums;             /* where its sums go, not scaled; NULL: its outputs are written */
+  const es_channel *channel; /* its bias is doubled */
+  int8_t *output;            /* of the first pixel */
+  int32_t pitch;             /* bytes from the output of a pixel to that of the next */
+} sparse_channel;
+
+/* Scales a sum, which may be r4 to r10, and writes it.
+ *
+ *   r0  bias        r12  addend    r2  next output    r11  spare
+ *   r1  multiplier  lr   shift     r3  pitch */
+#define WRITE(sum)                         \
+  "add " sum ", r0, " sum ", lsl #1\n"     \
+  "add r11, r12, " sum ", asr #31\n"       \
+  "smmlar " sum ", " sum ", r1, r11\n"     \
+  "asr " sum ", " sum ", lr\n"             \
+  "ssat " sum ", #8, " sum "\n"            \
+  "strb " sum ", [r2]\n"                   \
+  "add r2, r2, r3\n"
+
+/* One output channel of eight pixels: a count of bytes, as uint16, then the bytes. Returns where the next one's
  * stream begins. */
-ES_ASSEMBLY static const uint8_t *add_products(const int16_t *widened ES_UNUSED, const uint8_t *stream ES_UNUSED,
-                                               int32_t *sums ES_UNUSED, const uint32_t *table ES_UNUSED) {
+ES_ASSEMBLY static const uint8_t *compute_channel(const int16_t *widened ES_UNUSED,
+                                                  const uint8_t *stream ES_UNUSED,
+                                                  const sparse_channel *channel ES_UNUSED,
+                                                  const uint32_t *table ES_UNUSED) {
   __asm__ volatile(
       "push {r2, r4-r11, lr}\n"
       "mov lr, r1\n"
@@ -72,36 +97,37 @@ ES_ASSEMBLY static const uint8_t *add_products(const int16_t *widened ES_UNUSED,
       "bne.w 1b\n"
       "add sp, sp, #4\n"
       "2:\n"
-      "pop {r2}\n"
-      "stm r2, {r4-r11}\n"
-      "mov r0, lr\n"
+      "pop {r0}\n"
+      "push {r11, lr}\n" /* the last sum, and where the next stream begins */
+      "ldm r0, {r0-r3}\n"
+      "cmp r0, #0\n"
+      "bne.w 3f\n"
+      "ldm r1, {r0, r1, r12, lr}\n" /* bias, multiplier, addend, shift */
+      WRITE("r4")
+      WRITE("r5")
+      WRITE("r6")
+      WRITE("r7")
+      WRITE("r8")
+      WRITE("r9")
+      WRITE("r10")
+      "ldr r4, [sp]\n"
+      WRITE("r4")
+      "pop {r1, r2}\n"
+      "mov r0, r2\n"
+      "pop {r4-r11, pc}\n"
+      "3:\n"
+      "stm r0, {r4-r11}\n"
+      "pop {r1, r2}\n"
+      "mov r0, r2\n"
       "pop {r4-r11, pc}\n");
 }
 
-/* One sum to int8; the channel's bias is doubled. */
-static inline int8_t scaled(int32_t sum, const es_channel *channel) {
-  const int32_t doubled = channel->bias + 2 * sum;
-  int32_t result = channel->addend + (doubled >> 31);
-  __asm__("smmlar %0, %1, %2, %0" : "+r"(result) : "r"(doubled), "r"(channel->multiplier));
-  result >>= channel->shift;
-  __asm__("ssat %0, #8, %0" : "+r"(result));
-  return (int8_t)result;
-}
-
-static void store(const int32_t *sums, const es_channel *channel, int8_t *output, int32_t pitch, int32_t count) {
-  const es_channel values = *channel;
-  if (count < PIXELS) {
-    for (int32_t i = 0; i < count; ++i) {
-      output[i * pitch] = scaled(sums[i], &values);
-    }
-    return;
-  }
-  for (int32_t i = 0; i < PIXELS; i += 4) {
-    output[0] = scaled(sums[i], &values);
-    output[pitch] = scaled(sums[i + 1], &values);
-    output[2 * pitch] = scaled(sums[i + 2], &values);
-    output[3 * pitch] = scaled(sums[i + 3], &values);
-    output += 4 * pitch;
+/* Fewer than eight pixels. */
+static void write_some(const sparse_channel *channel, int32_t count) {
+  es_channel values = *channel->channel;
+  values.bias /= 2;
+  for (int32_t i = 0; i < count; ++i) {
+    channel->output[i * channel->pitch] = es_requantize_s8(values.bias + channel->sums[i], &values);
   }
 }
 
@@ -145,9 +171,14 @@ void es_sparse_conv2d_s8(const es_sparse_conv2d *sparse, const int8_t *input, in
         y += layer->stride_height;
       }
     }
+    sparse_channel one = {pixels < PIXELS ? sums : NULL, channels, output, count};
     for (int32_t i = 0; i < count; ++i) {
-      stream = add_products(widened, stream, sums, table);
-      store(sums, &channels[i], output + i, count, pixels);
+      stream = compute_channel(widened, stream, &one, table);
+      if (pixels < PIXELS) {
+        write_some(&one, pixels);
+      }
+      ++one.channel;
+      ++one.output;
     }
     output += PIXELS * count;
   }

@@ -85,4 +85,14 @@ typedef struct {
 void es_sparse_conv2d_s8(const es_sparse_conv2d *layer, const int8_t *input, int8_t *output, void *scratch);
 int32_t es_sparse_conv2d_s8_scratch_bytes(const es_sparse_conv2d *layer);
 
+typedef struct {
+  es_fully_connected layer; /* its weights are not used */
+  const uint8_t *stream;
+} es_sparse_fully_connected;
+
+/* The same for a fully connected layer of one input vector. Output and input do not overlap. */
+void es_sparse_fully_connected_s8(const es_sparse_fully_connected *layer, const int8_t *input, int8_t *output,
+                                  void *scratch);
+int32_t es_sparse_fully_connected_s8_scratch_bytes(const es_sparse_fully_connected *layer);
+
 #endif /* ES_PACKED_H */

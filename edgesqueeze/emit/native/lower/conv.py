@@ -174,7 +174,7 @@ def _fully_connected(
         return general_fully_connected(operation, weights, folded)
     fast = without(folded, slow)
     members: dict[str, Value] = {
-        "weights": packer.pack(fast.weights),
+        "weights": replace(packer.pack(fast.weights), rows=fast.weights),
         "channels": channel_records.pack(fast),
         "in_features": inputs,
         "out_features": outputs,

@@ -57,25 +57,43 @@ def choose(groups: Sequence[Sequence[Option]], others: float, optimize: Optimize
         optimize: ``time``: the fewest instructions. ``size``: the least flash. ``balance``: the least flash
             among what takes 4 % of the plain model's instructions more than the fastest does, at most.
     """
-    plain = others + sum(options[0].instructions for options in groups)
+    plain = others + total(options[0] for options in groups)
     spend = {"time": 0.0, "size": float("inf"), "balance": BALANCE_SHARE * plain}[optimize]
     names = sorted({option.encoding.name for options in groups for option in options if option.encoding})
-    best: list[Option] = [options[0] for options in groups]
+    best = _fastest(groups)
+    most = total(best) + spend
+    if optimize == "size":
+        best = [options[0] for options in groups]
     best_bytes = flash_bytes(best)
-    for count in range(1, len(names) + 1):
+    for count in range(len(names) + 1):
         for allowed in combinations(names, count):
-            found = _spend(
-                [[o for o in options if not o.encoding or o.encoding.name in allowed] for options in groups],
-                spend,
-            )
-            if flash_bytes(found) < best_bytes:
+            known = [
+                [o for o in options if not o.encoding or o.encoding.name in allowed] for options in groups
+            ]
+            found = _spend(known, most)
+            if found and flash_bytes(found) < best_bytes:
                 best, best_bytes = found, flash_bytes(found)
     return best
 
 
-def _spend(groups: Sequence[Sequence[Option]], spend: float) -> list[Option]:
-    """From the fastest options on, what saves most bytes for an instruction, while there are some left."""
-    chosen = [min(options, key=lambda o: (o.instructions, o.bytes)) for options in groups]
+def total(options: Iterable[Option]) -> float:
+    """Instructions of some layers."""
+    return sum(option.instructions for option in options)
+
+
+def _fastest(groups: Sequence[Sequence[Option]]) -> list[Option]:
+    return [min(options, key=lambda one: (one.instructions, one.bytes)) for options in groups]
+
+
+def _spend(groups: Sequence[Sequence[Option]], most: float) -> list[Option]:
+    """From the fastest options on, what saves most bytes for an instruction, up to so many instructions.
+
+    Nothing if even the fastest take more.
+    """
+    chosen = _fastest(groups)
+    spend = most - total(chosen)
+    if spend < 0:
+        return []
     while True:
         moves = [
             (index, option)
@@ -99,6 +117,6 @@ def _gain(old: Option, new: Option) -> float:
 def flash_bytes(options: Iterable[Option]) -> int:
     """Bytes of the weights, and of the code that unpacks them."""
     options = list(options)
-    used = {option.encoding.name: option.encoding.code_bytes for option in options if option.encoding}
-    code = sum(used.values()) + (CALL_CODE_BYTES if used else 0)
+    used = {(one.encoding.name, one.encoding.code_bytes) for one in options if one.encoding}
+    code = sum(size for _, size in used) + (CALL_CODE_BYTES if used else 0)
     return code + sum(option.bytes for option in options)

@@ -56,7 +56,7 @@ class Site:
         call: the call with plain weights.
         kind: kind of the layer.
         weights: int8, in the order in which they stand in memory.
-        rows: of a convolution the weights by output channel, int8 ``[out, taps]``; else None.
+        rows: the weights by output channel, int8 ``[out, taps]``; None for depthwise convolutions.
         pairs: whether memory holds words of two outputs, of which the first weight is the lower.
         outputs: output channels.
         unit: what parts are multiples of, in output channels; 0: the layer is unpacked as a whole.

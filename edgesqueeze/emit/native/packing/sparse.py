@@ -1,4 +1,4 @@
-"""Convolutions that read their weights as they stand in flash, and skip those that are zero."""
+"""Layers that read their weights as they stand in flash, and skip those that are zero."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from edgesqueeze.emit.native.conv_shape import ConvShape
 from edgesqueeze.emit.native.overlap import overlap_distance
-from edgesqueeze.emit.native.packing.cost import CHANNEL
 from edgesqueeze.emit.native.packing.encoding import (
     PALETTE_VALUES,
     Weights,
@@ -20,10 +18,8 @@ from edgesqueeze.emit.native.packing.encoding import (
     palette_of,
 )
 from edgesqueeze.emit.native.packing.runs import run_bytes
-from edgesqueeze.emit.native.packing.sites import HEADER, Site, shape_of
+from edgesqueeze.emit.native.packing.sites import HEADER, Kind, Site, shape_of
 from edgesqueeze.emit.native.records import Blob, Call, Struct, Value
-
-FUNCTION = "es_sparse_conv2d_s8"
 
 GROUPS: Mapping[str, int] = MappingProxyType({"reference": 1, "dsp": 8})
 """Kernel set -> output pixels that the kernel computes before it writes them."""
@@ -88,16 +84,18 @@ class Sparse:
     """A kernel that runs on a stream as it stands in flash.
 
     Attributes:
-        name: what reports call the encoding.
-        code_bytes: flash that the kernel takes.
+        function: name of the kernel, without the end of its name.
+        code_bytes: flash that the kernel takes, in bytes.
         scratch: its scratch memory in bytes, by kernel set.
         costs: what it takes, by kernel set; only these sets use it.
+        name: what reports call the encoding.
     """
 
-    name: str
+    function: str
     code_bytes: int
-    scratch: Mapping[str, Callable[[ConvShape], int]]
+    scratch: Mapping[str, Callable[[Site], int]]
     costs: Mapping[str, SparseCost]
+    name: str = "sparse"
 
     def instructions(self, site: Site, kernel_set: str) -> float:
         """Instructions of a layer in one inference."""
@@ -109,50 +107,75 @@ class Sparse:
             cost.layer
             + groups * (tokens * cost.byte + site.outputs * cost.channel)
             + site.pixels * site.taps * cost.input
-            + site.outputs * CHANNEL
         )
 
-    def scratch_bytes(self, site: Site, kernel_set: str) -> int:
-        """Scratch memory of a layer, in bytes."""
-        return self.scratch[kernel_set](shape_of(site))
+    def call(self, site: Site, kernel_set: str) -> Call | None:
+        """The call that takes the place of one with plain weights; None: the stream cannot hold them."""
+        stream = None if site.rows is None else encode_rows(site.rows)
+        if stream is None:
+            return None
+        plain = cast(Struct, site.call.parameters)
+        members: dict[str, Value] = {
+            "layer": Struct(plain.type_name, {**plain.members, "weights": None}),
+            "stream": Blob(np.frombuffer(stream, np.uint8), f"weights, {self.name}"),
+        }
+        return replace(
+            site.call,
+            function=f"{self.function}_s8",
+            header=HEADER,
+            parameters=Struct(self.function, members),
+            scratch_bytes=self.scratch[kernel_set](site),
+            overlap=_overlap(site, kernel_set),
+        )
 
 
-def sparse_call(site: Site, kernel_set: str) -> Call | None:
-    """The call that takes the place of one with plain weights; None: the stream cannot hold them."""
-    stream = None if site.rows is None else encode_rows(site.rows)
-    if stream is None:
-        return None
-    plain = cast(Struct, site.call.parameters)
+def _overlap(site: Site, kernel_set: str) -> Mapping[int, int]:
+    if site.kind == "fully_connected":
+        return MappingProxyType({})
     shape = shape_of(site)
     distance = overlap_distance(shape, GROUPS[kernel_set], shape.in_channels, shape.out_channels)
-    members: dict[str, Value] = {
-        "layer": Struct(plain.type_name, {**plain.members, "weights": None}),
-        "stream": Blob(np.frombuffer(stream, np.uint8), f"weights, {SPARSE.name}"),
-    }
-    return replace(
-        site.call,
-        function=FUNCTION,
-        header=HEADER,
-        parameters=Struct("es_sparse_conv2d", members),
-        scratch_bytes=SPARSE.scratch_bytes(site, kernel_set),
-        overlap=MappingProxyType({0: distance}),
-    )
+    return MappingProxyType({0: distance})
 
 
-def _reference_scratch(shape: ConvShape) -> int:
+def _reference_scratch(site: Site) -> int:
     """Unpacked channels and the inputs of one output pixel as int16."""
-    return _CHANNEL_BYTES * shape.out_channels + 2 * shape.taps
+    return _CHANNEL_BYTES * site.outputs + 2 * site.taps
 
 
-def _dsp_scratch(shape: ConvShape) -> int:
+def _dsp_scratch(site: Site) -> int:
     """Unpacked channels, the table, and the inputs of eight output pixels as int16."""
-    return _CHANNEL_BYTES * shape.out_channels + _TABLE_BYTES + 2 * GROUPS["dsp"] * shape.taps
+    return _CHANNEL_BYTES * site.outputs + _TABLE_BYTES + 2 * GROUPS["dsp"] * site.taps
 
 
-SPARSE = Sparse(
-    name="sparse",
+def _dense_reference_scratch(site: Site) -> int:
+    """One unpacked channel."""
+    del site
+    return _CHANNEL_BYTES
+
+
+def _dense_dsp_scratch(site: Site) -> int:
+    """Sixteen unpacked channels and the table."""
+    del site
+    return 16 * _CHANNEL_BYTES + _TABLE_BYTES
+
+
+_CONVOLUTION = Sparse(
+    function="es_sparse_conv2d",
     code_bytes=1300,
     scratch=MappingProxyType({"reference": _reference_scratch, "dsp": _dsp_scratch}),
     costs=MappingProxyType({"dsp": SparseCost(byte=13.33, channel=126, input=4.26, layer=1450)}),
 )
-"""Faster than plain weights from about 65 % zeros on, with long kernels earlier."""
+_FULLY_CONNECTED = Sparse(
+    function="es_sparse_fully_connected",
+    code_bytes=600,
+    scratch=MappingProxyType({"reference": _dense_reference_scratch, "dsp": _dense_dsp_scratch}),
+    costs=MappingProxyType({"dsp": SparseCost(byte=5.25, channel=60, input=0, layer=1000)}),
+)
+
+SPARSE: Mapping[Kind, Sparse] = MappingProxyType(
+    {"conv2d": _CONVOLUTION, "conv2d_1x1": _CONVOLUTION, "fully_connected": _FULLY_CONNECTED}
+)
+"""Kind of layer -> its kernel that skips zeros.
+
+Convolutions are faster than plain ones from about 65 % zeros on, fully connected layers from about 80 %.
+"""

@@ -11,10 +11,10 @@ from types import MappingProxyType
 from typing import cast
 
 from edgesqueeze.emit.native.lower.graph import Lowered
-from edgesqueeze.emit.native.packing.choose import Optimize, Option, choose, flash_bytes
+from edgesqueeze.emit.native.packing.choose import BALANCE_SHARE, Optimize, Option, choose, flash_bytes, total
 from edgesqueeze.emit.native.packing.cost import layer_instructions, machine_of, other_instructions
 from edgesqueeze.emit.native.packing.document import LayerPacking
-from edgesqueeze.emit.native.packing.encoding import Encoding, Weights
+from edgesqueeze.emit.native.packing.encoding import Encoding
 from edgesqueeze.emit.native.packing.sites import (
     PARAMETER_BYTES,
     Site,
@@ -22,7 +22,7 @@ from edgesqueeze.emit.native.packing.sites import (
     scratch_bytes,
     sites_of,
 )
-from edgesqueeze.emit.native.packing.sparse import SPARSE, encode_rows, sparse_call
+from edgesqueeze.emit.native.packing.sparse import SPARSE, Sparse, encode_rows
 from edgesqueeze.emit.native.packing.table import ENCODINGS, PLAIN
 from edgesqueeze.emit.native.plan import Plan, plan
 from edgesqueeze.emit.native.records import Call
@@ -83,14 +83,32 @@ def pack(lowered: Lowered, terms: Terms) -> Packed:
         return Packed(lowered, plain, _reports({site: _plain(site, terms) for site in sites}, {}, terms))
     most = plain.arena_bytes + EXTRA_RAM if terms.ram_bytes is None else terms.ram_bytes
     limits = {max(plain.arena_bytes, min(plain.arena_bytes + growth, most)) for growth in _GROWTHS}
-    tried = [_within(lowered, plain, sites, limit, terms) for limit in sorted(limits)]
-    return min(tried, key=lambda one: one[0])[1]
+    tried = [_within(lowered, plain, sites, bytes_, terms) for bytes_ in sorted(limits)]
+    fastest = min(one.instructions for one in tried)
+    share = {"time": 0.0, "size": float("inf"), "balance": BALANCE_SHARE}[terms.optimize]
+    limit = fastest + share * _plain_instructions(lowered, sites, terms)
+    return min((one for one in tried if one.instructions <= limit), key=lambda one: one.memory).packed
 
 
-def _within(
-    lowered: Lowered, plain: Plan, sites: Sequence[Site], limit: int, terms: Terms
-) -> tuple[float, Packed]:
-    """The choice for an arena of at most so many bytes, and what its flash and RAM are worth together."""
+@dataclass(frozen=True, eq=False)
+class _Result:
+    """A choice: bytes that its flash and RAM are worth, and instructions of layers with weights."""
+
+    memory: float
+    instructions: float
+    packed: Packed
+
+
+def _plain_instructions(lowered: Lowered, sites: Sequence[Site], terms: Terms) -> float:
+    """Instructions of the whole model with plain weights."""
+    machine = machine_of(terms.kernel_set, terms.core)
+    places = {(site.layer, site.position) for site in sites}
+    others = other_instructions(lowered, places, machine)
+    return others + total(_plain(site, terms) for site in sites)
+
+
+def _within(lowered: Lowered, plain: Plan, sites: Sequence[Site], limit: int, terms: Terms) -> _Result:
+    """The choice for an arena of at most so many bytes."""
     rooms = {site.layer: limit for site in sites}
     found = None
     for _ in range(_MOST_PLANS):
@@ -102,10 +120,10 @@ def _within(
         found = None
     if found is None:
         nothing = {site: _plain(site, terms) for site in sites}
-        memory = _flash(nothing) + _RAM_PRICE * plain.arena_bytes
-        return memory, Packed(lowered, plain, _reports(nothing, rooms, terms))
+        found = nothing, Packed(lowered, plain, _reports(nothing, rooms, terms))
     chosen, packed = _with_larger_parts(found, lowered, sites, rooms, limit, terms)
-    return _flash(chosen) + _RAM_PRICE * packed.plan.arena_bytes, packed
+    memory = _flash(chosen) + _RAM_PRICE * packed.plan.arena_bytes
+    return _Result(memory, total(chosen.values()), packed)
 
 
 def _attempt(
@@ -149,8 +167,8 @@ def _choose(
     for site in sites:
         groups.setdefault(site.key, []).append(site)
     options = [_options(group, rooms, terms) for group in groups.values()]
-    at = {(site.layer, site.position): site for site in sites}
-    others = other_instructions(lowered, at, machine_of(terms.kernel_set, terms.core))
+    places = {(site.layer, site.position) for site in sites}
+    others = other_instructions(lowered, places, machine_of(terms.kernel_set, terms.core))
     found = choose(options, others, terms.optimize)
     return {site: one for group, one in zip(groups.values(), found, strict=True) for site in group}
 
@@ -169,16 +187,17 @@ def _options(group: Sequence[Site], rooms: Mapping[int, int], terms: Terms) -> l
 
 def _sparse(group: Sequence[Site], rooms: Mapping[int, int], terms: Terms) -> Option | None:
     """The kernel that skips zeros, where the set has it and there is room for its scratch memory."""
-    kernel_set = terms.kernel_set
-    if kernel_set not in SPARSE.costs or any(
-        site.rows is None or SPARSE.scratch_bytes(site, kernel_set) > rooms[site.layer] for site in group
-    ):
+    kernel_set, site = terms.kernel_set, group[0]
+    sparse = SPARSE.get(site.kind)
+    if sparse is None or site.rows is None or kernel_set not in sparse.costs:
         return None
-    stream = encode_rows(cast(Weights, group[0].rows))
+    if any(sparse.scratch[kernel_set](one) > rooms[one.layer] for one in group):
+        return None
+    stream = encode_rows(site.rows)
     if stream is None:
         return None
-    instructions = sum(SPARSE.instructions(site, kernel_set) for site in group)
-    return Option(SPARSE, group[0].outputs, len(stream) + SPARSE_PARAMETER_BYTES * len(group), instructions)
+    instructions = sum(sparse.instructions(one, kernel_set) for one in group)
+    return Option(sparse, site.outputs, len(stream) + SPARSE_PARAMETER_BYTES * len(group), instructions)
 
 
 def _plain(site: Site, terms: Terms) -> Option:
@@ -222,8 +241,8 @@ def _changed(lowered: Lowered, chosen: Mapping[Site, Option], kernel_set: str) -
         if isinstance(option.encoding, Encoding):
             call = packed_call(site, option.encoding, option.part_outputs, kernel_set)
             calls[site.layer, site.position] = cast(Call, call)
-        elif option.encoding:
-            calls[site.layer, site.position] = cast(Call, sparse_call(site, kernel_set))
+        elif isinstance(option.encoding, Sparse):
+            calls[site.layer, site.position] = cast(Call, option.encoding.call(site, kernel_set))
     layers = tuple(
         replace(
             layer,
