@@ -12,6 +12,9 @@ from edgesqueeze.graph.state import first_graphs
 BORDER_DTYPES = ("float32", "uint8")
 """What users may give and get besides int8."""
 
+PLACES = frozenset({"ARG_MAX", "ARG_MIN"})
+"""Operators that give the caller places of values, as int32."""
+
 SHAPE_IGNORED = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
 """Operators of which only the first input matters, because all shapes are known."""
 
@@ -59,11 +62,15 @@ def is_entry(graph: Graph, operator: Operator) -> bool:
 
 def is_exit(graph: Graph, operator: Operator) -> bool:
     """Whether an operator turns int8 into what the caller gets."""
+    if len(operator.outputs) != 1 or operator.outputs[0] not in graph.output_set:
+        return False
+    dtype = graph.tensors[operator.outputs[0]].dtype
+    if operator.opcode in PLACES:
+        return len(operator.inputs) == 2 and dtype == "int32"
     return (
         operator.opcode in ("DEQUANTIZE", "QUANTIZE")
-        and len(operator.inputs) == len(operator.outputs) == 1
-        and operator.outputs[0] in graph.output_set
-        and graph.tensors[operator.outputs[0]].dtype in BORDER_DTYPES
+        and len(operator.inputs) == 1
+        and dtype in BORDER_DTYPES
         and not is_entry(graph, operator)
     )
 

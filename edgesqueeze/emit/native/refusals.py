@@ -13,8 +13,6 @@ NORMALIZED = "scale by constants, as batch normalization does"
 
 INSTEAD: Mapping[str, str] = MappingProxyType(
     {
-        "ARG_MAX": "give the scores and take the place of the largest in the application",
-        "ARG_MIN": "give the scores and take the place of the smallest in the application",
         "BATCH_MATMUL": "FULLY_CONNECTED, where one side is constant",
         "BIDIRECTIONAL_SEQUENCE_LSTM": "UNIDIRECTIONAL_SEQUENCE_LSTM",
         "CALL": LOOPS,

@@ -120,6 +120,34 @@ def lower_reduce_max(operation: Operation) -> tuple[Call | Placement, ...]:
     return (Call("es_max_pool_s8", HEADER, parameters, (computed(source),), (output.index,), overlap={0: 0}),)
 
 
+def lower_arg_max(operation: Operation) -> tuple[Call | Placement, ...]:
+    """ARG_MAX, where the caller gets its places.
+
+    Raises:
+        UnsupportedOperationError: not int8, a computed axis, or an output of another size.
+    """
+    return _places(operation, 0)
+
+
+def lower_arg_min(operation: Operation) -> tuple[Call | Placement, ...]:
+    """ARG_MIN, where the caller gets its places; raises what ``lower_arg_max`` does."""
+    return _places(operation, -1)
+
+
+def _places(operation: Operation, flip: int) -> tuple[Call, ...]:
+    source, output = operation.input(0), operation.output()
+    require_int8(source)
+    axis = positive_axis(int(constant(operation.input(1)).reshape(-1)[0]), len(source.shape))
+    outer, inner = math.prod(source.shape[:axis]), math.prod(source.shape[axis + 1 :])
+    if outer * inner != output.elements:
+        raise UnsupportedOperationError(
+            f"the output has the shape {list(output.shape)}, expected {outer * inner} elements"
+        )
+    members = {"outer": outer, "count": source.shape[axis], "inner": inner, "flip": flip}
+    parameters = Struct("es_arg_max", members)
+    return (Call("es_arg_max_s8", HEADER, parameters, (computed(source),), (output.index,)),)
+
+
 def _pool(operation: Operation, function: str) -> tuple[Call, ...]:
     source, output = operation.input(0), operation.output()
     require_int8(source, output)

@@ -71,7 +71,19 @@ def all_kinds(graph):
         reduce_max(graph, image(6, 4, 5), (3,), keep=False),
         reduce_max(graph, image(6, 1, 5), (2,), keep=False),
         reduce_max(graph, image(9, 3), (1,), keep=False),
+        place(graph, image(10), -1),
+        place(graph, image(6, 4, 3), 1),
+        place(graph, image(7, 5), 2, "ARG_MIN"),
     ]
+
+
+def place(graph, x, axis, opcode="ARG_MAX"):
+    """The places of the largest or smallest values, which the caller gets as int32."""
+    shape = [size for i, size in enumerate(graph.shapes[x]) if i != axis % len(graph.shapes[x])]
+    y = graph.tensor(shape, "int32")
+    options = {"ARG_MAX": {"outputType": 2}, "ARG_MIN": {"outputType": 2}}[opcode]
+    graph.op(opcode, [x, graph.constant(np.array([axis], np.int32))], [y], **options)
+    return y
 
 
 def tiles(graph):

@@ -86,7 +86,12 @@ ENTRY: Mapping[str, Lowering] = MappingProxyType({"QUANTIZE": border.lower_quant
 """The same for operators that turn what the caller gives into int8."""
 
 EXIT: Mapping[str, Lowering] = MappingProxyType(
-    {"DEQUANTIZE": border.lower_dequantize_output, "QUANTIZE": border.lower_dequantize_output}
+    {
+        "ARG_MAX": pool.lower_arg_max,
+        "ARG_MIN": pool.lower_arg_min,
+        "DEQUANTIZE": border.lower_dequantize_output,
+        "QUANTIZE": border.lower_dequantize_output,
+    }
 )
 """The same for operators that turn int8 into what the caller gets."""
 

@@ -3,7 +3,7 @@
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from edgesqueeze.emit.native.lower import border
+from edgesqueeze.emit.native.lower import border, pool
 from edgesqueeze.emit.native.lower.table import ENTRY, EXIT, LOWERINGS, OPERATORS
 
 SHARED = {
@@ -18,7 +18,9 @@ WINDOWS = {"lower_average_pool": ["AVERAGE_POOL_2D"], "lower_max_pool": ["MAX_PO
 
 def test_every_operator_is_one_of_the_schema():
     assert all(hasattr(schema.BuiltinOperator, opcode) for opcode in OPERATORS)
-    assert list(OPERATORS) == sorted({*LOWERINGS, "QUANTIZE", "DEQUANTIZE", "CALL_ONCE", "VAR_HANDLE"})
+    assert list(OPERATORS) == sorted(
+        {*LOWERINGS, "QUANTIZE", "DEQUANTIZE", "CALL_ONCE", "VAR_HANDLE", "ARG_MAX", "ARG_MIN"}
+    )
 
 
 @pytest.mark.parametrize("opcode", LOWERINGS)
@@ -31,4 +33,5 @@ def test_the_function_is_called_after_its_operators(opcode):
 
 def test_conversions_at_the_border_have_tables_of_their_own():
     assert dict(ENTRY) == {"QUANTIZE": border.lower_quantize_input}
-    assert dict(EXIT) == dict.fromkeys(["DEQUANTIZE", "QUANTIZE"], border.lower_dequantize_output)
+    numbers = dict.fromkeys(["DEQUANTIZE", "QUANTIZE"], border.lower_dequantize_output)
+    assert dict(EXIT) == numbers | {"ARG_MAX": pool.lower_arg_max, "ARG_MIN": pool.lower_arg_min}
