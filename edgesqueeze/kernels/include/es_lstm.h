@@ -1,4 +1,4 @@
-/* Long short-term memory, int8 activations and weights, int16 cells.
+/* Recurrent layers, int8 activations and weights, int16 state.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ES_LSTM_H
@@ -11,6 +11,21 @@ typedef struct {
   int32_t multiplier; /* Q31: 0, or 2^30 to 2^31 - 1 */
   int32_t shift;      /* -31 to 30, to the left if positive */
 } es_lstm_scale;
+
+/* A real multiple, rounded to the nearest in two steps; the left shift wraps at 32 bits, as in TensorFlow
+ * Lite. */
+static inline int64_t es_lstm_scaled(uint32_t value, const es_lstm_scale *by) {
+  const int32_t left = by->shift > 0 ? by->shift : 0;
+  const int32_t right = by->shift < 0 ? -by->shift : 0;
+  const int64_t high =
+      ((int64_t)(int32_t)(value << left) * by->multiplier + (INT64_C(1) << 30)) >> 31;
+  const int64_t half = (INT64_C(1) << right) >> 1;
+  return (high + half - (right > 0 && high < 0 ? 1 : 0)) >> right;
+}
+
+static inline int32_t es_lstm_limited(int64_t value, int32_t low, int32_t high) {
+  return value < low ? low : (value > high ? high : (int32_t)value);
+}
 
 /* Of one gate: how sums of products become Q3.12, which goes into its activation function. */
 typedef struct {
@@ -42,6 +57,22 @@ typedef struct {
  * cell the cells, int16 at an even address: what the step before left goes in, what the last step leaves comes
  * out. The output overlaps nothing. */
 void es_lstm_s8(const es_lstm *layer, const int8_t *input, int8_t *hidden, int8_t *cell, int8_t *output);
+
+/* One step of a filter bank over time: every filter keeps its last results, and units add up filters. */
+typedef struct {
+  const int8_t *feature_weights; /* [units * rank][inputs] */
+  const int32_t *feature_biases; /* [units * rank]: the input's zero point is folded in */
+  const int16_t *time_weights;   /* [units * rank][memory] */
+  const int32_t *biases;         /* [units] */
+  es_lstm_scale feature_scale;   /* sums of products with inputs to state */
+  es_lstm_scale output_scale;
+  int32_t inputs, units, rank, memory;
+  int8_t output_zero_point;
+} es_svdf;
+
+/* state is int16 [units * rank][memory] at an even address; the oldest results are the first. The output
+ * overlaps nothing. */
+void es_svdf_s8(const es_svdf *layer, const int8_t *input, int8_t *state, int8_t *output);
 
 /* The products of four rows of count values with a vector, added to sums modulo 2^32. */
 void es_dot_4_s8(const int8_t *rows, const int8_t *vector, int32_t count, uint32_t sums[4]);

@@ -5,29 +5,14 @@
 
 #include "es_lstm.h"
 
-static int32_t limited(int64_t value, int32_t low, int32_t high) {
-  return value < low ? low : (value > high ? high : (int32_t)value);
-}
-
-/* A real multiple, rounded to the nearest in two steps; the left shift wraps at 32 bits, as in TensorFlow
- * Lite. */
-static int64_t scaled(uint32_t value, const es_lstm_scale *by) {
-  const int32_t left = by->shift > 0 ? by->shift : 0;
-  const int32_t right = by->shift < 0 ? -by->shift : 0;
-  const int64_t high =
-      ((int64_t)(int32_t)(value << left) * by->multiplier + (INT64_C(1) << 30)) >> 31;
-  const int64_t half = (INT64_C(1) << right) >> 1;
-  return (high + half - (right > 0 && high < 0 ? 1 : 0)) >> right;
-}
-
 static int32_t scaled_16(uint32_t value, const es_lstm_scale *by) {
-  return limited(scaled(value, by), -32768, 32767);
+  return es_lstm_limited(es_lstm_scaled(value, by), -32768, 32767);
 }
 
 /* What goes into a gate's activation function, in Q3.12. */
 static int32_t gate(const es_lstm_gate *scale, uint32_t sum, uint32_t recurrent_sum) {
-  return limited(scaled_16(sum, &scale->input) + scaled_16(recurrent_sum, &scale->recurrent), -32768,
-                 32767);
+  const int32_t both = scaled_16(sum, &scale->input) + scaled_16(recurrent_sum, &scale->recurrent);
+  return es_lstm_limited(both, -32768, 32767);
 }
 
 /* The table between its entries: value is 24 * 2^bits times the argument, and the result has as many bits
@@ -70,7 +55,7 @@ static int32_t next_cell(const es_lstm *layer, int32_t cell, const uint32_t sums
   const int32_t kept = scaled_16((uint32_t)(forget * cell), &layer->kept);
   const int32_t added = scaled_16((uint32_t)(take * fresh), &layer->added);
   const int32_t limit = layer->cell_limit > 0 ? layer->cell_limit : 32767;
-  return limited(limited(kept + added, -32768, 32767), layer->cell_limit > 0 ? -limit : -32768, limit);
+  return es_lstm_limited(kept + added, layer->cell_limit > 0 ? -limit : -32768, limit);
 }
 
 /* One unit's step: its cell changes, and its output is returned. */
@@ -89,8 +74,8 @@ static int8_t unit_step(const es_lstm *layer, int32_t unit, const int8_t *input,
   const int32_t round = (1 << layer->tanh_shift) >> 1;
   const int32_t shown = tanh_of(layer, (three + round) >> layer->tanh_shift);
   const int32_t open = sigmoid(layer, gate(&layer->output_gate, sums[3], recurrent_sums[3]));
-  const int64_t result = scaled((uint32_t)(open * shown), &layer->output) + layer->output_zero_point;
-  return (int8_t)limited(result, -128, 127);
+  const int64_t result = es_lstm_scaled((uint32_t)(open * shown), &layer->output) + layer->output_zero_point;
+  return (int8_t)es_lstm_limited(result, -128, 127);
 }
 
 void es_lstm_s8(const es_lstm *layer, const int8_t *input, int8_t *hidden, int8_t *cell, int8_t *output) {

@@ -76,9 +76,9 @@ def lower_unidirectional_sequence_lstm(operation: Operation) -> tuple[Call | Pla
             "recurrent_biases": recurrent_biases,
             **{name: _gate(operation, place) for name, place in GATES.items()},
             "sigmoid": _sigmoid(),
-            "kept": _scale(ACTIVATION_SCALE),
-            "added": _scale(ACTIVATION_SCALE * ACTIVATION_SCALE / 2.0**power),
-            "output": _scale(ACTIVATION_SCALE * ACTIVATION_SCALE / quantization_of(hidden)[0]),
+            "kept": scale_struct(ACTIVATION_SCALE),
+            "added": scale_struct(ACTIVATION_SCALE * ACTIVATION_SCALE / 2.0**power),
+            "output": scale_struct(ACTIVATION_SCALE * ACTIVATION_SCALE / quantization_of(hidden)[0]),
             **sizes._asdict(),
             "tanh_multiplier": 3 << max(left, 0),
             "tanh_shift": max(-left, 0),
@@ -197,10 +197,11 @@ def _product_scale(values: Tensor, weights: Tensor) -> Struct:
         raise UnsupportedOperationError("weights have a zero point other than 0")
     # TFLite multiplies the two scales in float32.
     product = np.float32(quantization_of(values)[0]) * np.float32(quantization_of(weights)[0])
-    return _scale(float(product) / GATE_SCALE)
+    return scale_struct(float(product) / GATE_SCALE)
 
 
-def _scale(real: float) -> Struct:
+def scale_struct(real: float) -> Struct:
+    """A real factor as ``es_lstm_scale``."""
     multiplier, shift = quantize_multiplier(real)
     return Struct("es_lstm_scale", {"multiplier": multiplier, "shift": shift})
 

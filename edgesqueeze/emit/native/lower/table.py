@@ -17,6 +17,7 @@ from edgesqueeze.emit.native.lower import (
     resize,
     shape,
     state,
+    svdf,
     transpose_conv,
 )
 from edgesqueeze.emit.native.records import Lowering
@@ -28,6 +29,7 @@ LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
         "CONV_2D": conv.lower_conv2d,
         "DEPTHWISE_CONV_2D": conv.lower_depthwise_conv2d,
         "FULLY_CONNECTED": conv.lower_fully_connected,
+        "SVDF": svdf.lower_svdf,
         "TRANSPOSE_CONV": transpose_conv.lower_transpose_conv,
         "UNIDIRECTIONAL_SEQUENCE_LSTM": lstm.lower_unidirectional_sequence_lstm,
         # Of two inputs.
