@@ -9,6 +9,7 @@ from edgesqueeze.emit.arena import Arena
 from edgesqueeze.errors import EdgeSqueezeError, FitError, OutputError, TfliteError, UsageError
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.target.load import list_targets
+from runtime_tests.support.packed_layers import small_images
 from runtime_tests.support.tflite_builder import tiny_cnn, tiny_compiled, tiny_dense
 
 ARENA = Arena(
@@ -209,3 +210,23 @@ def test_a_model_that_is_not_taken_is_the_same_failure_everywhere(tmp_path, cont
     assert result.exception.exit_code == 1
     assert said in str(result.exception)
     assert not out.exists()
+
+
+def test_layers_whose_weights_are_packed_are_listed(tmp_path):
+    (tmp_path / "a.tflite").write_bytes(small_images())
+    options = ("--target", "nucleo-l4r5zi", "--format", "c", "--optimize", "size", "--out", tmp_path / "out")
+    text = invoke(tmp_path / "a.tflite", *options).output
+    assert "weights packed in flash, layer by layer:" in text
+    assert "CONV_2D 1x1: 2x2x64: palette, 4,096 -> 2,064 bytes, " in text
+    document = json.loads(invoke(tmp_path / "a.tflite", *options, "--json").output)
+    layers = {layer["index"]: layer["packing"] for layer in document["native"]["layers"]}
+    assert (layers[2]["encoding"], layers[2]["plain_bytes"], layers[2]["bytes"]) == ("palette", 4096, 2064)
+    assert "es_unpack_palette_pairs_s8" in document["native"]["kernels"]
+
+
+def test_optimize_is_for_native_c(tmp_path, cores):
+    (tmp_path / "a.tflite").write_bytes(tiny_cnn())
+    options = ("--target", microcontroller().name, "--format", "tflm", "--optimize", "size")
+    result = invoke(tmp_path / "a.tflite", *options, "--out", tmp_path / "out")
+    assert isinstance(result.exception, UsageError)
+    assert not (tmp_path / "out").exists()
