@@ -203,6 +203,7 @@ def _verify(prepared: Prepared, tflite: TfliteModel, log: Log) -> Fidelity:
             places=seen.places,
         )
         rows = len(originals.first.inputs[0])
+        log.found(seen.findings)
         log.found(trouble_on(tflite, originals.first, [one[:rows] for one in seen.original], seen.names))
         log.found(chance_level(compared, seen.original))
     return compared
