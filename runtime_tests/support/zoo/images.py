@@ -74,9 +74,9 @@ def depthwise_separable() -> Made:
 
     def body(x: Any) -> Any:
         x = layers.Conv2D(16, 3, padding="same", use_bias=False)(x)
-        x = layers.ReLU(6.0)(layers.BatchNormalization()(x))
+        x = layers.ReLU(6.0)(layers.BatchNormalization(momentum=0.9)(x))
         x = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)
-        x = layers.ReLU(6.0)(layers.BatchNormalization()(x))
+        x = layers.ReLU(6.0)(layers.BatchNormalization(momentum=0.9)(x))
         x = layers.SeparableConv2D(32, 3, strides=2, padding="same", activation="relu")(x)
         return layers.GlobalAveragePooling2D()(layers.Conv2D(32, 1, activation="relu")(x))
 
@@ -89,10 +89,10 @@ def inverted_residual() -> Made:
 
     def bottleneck(x: Any) -> Any:
         y = layers.Conv2D(32, 1, use_bias=False)(x)
-        y = layers.ReLU(6.0)(layers.BatchNormalization()(y))
+        y = layers.ReLU(6.0)(layers.BatchNormalization(momentum=0.9)(y))
         y = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(y)
-        y = layers.ReLU(6.0)(layers.BatchNormalization()(y))
-        y = layers.BatchNormalization()(layers.Conv2D(x.shape[-1], 1, use_bias=False)(y))
+        y = layers.ReLU(6.0)(layers.BatchNormalization(momentum=0.9)(y))
+        y = layers.BatchNormalization(momentum=0.9)(layers.Conv2D(x.shape[-1], 1, use_bias=False)(y))
         return layers.Add()([x, y])
 
     def body(x: Any) -> Any:
