@@ -94,7 +94,8 @@ def main() -> int:
         "fuzz",
         f"""{arguments.count:,} damaged inputs, seed {arguments.seed}: TensorFlow Lite models, .npz files,
         recipes, targets, what a board answers, and Keras models. Must be reached: each is read, or refused
-        with the error that is documented, within {SLOWEST_SECONDS:.0f} s and {MOST_BYTES >> 20} MiB.""",
+        with the error that is documented, within {SLOWEST_SECONDS:.0f} s of processor time and
+        {MOST_BYTES >> 20} MiB.""",
     )
     todo = pieces(arguments.readers, arguments.count)
     with tempfile.TemporaryDirectory(prefix="edgesqueeze-fuzz-") as folder:
@@ -108,7 +109,7 @@ def main() -> int:
         with multiprocessing.get_context("spawn").Pool(arguments.workers, maxtasksperchild=1) as pool:
             done = pool.starmap(run, jobs, chunksize=1)
     table(
-        ("reader", "inputs", "read", "refused", "faults", "slowest, s", "peak, MiB", "seconds"),
+        ("reader", "inputs", "read", "refused", "faults", "slowest, s of CPU", "peak, MiB", "seconds"),
         [cells(name, [piece for piece in done if piece.name == name]) for name in arguments.readers],
     )
     faults = [(piece.name, *fault) for piece in done for fault in piece.tally.faults]
@@ -118,7 +119,7 @@ def main() -> int:
     peak = max(piece.peak_bytes for piece in done)
     return verdict(
         not faults and slowest <= SLOWEST_SECONDS and peak <= MOST_BYTES,
-        f"{len(faults)} faults, {slowest:.3f} s at most for one input, {peak >> 20} MiB at most",
+        f"{len(faults)} faults; one input takes at most {slowest:.3f} s of processor time, {peak >> 20} MiB",
     )
 
 
