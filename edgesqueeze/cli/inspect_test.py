@@ -125,7 +125,7 @@ def test_equal_operators_that_follow_each_other_are_shown_once(tmp_path):
         x = graph.unary("ABS", graph.unary("LOGISTIC", x))
     path = tmp_path / "deep.tflite"
     path.write_bytes(graph.build([x]))
-    said = invoke(path).stdout
+    said = " ".join(invoke(path).stdout.split())  # the table may be narrow
     assert (said.count("ABS"), said.count("LOGISTIC")) == (1, 1)
     assert "the 2 above 9 times more, to 20" in said
     assert "in 21 operators" in said

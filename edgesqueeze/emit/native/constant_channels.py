@@ -8,7 +8,8 @@ padding that is possible only for channels that hold the zero point, since paddi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -85,15 +86,25 @@ def _left_out(graph: Graph, kept: Mapping[int, Kept]) -> LeftOut:
 
 def _kept_channels(graph: Graph, intervals: Mapping[int, Interval]) -> dict[int, Kept]:
     """Tensor -> which of its channels stay, for tensors that lose some."""
-    groups = _groups(graph)
+    users = _users(graph)
     found: dict[int, Kept] = {}
-    for group in groups:
-        needed = _needed(graph, group, intervals)
+    for group in _groups(graph):
+        touching = sorted({number for index in group for number in users[index]})
+        needed = _needed(graph, group, [graph.operators[number] for number in touching], intervals)
         if needed is None or needed.all():
             continue
         if not needed.any():
             needed[0] = True  # no layer without channels
         found.update(dict.fromkeys(group, needed))
+    return found
+
+
+def _users(graph: Graph) -> Mapping[int, list[int]]:
+    """Tensor -> places of the operators that take or give it."""
+    found: dict[int, list[int]] = defaultdict(list)
+    for number, operator in enumerate(graph.operators):
+        for index in (*operator.inputs, *operator.outputs):
+            found[index].append(number)
     return found
 
 
@@ -104,9 +115,12 @@ def _groups(graph: Graph) -> list[set[int]]:
         for index in operator.outputs[:1]:
             groups.setdefault(index, {index})
         if _carries(graph, operator):
-            joined = groups.setdefault(operator.inputs[0], {operator.inputs[0]}) | groups[operator.outputs[0]]
-            for index in joined:
-                groups[index] = joined
+            ends = (operator.inputs[0], operator.outputs[0])
+            small, large = sorted((groups.setdefault(index, {index}) for index in ends), key=len)
+            if small is large:
+                continue
+            large |= small
+            groups.update(dict.fromkeys(small, large))
     return list({id(group): group for group in groups.values()}.values())
 
 
@@ -119,13 +133,23 @@ def _carries(graph: Graph, operator: Operator) -> bool:
     return channels_of(source) == channels_of(output) and {source.dtype, output.dtype} == {"int8"}
 
 
-def _needed(graph: Graph, group: set[int], intervals: Mapping[int, Interval]) -> Kept | None:
-    """Which channels of a group must be computed; None if all must."""
-    if group & (graph.input_set | graph.output_set) or any(graph.tensors[index].variable for index in group):
+def _needed(
+    graph: Graph, group: set[int], touching: Sequence[Operator], intervals: Mapping[int, Interval]
+) -> Kept | None:
+    """Which channels of a group must be computed; None if all must.
+
+    Args:
+        graph: the whole.
+        group: tensors that lose the same channels.
+        touching: operators that take or give one of them.
+        intervals: tensor -> what its channels can be.
+    """
+    outside = not (group.isdisjoint(graph.input_set) and group.isdisjoint(graph.output_set))
+    if outside or any(graph.tensors[index].variable for index in group):
         return None
     count = channels_of(graph.tensors[min(group)])
     needed: Kept = np.zeros(count, np.bool_)
-    for operator in graph.operators:
+    for operator in touching:
         made = group.intersection(operator.outputs)
         if made and not ((operator.opcode in READS or _carries(graph, operator)) and _plain(graph, operator)):
             return None
