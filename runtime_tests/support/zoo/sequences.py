@@ -225,6 +225,6 @@ def transformer() -> Made:
     y = layers.LayerNormalization()(x)
     x = x + layers.MultiHeadAttention(2, 8)(y, y)
     y = layers.Dense(32, activation="relu")(layers.LayerNormalization()(x))
-    x = layers.GlobalAveragePooling1D()(x + layers.Dense(16)(y))
+    x = layers.Flatten()(x + layers.Dense(16)(y))
     model = keras.Model(wave, layers.Dense(4, activation="softmax")(x))
-    return Made(train(model, data, epochs=60, rate=5e-3), data)
+    return Made(train(model, data, epochs=60, rate=2e-3), data)

@@ -99,7 +99,7 @@ CASES = (
     Case("batch norm in odd places", "images:odd_batch_norm"),
     Case("pooling, padding, cropping, upsampling", "images:pools"),
     Case("prelu", "images:prelu"),
-    Case("gelu", "images:gelu"),
+    Case("gelu", "images:gelu", target=NEEDS_LINUX),
     Case("swish", "images:swish"),
     Case("layer normalization", "images:layer_normalization"),
     Case("group normalization", "images:group_normalization"),
