@@ -46,8 +46,7 @@ def update_of(folder: Path, files: Mapping[str, str], removable: Callable[[str],
         OutputError: a file of one of these names was not generated, or was changed since.
     """
     now = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}
-    earlier = _earlier(folder)
-    _refuse(folder, [name for name in now if _is_theirs(folder, name, earlier, now[name])])
+    earlier = _replaceable(folder, now)
     gone = {name: sha256 for name, sha256 in earlier.items() if name not in now and removable(name)}
     kept = {name: sha256 for name, sha256 in earlier.items() if name not in gone}
     return Update({**files, LIST: _text_of({**kept, **now})}, gone)
@@ -65,8 +64,7 @@ def write_list(stage: Path, folder: Path, names: Iterable[str]) -> None:
         OutputError: a file of one of these names was not generated, or was changed since.
     """
     now = {name: digest(stage, name) for name in names}
-    earlier = _earlier(folder)
-    _refuse(folder, [name for name in now if _is_theirs(folder, name, earlier, now[name])])
+    earlier = _replaceable(folder, now)
     (stage / LIST).write_text(_text_of({**earlier, **now}), encoding="utf-8")
 
 
@@ -82,8 +80,7 @@ def check_replaceable(folder: Path, names: Iterable[str]) -> None:
     Raises:
         OutputError: a file of one of these names was not generated, or was changed since.
     """
-    earlier = _earlier(folder)
-    _refuse(folder, [name for name in names if _is_theirs(folder, name, earlier)])
+    _replaceable(folder, dict.fromkeys(names, ""))
 
 
 def _earlier(folder: Path) -> dict[str, str]:
@@ -91,18 +88,24 @@ def _earlier(folder: Path) -> dict[str, str]:
     return {name: sha256 for name, sha256 in _listed(folder).items() if digest(folder, name) == sha256}
 
 
-def _is_theirs(folder: Path, name: str, earlier: Mapping[str, str], sha256: str = "") -> bool:
-    """Whether a file is the user's own, and not what would be written anyway."""
-    return name not in earlier and os.path.lexists(folder / name) and digest(folder, name) != sha256
+def _replaceable(folder: Path, now: Mapping[str, str]) -> dict[str, str]:
+    """The generated files that are still what the list says, if files of these names may be replaced.
 
+    Args:
+        folder: need not exist.
+        now: name -> SHA-256 of what is to be written, which is no harm where it is already; empty: not known.
 
-def _text_of(listed: Mapping[str, str]) -> str:
-    return "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(listed.items()))
-
-
-def _refuse(folder: Path, theirs: list[str]) -> None:
+    Raises:
+        OutputError: a file of one of these names was not generated, or was changed since.
+    """
+    earlier = _earlier(folder)
+    theirs = [
+        name
+        for name, sha256 in now.items()
+        if name not in earlier and os.path.lexists(folder / name) and digest(folder, name) != sha256
+    ]
     if os.path.lexists(folder / LIST) and not _listed(folder):
-        theirs = [*theirs, LIST]
+        theirs.append(LIST)
     if theirs:
         raise OutputError(
             f"{folder} has files that EdgeSqueeze did not write, or that were changed since",
@@ -110,6 +113,11 @@ def _refuse(folder: Path, theirs: list[str]) -> None:
             got=", ".join(theirs),
             hint="choose another --out, or move these files away",
         )
+    return earlier
+
+
+def _text_of(listed: Mapping[str, str]) -> str:
+    return "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(listed.items()))
 
 
 def _listed(folder: Path) -> dict[str, str]:
