@@ -11,10 +11,9 @@ from edgesqueeze.emit.native.packing.encoding import (
     Encoding,
     UnpackCost,
     Weights,
-    bitmap_of,
-    flags_of,
-    padded,
+    from_bitmap,
     split,
+    with_bitmap,
 )
 
 _NO_TABLE = MappingProxyType({"reference": 0, "dsp": 0, "mve": 0})
@@ -23,9 +22,7 @@ _NO_TABLE = MappingProxyType({"reference": 0, "dsp": 0, "mve": 0})
 def encode(weights: Weights, parts: Sequence[int], vectors: bool) -> bytes | None:
     """In every part a bitmap and the nonzero weights; see ``Encoding.encode``."""
     del vectors
-    return b"".join(
-        bitmap_of(part != 0) + padded(part[part != 0].tobytes()) for part in split(weights, parts)
-    )
+    return b"".join(with_bitmap(part) for part in split(weights, parts))
 
 
 def decode(stream: bytes, parts: Sequence[int], vectors: bool) -> Weights:
@@ -33,13 +30,9 @@ def decode(stream: bytes, parts: Sequence[int], vectors: bool) -> Weights:
     del vectors
     at, found = 0, []
     for count in parts:
-        map_bytes = -(-count // 32) * 4
-        flags = flags_of(stream[at : at + map_bytes], count)
-        stored = int(flags.sum())
         weights = np.zeros(count, np.int8)
-        weights[flags] = np.frombuffer(stream, np.int8, stored, at + map_bytes)
+        at = from_bitmap(stream, at, weights)
         found.append(weights)
-        at += map_bytes + len(padded(bytes(stored)))
     assert at == len(stream)
     return np.concatenate(found)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -141,3 +141,18 @@ def bitmap_of(flags: npt.NDArray[np.bool_]) -> bytes:
 def flags_of(words: bytes, count: int) -> npt.NDArray[np.bool_]:
     """The first flags of such words."""
     return np.unpackbits(np.frombuffer(words, "<u4").astype(">u4").view(np.uint8))[:count].astype(np.bool_)
+
+
+def with_bitmap(values: npt.NDArray[Any]) -> bytes:
+    """A bitmap of the values that are not zero, and these."""
+    flags = values != 0
+    return bitmap_of(flags) + padded(values[flags].tobytes())
+
+
+def from_bitmap(stream: bytes, at: int, values: npt.NDArray[Any]) -> int:
+    """Fill zeros with what ``with_bitmap`` made; where it ends in the stream."""
+    map_bytes = -(-values.size // 32) * 4
+    flags = flags_of(stream[at : at + map_bytes], values.size)
+    stored = int(flags.sum())
+    values[flags] = np.frombuffer(stream, values.dtype, stored, at + map_bytes)
+    return at + map_bytes + len(padded(bytes(stored)))

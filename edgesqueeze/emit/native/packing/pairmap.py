@@ -12,14 +12,13 @@ from edgesqueeze.emit.native.packing.encoding import (
     Encoding,
     UnpackCost,
     Weights,
-    bitmap_of,
-    flags_of,
+    from_bitmap,
     indices_of,
-    padded,
     pairs_of,
     palette_of,
     split,
     unpaired,
+    with_bitmap,
 )
 
 
@@ -31,8 +30,7 @@ def encode(weights: Weights, parts: Sequence[int], vectors: bool) -> bytes | Non
         return None
     stream = palette.tobytes()
     for part in split(weights, parts):
-        both = pairs_of(indices_of(part, palette))
-        stream += bitmap_of(both != 0) + padded(both[both != 0].tobytes())
+        stream += with_bitmap(pairs_of(indices_of(part, palette)))
     return stream
 
 
@@ -42,14 +40,9 @@ def decode(stream: bytes, parts: Sequence[int], vectors: bool) -> Weights:
     palette = np.frombuffer(stream, np.int8, PALETTE_VALUES)
     at, found = PALETTE_VALUES, []
     for count in parts:
-        pairs = -(-count // 2)
-        map_bytes = -(-pairs // 32) * 4
-        flags = flags_of(stream[at : at + map_bytes], pairs)
-        stored = int(flags.sum())
-        both = np.zeros(pairs, np.uint8)
-        both[flags] = np.frombuffer(stream, np.uint8, stored, at + map_bytes)
+        both = np.zeros(-(-count // 2), np.uint8)
+        at = from_bitmap(stream, at, both)
         found.append(palette[unpaired(both)[:count]])
-        at += map_bytes + len(padded(bytes(stored)))
     assert at == len(stream)
     return np.concatenate(found)
 
