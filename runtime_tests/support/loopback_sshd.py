@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from runtime_tests.support.forwarder import Forwarder
-from runtime_tests.support.processes import MARK, Process, kill, kill_tree, processes_with
+from runtime_tests.support.processes import MARK, Process, kill, kill_tree, processes_with, wait_until_dead
 from runtime_tests.support.tools import require_tool
 
 ALIAS = "board"
@@ -123,10 +123,11 @@ class Device:
         self.kill_processes()
 
     def kill_processes(self, word: str = "") -> int:
-        """SIGKILL to the device's processes whose command has a word in it; returns how many got it."""
+        """End the device's processes whose command has a word in it, by SIGKILL; returns how many."""
         chosen = [process for process in self.processes() if word in process.command]
         for process in chosen:
             kill(process.pid)
+        wait_until_dead(process.pid for process in chosen)
         return len(chosen)
 
     def _know(self, key: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,6 +48,30 @@ def kill_tree(pid: int) -> None:
 
 
 def kill(pid: int) -> None:
-    """SIGKILL, unless it has ended already."""
+    """SIGKILL, unless it has ended already; on a busy machine it takes a moment to end, even so."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+def wait_until_dead(pids: Iterable[int], seconds: float = 60.0) -> None:
+    """Wait for processes that got SIGKILL; one that nobody has asked for its exit status yet is dead.
+
+    Raises:
+        TimeoutError: one of them still runs.
+    """
+    until = time.monotonic() + seconds
+    left = [pid for pid in pids if _runs(pid)]
+    while left:
+        if time.monotonic() > until:
+            raise TimeoutError(f"processes {left} still run {seconds:g} s after SIGKILL")
+        time.sleep(0.005)
+        left = [pid for pid in left if _runs(pid)]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    # The state follows the command's name, which may hold anything.
+    return status.rpartition(")")[2].split()[0] not in "ZX"
