@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
+AGAIN_SECONDS = 0.01
 
 
 class Stopped(BaseException):
@@ -48,22 +51,62 @@ def ending_in_order() -> Iterator[None]:
     """SIGTERM and SIGHUP raise ``Stopped`` in the main thread, so that what is open is closed first.
 
     A signal that is ignored or handled already stays so; a second one while the first is under way is
-    ignored.
+    ignored. What the signal's exception becomes on its way does not matter: extension modules make others of
+    it when it comes while they start, and Python drops it where it comes in a destructor or a callback. The
+    block is left with the signal's own all the same. That of Ctrl-C is ``KeyboardInterrupt``.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    ours = [number for number in ENDING if signal.getsignal(number) is signal.SIG_DFL]
+    defaults = {**dict.fromkeys(ENDING, signal.SIG_DFL), signal.SIGINT: signal.default_int_handler}
+    ours = {number: default for number, default in defaults.items() if signal.getsignal(number) is default}
+    came: list[int] = []
 
     def stop(number: int, _: object) -> NoReturn:
-        for one in ours:
+        came.append(number)
+        for one in set(ours) - {signal.SIGINT}:
             signal.signal(one, signal.SIG_IGN)
-        raise Stopped(number)
+        raise _exception(number)
 
     for number in ours:
         signal.signal(number, stop)
     try:
+        with _not_dropped(stop):
+            yield
+    except (Stopped, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        if came:
+            raise _exception(came[0]) from error
+        raise
+    finally:
+        for number, default in ours.items():
+            signal.signal(number, default)
+
+
+def _exception(number: int) -> BaseException:
+    return KeyboardInterrupt() if number == signal.SIGINT else Stopped(number)
+
+
+@contextlib.contextmanager
+def _not_dropped(stop: Callable[[int, object], NoReturn]) -> Iterator[None]:
+    """Where Python can only drop a signal's exception, the signal comes once more a moment later."""
+    before = sys.unraisablehook
+
+    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        dropped = unraisable.exc_value
+        if not isinstance(dropped, (Stopped, KeyboardInterrupt)):
+            before(unraisable)
+            return
+        number = dropped.signal if isinstance(dropped, Stopped) else signal.SIGINT
+        signal.signal(number, stop)
+        # Not from here: the hook's own exceptions are dropped as well.
+        again = threading.Timer(AGAIN_SECONDS, _thread.interrupt_main, (number,))
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = hook
+    try:
         yield
     finally:
-        for number in ours:
-            signal.signal(number, signal.SIG_DFL)
+        sys.unraisablehook = before

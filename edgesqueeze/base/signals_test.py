@@ -1,6 +1,8 @@
 import os
 import signal
+import sys
 import threading
+import time
 
 import pytest
 
@@ -74,3 +76,48 @@ def test_a_block_in_another_thread_holds_nothing_back():
     thread.start()
     thread.join()
     assert seen == [signal.default_int_handler]
+
+
+@pytest.mark.parametrize("number", [*ENDING, signal.SIGINT])
+def test_what_others_make_of_the_exception_does_not_matter(number):
+    with pytest.raises((Stopped, KeyboardInterrupt)) as caught, ending_in_order():
+        try:
+            os.kill(os.getpid(), number)
+        except BaseException:
+            raise SystemError("initialization failed without raising an exception") from None
+    assert isinstance(caught.value, KeyboardInterrupt) == (number == signal.SIGINT)
+    assert str(caught.value.__cause__).startswith("initialization failed")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_other_exceptions_are_left_as_they_are():
+    with pytest.raises(ValueError, match="own"), ending_in_order():
+        raise ValueError("own")
+
+
+@pytest.mark.parametrize("number", [*ENDING, signal.SIGINT])
+def test_a_signal_in_a_destructor_is_not_lost(number):
+    class Doomed:
+        def __del__(self):
+            os.kill(os.getpid(), number)
+
+    hook = sys.unraisablehook
+    with pytest.raises((Stopped, KeyboardInterrupt)) as caught, ending_in_order():
+        Doomed()
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            time.sleep(0.01)
+    assert isinstance(caught.value, KeyboardInterrupt) == (number == signal.SIGINT)
+    assert sys.unraisablehook is hook
+
+
+def test_what_else_fails_in_a_destructor_is_shown_as_before(monkeypatch):
+    class Doomed:
+        def __del__(self):
+            raise ValueError("own")
+
+    seen = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: seen.append(str(unraisable.exc_value)))
+    with ending_in_order():
+        Doomed()
+    assert seen == ["own"]

@@ -185,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         _finish(USAGE_EXIT, as_json, {"type": "UsageError", "problem": error.format_message()})
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; no file was changed", err=True)
         _finish(INTERRUPTED_EXIT, as_json, {"type": "Interrupted", "problem": "interrupted"})
     except Stopped as stop:
