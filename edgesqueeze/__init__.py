@@ -27,6 +27,8 @@ Firmware
     TflmSource       its files, and the memory it needs
     find_arena       measure the memory that TensorFlow Lite Micro needs
     Arena            that memory, and what it is made of
+    tflm_array       the model's bytes without what TensorFlow Lite Micro does not read
+    TflmArray        these bytes
 
 Devices
 
@@ -108,6 +110,8 @@ if TYPE_CHECKING:
     from edgesqueeze.report.report import raise_if_not_ok as raise_if_not_ok
     from edgesqueeze.report.result import Compressed as Compressed
     from edgesqueeze.runners.arena import find_arena as find_arena
+    from edgesqueeze.runners.lean_array import TflmArray as TflmArray
+    from edgesqueeze.runners.lean_array import tflm_array as tflm_array
     from edgesqueeze.runners.memory import fit_to as fit_to
     from edgesqueeze.runners.outputs import run as run
     from edgesqueeze.runners.samples import EvalData as EvalData
@@ -144,6 +148,7 @@ _PUBLIC = {
     "Settings": Lazy("edgesqueeze.devices.measure:Settings"),
     "Target": Lazy("edgesqueeze.target.records:Target"),
     "TfliteModel": Lazy("edgesqueeze.graph.records:TfliteModel"),
+    "TflmArray": Lazy("edgesqueeze.runners.lean_array:TflmArray"),
     "TflmSource": Lazy("edgesqueeze.emit.tflm:TflmSource"),
     "Verification": Lazy("edgesqueeze.checks.verify:Verification"),
     "bench": Lazy("edgesqueeze.timing.bench:bench"),
@@ -169,6 +174,7 @@ _PUBLIC = {
     "raise_if_not_ok": Lazy("edgesqueeze.report.report:raise_if_not_ok"),
     "read_tflite": Lazy("edgesqueeze.graph.read:read_tflite"),
     "run": Lazy("edgesqueeze.runners.outputs:run"),
+    "tflm_array": Lazy("edgesqueeze.runners.lean_array:tflm_array"),
     "verify": Lazy("edgesqueeze.checks.verify:verify"),
 }
 

@@ -116,6 +116,8 @@ def test_firmware_for_tflm_from_a_path(kind, model):
     arena = es.find_arena(kind(model), "cortex-m4")
     source = es.emit_tflm(kind(model), arena)
     assert any(str(arena.bytes) in text for text in source.files.values())
+    smaller = es.emit_tflm(kind(model), arena, content=es.tflm_array(kind(model)).content)
+    assert smaller.array_bytes < source.array_bytes == model.stat().st_size
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -172,6 +174,7 @@ WRONG = {
     "emit_tflm": (lambda wrong: es.emit_tflm(wrong, None), "path of a .tflite"),
     "emit_tflm arena": (lambda wrong: es.emit_tflm(MODEL, wrong), "Arena"),
     "find_arena": (lambda wrong: es.find_arena(wrong), "path of a .tflite"),
+    "tflm_array": (lambda wrong: es.tflm_array(wrong), "path of a .tflite"),
     "fit_to": (lambda wrong: es.fit_to(wrong, "rpi4"), "path of a .tflite"),
     "fit_to target": (lambda wrong: es.fit_to(MODEL, wrong), "name of a target"),
     "needs_of": (lambda wrong: es.needs_of(wrong), "path of a .tflite"),

@@ -44,21 +44,27 @@ class TflmSource:
         files: file name -> text.
         arena: the memory that TFLM needs, and what it is made of.
         operators: the resolver's methods that the firmware links, in alphabetical order.
+        array_bytes: flash that the model takes, in bytes.
     """
 
     name: str
     files: Mapping[str, str]
     arena: Arena
     operators: tuple[str, ...]
+    array_bytes: int
 
 
-def emit_tflm(model: str | Path | TfliteModel, arena: Arena, *, name: str | None = None) -> TflmSource:
+def emit_tflm(
+    model: str | Path | TfliteModel, arena: Arena, *, name: str | None = None, content: bytes | None = None
+) -> TflmSource:
     """Generate the header and the source of a model.
 
     Args:
         model: any .tflite that TFLM can run, or its path. The file's name appears in comments.
         arena: the memory that the model needs, as ``find_arena`` measures it.
         name: the model's name in C; made from the file's name when it is None.
+        content: what the firmware carries in place of the file, of the same inputs, operators and outputs, as
+            ``runners.lean_array`` makes and proves it; by default the file.
 
     Raises:
         UsageError: ``name`` is not valid in C, or an argument is of the wrong kind.
@@ -71,18 +77,34 @@ def emit_tflm(model: str | Path | TfliteModel, arena: Arena, *, name: str | None
     methods = resolver_methods(model)
     tensors = io_tensors(model)
     module = module_name(valid)
-    values = _values(model, module, tensors, methods, arena)
+    carried = model.content if content is None else content
+    values = _values(model, module, tensors, methods, arena) | _array(model, carried)
     return TflmSource(
         name=valid,
         files=MappingProxyType(
             {
                 f"{module}.h": _render("tflm_model.h.j2", values),
-                f"{module}.cc": _render("tflm_model.cc.j2", values | {"hex_lines": hex_lines(model.content)}),
+                f"{module}.cc": _render("tflm_model.cc.j2", values | {"hex_lines": hex_lines(carried)}),
             }
         ),
         arena=arena,
         operators=methods,
+        array_bytes=len(carried),
     )
+
+
+def _array(model: TfliteModel, carried: bytes) -> dict[str, Any]:
+    """What the header says about the array."""
+    text = "The .tflite file, byte for byte."
+    if carried != model.content:
+        text = (
+            f"The .tflite file ({len(model.content)} bytes) without what TensorFlow Lite Micro does not "
+            "read: names, metadata, zero points of weights, scales of biases. Its outputs are the same; "
+            "LiteRT does not load it."
+        )
+    text += " TensorFlow Lite Micro reads it in place, so it may stay in flash."
+    lines = textwrap.fill(text, WIDTH, initial_indent="// ", subsequent_indent="// ")
+    return {"array_bytes": len(carried), "array_lines": lines}
 
 
 def _values(
@@ -97,7 +119,6 @@ def _values(
             "file": model.name,
             "name": model.name,
             "sha256": model.sha256,
-            "bytes": len(model.content),
         },
         "generator": generator(),
         "module": module,

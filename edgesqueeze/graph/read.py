@@ -252,6 +252,9 @@ def _quantization(walk: Walk, table: Any, shape: tuple[int, ...], index: int) ->
     zero_points = np.asarray(_vector(walk, table, "ZeroPoint"), np.int64)
     if zero_points.size == 0:
         zero_points = np.zeros(scales.size, np.int64)
+    # For TensorFlow Lite Micro, one may stand for all.
+    if zero_points.size == 1:
+        zero_points = np.repeat(zero_points, scales.size)
     axis, stored_axis = table.QuantizedDimension(), None
     # Old converters gave biases the dimension of their depthwise weights, 3; a vector has only one.
     if scales.size > 1 and shape == (scales.size,) and axis != 0:

@@ -14,6 +14,7 @@ from edgesqueeze.emit.tflm import emit_tflm
 from edgesqueeze.errors import MissingToolError, RequirementError, UnsupportedModelError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.runners.arena import find_arena
+from edgesqueeze.runners.lean_array import tflm_array
 from edgesqueeze.runners.memory import needs_on
 from edgesqueeze.target.fit import NATIVE, ModelNeeds
 from edgesqueeze.target.needs import needs_of
@@ -69,10 +70,12 @@ def _sources(model: TfliteModel, target: Target) -> FirmwareSources:
     if not target.is_mcu:
         return FirmwareSources(needs_on(model, target), skipped=f"{target.name} loads the .tflite itself")
     try:
-        source = emit_tflm(model, find_arena(model, target.cpu.core))
+        arena = find_arena(model, target.cpu.core)
+        source = emit_tflm(model, arena, content=tflm_array(model).content)
     except (MissingToolError, RequirementError, UnsupportedModelError) as error:
         return FirmwareSources(needs_on(model, target), skipped=error.problem)
-    return FirmwareSources(needs_of(model, source.arena.bytes, source.arena.method), source.files)
+    needs = needs_of(model, arena.bytes, arena.method, model_bytes=source.array_bytes)
+    return FirmwareSources(needs, source.files)
 
 
 def _native(model: TfliteModel, target: Target) -> FirmwareSources:

@@ -42,7 +42,17 @@ def needs_on(model: TfliteModel, target: Target, runtime: str | None = None) -> 
         from edgesqueeze.emit.native.for_target import native_needs, try_for
 
         return native_needs(model, try_for(model, target))
-    return needs_of(model, *_arena(model, target, name))
+    arena_bytes, method = _arena(model, target, name)
+    return needs_of(model, arena_bytes, method, model_bytes=_flash(model, name, arena_bytes))
+
+
+def _flash(model: TfliteModel, runtime: str, arena_bytes: int | None) -> int | None:
+    """Flash that the model takes where it is not the file: what firmware with TFLite Micro carries."""
+    if runtime != "tflm" or arena_bytes is None:
+        return None
+    from edgesqueeze.runners.lean_array import tflm_array
+
+    return len(tflm_array(model).content)
 
 
 def _arena(model: TfliteModel, target: Target, runtime: str) -> tuple[int | None, str]:

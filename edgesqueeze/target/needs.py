@@ -19,6 +19,7 @@ def needs_of(
     arena_method: str = "",
     code_bytes: int | None = None,
     code_method: str = "",
+    model_bytes: int | None = None,
 ) -> ModelNeeds:
     """The needs of a model.
 
@@ -28,6 +29,7 @@ def needs_of(
         arena_method: how ``arena_bytes`` came about, for the report.
         code_bytes: size of the code in bytes, if it was built.
         code_method: how ``code_bytes`` came about.
+        model_bytes: flash that the model takes in bytes, where that is not the file.
     """
     model = as_model(model)
     counted = Counter(types_of(graph, operator) for graph in model.graphs for operator in graph.operators)
@@ -39,7 +41,7 @@ def needs_of(
         key=lambda need: (need.kind, need.activation, need.weights),
     )
     return ModelNeeds(
-        model_bytes=len(model.content),
+        model_bytes=len(model.content) if model_bytes is None else model_bytes,
         operators=tuple(operators),
         inputs=tuple(tensor.dtype for tensor in model.main.input_tensors),
         outputs=tuple(tensor.dtype for tensor in model.main.output_tensors),
