@@ -28,6 +28,7 @@ from edgesqueeze.emit.native.refusals import LACKING
 from edgesqueeze.emit.native.ungroup import without_groups
 from edgesqueeze.emit.native.variables import IN_PLACE, Kept, with_state_tensors
 from edgesqueeze.graph import Graph, Operator, Tensor, TfliteModel
+from edgesqueeze.graph.int4 import widened
 from edgesqueeze.graph.macs import operator_macs
 
 MALFORMED = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
@@ -63,6 +64,7 @@ class Lowered:
 
 def lower(model: TfliteModel, kernel_set: str) -> Lowered | Refused:
     """Turn a model into kernel calls, or say everything that native C does not take in it."""
+    model = widened(model)
     lowered = _lower(model, with_state_tensors(model), kernel_set)
     if isinstance(lowered, Lowered) and _gives_state(lowered):
         # What the caller gets must stay as it is: then variables are read and assigned by copying.

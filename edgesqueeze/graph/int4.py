@@ -1,0 +1,219 @@
+"""Weights of fifteen even levels as INT4 tensors: half the bytes of int8, for runtimes that take them.
+
+An INT4 tensor holds integers from -7 to 7, two in a byte, the first in the low four bits (TFLite schema,
+``TensorType.INT4``); -8 is not used, since weights are symmetric. int8 weights that the converter made from
+``k / most * scale``, ``k`` a whole number from ``-most`` to ``most`` and ``most`` at most 7, are
+``round(127 * k / most)`` in every channel: such channels are found by their values, and ``k`` is stored with
+a scale that is ``127 / most`` times as large. A bias has the scale of input times weights, so it is rounded
+anew. Nothing else in the model changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert import schema_py_generated as schema
+
+from edgesqueeze.graph.read import parse_tflite
+from edgesqueeze.graph.records import NO_TENSOR, Graph, Operator, Tensor, TfliteModel
+from edgesqueeze.graph.repack import pack
+
+TOP_LEVEL = 127
+MOST_LEVELS = 7
+WEIGHT_SLOTS: Mapping[str, int] = MappingProxyType(
+    {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1}
+)
+"""Operators that run with INT4 weights and int8 activations, and the slot of their weights; the bias is in
+the one after."""
+
+Integers = npt.NDArray[np.int8]
+Scales = npt.NDArray[np.float32]
+
+
+class Rewritten(NamedTuple):
+    """A tensor as it is to be stored.
+
+    Attributes:
+        values: INT4 weights as int8, or an int32 bias.
+        scales: float32, one per channel or one.
+        dtype: ``int4`` or ``int32``.
+    """
+
+    values: npt.NDArray[Any]
+    scales: Scales
+    dtype: str
+
+
+def even_levels(values: Integers, axis: int) -> tuple[Integers, npt.NDArray[np.int64]] | None:
+    """Weights as multiples of a channel's own step, where they are that.
+
+    Args:
+        values: int8 weights.
+        axis: their channels.
+
+    Returns:
+        The multiples, from -7 to 7 and in the shape of ``values``, and for each channel the largest that its
+        scale stands for, 1 to 7; None if a channel has other integers than ``round(127 * k / most)``.
+    """
+    channels = np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1).astype(np.int64)
+    steps = np.zeros_like(channels)
+    most = np.zeros(len(channels), np.int64)
+    # From many levels to few: of grids that hold a channel's integers the finest rounds the bias least.
+    for count in range(MOST_LEVELS, 0, -1):
+        multiples = np.rint(channels * (count / TOP_LEVEL)).astype(np.int64)
+        exact = (np.rint(multiples * (TOP_LEVEL / count)) == channels).all(axis=1) & (most == 0)
+        steps[exact], most[exact] = multiples[exact], count
+    if not most.all():
+        return None
+    moved = (values.shape[axis], *np.delete(values.shape, axis))
+    return np.moveaxis(steps.reshape(moved), 0, axis).astype(np.int8), most
+
+
+def with_int4(model: TfliteModel, only: Collection[int] | None = None) -> TfliteModel:
+    """The model with INT4 weights wherever they are of fifteen even levels; itself where none are.
+
+    Args:
+        model: any .tflite; only operators with int8 activations are looked at.
+        only: indices of the tensors of the main graph that may change; by default all.
+    """
+    return _stored(model, dict(_four_bits(model.main, only)))
+
+
+def widened(model: TfliteModel) -> TfliteModel:
+    """The model's graphs with INT4 constants as the same integers in int8; ``content`` stays as it is."""
+    if not any(_is_packed(tensor) for graph in model.graphs for tensor in graph.tensors):
+        return model
+    graphs = (replace(graph, tensors=tuple(map(_wide, graph.tensors))) for graph in model.graphs)
+    return replace(model, graphs=tuple(graphs))
+
+
+def _is_packed(tensor: Tensor) -> bool:
+    return tensor.dtype == "int4" and tensor.data is not None and not tensor.sparse
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    if not _is_packed(tensor):
+        return tensor
+    assert tensor.data is not None
+    return replace(tensor, dtype="int8", data=unpacked(tensor.data, tensor.shape))
+
+
+def unpacked(raw: npt.NDArray[np.uint8], shape: tuple[int, ...]) -> Integers:
+    """The integers of an INT4 constant, -8 to 7, as int8 in its shape.
+
+    Args:
+        raw: two integers in a byte, the first in the low bits.
+        shape: the tensor's shape.
+    """
+    nibbles = np.stack([raw & 15, raw >> 4], axis=-1).reshape(-1)[: int(np.prod(shape, dtype=np.int64))]
+    # The highest of four bits is the sign.
+    return ((nibbles ^ 8).astype(np.int8) - 8).astype(np.int8).reshape(shape)
+
+
+def packed(values: Integers) -> npt.NDArray[np.uint8]:
+    """Integers from -8 to 7 as ``unpacked`` reads them; an odd one out is followed by zero bits."""
+    nibbles = values.reshape(-1).astype(np.uint8) & 15
+    pairs = np.append(nibbles, np.zeros(nibbles.size % 2, np.uint8)).reshape(-1, 2)
+    joined: npt.NDArray[np.uint8] = pairs[:, 0] | pairs[:, 1] << 4
+    return joined
+
+
+def _four_bits(graph: Graph, only: Collection[int] | None) -> Iterator[tuple[int, Rewritten]]:
+    readers = _readers(graph)
+    for operator in graph.operators:
+        slot = WEIGHT_SLOTS.get(operator.kind)
+        if slot is None or not _can_change(graph, operator, slot, readers):
+            continue
+        if only is not None and operator.inputs[slot] not in only:
+            continue
+        weights = graph.tensors[operator.inputs[slot]]
+        assert weights.data is not None and weights.quantization is not None
+        found = weights.quantization
+        axis = found.axis if found.per_channel else 0
+        values = weights.data if found.per_channel else weights.data.reshape(1, -1)
+        levels = even_levels(values, axis)
+        if levels is None:
+            continue
+        growth = (TOP_LEVEL / levels[1]).astype(np.float32)
+        scales = (found.scales * growth).astype(np.float32)
+        yield weights.index, Rewritten(levels[0].reshape(weights.shape), scales, "int4")
+        bias = _bias(graph, operator, slot)
+        if bias is not None:
+            yield bias.index, _rescaled(graph, operator, bias, found.scales, scales)
+
+
+def _can_change(graph: Graph, operator: Operator, slot: int, readers: Mapping[int, int]) -> bool:
+    """Whether an operator's weights and bias are int8 and int32, symmetric, and nobody else's."""
+    data, weights = graph.tensors[operator.inputs[0]], graph.tensors[operator.inputs[slot]]
+    if data.dtype != "int8" or weights.dtype != "int8" or weights.data is None or weights.sparse:
+        return False
+    if data.quantization is None or weights.quantization is None or weights.quantization.zero_points.any():
+        return False
+    if (
+        operator.options.get("weights_format", "DEFAULT") not in ("DEFAULT", 0)
+        or readers[weights.index] > 1
+        or weights.index in graph.output_set
+    ):
+        return False
+    if len(operator.inputs) <= slot + 1 or operator.inputs[slot + 1] == NO_TENSOR:
+        return True
+    bias = _bias(graph, operator, slot)
+    return bias is not None and readers[bias.index] == 1 and bias.index not in graph.output_set
+
+
+def _bias(graph: Graph, operator: Operator, slot: int) -> Tensor | None:
+    """The constant int32 bias, or None."""
+    index = operator.inputs[slot + 1] if len(operator.inputs) > slot + 1 else NO_TENSOR
+    tensor = graph.tensor(index)
+    return tensor if tensor is not None and tensor.data is not None and tensor.dtype == "int32" else None
+
+
+def _rescaled(graph: Graph, operator: Operator, bias: Tensor, before: Scales, after: Scales) -> Rewritten:
+    """A bias in steps of input times weights, for weights of another scale."""
+    assert bias.data is not None
+    data = graph.tensors[operator.inputs[0]].quantization
+    assert data is not None
+    ratio = before.astype(np.float64) / after.astype(np.float64)
+    values = np.rint(bias.data.astype(np.float64) * ratio).astype(np.int32)
+    return Rewritten(values, (data.scale * after.astype(np.float64)).astype(np.float32), "int32")
+
+
+def _readers(graph: Graph) -> dict[int, int]:
+    counted: dict[int, int] = {}
+    for operator in graph.operators:
+        for index in operator.inputs:
+            counted[index] = counted.get(index, 0) + 1
+    return counted
+
+
+def _stored(model: TfliteModel, changed: Mapping[int, Rewritten]) -> TfliteModel:
+    """The model with some constants of the main graph stored anew."""
+    if not changed:
+        return model
+    record = schema.ModelT.InitFromPackedBuf(model.content, 0)
+    for index, stored in changed.items():
+        tensor = record.subgraphs[0].tensors[index]
+        tensor.type = getattr(schema.TensorType, stored.dtype.upper())
+        tensor.quantization.scale = stored.scales
+        # Another tensor may share the buffer.
+        buffer = schema.BufferT()
+        integers = packed(stored.values) if stored.dtype == "int4" else stored.values
+        buffer.data = np.frombuffer(integers.tobytes(), np.uint8)
+        tensor.buffer = len(record.buffers)
+        record.buffers.append(buffer)
+    _drop_unused(record)
+    return parse_tflite(pack(record, len(model.content)), model.name)
+
+
+def _drop_unused(record: Any) -> None:
+    """Empty buffers that nothing refers to any more; their numbers stay."""
+    used = {tensor.buffer for graph in record.subgraphs for tensor in graph.tensors}
+    used |= {one.buffer for one in record.metadata or ()} | set(record.metadataBuffer or ())
+    for index, buffer in enumerate(record.buffers):
+        if index not in used:
+            buffer.data = None
