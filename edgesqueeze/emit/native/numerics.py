@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from edgesqueeze.graph import Tensor
 
+Integers = npt.NDArray[np.int64]
+
 INT8_MIN, INT8_MAX = -128, 127
 
 CLAMPS: Mapping[str, tuple[float | None, float | None]] = MappingProxyType(

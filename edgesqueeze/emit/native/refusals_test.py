@@ -14,17 +14,17 @@ from edgesqueeze.graph.builder import GraphBuilder
 
 def test_each_kind_is_named_once_with_how_many_there_are():
     refusals = [
-        Refusal(LACKING, "DIV", 4),
+        Refusal(LACKING, "TOPK_V2", 4),
         Refusal("input 'x' is float32", "", None),
-        Refusal(LACKING, "DIV", 7),
+        Refusal(LACKING, "TOPK_V2", 7),
         Refusal("input 'x' is float32", "", None),
         Refusal("a batch", "CONV_2D", 2),
     ]
     assert by_kind(refusals) == {
         "CONV_2D": "operator 2: a batch",
-        "DIV": f"operator 4: {LACKING} (1 more of this kind), instead: MUL by the reciprocal",
+        "TOPK_V2": f"operator 4: {LACKING} (1 more of this kind), instead: {INSTEAD['TOPK_V2']}",
     }
-    assert in_words(refusals).startswith("input 'x' is float32; CONV_2D: operator 2: a batch; DIV: ")
+    assert in_words(refusals).startswith("input 'x' is float32; CONV_2D: operator 2: a batch; TOPK_V2: ")
     assert in_words([]) == ""
 
 

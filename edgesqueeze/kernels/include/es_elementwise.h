@@ -109,6 +109,20 @@ typedef struct {
 
 void es_mul_s8(const es_mul *layer, const int8_t *input1, const int8_t *input2, int8_t *output);
 
+/* Square of the difference of two tensors of any shapes, with TensorFlow Lite's own steps. */
+typedef struct {
+  es_broadcast loops;
+  es_multiplier scale1;
+  es_multiplier scale2;
+  es_multiplier scale_output;
+  int16_t zero_point1;
+  int16_t zero_point2;
+  int16_t output_zero_point;
+} es_squared_difference;
+
+void es_squared_difference_s8(const es_squared_difference *layer, const int8_t *input1,
+                              const int8_t *input2, int8_t *output);
+
 /* The smaller or the larger of two tensors of any shapes. */
 void es_minimum_s8(const es_broadcast *loops, const int8_t *input1, const int8_t *input2,
                    int8_t *output);
@@ -155,6 +169,15 @@ typedef struct {
 } es_softmax;
 
 void es_softmax_s8(const es_softmax *layer, const int8_t *input, int8_t *output);
+
+/* Logarithms of a softmax of rows, in steps of 1/16 from -16 to 0. */
+typedef struct {
+  es_softmax softmax;
+  int32_t inverse;    /* Q31; with inverse_right: a Q5.26 number as steps of the input */
+  int8_t inverse_right;
+} es_log_softmax;
+
+void es_log_softmax_s8(const es_log_softmax *layer, const int8_t *input, int8_t *output);
 
 /* uint8 to int8 or back, where both have one scale and zero points that differ by 128. */
 typedef struct {

@@ -58,6 +58,14 @@ typedef struct {
 /* Writes outer * inner places, each from 0 to count - 1. */
 void es_arg_max_s8(const es_arg_max *layer, const int8_t *input, int32_t *values);
 
+/* The smallest value along one dimension of a tensor, or several that are neighbours. */
+typedef struct {
+  int32_t outer, count, inner; /* elements of the dimensions before it, in it, and behind it */
+} es_reduce;
+
+/* Writes outer * inner values. Output and input may be the same memory. */
+void es_reduce_min_s8(const es_reduce *layer, const int8_t *input, int8_t *output);
+
 /* Sums of neighbouring channels over an area, beginning with area->first, and how many: as many as the kernel
  * set does at once, 8 at most, but no more than asked for. Of use to the kernels above. */
 int32_t es_sum_s8(const es_area *area, int32_t channels, int32_t sums[8]);

@@ -31,6 +31,7 @@ from edgesqueeze.emit.native.records import (
     Placement,
     Struct,
     UnsupportedOperationError,
+    Value,
 )
 from edgesqueeze.graph import Tensor
 
@@ -48,7 +49,7 @@ SOFTMAX_DEPTH = 4095
 
 def lower_relu(operation: Operation) -> tuple[Call | Placement, ...]:
     """RELU; between tensors of one quantization it is a clamp."""
-    source, output = _tensors(operation)
+    source, output = unary_tensors(operation)
     low, high = activation_range("RELU", output)
     if quantization_of(source) == quantization_of(output):
         return _clamp(operation, low, high)
@@ -57,13 +58,13 @@ def lower_relu(operation: Operation) -> tuple[Call | Placement, ...]:
 
 def lower_relu6(operation: Operation) -> tuple[Call | Placement, ...]:
     """RELU6; TFLM clamps the integers by the input's quantization and does not look at the output's."""
-    source, _ = _tensors(operation)
+    source, _ = unary_tensors(operation)
     return _clamp(operation, *activation_range("RELU6", source))
 
 
 def lower_quantize(operation: Operation) -> tuple[Call | Placement, ...]:
     """QUANTIZE from int8 to int8; without a call where the quantization stays the same."""
-    source, output = _tensors(operation)
+    source, output = unary_tensors(operation)
     if quantization_of(source) == quantization_of(output):
         return _clamp(operation, INT8_MIN, INT8_MAX)
     return lookup_call(computed(source), output, _requantized(operation, INT8_VALUES))
@@ -71,64 +72,73 @@ def lower_quantize(operation: Operation) -> tuple[Call | Placement, ...]:
 
 def lower_softmax(operation: Operation) -> tuple[Call | Placement, ...]:
     """SOFTMAX over the last dimension."""
-    source, output = _tensors(operation)
+    source, output = unary_tensors(operation)
     require_shape(output, source.shape)
     if quantization_of(output) != (SOFTMAX_SCALE, INT8_MIN):
         raise UnsupportedOperationError(
             "the output has another quantization, expected the scale 1/256 and the zero point -128"
         )
+    parameters = softmax_struct(source, float(operation.option("beta")))
+    call = Call("es_softmax_s8", HEADER, parameters, (computed(source),), (output.index,), overlap={0: 0})
+    return (call,)
+
+
+def softmax_struct(source: Tensor, beta: float) -> Struct:
+    """Rows of an int8 tensor and their exponentials, as ``es_softmax``.
+
+    Raises:
+        UnsupportedOperationError: rows of more than 4095 values, or a scale that TFLite refuses.
+    """
     depth = source.shape[-1] if source.shape else 1
     if depth > SOFTMAX_DEPTH:
         raise UnsupportedOperationError(f"{depth} values in a row, expected at most {SOFTMAX_DEPTH}")
     scale, _ = quantization_of(source)
     # TFLite caps the factor, and refuses those of one or less.
-    real = min(float(operation.option("beta")) * scale, 2.0**SOFTMAX_INTEGER_BITS * (1 - 2.0**-31))
+    real = min(beta * scale, 2.0**SOFTMAX_INTEGER_BITS * (1 - 2.0**-31))
     multiplier, left, radius = input_scaling(real, SOFTMAX_INTEGER_BITS)
     if left < 1:
         raise UnsupportedOperationError("the input's scale is too small")
-    members = {
+    members: dict[str, Value] = {
         "rows": source.elements // depth,
         "depth": depth,
         "multiplier": multiplier,
         "minimum": -min(radius, INT8_MAX - INT8_MIN),
         "left": left,
     }
-    parameters = Struct("es_softmax", members)
-    call = Call("es_softmax_s8", HEADER, parameters, (computed(source),), (output.index,), overlap={0: 0})
-    return (call,)
+    return Struct("es_softmax", members)
 
 
 def lower_abs(operation: Operation) -> tuple[Call | Placement, ...]:
     """ABS."""
-    return _by_table(operation, _abs)
+    return by_table(operation, _abs)
 
 
 def lower_elu(operation: Operation) -> tuple[Call | Placement, ...]:
     """ELU, by the table that TFLM computes in float32."""
-    return _by_table(operation, _elu)
+    return by_table(operation, _elu)
 
 
 def lower_hard_swish(operation: Operation) -> tuple[Call | Placement, ...]:
     """HARD_SWISH."""
-    return _by_table(operation, _hard_swish)
+    return by_table(operation, _hard_swish)
 
 
 def lower_leaky_relu(operation: Operation) -> tuple[Call | Placement, ...]:
     """LEAKY_RELU."""
-    return _by_table(operation, _leaky_relu)
+    return by_table(operation, _leaky_relu)
 
 
 def lower_logistic(operation: Operation) -> tuple[Call | Placement, ...]:
     """LOGISTIC."""
-    return _by_table(operation, _logistic)
+    return by_table(operation, _logistic)
 
 
 def lower_tanh(operation: Operation) -> tuple[Call | Placement, ...]:
     """TANH."""
-    return _by_table(operation, _tanh)
+    return by_table(operation, _tanh)
 
 
-def _tensors(operation: Operation) -> tuple[Tensor, Tensor]:
+def unary_tensors(operation: Operation) -> tuple[Tensor, Tensor]:
     """Input and output: int8 with a scale each, and as many elements."""
     source, output = operation.input(0), operation.output()
     require_scales(source, output)
@@ -136,8 +146,9 @@ def _tensors(operation: Operation) -> tuple[Tensor, Tensor]:
     return source, output
 
 
-def _by_table(operation: Operation, results: Table) -> tuple[Call | Placement, ...]:
-    source, output = _tensors(operation)
+def by_table(operation: Operation, results: Table) -> tuple[Call | Placement, ...]:
+    """An operator of one input as a table of the results for all int8 inputs."""
+    source, output = unary_tensors(operation)
     return lookup_call(computed(source), output, results(operation, INT8_VALUES))
 
 

@@ -8,11 +8,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
-from edgesqueeze.emit.native.numerics import doubling_high_mul, rounding_divide_by_pot
-
-Integers = npt.NDArray[np.int64]
+from edgesqueeze.emit.native.numerics import Integers, doubling_high_mul, rounding_divide_by_pot
 
 INT32_MAX = (1 << 31) - 1
 
@@ -48,8 +45,7 @@ def exp_of_negative(x: Integers, integer_bits: int) -> Integers:
 
 def logistic(x: Integers, integer_bits: int) -> Integers:
     """1 / (1 + e^-x) in Q0."""
-    reciprocal = _reciprocal_of_half_one_plus(exp_of_negative(-abs(x), integer_bits))
-    positive = _shift_left_saturating(reciprocal, 1)
+    positive = one_over_one_plus(exp_of_negative(-abs(x), integer_bits))
     return np.where(x == 0, 1 << 30, np.where(x > 0, positive, INT32_MAX - positive))
 
 
@@ -59,6 +55,11 @@ def tanh(x: Integers, integer_bits: int) -> Integers:
     reciprocal = _reciprocal_of_half_one_plus(exp_of_negative(-abs(x), integer_bits + 1))
     positive = _shift_left_saturating(reciprocal - (1 << 29), 2)
     return np.where(x == 0, 0, np.where(x > 0, positive, -positive))
+
+
+def one_over_one_plus(x: Integers) -> Integers:
+    """1 / (1 + x) in Q0 for x in Q0 from 0 to 1."""
+    return _shift_left_saturating(_reciprocal_of_half_one_plus(x), 1)
 
 
 def input_scaling(real: float, integer_bits: int) -> tuple[int, int, int]:

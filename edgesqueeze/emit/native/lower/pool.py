@@ -86,20 +86,10 @@ def lower_reduce_max(operation: Operation) -> tuple[Call | Placement, ...]:
         UnsupportedOperationError: not int8, computed axes or such that are no neighbours, an output of
             another size or scale, or sizes beyond int16.
     """
-    source, output = operation.input(0), operation.output()
-    require_int8(source, output)
-    _require_same_quantization(source, output)
-    _require_reduced_shape(operation)
-    axes = [axis for axis in _reduced_axes(operation) if source.shape[axis] > 1]
-    if not axes:
-        return (Placement(output.index, computed(source), 0),)
-    if any(
-        size > 1 for axis, size in enumerate(source.shape) if axes[0] < axis < axes[-1] and axis not in axes
-    ):
-        raise UnsupportedOperationError(f"axes {axes} of {list(source.shape)}, expected neighbours")
-    outer = math.prod(source.shape[: axes[0]])
-    inner = math.prod(source.shape[axes[-1] + 1 :])
-    window = source.elements // (outer * inner)
+    found = _neighbours(operation)
+    if isinstance(found, Placement):
+        return (found,)
+    outer, window, inner = found
     require_int16_sizes((outer, window, inner))
     members = {
         "in_height": outer,
@@ -116,8 +106,39 @@ def lower_reduce_max(operation: Operation) -> tuple[Call | Placement, ...]:
         "minimum": INT8_MIN,
         "maximum": INT8_MAX,
     }
-    parameters = Struct("es_pool", members)
-    return (Call("es_max_pool_s8", HEADER, parameters, (computed(source),), (output.index,), overlap={0: 0}),)
+    return (_reduction(operation, "es_max_pool_s8", Struct("es_pool", members)),)
+
+
+def lower_reduce_min(operation: Operation) -> tuple[Call | Placement, ...]:
+    """REDUCE_MIN over neighbouring axes; raises what ``lower_reduce_max`` does."""
+    found = _neighbours(operation)
+    if isinstance(found, Placement):
+        return (found,)
+    members = dict(zip(("outer", "count", "inner"), found, strict=True))
+    return (_reduction(operation, "es_reduce_min_s8", Struct("es_reduce", members)),)
+
+
+def _neighbours(operation: Operation) -> tuple[int, int, int] | Placement:
+    """Elements before, in and behind the axes that are reduced; or where the output lies, if none are."""
+    source, output = operation.input(0), operation.output()
+    require_int8(source, output)
+    _require_same_quantization(source, output)
+    _require_reduced_shape(operation)
+    axes = [axis for axis in _reduced_axes(operation) if source.shape[axis] > 1]
+    if not axes:
+        return Placement(output.index, computed(source), 0)
+    if any(
+        size > 1 for axis, size in enumerate(source.shape) if axes[0] < axis < axes[-1] and axis not in axes
+    ):
+        raise UnsupportedOperationError(f"axes {axes} of {list(source.shape)}, expected neighbours")
+    outer = math.prod(source.shape[: axes[0]])
+    inner = math.prod(source.shape[axes[-1] + 1 :])
+    return outer, source.elements // (outer * inner), inner
+
+
+def _reduction(operation: Operation, function: str, parameters: Struct) -> Call:
+    source, output = operation.input(0), operation.output()
+    return Call(function, HEADER, parameters, (computed(source),), (output.index,), overlap={0: 0})
 
 
 def lower_arg_max(operation: Operation) -> tuple[Call | Placement, ...]:

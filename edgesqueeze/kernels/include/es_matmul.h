@@ -1,0 +1,29 @@
+/* Products of matrices that are both computed, int8.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ES_MATMUL_H
+#define ES_MATMUL_H
+
+#include "es_lstm.h"
+
+/* Every product is one of a matrix of rows x depth and one of depth x columns. Three nested loops visit the
+ * matrices, the outermost first; a stride of 0 repeats one. */
+typedef struct {
+  int32_t count[3];
+  int32_t stride1[3];
+  int32_t stride2[3];
+  int32_t rows, depth, columns;
+  es_lstm_scale scale; /* sums of products to the output */
+  int16_t zero_point1;
+  int16_t zero_point2;
+  int16_t output_zero_point;
+  int8_t turned1; /* 1: the first input's matrices are stored as depth x rows */
+  int8_t turned2; /* 1: the second input's matrices are stored as columns x depth */
+} es_batch_matmul;
+
+/* The output overlaps nothing. */
+void es_batch_matmul_s8(const es_batch_matmul *layer, const int8_t *input1, const int8_t *input2,
+                        int8_t *output, void *scratch);
+int32_t es_batch_matmul_s8_scratch_bytes(const es_batch_matmul *layer);
+
+#endif /* ES_MATMUL_H */
