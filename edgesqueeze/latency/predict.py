@@ -11,6 +11,7 @@ from edgesqueeze.graph import TfliteModel, as_model
 from edgesqueeze.graph.npu import refuse_npu
 from edgesqueeze.graph.shapes import refuse_open
 from edgesqueeze.latency.cost import activation_bytes
+from edgesqueeze.latency.four_bits import with_four_bits
 from edgesqueeze.latency.prediction import PredictedLayer, PredictedMemory, Prediction
 from edgesqueeze.latency.records import CONFIDENCE, Bounds, Estimate
 from edgesqueeze.latency.work import Work, work_of
@@ -63,7 +64,7 @@ def predict(
     _refuse_control_flow(model)
     _refuse_operators(model, target, latency.runtime)
     works = work_of(model)
-    estimate = _estimate(works, target, threads)
+    estimate = with_four_bits(model, _estimate(works, target, threads))
     basis = (*estimate.basis, *_unheard_of(works), *_too_large(model, target))
     return _record(model, target, works, estimate._replace(basis=basis))
 
