@@ -142,6 +142,11 @@ def test_verify(model, tmp_path):
     require_valid("verify", printed(*arguments, "--data", tmp_path / "data.npz", "--against", model))
 
 
+def test_compare(model, tmp_path):
+    (tmp_path / "bench.json").write_text(printed("bench", model, "--target", "rpi4", "--json"))
+    require_valid("compare", printed("compare", tmp_path / "bench.json", tmp_path / "bench.json", "--json"))
+
+
 def test_emit(model, tmp_path):
     pytest.importorskip("tflite_micro", reason="tflite-micro has no wheel for this platform")
     arguments = ("--target", "pico", "--format", "tflm", "--out", tmp_path / "out", "--json")

@@ -66,6 +66,10 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
             Lazy("edgesqueeze.cli.bench:bench"),
             "Say how long an inference takes: emulated, predicted or measured.",
         ),
+        "compare": Entry(
+            Lazy("edgesqueeze.cli.compare:command"),
+            "Show what became better or worse between two results, for CI.",
+        ),
         "calibrate": Entry(
             Lazy("edgesqueeze.cli.calibrate:calibrate"),
             "Measure a device once, so that predictions for it are better.",

@@ -1,0 +1,191 @@
+"""What can be compared of a document that EdgeSqueeze printed: its figures, each with what it may vary by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+from pydantic import ValidationError
+
+from edgesqueeze.checks.metrics import Figure
+from edgesqueeze.devices.records import Boards, Measurement
+from edgesqueeze.errors import UsageError
+from edgesqueeze.latency.prediction import Prediction
+from edgesqueeze.report.figures import title_of
+from edgesqueeze.report.report import Report
+from edgesqueeze.timing.document import BenchDocument
+from edgesqueeze.timing.emulation import Emulation
+
+Kind = Literal["accuracy", "latency", "instructions", "size", "flash", "ram"]
+Document = Report | Emulation | Prediction | Measurement | Boards
+REPORT = "report.json"
+
+
+class Quantity(NamedTuple):
+    """One figure of a document.
+
+    Attributes:
+        title: what a person calls it, the same in every document of its kind.
+        kind: what a tolerance is named by.
+        value: the figure.
+        unit: unit of the figure: ``share``, ``ms``, ``bytes``, ``instructions``, or empty for a plain number.
+        higher_is_better: whether a larger figure is a better one.
+        samples: number of test samples that a share rests on; 0 for what is counted or measured in another
+            way.
+        exact: whether the same inputs give the same figure again.
+    """
+
+    title: str
+    kind: Kind
+    value: float
+    unit: str
+    higher_is_better: bool = False
+    samples: int = 0
+    exact: bool = True
+
+
+class Contents(NamedTuple):
+    """What was read of one document.
+
+    Attributes:
+        kind: ``report``, ``emulated``, ``predicted`` or ``measured``.
+        quantities: figures by title.
+        subject: what they are about: names that should be the same in both documents.
+        problems: why the document itself says that a requirement is not met; empty if it is.
+    """
+
+    kind: str
+    quantities: Mapping[str, Quantity]
+    subject: Mapping[str, str]
+    problems: tuple[str, ...]
+
+
+def read_document(path: Path) -> Contents:
+    """Read a ``report.json``, or what ``bench --json`` printed.
+
+    Args:
+        path: the file, or the folder that ``compress`` wrote.
+
+    Raises:
+        UsageError: there is no such file, or it is neither.
+    """
+    file = path / REPORT if path.is_dir() else path
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}", hint="check the path") from error
+    document = _parsed(file, content)
+    quantities = tuple(_quantities(document))
+    return Contents(
+        kind=_kind(document),
+        quantities=MappingProxyType({one.title: one for one in quantities}),
+        subject=MappingProxyType(dict(_subject(document))),
+        problems=tuple(_problems(document)),
+    )
+
+
+def _parsed(file: Path, content: bytes) -> Document:
+    try:
+        raw = json.loads(content)
+        if isinstance(raw, dict) and "error" in raw and "exit_code" in (raw["error"] or ()):
+            raise UsageError(
+                f"{file} is what a command printed that failed",
+                expected="the report.json of compress, or what bench --json printed",
+                got=str(raw["error"].get("problem", "")),
+                hint="run that command again",
+            )
+        if isinstance(raw, dict) and "recipe" in raw:
+            return Report.model_validate(raw)
+        return BenchDocument.model_validate(raw).root
+    except (ValueError, RecursionError) as error:
+        found = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise UsageError(
+            f"{file} is no document of this version",
+            expected="the report.json of compress, or what bench --json printed",
+            got=found.splitlines()[0] if found else type(error).__name__,
+            hint="make it again with this version",
+        ) from error
+
+
+def _kind(document: Document) -> str:
+    return "report" if isinstance(document, Report) else document.method
+
+
+def _quantities(document: Document) -> Iterator[Quantity]:
+    if isinstance(document, Report):
+        yield from _of_report(document)
+    elif isinstance(document, Boards):
+        for board in document.boards:
+            yield from (one._replace(title=f"{board.host}: {one.title}") for one in _of_timing(board))
+    else:
+        yield from _of_timing(document)
+
+
+def _of_report(report: Report) -> Iterator[Quantity]:
+    several = len(report.fidelity.outputs) > 1
+    for figure in report.fidelity.figures:
+        # Figures of single labels are many, and the mean is there as well.
+        if figure.decides and figure.part is None:
+            yield _accuracy(figure, several, report.fidelity.samples)
+    yield Quantity(".tflite", "size", report.sizes.tflite_bytes, "bytes")
+    yield Quantity(".tflite, deflated", "size", report.sizes.tflite_deflate_bytes, "bytes")
+    if report.sizes.arena_bytes is not None:
+        yield Quantity("arena", "ram", report.sizes.arena_bytes, "bytes")
+    if report.fit.flash.needed_bytes is not None:
+        yield Quantity("flash", "flash", report.fit.flash.needed_bytes, "bytes")
+    if report.fit.ram.needed_bytes is not None:
+        yield Quantity("RAM", "ram", report.fit.ram.needed_bytes, "bytes")
+
+
+def _accuracy(figure: Figure, several: bool, samples: int) -> Quantity:
+    return Quantity(
+        title_of(figure, several),
+        "accuracy",
+        figure.compressed,
+        "share" if figure.unit == "share" else "",
+        higher_is_better=figure.higher_is_better,
+        samples=samples if figure.unit == "share" and figure.higher_is_better else 0,
+    )
+
+
+def _of_timing(document: Emulation | Prediction | Measurement) -> Iterator[Quantity]:
+    measured = isinstance(document, Measurement)
+    yield Quantity("latency", "latency", document.latency_ms.estimate, "ms", exact=not measured)
+    if isinstance(document, Emulation):
+        yield Quantity("instructions", "instructions", document.instructions, "instructions")
+        yield Quantity("flash", "flash", document.memory.flash_bytes, "bytes")
+        yield Quantity("RAM", "ram", document.memory.ram_bytes, "bytes")
+    else:
+        yield Quantity("file", "size", document.memory.flash_model_bytes or 0, "bytes")
+    if isinstance(document, Measurement) and document.memory.ram_bytes is not None:
+        yield Quantity("resident memory", "ram", document.memory.ram_bytes, "bytes", exact=False)
+
+
+def _subject(document: Document) -> Iterator[tuple[str, str]]:
+    """What both documents should have in common for their figures to mean the same."""
+    if isinstance(document, Report):
+        yield "target", document.target
+        yield "data", document.data
+        yield "samples", str(document.fidelity.samples)
+    elif not isinstance(document, Boards):
+        yield "target", document.target
+        yield "runtime", document.runtime
+        if isinstance(document, Emulation):
+            yield "optimization", document.opt
+        if isinstance(document, Measurement):
+            yield "device", document.host
+
+
+def _problems(document: Document) -> Iterator[str]:
+    if isinstance(document, Report):
+        from edgesqueeze.report.report import problems_of
+
+        yield from problems_of(document)
+    elif isinstance(document, Boards):
+        yield from (f"{one.host}: {one.message}" for one in document.failures)
+        yield from (f"{one.host}: {one.outputs.reason}" for one in document.boards if not one.outputs.ok)
+    elif isinstance(document, Measurement) and not document.outputs.ok:
+        yield document.outputs.reason
