@@ -81,7 +81,8 @@ def is_padded(operation: Operation, window: tuple[int, int], dilation: tuple[int
     shape = window_shape(operation, window, dilation)
     down = (shape.out_height - 1) * shape.stride_height + (window[0] - 1) * dilation[0] + 1
     across = (shape.out_width - 1) * shape.stride_width + (window[1] - 1) * dilation[1] + 1
-    return down > shape.in_height or across > shape.in_width
+    top, left = shape.pad_top, shape.pad_left
+    return top > 0 or left > 0 or down - top > shape.in_height or across - left > shape.in_width
 
 
 def is_padded_convolution(operation: Operation) -> bool:

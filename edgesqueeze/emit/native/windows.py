@@ -6,6 +6,10 @@ from edgesqueeze.emit.native.conv_shape import ConvShape
 from edgesqueeze.emit.native.operands import require_int16_sizes
 from edgesqueeze.emit.native.records import Operation, UnsupportedOperationError
 
+MARGINS = "margins"
+"""Option of a convolution: rows of padding above and below its input, columns left and right of it. What lies
+below and to the right may be negative: so much of the input is not read."""
+
 
 def window_shape(
     operation: Operation, window: tuple[int, int], dilation: tuple[int, int] = (1, 1)
@@ -28,12 +32,13 @@ def window_shape(
     stride = (operation.option("stride_h"), operation.option("stride_w"))
     require_int16_sizes((*source, *window, *stride, *dilation))
     same = operation.option("padding") == "SAME"
+    margins = operation.operator.options.get(MARGINS, ((0, 0), (0, 0)))
     sizes, pads = [], []
-    for size, count, step, gap in zip(source[1:3], window, stride, dilation, strict=True):
+    for size, count, step, gap, margin in zip(source[1:3], window, stride, dilation, margins, strict=True):
         extent = (count - 1) * gap + 1
-        out = -(-size // step) if same else (size - extent) // step + 1
+        out = -(-size // step) if same else (size + sum(margin) - extent) // step + 1
         sizes.append(out)
-        pads.append(max(0, (out - 1) * step + extent - size) // 2 if same else 0)
+        pads.append(max(0, (out - 1) * step + extent - size) // 2 if same else margin[0])
         require_int16_sizes((extent, pads[-1]))
     if len(output) != 4 or tuple(output[:3]) != (1, *sizes):
         raise UnsupportedOperationError(

@@ -9,6 +9,7 @@ import numpy as np
 
 from edgesqueeze.emit.native.borders import border_refusals, is_entry, is_exit, ordered_operators
 from edgesqueeze.emit.native.constant_channels import without_constant_channels
+from edgesqueeze.emit.native.dilated import with_dilation, with_margins
 from edgesqueeze.emit.native.lower import shape
 from edgesqueeze.emit.native.lower.state import Ring, assigned_directly, joined_in_ring, rings_of
 from edgesqueeze.emit.native.lower.table import ENTRY, EXIT, LOWERINGS
@@ -73,7 +74,7 @@ def lower(model: TfliteModel, kernel_set: str) -> Lowered | Refused:
 
 
 def _lower(model: TfliteModel, kept: Kept, kernel_set: str) -> Lowered | Refused:
-    graph = without_groups(without_constant_channels(kept.graph).graph)
+    graph = without_groups(without_constant_channels(with_margins(with_dilation(kept.graph))).graph)
     kept_tensors = [one.tensor for one in kept.states]
     operators = ordered_operators(graph, kept_tensors)
     refusals = [*kept.refusals, *border_refusals(model, graph, operators)]

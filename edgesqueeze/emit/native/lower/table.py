@@ -9,6 +9,7 @@ from edgesqueeze.emit.native.lower import (
     activation,
     add,
     batch_matmul,
+    blocks,
     border,
     conv,
     div,
@@ -74,6 +75,7 @@ LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
         "RESIZE_NEAREST_NEIGHBOR": resize.lower_resize_nearest_neighbor,
         "SUM": pool.lower_sum,
         # That only move bytes.
+        "BATCH_TO_SPACE_ND": blocks.lower_batch_to_space_nd,
         "CONCATENATION": shape.lower_concatenation,
         "DEPTH_TO_SPACE": rearrange.lower_depth_to_space,
         "EXPAND_DIMS": shape.lower_alias,
@@ -84,6 +86,7 @@ LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
         "PADV2": shape.lower_pad,
         "RESHAPE": shape.lower_alias,
         "SLICE": shape.lower_slice,
+        "SPACE_TO_BATCH_ND": blocks.lower_space_to_batch_nd,
         "SPACE_TO_DEPTH": rearrange.lower_space_to_depth,
         "SPLIT": shape.lower_split,
         "SPLIT_V": shape.lower_split,
