@@ -163,6 +163,7 @@ def judge(
         fidelity=compared,
         accuracy=accuracy_of(compared),
         sizes=_sizes(prepared, tflite, sources),
+        channels=squeezed.channels,
         fit=fit,
         scaling=prepared.scaling,
         findings=(*prepared.findings, *squeezed.findings, *log.findings),

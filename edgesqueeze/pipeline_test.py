@@ -71,7 +71,7 @@ WEIGHT_CONTRACT = {
     "distinct_values",
     "distinct_values_per_channel_max",
 }
-STAGES = ["load", "fold", "prune", "cluster", "settle", "convert", "emit", "verify", "fit"]
+STAGES = ["load", "fold", "channels", "prune", "cluster", "settle", "convert", "emit", "verify", "fit"]
 
 
 def _recipe(raw=RAW, **sections):
@@ -194,7 +194,7 @@ def test_a_linux_board_gets_no_sources_and_its_preferences(linux):
     assert linux.tflite.main.input_tensors[0].dtype == "float32"
     assert report.sizes.arena_bytes is None
     skipped = {stage.name: stage.skipped for stage in report.stages if stage.skipped}
-    assert set(skipped) == {"prune", "cluster", "emit"}
+    assert set(skipped) == {"channels", "prune", "cluster", "emit"}
     assert all(skipped.values())
 
 

@@ -4,6 +4,13 @@ A recipe with every key at its default::
 
     seed = 0
 
+    [channels]                     # leave the section out to keep all channels
+    share = 0.5                    # share of the multiply-accumulates that goes, with whole channels
+    importance = "taylor"          # or "magnitude"; see squeeze/passes/importance.py
+    step = 4                       # channels stay in multiples of it; those of the target's kernels if unset
+    include = ["*"]                # layers whose channels may go: names or classes, with * and ?
+    exclude = []
+
     [prune]                        # leave the section out for no pruning
     sparsity = 0.5                 # share of each kernel that becomes zero
     schedule = "polynomial"        # or "constant"
@@ -63,6 +70,40 @@ FirstAndLast = Literal["auto", "include", "exclude"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 PerFeature = Finite | Annotated[tuple[Finite, ...], Field(min_length=1)]
 Pattern = Annotated[str, Field(min_length=1)]
+
+
+class Channels(Record):
+    """Structured pruning: whole filters and units are removed.
+
+    Attributes:
+        share: share of the model's multiply-accumulates that goes, above 0 and below 1.
+        importance: what tells which channels go: ``taylor``, first-order terms of the loss on training
+            samples, or ``magnitude``, the norms of weights.
+        step: channels of a layer stay in multiples of it; null: of what the target's kernels take at a time.
+        include: patterns (``*``, ``?``) of layer names or classes whose channels may go.
+        exclude: patterns of layers that keep theirs though they are included.
+    """
+
+    share: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.5
+    importance: Literal["taylor", "magnitude"] = "taylor"
+    step: Annotated[int, Field(ge=1, le=256)] | None = None
+    include: tuple[Pattern, ...] = ("*",)
+    exclude: tuple[Pattern, ...] = ()
+
+
+class FilledChannels(Channels):
+    """Structured pruning, with nothing left to the target.
+
+    Attributes:
+        share: share of the model's multiply-accumulates that goes, above 0 and below 1.
+        importance: what tells which channels go: ``taylor``, first-order terms of the loss on training
+            samples, or ``magnitude``, the norms of weights.
+        step: channels of a layer are kept in multiples of it.
+        include: patterns (``*``, ``?``) of layer names or classes whose channels may go.
+        exclude: patterns of layers that keep theirs though they are included.
+    """
+
+    step: Annotated[int, Field(ge=1, le=256)] = 4
 
 
 class Prune(Record):
@@ -206,6 +247,7 @@ class Recipe(Record):
 
     Attributes:
         seed: seed of everything random; the same seed and inputs give the same bytes.
+        channels: structured pruning; null for none.
         prune: pruning; null for none.
         cluster: weight clustering; null for none.
         finetune: how the compressed model is trained.
@@ -215,6 +257,7 @@ class Recipe(Record):
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    channels: Channels | None = None
     prune: Prune | None = None
     cluster: Cluster | None = None
     finetune: Finetune = Finetune()
@@ -234,6 +277,7 @@ class FilledRecipe(Recipe):
 
     Attributes:
         seed: seed of everything random; the same seed and inputs give the same bytes.
+        channels: structured pruning; null for none.
         prune: pruning; null for none.
         cluster: weight clustering; null for none.
         finetune: how the compressed model is trained.
@@ -242,6 +286,7 @@ class FilledRecipe(Recipe):
         limits: what the result must satisfy.
     """
 
+    channels: FilledChannels | None = None
     quantize: FilledQuantize
 
 
@@ -257,6 +302,7 @@ class Pass(NamedTuple):
         weight: its part of the training steps, relative to the other passes that the recipe asks for.
         done: what it makes of a layer, in one word: what a layer that was left out is not.
         absent: why it is skipped where the recipe does not ask for it; empty where another row says so.
+        less: what to ask for where too much accuracy was lost; empty where another row says so.
     """
 
     name: str
@@ -266,9 +312,20 @@ class Pass(NamedTuple):
     weight: float = 0.0
     done: str = ""
     absent: str = ""
+    less: str = ""
 
 
 PASSES: tuple[Pass, ...] = (
+    Pass(
+        "channels",
+        "removes whole filters and units, those that matter least for what they cost",
+        Lazy("edgesqueeze.squeeze.passes.channels:run"),
+        options=lambda recipe: recipe.channels,
+        weight=0.6,
+        done="cut",
+        absent="no share of the multiply-accumulates was to go",
+        less="a smaller share of channels",
+    ),
     Pass(
         "prune",
         "makes a share of each kernel's weights zero, the least ones",
@@ -277,6 +334,7 @@ PASSES: tuple[Pass, ...] = (
         weight=0.5,
         done="pruned",
         absent="no sparsity was asked for",
+        less="less sparsity",
     ),
     Pass(
         "cluster",
@@ -286,6 +344,7 @@ PASSES: tuple[Pass, ...] = (
         weight=0.3,
         done="clustered",
         absent="no clusters were asked for",
+        less="more clusters",
     ),
     Pass(
         "settle",
@@ -318,6 +377,7 @@ def share_steps(steps: int, passes: Sequence[Pass]) -> dict[str, int]:
 
 # Flag of the command line -> where it goes.
 FLAGS: Mapping[str, tuple[str, ...]] = {
+    "channels": ("channels", "share"),
     "sparsity": ("prune", "sparsity"),
     "clusters": ("cluster", "clusters"),
     "quantize": ("quantize", "mode"),

@@ -9,6 +9,7 @@ from edgesqueeze.errors import RecipeError
 from edgesqueeze.recipe import (
     FLAGS,
     PASSES,
+    Channels,
     Cluster,
     DataOptions,
     Finetune,
@@ -28,6 +29,7 @@ else:
 
 NAN = float("nan")
 SECTIONS = {
+    "channels": Channels,
     "prune": Prune,
     "cluster": Cluster,
     "finetune": Finetune,
@@ -49,8 +51,12 @@ def test_the_documented_recipe_has_every_key_at_its_default():
     assert set(SECTIONS) == set(Recipe.model_fields) - {"seed"}
     for section, record in SECTIONS.items():
         assert set(documented[section]) == set(record.model_fields)
-    wanted = Recipe(prune=Prune(), cluster=Cluster())
-    unset = {"quantize": {"mode": None, "io": None}, "limits": {"max_accuracy_drop": None}}
+    wanted = Recipe(channels=Channels(), prune=Prune(), cluster=Cluster())
+    unset = {
+        "channels": {"step": None},
+        "quantize": {"mode": None, "io": None},
+        "limits": {"max_accuracy_drop": None},
+    }
     defaults = {
         name: {**value, **unset.get(name, {})} if isinstance(value, dict) else value
         for name, value in documented.items()
@@ -70,6 +76,7 @@ def test_without_anything_there_is_no_pruning_and_no_clustering(tmp_path):
 @pytest.mark.parametrize(
     ("flag", "value"),
     [
+        ("channels", 0.7),
         ("sparsity", 0.7),
         ("clusters", 8),
         ("quantize", "int16x8"),
@@ -84,7 +91,8 @@ def test_without_anything_there_is_no_pruning_and_no_clustering(tmp_path):
 def test_every_flag_lands_and_wins_over_the_file(tmp_path, flag, value):
     path = tmp_path / "recipe.toml"
     path.write_text(
-        'seed = 3\n[prune]\nsparsity = 0.25\nschedule = "constant"\n[cluster]\nclusters = 32\n'
+        "seed = 3\n[channels]\nshare = 0.25\n"
+        '[prune]\nsparsity = 0.25\nschedule = "constant"\n[cluster]\nclusters = 32\n'
         '[quantize]\nmode = "none"\nio = "int8"\n[finetune]\nepochs = 9\n[limits]\nmax_accuracy_drop = 0.5\n'
     )
     plain = load_recipe(path).model_dump()
@@ -99,12 +107,13 @@ def test_every_flag_lands_and_wins_over_the_file(tmp_path, flag, value):
 
 
 def test_the_flags_tested_are_all_flags():
-    tested = {"sparsity", "clusters", "quantize", "io", "epochs", "seed"}
+    tested = {"channels", "sparsity", "clusters", "quantize", "io", "epochs", "seed"}
     tested |= {"max_accuracy_drop", "evaluation_samples", "lift_normalization"}
     assert set(FLAGS) == tested
 
 
 def test_a_flag_opens_its_section():
+    assert load_recipe(None, {"channels": 0.7}).channels == Channels(share=0.7)
     assert load_recipe(None, {"sparsity": 0.7}).prune == Prune(sparsity=0.7)
     assert load_recipe(None, {"clusters": 4}).cluster == Cluster(clusters=4)
 
@@ -130,6 +139,10 @@ def test_an_unknown_key_is_named_with_the_nearest_valid_one(raw, message):
 @pytest.mark.parametrize(
     ("section", "key", "value"),
     [
+        *(("channels", "share", value) for value in (0, 1, 1.5, -0.1, NAN, float("inf"), "half", None, [])),
+        *(("channels", "step", value) for value in (0, -4, 257, 1.5, "all")),
+        ("channels", "importance", "random"),
+        ("channels", "include", [""]),
         *(("prune", "sparsity", value) for value in (0, 1, 1.5, -0.1, NAN, float("inf"), "half", None, [])),
         *(("prune", "block", value) for value in ([0, 4], [4], [1, 2, 3], [1, 65], "1x4")),
         *(("cluster", "clusters", value) for value in (0, 1, 256, -3, 16.5, "many", NAN)),
@@ -229,6 +242,8 @@ ROWS = {row.name: row for row in PASSES}
         (("cluster", "settle"), 10, (6, 4)),
         (("prune", "cluster", "settle"), 0, (0, 0, 0)),
         (("prune", "cluster", "settle"), 1, (0, 0, 1)),
+        (("channels", "prune", "cluster", "settle"), 17, (6, 5, 3, 3)),
+        (("channels",), 7, (7,)),
         ((), 10, ()),
     ],
 )
@@ -244,9 +259,10 @@ def test_a_pass_without_training_takes_no_steps():
 
 
 def test_every_pass_is_there_and_says_what_it_is():
-    from edgesqueeze.squeeze.passes import cluster, prune
+    from edgesqueeze.squeeze.passes import channels, cluster, prune
 
-    assert [row.run.load() for row in PASSES] == [prune.run, cluster.run, cluster.run_settle]
+    runs = [channels.run, prune.run, cluster.run, cluster.run_settle]
+    assert [row.run.load() for row in PASSES] == runs
     assert len({row.name for row in PASSES}) == len(PASSES)
     for row in PASSES:
         assert row.summary

@@ -23,6 +23,38 @@ class InputScaling(Record):
     offset: tuple[float, ...]
 
 
+class LayerChannels(Record):
+    """How many channels a layer gives, before and after some were removed.
+
+    Attributes:
+        name: name of the layer, after folding.
+        before: channels, filters or units before.
+        after: channels, filters or units after.
+    """
+
+    name: str
+    before: int
+    after: int
+
+
+class ChannelsReport(Record):
+    """What went with the channels that were removed.
+
+    Attributes:
+        share_asked: share of the multiply-accumulates that was to go, 0 to 1.
+        share: share of them that is gone in the .tflite, 0 to 1.
+        macs_before: multiply-accumulates of one inference of the model converted as it was.
+        macs_after: multiply-accumulates of one inference of the .tflite.
+        layers: every layer that has a kernel.
+    """
+
+    share_asked: float
+    share: float
+    macs_before: int
+    macs_after: int
+    layers: tuple[LayerChannels, ...]
+
+
 class LayerDifference(Record):
     """What one operator, run alone on the reference's values, is off.
 

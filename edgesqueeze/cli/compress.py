@@ -32,6 +32,12 @@ from edgesqueeze.target.load import load_target
 @click.option("--out", required=True, metavar="DIR", type=NamedPath(), help="Where the files go.")
 @click.option("--recipe", metavar="FILE", type=NamedPath(), help="A TOML recipe; flags win over it.")
 @click.option(
+    "--channels",
+    type=float,
+    metavar="F",
+    help="Remove whole filters and units: share of the multiply-accumulates that goes, 0 to 1.",
+)
+@click.option(
     "--sparsity", type=float, metavar="F", help="Prune: share of each kernel that becomes zero, 0 to 1."
 )
 @click.option(
@@ -97,9 +103,9 @@ def command(
 
     MODEL is a .keras or .h5 file, or a SavedModel folder, such as model.export() writes. Writes model.tflite,
     report.json, model.keras where MODEL has Keras layers, and sources for microcontrollers. Without
-    --sparsity and --clusters the model is quantized only. Exits with 1 if the result does not fit the
-    target, loses more accuracy than allowed or cannot be right (a finding is an error); the files are written
-    all the same.
+    --channels, --sparsity and --clusters the model is quantized only. Exits with 1 if the result does not fit
+    the target, loses more accuracy than allowed or cannot be right (a finding is an error); the files are
+    written all the same.
     """
     # Both are checked before the seconds that TensorFlow takes to start.
     chosen = load_recipe(recipe, flags)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgesqueeze.base.findings import Finding, Severity
+    from edgesqueeze.checks.records import ChannelsReport
     from edgesqueeze.report.report import Report
     from edgesqueeze.target.fit import Fit, OperatorFit, ResourceFit
 
@@ -49,10 +50,19 @@ def _rows(report: Report) -> Iterator[tuple[str, str, str, str]]:
     )
     ratio = sizes.float_bytes / sizes.tflite_deflate_bytes
     yield "deflated", "", _bytes(sizes.tflite_deflate_bytes), f"as a download, {_times(ratio)}"
+    if report.channels is not None:
+        yield _macs(report.channels)
     yield from _figures(report)
     for name, part in (("flash", report.fit.flash), ("RAM", report.fit.ram)):
         yield f"{name} on {report.target}", "", *_resource(part)
     yield _operators(report.fit.ops)
+
+
+def _macs(found: ChannelsReport) -> tuple[str, str, str, str]:
+    cut = [one for one in found.layers if one.after < one.before]
+    channels = f"{sum(one.before for one in cut):,} -> {sum(one.after for one in cut):,} channels"
+    said = f"{found.share:.1%} fewer, {found.share_asked:.1%} asked for; {channels} in {len(cut)} layers"
+    return "MACs", f"{found.macs_before:,}", f"{found.macs_after:,}", said
 
 
 def _operators(found: OperatorFit) -> tuple[str, str, str, str]:

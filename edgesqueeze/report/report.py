@@ -13,10 +13,10 @@ from edgesqueeze.base.records import Record
 from edgesqueeze.base.stages import Stage
 from edgesqueeze.checks.agreement import Fidelity, Plain
 from edgesqueeze.checks.metrics import Figure, worst
-from edgesqueeze.checks.records import InputScaling
+from edgesqueeze.checks.records import ChannelsReport, InputScaling
 from edgesqueeze.errors import AccuracyError, FitError, RequirementError, TroubleError
 from edgesqueeze.graph.stats import WeightStats
-from edgesqueeze.recipe import FilledRecipe
+from edgesqueeze.recipe import PASSES, FilledRecipe
 from edgesqueeze.report.figures import amount_of, title_of, value_of
 from edgesqueeze.target.fit import Fit, raise_if_unfit
 
@@ -97,6 +97,7 @@ class Report(Record):
         drop_before_conversion: drop of the compressed float model in the figure that decides, in that
             figure's unit; null unless the limit on the drop is missed.
         sizes: sizes before and after, in bytes.
+        channels: what went with removed channels; null where none was to go.
         fit: whether the target can take the model.
         scaling: what firmware does with raw data before they are the .tflite's input, where a normalization
             was lifted out of the model; empty else.
@@ -117,6 +118,7 @@ class Report(Record):
     accuracy: AccuracyReport | None
     drop_before_conversion: float | None = None
     sizes: SizeReport
+    channels: ChannelsReport | None = None
     fit: Fit
     scaling: tuple[InputScaling, ...] = ()
     findings: tuple[Finding, ...]
@@ -203,14 +205,14 @@ def _lost(report: Report, limit: float) -> AccuracyError:
 def _advice(report: Report, figure: Figure, limit: float) -> str:
     """What to do about a drop: it depends on whether it comes from the passes or from the integers."""
     recipe, before = report.recipe, report.drop_before_conversion
-    squeezed = recipe.prune is not None or recipe.cluster is not None
+    less = [row.less for row in PASSES if row.less and row.options(recipe) is not None]
     lost = "" if before is None else f"; before conversion the drop is {amount_of(figure, before)}"
     if inputs := _about_inputs(report):
         return f"{inputs}{lost}"
     if recipe.quantize.mode == "int8" and (before is None or before <= limit):
         return f"int8 is what loses it: try --quantize int16x8, or calibrate on more samples{lost}"
-    if squeezed:
-        return f"train for more epochs, or ask for less sparsity or more clusters{lost}"
+    if less:
+        return f"train for more epochs, or ask for {' or '.join(less)}{lost}"
     return f"see that the data are scaled as in training ([data] scale and offset){lost}"
 
 

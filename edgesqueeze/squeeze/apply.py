@@ -9,6 +9,7 @@ from typing import Any
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.given import expect
 from edgesqueeze.base.stages import Log, Progress, Stage
+from edgesqueeze.checks.records import ChannelsReport
 from edgesqueeze.checks.user_metric import UserMetric
 from edgesqueeze.errors import RecipeError
 from edgesqueeze.graph import TfliteModel
@@ -21,6 +22,7 @@ from edgesqueeze.squeeze.opening.whole_layer import whole_layers
 from edgesqueeze.squeeze.passes.convert import convert
 from edgesqueeze.squeeze.passes.finetune import steps_per_epoch, trainer
 from edgesqueeze.squeeze.passes.lift import coarse_features
+from edgesqueeze.squeeze.passes.macs import channels_report, check_macs
 from edgesqueeze.squeeze.passes.precision import Precision
 from edgesqueeze.squeeze.passes.promises import check_promises
 from edgesqueeze.squeeze.passes.state import Outcome, Setting, State
@@ -37,6 +39,7 @@ class Squeezed:
         tflite: what it was converted to.
         stages: what was done.
         findings: what was left out, changed or noticed.
+        channels: what went with removed channels, from the .tflite; None where none was to go.
     """
 
     recipe: FilledRecipe
@@ -44,6 +47,7 @@ class Squeezed:
     tflite: TfliteModel
     stages: tuple[Stage, ...]
     findings: tuple[Finding, ...]
+    channels: ChannelsReport | None = None
 
 
 def squeeze(
@@ -90,10 +94,12 @@ def squeeze(
             specs = input_specs(prepared.folded)
             log.found(coarse_features(prepared.data.train, specs, recipe.quantize.mode, prepared.folded))
             log.found(check_promises(state.model, tflite, state.promises))
+            channels = None if state.cut is None else channels_report(state.cut, tflite)
+            log.found(() if channels is None else check_macs(channels))
     # Firmware calls the model by the name of the user's file.
     path = prepared.loaded.path
     named = replace(tflite, name=path.stem if path else prepared.loaded.model.name)
-    return Squeezed(recipe, state.model, named, tuple(log.stages), tuple(log.findings))
+    return Squeezed(recipe, state.model, named, tuple(log.stages), tuple(log.findings), channels)
 
 
 def _apply(prepared: Prepared, recipe: FilledRecipe, passes: Sequence[Pass], log: Log) -> State:
@@ -136,7 +142,7 @@ def _check_layers(model: Any, asked: Sequence[str]) -> None:
             f"the model can only be quantized: {whole[0]!r} has no layers that a pass could look into",
             expected="a Functional or Sequential model of Keras",
             got=f"a recipe with {', '.join(asked)}",
-            hint="give the Keras model that it was made from, or leave pruning and clustering out",
+            hint="give the Keras model that it was made from, or leave the passes out",
         )
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from edgesqueeze.recipe import FilledQuantize, FilledRecipe, Recipe
+from edgesqueeze.recipe import FilledChannels, FilledQuantize, FilledRecipe, Recipe
 from edgesqueeze.target.records import Target
+from edgesqueeze.target.steps import channel_step
 
 
 def fill_preferences(recipe: Recipe, target: Target) -> FilledRecipe:
-    """A recipe with the target's preferred quantization and I/O type where it names none."""
+    """A recipe with what the target prefers, and the step of its kernels, where it names none."""
     quantize = FilledQuantize(
         mode=recipe.quantize.mode or target.preferences.quantization,
         io=recipe.quantize.io or target.preferences.io,
         calibration_samples=recipe.quantize.calibration_samples,
     )
-    return FilledRecipe.model_validate({**dict(recipe), "quantize": quantize})
+    channels = recipe.channels
+    if channels is not None:
+        step = channel_step(target) if channels.step is None else channels.step
+        channels = FilledChannels.model_validate({**dict(channels), "step": step})
+    return FilledRecipe.model_validate({**dict(recipe), "channels": channels, "quantize": quantize})

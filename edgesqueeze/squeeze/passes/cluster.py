@@ -12,6 +12,7 @@ the bias, after the integers are settled: neither changes an integer.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,6 @@ from edgesqueeze.squeeze.layers.grid import (
     FloatArray,
     channel_maximum,
     levels_from_centroids,
-    lift_survivors,
     lloyd,
     nearest,
     project,
@@ -42,7 +42,7 @@ from edgesqueeze.squeeze.layers.kernels import (
 )
 from edgesqueeze.squeeze.layers.rewrite import rewrite
 from edgesqueeze.squeeze.passes.precision import Precision
-from edgesqueeze.squeeze.passes.scaled import ScaledKernel, scaled
+from edgesqueeze.squeeze.passes.scaled import ScaledKernel, bare_model, scaled
 from edgesqueeze.squeeze.passes.selection import select
 from edgesqueeze.squeeze.passes.state import Outcome, Setting, State
 
@@ -68,7 +68,7 @@ def run(state: State, options: Cluster, setting: Setting) -> Outcome:
     student, findings = clusterable(state.model, options, setting.precision, chosen.keys, _sparse(state))
     trained = setting.train(student, setting.steps)
     promises = state.promising(chosen.keys, levels=options.clusters)
-    return Outcome(State(student, promises), (*chosen.skipped, *findings), trained)
+    return Outcome(replace(state, model=student, promises=promises), (*chosen.skipped, *findings), trained)
 
 
 def run_settle(state: State, options: Cluster, setting: Setting) -> Outcome:
@@ -86,7 +86,8 @@ def run_settle(state: State, options: Cluster, setting: Setting) -> Outcome:
         if state.promise(key_of(layer)).levels is not None
         and setting.precision.storage(key_of(layer), kernel_of(layer).size) == "int8"
     )
-    return Outcome(State(model, state.promising(integers, settled=True, bits=8)), (), trained)
+    promises = state.promising(integers, settled=True, bits=8)
+    return Outcome(replace(state, model=model, promises=promises), (), trained)
 
 
 def _sparse(state: State) -> frozenset[KernelKey]:
@@ -217,17 +218,3 @@ def _clustered(wrapper: Any, keep_zeros: bool, *, half: bool) -> tuple[FloatArra
     return np.where(mask == 0, 0, others[nearest(weights, others)]).astype(np.float32), np.sort(
         np.append(others, 0)
     )
-
-
-def bare_model(model: Any) -> Any:
-    """A model with its ``ScaledKernel`` layers made plain again."""
-
-    def plain(layer: Any) -> Any:
-        if not isinstance(layer, ScaledKernel):
-            return None
-        kernel = layer.value()
-        if layer.mask is not None:
-            kernel = lift_survivors(kernel, channel_shape(layer.inner))
-        return layer.bare(kernel)
-
-    return rewrite(model, plain)

@@ -83,6 +83,19 @@ def convert(
     return converted, (*findings, *_unquantized(converted, mode))
 
 
+def convert_float(model: Any) -> TfliteModel:
+    """Convert a model as it is, with float32 weights, batch 1 and fixed shapes.
+
+    Args:
+        model: a flat tf_keras model of plain layers.
+
+    Raises:
+        UnsupportedModelError: the converter cannot convert the model.
+    """
+    with _without_notes():
+        return parse_tflite(_run(model, _batch_one(model), "none", "float32", None), name=model.name)
+
+
 def _unquantized(model: TfliteModel, mode: QuantizeMode) -> tuple[Finding, ...]:
     """A finding when dynamic-range quantization was asked for, and no weights are in integers."""
     kernels = [one for one in weight_stats(model) if one.role == "weights"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import tensorflow_model_optimization as tfmot
@@ -34,7 +35,11 @@ def run(state: State, options: Prune, setting: Setting) -> Outcome:
     student, findings = prunable(state.model, options, chosen.keys, setting.steps)
     trained = setting.train(student, setting.steps)
     promises = state.promising(chosen.keys, zeros=options.sparsity)
-    return Outcome(State(finish_pruning(student), promises), (*chosen.skipped, *findings), trained)
+    return Outcome(
+        replace(state, model=finish_pruning(student), promises=promises),
+        (*chosen.skipped, *findings),
+        trained,
+    )
 
 
 def prunable(

@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow_model_optimization as tfmot
 import tf_keras
 
-from edgesqueeze.squeeze.layers.grid import FloatArray
+from edgesqueeze.squeeze.layers.grid import FloatArray, lift_survivors
 from edgesqueeze.squeeze.layers.kernels import channel_shape, kernel_of, kernel_spec
+from edgesqueeze.squeeze.layers.rewrite import rewrite
 
 TYPICAL_WEIGHT = 0.2
 """Root mean square of a kernel as it is trained.
@@ -147,3 +148,17 @@ def scaled(layer: Any, scale: FloatArray | None = None, **options: Any) -> Scale
     copy = built(type(layer).from_config(layer.get_config()), layer)
     copy.set_weights(layer.get_weights())
     return ScaledKernel(copy, scale, **options)
+
+
+def bare_model(model: Any) -> Any:
+    """A model with its ``ScaledKernel`` layers made plain again."""
+
+    def plain(layer: Any) -> Any:
+        if not isinstance(layer, ScaledKernel):
+            return None
+        kernel = layer.value()
+        if layer.mask is not None:
+            kernel = lift_survivors(kernel, channel_shape(layer.inner))
+        return layer.bare(kernel)
+
+    return rewrite(model, plain)

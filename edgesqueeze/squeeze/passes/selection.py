@@ -22,7 +22,21 @@ pruning and clustering advise the same. A large last layer (a third of MobileNet
 """
 
 
-class Patterns(Protocol):
+class Names(Protocol):
+    """Which layers, by name.
+
+    Attributes:
+        include: patterns (``*``, ``?``) of layer names or class names.
+        exclude: the same, for what is left out though included.
+    """
+
+    @property
+    def include(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def exclude(self) -> Sequence[str]: ...  # noqa: D102
+
+
+class Patterns(Names, Protocol):
     """The part of a recipe's section that chooses layers.
 
     Attributes:
@@ -31,10 +45,6 @@ class Patterns(Protocol):
         first_and_last: ``include``, ``exclude``, or ``auto``: left out when small (``SMALL_SHARE``).
     """
 
-    @property
-    def include(self) -> Sequence[str]: ...  # noqa: D102
-    @property
-    def exclude(self) -> Sequence[str]: ...  # noqa: D102
     @property
     def first_and_last(self) -> FirstAndLast: ...  # noqa: D102
 
@@ -62,20 +72,15 @@ def select(
     Raises:
         RecipeError: a pattern that matches no layer.
     """
-    include, exclude = patterns.include, patterns.exclude
-    _check_patterns(model, (*include, *exclude))
+    _check_patterns(model, (*patterns.include, *patterns.exclude))
     layers = list(kernel_layers(model))
     total = sum(kernel_of(layer).size for layer in layers)
     ends = {layer.name for layer in (layers[0], layers[-1])} if layers else set()
     keys, skipped = set(), []
     for layer in layers:
         share = kernel_of(layer).size / total
-        reason = ""
-        if not _matches(layer, include):
-            reason = "no include pattern matches it"
-        elif _matches(layer, exclude):
-            reason = "an exclude pattern matches it"
-        elif layer.name in ends and len(layers) > 1:
+        reason = _named_out(layer, patterns)
+        if not reason and layer.name in ends and len(layers) > 1:
             reason = _end_reason(patterns.first_and_last, share, "first" if layer is layers[0] else "last")
         if reason:
             skipped.append(_skip(task, layer, reason))
@@ -87,6 +92,24 @@ def select(
         if kernel_spec(layer) is None and any(weight.shape.rank >= 2 for weight in layer.trainable_weights)
     ]
     return Selection(frozenset(keys), tuple(skipped))
+
+
+def left_out(model: Any, patterns: Names) -> dict[str, str]:
+    """Layers with a kernel that the patterns leave out, by name, and which pattern does.
+
+    Raises:
+        RecipeError: a pattern that matches no layer.
+    """
+    _check_patterns(model, (*patterns.include, *patterns.exclude))
+    reasons = {layer.name: _named_out(layer, patterns) for layer in kernel_layers(model)}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def _named_out(layer: Any, patterns: Names) -> str:
+    """Why the patterns leave a layer out; empty if they do not."""
+    if not _matches(layer, patterns.include):
+        return "no include pattern matches it"
+    return "an exclude pattern matches it" if _matches(layer, patterns.exclude) else ""
 
 
 def _end_reason(first_and_last: FirstAndLast, share: float, end: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.squeeze.data.source import Source
 from edgesqueeze.squeeze.layers.kernels import KernelKey
+from edgesqueeze.squeeze.passes.macs import MacsCut
 from edgesqueeze.squeeze.passes.precision import Precision
 
 
@@ -40,10 +41,12 @@ class State:
     Attributes:
         model: a flat tf_keras model. Between ``cluster`` and ``settle`` it holds TFMOT's wrappers.
         promises: what must be kept, by kernel.
+        cut: what was promised of its multiply-accumulates; None: nothing.
     """
 
     model: Any
     promises: Mapping[KernelKey, Promise] = field(default_factory=lambda: NO_PROMISES)
+    cut: MacsCut | None = None
 
     def promise(self, key: KernelKey) -> Promise:
         """What was promised of a kernel."""
