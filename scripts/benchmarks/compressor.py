@@ -1,0 +1,160 @@
+"""Fashion-MNIST on networks of MLPerf Tiny's kinds: what removing channels costs and saves."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import out, start, table, verdict
+from compressor_models import NETWORKS, trained
+from fashion_model import Fashion, float_accuracy, load_fashion, progress, quiet_imports
+
+TARGETS: Mapping[str, str] = {"Cortex-M4": "nucleo-l4r5zi", "Cortex-M55": "corstone-300"}
+"""Core -> the device whose instructions are counted; the model is compressed for the first."""
+SHARE = 0.5
+EPOCHS = 6
+VARIANTS: Mapping[str, Mapping[str, Any]] = {"int8": {}, "channels": {"channels": {"share": SHARE}}}
+
+ALLOWED_DROP = 0.005
+LEAST_GAIN = 1.8
+"""Times fewer instructions on Cortex-M4 than plain int8."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One compression of one network.
+
+    Attributes:
+        accuracy: of the .tflite on LiteRT, on all test images.
+        tflite_bytes: the .tflite.
+        macs: multiply-accumulates of one inference.
+        instructions: executed instructions of one inference of native C, by core.
+        seconds: how long ``compress`` took.
+    """
+
+    accuracy: float
+    tflite_bytes: int
+    macs: int
+    instructions: Mapping[str, int]
+    seconds: float
+
+
+def squeeze(path: Path, data: Fashion, name: str, epochs: int, seed: int) -> Outcome:
+    """Compress a network with images only, judge the .tflite with labels, and count instructions."""
+    import edgesqueeze
+    from edgesqueeze.graph.macs import operator_macs
+    from edgesqueeze.recipe import parse_recipe
+    from edgesqueeze.runners import litert
+    from edgesqueeze.runners.samples import EvalData, data_samples
+    from edgesqueeze.timing.bench import bench
+
+    recipe = parse_recipe({**VARIANTS[name], "finetune": {"epochs": epochs}, "seed": seed})
+    begin = time.perf_counter()
+    with progress() as bar:
+        task = bar.add_task(name, total=None)
+        result = edgesqueeze.compress(
+            path,
+            target=TARGETS["Cortex-M4"],
+            data=((data.x_train, None), (data.x_test, None)),
+            recipe=recipe,
+            progress=lambda stage, done, total: bar.update(
+                task, description=f"{name}: {stage}", completed=done, total=total or None
+            ),
+        )
+    seconds = time.perf_counter() - begin
+    outputs = litert.run(result.tflite, data_samples(result.tflite, EvalData((data.x_test,), None)))
+    scores = np.concatenate([values[0] for values in outputs])
+    main = result.tflite.main
+    counted: dict[str, Any] = {core: bench(result.tflite, target) for core, target in TARGETS.items()}
+    return Outcome(
+        accuracy=float(np.mean(scores.argmax(axis=1) == data.y_test)),
+        tflite_bytes=result.report.sizes.tflite_bytes,
+        macs=sum(operator_macs(main, one) for one in main.operators),
+        instructions={core: one.instructions for core, one in counted.items()},
+        seconds=seconds,
+    )
+
+
+def row(network: str, seed: int, name: str, outcome: Outcome, reference: float, plain: Outcome) -> list[str]:
+    """One line of the table."""
+    cells = [
+        network,
+        str(seed),
+        name,
+        f"{outcome.accuracy:.2%}",
+        f"{100 * (outcome.accuracy - reference):+.2f}",
+        f"{outcome.macs:,}",
+        f"{outcome.tflite_bytes:,}",
+    ]
+    for core in TARGETS:
+        gain = plain.instructions[core] / outcome.instructions[core]
+        cells += [f"{outcome.instructions[core]:,}", f"{gain:.2f}x"]
+    return [*cells, f"{outcome.seconds:.0f}"]
+
+
+def judge(network: str, references: list[float], found: list[Mapping[str, Outcome]]) -> int:
+    """Print whether a network reaches what is wanted, in the mean of its seeds; 1 if not."""
+    drops = [reference - one["channels"].accuracy for reference, one in zip(references, found, strict=True)]
+    drop = float(np.mean(drops))
+    core = next(iter(TARGETS))
+    gain = float(
+        np.mean([one["int8"].instructions[core] / one["channels"].instructions[core] for one in found])
+    )
+    gone = min(1 - one["channels"].macs / one["int8"].macs for one in found)
+    seeds = f"{len(found)} seed{'s' if len(found) > 1 else ''}"
+    return (
+        verdict(gone >= SHARE, f"{network}: {gone:.1%} of the MACs gone, {SHARE:.0%} asked for")
+        | verdict(
+            round(drop, 4) <= ALLOWED_DROP,
+            f"{network}: {100 * drop:.2f} points below float in the mean of {seeds}, "
+            f"at most {100 * ALLOWED_DROP:.1f}",
+        )
+        | verdict(
+            gain >= LEAST_GAIN,
+            f"{network}: {gain:.2f} times fewer instructions on {core}, at least {LEAST_GAIN}",
+        )
+    )
+
+
+def main() -> int:
+    """Run the benchmark; the exit status is 1 when a figure is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--network", choices=NETWORKS, action="append", help="only this one; may be repeated")
+    parser.add_argument("--seed", type=int, action="append", help="in place of 0, 1 and 2; may be repeated")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help=f"of fine-tuning (default: {EPOCHS})")
+    arguments = parser.parse_args()
+    start(
+        "compressor",
+        f"""Fashion-MNIST: networks of MLPerf Tiny's kinds, trained here. Channels with {SHARE:.0%} of the
+        multiply-accumulates are removed; fine-tuned for {arguments.epochs} epochs on the 60,000 training
+        images without their labels; full-integer int8. Accuracy is that of the .tflite on LiteRT on all
+        10,000 test images, instructions are those of native C in QEMU.""",
+    )
+    data = load_fashion()
+    quiet_imports()
+    rows, measured = [], []
+    for network in arguments.network or NETWORKS:
+        references, found = [], []
+        for seed in arguments.seed or (0, 1, 2):
+            path = trained(network, seed, data)
+            references.append(float_accuracy(path, data))
+            out.print(f"{network}, seed {seed}: float accuracy {references[-1]:.2%}")
+            outcomes = {name: squeeze(path, data, name, arguments.epochs, seed) for name in VARIANTS}
+            found.append(outcomes)
+            for name, outcome in outcomes.items():
+                rows.append(row(network, seed, name, outcome, references[-1], outcomes["int8"]))
+                out.print(f"{name}: {outcome.accuracy:.2%} after {outcome.seconds:.0f} s", style="dim")
+        measured.append((network, references, found))
+    cores = [title for core in TARGETS for title in (core, "")]
+    table(("network", "seed", "", "accuracy", "points", "MACs", ".tflite", *cores, "seconds"), rows, left=3)
+    return max(judge(*one) for one in measured)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
