@@ -123,7 +123,7 @@ def judge(network: str, references: list[float], found: list[Mapping[str, Outcom
 
 
 def main() -> int:
-    """Run the benchmark; the exit status is 1 when a figure is missed."""
+    """Run the benchmark; the exit status is 1 when a figure is measured."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", choices=NETWORKS, action="append", help="only this one; may be repeated")
     parser.add_argument("--seed", type=int, action="append", help="in place of 0, 1 and 2; may be repeated")
@@ -138,9 +138,11 @@ def main() -> int:
     )
     data = load_fashion()
     quiet_imports()
-    rows, measured = [], []
+    rows: list[list[str]] = []
+    measured = []
     for network in arguments.network or NETWORKS:
-        references, found = [], []
+        references: list[float] = []
+        found: list[Mapping[str, Outcome]] = []
         for seed in arguments.seed or (0, 1, 2):
             path = trained(network, seed, data)
             references.append(float_accuracy(path, data))
