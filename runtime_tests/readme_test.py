@@ -11,7 +11,7 @@ import edgesqueeze
 from edgesqueeze import recipe
 from edgesqueeze.cli import BROKEN_PIPE_EXIT, COMMANDS, FAULT_EXIT, INTERRUPTED_EXIT, USAGE_EXIT, cli
 from edgesqueeze.emit.native.kernels import FOLDER as KERNELS
-from edgesqueeze.emit.native.lower.table import OPERATORS
+from edgesqueeze.emit.native.lower.table import OPERATORS, REAL
 from edgesqueeze.runners.registry import RUNNERS
 from runtime_tests.support.native_figures import peer
 from runtime_tests.support.readmes import (
@@ -213,14 +213,22 @@ def test_operators_of_native_c():
     assert f"[{len(listed)} operators]" in FIRST
 
 
+def test_operators_on_real_numbers_of_native_c():
+    (line,) = re.findall(r"^On float32, behind an inner DEQUANTIZE: (.*)\.$", NATIVE, re.MULTILINE)
+    assert line.split(", ") == sorted(REAL)
+
+
 def test_kernels_of_each_set():
     declared = "".join(path.read_text(encoding="utf-8") for path in (KERNELS / "include").glob("*.h"))
     callable_ = {
         name
         for name in re.findall(r"^void (es_\w+_(?:s8|f32))\(", declared, re.MULTILINE)
-        if (KERNELS / "reference" / f"{name}.c").is_file() and name not in ("es_sum_s8", "es_dot_4_s8")
+        if (KERNELS / "reference" / f"{name}.c").is_file()
+        and name not in ("es_sum_s8", "es_dot_4_s8", "es_real_pair_f32")
     }
-    listed = {row[0].strip("`"): row for row in rows(marked("kernels", NATIVE))}
+    listed = {
+        name: row for row in rows(marked("kernels", NATIVE)) for name in re.findall(r"`(es_\w+)`", row[0])
+    }
     assert set(listed) == callable_
     for name, row in listed.items():
         assert [cell == "yes" for cell in row[2:]] == [

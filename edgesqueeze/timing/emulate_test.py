@@ -108,6 +108,24 @@ def test_other_outputs_break_parity(tools, model, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("opcode", "off", "right"), [("EXP", 1e-6, True), ("EXP", 1e-4, False), ("RESHAPE", 1e-6, False)]
+)
+def test_only_functions_of_the_c_library_may_be_off(tools, monkeypatch, opcode, off, right):
+    graph, real = GraphBuilder(0), tflm.run
+    x = graph.dequantize(graph.input((1, 4)))
+    y = graph.tensor((1, 4), "float32")
+    graph.op(opcode, [x], [y])
+    model = parse_tflite(graph.build([y]), "real")
+    moved = lambda *arguments: [[one * np.float32(1 + off) for one in row] for row in real(*arguments)]  # noqa: E731
+    monkeypatch.setattr(tflm, "run", moved)
+    if right:
+        assert emulate(model, TARGET).emulation.reference == "tflm"
+    else:
+        with pytest.raises(ParityError, match="something else"):
+            emulate(model, TARGET)
+
+
+@pytest.mark.parametrize(
     ("memory", "what"),
     [
         ({"usable_flash_bytes": 3}, "flash: 4 bytes (model 4) of 3 usable"),

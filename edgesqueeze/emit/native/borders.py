@@ -12,8 +12,17 @@ from edgesqueeze.graph.state import first_graphs
 BORDER_DTYPES = ("float32", "uint8")
 """What users may give and get besides int8."""
 
+HELD = ("int8", "int16", "float32")
+"""What the arena holds: activations, and the real numbers behind an inner DEQUANTIZE."""
+
+INTEGERS = ("int8", "int16")
+"""What operators read and write where nothing is converted."""
+
 PLACES = frozenset({"ARG_MAX", "ARG_MIN"})
 """Operators that give the caller places of values, as int32."""
+
+REAL_FROM = frozenset({"CAST", "DEQUANTIZE"})
+"""Operators that make real numbers of integers."""
 
 SHAPE_IGNORED = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
 """Operators of which only the first input matters, because all shapes are known."""
@@ -102,17 +111,27 @@ def _refusals_of_borders(graph: Graph, live: Sequence[Operator]) -> list[Refusal
     read = {index for one in live if not is_entry(graph, one) for index in one.inputs}
     written = {index for one in live for index in one.outputs}
     converted = {index for one in live if is_exit(graph, one) for index in one.outputs}
+    real = _real_tensors(graph, live)
     for index in graph.inputs:
         tensor = graph.tensors[index]
-        if tensor.dtype != "int8" and index in read:
+        if tensor.dtype not in INTEGERS and index in read:
             problems.append(f"input {tensor.label!r} is {tensor.dtype} and not quantized at once")
     for index in graph.outputs:
         tensor = graph.tensors[index]
-        if tensor.dtype != "int8" and index not in converted:
+        if tensor.dtype not in INTEGERS and index not in converted and index not in real:
             problems.append(f"output {tensor.label!r} is {tensor.dtype} and not made from int8")
         if tensor.is_constant or (index not in written and index not in graph.input_set):
             problems.append(f"output {tensor.label!r} is not computed")
     return [Refusal(problem) for problem in problems]
+
+
+def _real_tensors(graph: Graph, live: Sequence[Operator]) -> set[int]:
+    """Tensors of float32 that are computed inside the graph, from integers."""
+    found: set[int] = set()
+    for one in live:
+        if one.opcode in REAL_FROM or not found.isdisjoint(one.inputs):
+            found.update(index for index in one.outputs if graph.tensors[index].dtype == "float32")
+    return found
 
 
 def _refusals_of_order(graph: Graph, operators: Sequence[Operator]) -> list[Refusal]:

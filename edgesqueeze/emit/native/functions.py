@@ -26,7 +26,8 @@ def functions_of(program: Program) -> tuple[Function, ...]:
             signature = f"void {name}_set_input{io.suffix}({model}, const {C_TYPES[io.dtype]} *values)"
             functions.append(_function(program, signature, readers.get(tensor, ()), tensor))
         else:
-            functions.append(_pointer(program, f"int8_t *{name}_input{io.suffix}({model})", tensor))
+            signature = f"{C_TYPES[io.dtype]} *{name}_input{io.suffix}({model})"
+            functions.append(_pointer(program, signature, tensor))
     functions.append(_function(program, f"void {name}_invoke({model})", _middle(program.lowered)))
     for io in program.outputs:
         tensor = graph.outputs[io.index]
@@ -34,7 +35,8 @@ def functions_of(program: Program) -> tuple[Function, ...]:
             signature = f"void {name}_get_output{io.suffix}({model}, {C_TYPES[io.dtype]} *values)"
             functions.append(_function(program, signature, writers.get(tensor, ()), tensor))
         else:
-            functions.append(_pointer(program, f"const int8_t *{name}_output{io.suffix}({model})", tensor))
+            signature = f"const {C_TYPES[io.dtype]} *{name}_output{io.suffix}({model})"
+            functions.append(_pointer(program, signature, tensor))
     return tuple(functions)
 
 
@@ -113,8 +115,14 @@ def _function(
 
 def _pointer(program: Program, signature: str, tensor: int) -> Function:
     # A tensor that no layer reads still needs a valid address.
-    place = f"arena + {place_name(tensor)}" if tensor in program.plan.offsets else "arena"
+    place = _address(program, tensor)
     return Function(signature, value=place)
+
+
+def _address(program: Program, tensor: int) -> str:
+    """Where a tensor lies, as a pointer that becomes one to its type."""
+    place = f"arena + {place_name(tensor)}" if tensor in program.plan.offsets else "arena"
+    return place if program.lowered.graph.tensors[tensor].dtype == "int8" else f"(void *)({place})"
 
 
 def _call(program: Program, layer: Layer, position: int, outside: int | None) -> str:
@@ -124,7 +132,7 @@ def _call(program: Program, layer: Layer, position: int, outside: int | None) ->
         if isinstance(item, Blob):
             arguments.append(program.constants.names[item])
         else:
-            arguments.append("values" if item == outside else f"arena + {place_name(item)}")
+            arguments.append("values" if item == outside else _address(program, item))
     if call.scratch_bytes is not None:
         has_some = layer.index in program.plan.scratch
         arguments.append(f"arena + {scratch_name(layer.index)}" if has_some else "0")

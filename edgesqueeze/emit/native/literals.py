@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ C_TYPES = {
     "uint16": "uint16_t",
     "int32": "int32_t",
     "uint32": "uint32_t",
+    "int64": "int64_t",
     "float32": "float",
 }
 """NumPy name -> C type."""
@@ -55,13 +57,21 @@ def _value(value: Value, symbol: Callable[[Blob], str], indent: int) -> str:
         return f"{{{', '.join(map(_integer, value))}}}"
     if isinstance(value, bool | int | np.integer):
         return _integer(int(value))
-    return float_literal(float(value))
+    return _real(float(value))
+
+
+def _real(value: float) -> str:
+    if math.isinf(value):
+        return "INFINITY" if value > 0 else "-INFINITY"
+    return float_literal(value)
 
 
 def _integer(value: int) -> str:
     """An integer constant of a type that holds it."""
     if value == -(1 << 31):
         return "(-2147483647 - 1)"
+    if not -(1 << 31) < value < 1 << 32:
+        return f"INT64_C({value})"
     return f"{value}u" if value >= 1 << 31 else str(value)
 
 
@@ -70,7 +80,8 @@ def array_rows(array: npt.NDArray[Any]) -> str:
     if array.ndim == 2:
         return "\n".join(f"  {{{', '.join(map(_integer, row))}}}," for row in array.tolist())
     lines, line = [], " "
-    for text in map(_integer, array.reshape(-1).tolist()):
+    spelled = _real if array.dtype.kind == "f" else _integer
+    for text in map(spelled, array.reshape(-1).tolist()):
         if len(line) + len(text) + 2 > WIDTH:
             lines.append(line)
             line = " "

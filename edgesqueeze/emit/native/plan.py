@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgesqueeze.emit.coverage import Coverage
+from edgesqueeze.emit.native.borders import HELD, INTEGERS
 from edgesqueeze.emit.native.kernels import ALIGNMENT
 from edgesqueeze.emit.native.lower.graph import Lowered, roots_of
 from edgesqueeze.emit.native.place import EXACT, Buffer, best_offsets, bytes_alive, peak_of
@@ -86,15 +87,18 @@ def _lifetimes(lowered: Lowered, roots: dict[int, tuple[int, int]]) -> dict[int,
                 for tensor in call.outputs:
                     use(tensor, layer.index)
     for tensor in graph.inputs:
-        if graph.tensors[tensor].dtype == "int8":
+        if graph.tensors[tensor].dtype in INTEGERS:
             use(tensor, -1)
     # What layers that convert outputs read must stay until the caller asks for it.
     for index in lowered.exit:
         for call in lowered.layers[index].calls:
             for tensor in _arena_inputs(call, index, lowered):
                 use(tensor, len(lowered.layers))
+    converted = {
+        item for index in lowered.exit for call in lowered.layers[index].calls for item in call.outputs
+    }
     for tensor in graph.outputs:
-        if graph.tensors[tensor].dtype == "int8":
+        if graph.tensors[tensor].dtype in HELD and tensor not in converted:
             use(tensor, len(lowered.layers))
     for state in lowered.states:
         use(state.tensor, -1)

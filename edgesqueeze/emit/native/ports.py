@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgesqueeze.emit.native.borders import is_entry, is_exit
+from edgesqueeze.emit.native.borders import HELD, INTEGERS, is_entry, is_exit
 from edgesqueeze.emit.native.records import Io
 from edgesqueeze.graph import Graph, Tensor
 
@@ -18,19 +18,27 @@ def ports_of(graph: Graph) -> tuple[tuple[Io, ...], tuple[Io, ...]]:
             becomes.setdefault(operator.inputs[0], operator.outputs[0])
         elif is_exit(graph, operator):
             made_from.setdefault(operator.outputs[0], operator.inputs[0])
-    return _side(graph, graph.inputs, becomes), _side(graph, graph.outputs, made_from)
+    inputs = _side(graph, graph.inputs, becomes, INTEGERS)
+    return inputs, _side(graph, graph.outputs, made_from, HELD)
 
 
-def _side(graph: Graph, ports: Sequence[int], converted: dict[int, int]) -> tuple[Io, ...]:
+def _side(
+    graph: Graph, ports: Sequence[int], converted: dict[int, int], held: Sequence[str]
+) -> tuple[Io, ...]:
     several = len(ports) > 1
     return tuple(
-        _io(position, graph.tensors[index], graph.tensors[converted.get(index, index)], several)
+        _io(
+            position,
+            graph.tensors[index],
+            graph.tensors[converted.get(index, index)],
+            several,
+            converts=index in converted or graph.tensors[index].dtype not in held,
+        )
         for position, index in enumerate(ports)
     )
 
 
-def _io(position: int, tensor: Tensor, integers: Tensor, several: bool) -> Io:
-    converts = tensor.dtype != "int8"
+def _io(position: int, tensor: Tensor, integers: Tensor, several: bool, *, converts: bool) -> Io:
     # Integers that the caller sees have their own scale; float32 has that of the int8 behind it.
     quantization = (integers if tensor.dtype == "float32" else tensor).quantization
     return Io(

@@ -23,7 +23,7 @@ class Blob:
     """Constant data in flash.
 
     Attributes:
-        array: the values; one-dimensional, of an integer dtype, little-endian. Of an array of structs
+        array: the values; one-dimensional, integers or float32, little-endian. Of an array of structs
             two-dimensional: a row is a struct.
         what: what it is, for a comment in C: ``weights, 2 output channels by 4 inputs``.
         alignment: what its address must be a multiple of, in bytes.
@@ -231,13 +231,13 @@ class Io:
         index: position among the model's inputs or outputs.
         name: the tensor's name in the model.
         shape: the tensor's shape in the model, batch dimension included.
-        dtype: ``int8``, ``uint8`` or ``float32``: what the caller gives or gets.
+        dtype: ``int8``, ``int16``, ``uint8``, ``int32`` or ``float32``: what the caller gives or gets.
         elements: number of values.
         scale: real number that one step of the integers stands for.
         zero_point: the integer that stands for zero.
-        converts: whether the generated code converts between this dtype and int8. Then it is read with
-            ``NAME_set_input`` and written with ``NAME_get_output``; otherwise it lies in the arena
-            as int8, at the pointer that ``NAME_input`` and ``NAME_output`` return.
+        converts: whether the generated code converts between this dtype and what the arena holds. Then it is
+            read with ``NAME_set_input`` and written with ``NAME_get_output``; otherwise it lies in the arena
+            as it is, at the pointer that ``NAME_input`` and ``NAME_output`` return.
         suffix: end of the functions' names: empty for a single input or output, else ``_0`` and so on.
     """
 

@@ -56,6 +56,16 @@ def lower_dequantize_output(operation: Operation) -> tuple[Call, ...]:
     return (_call("es_dequantize_f32", _quantize_struct(source), operation),)
 
 
+def lower_cast(operation: Operation) -> tuple[Call, ...]:
+    """CAST from int8 to float32: the integers themselves, whatever they stand for."""
+    source, output = operation.input(0), operation.output()
+    if (source.dtype, output.dtype) != ("int8", "float32"):
+        raise UnsupportedOperationError(f"from {source.dtype} to {output.dtype}, expected int8 to float32")
+    members = dict.fromkeys(("inverse_high", "inverse_low", "reciprocal_high", "reciprocal_low"), 0)
+    parameters = {"scale": 1.0, **members, "count": output.elements, "exponent": 0, "zero_point": 0}
+    return (_call("es_dequantize_f32", Struct("es_quantize", parameters), operation),)
+
+
 def inverse_parts(scale: np.float32, zero_point: int) -> tuple[np.float32, np.float32]:
     """1 / scale in two parts, so that fused multiply-add quantizes as division does.
 

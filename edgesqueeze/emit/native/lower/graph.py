@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from edgesqueeze.emit.native.constant_channels import without_constant_channels
 from edgesqueeze.emit.native.dilated import with_dilation, with_margins
 from edgesqueeze.emit.native.lower import shape
 from edgesqueeze.emit.native.lower.state import Ring, assigned_directly, joined_in_ring, rings_of
-from edgesqueeze.emit.native.lower.table import ENTRY, EXIT, LOWERINGS
+from edgesqueeze.emit.native.lower.table import ENTRY, EXIT, LOWERINGS, REAL
 from edgesqueeze.emit.native.operands import require_int8
 from edgesqueeze.emit.native.records import (
     Call,
@@ -160,14 +160,24 @@ def _results(
 
 
 def _lowering(graph: Graph, operator: Operator) -> Lowering:
-    table = ENTRY if is_entry(graph, operator) else EXIT if is_exit(graph, operator) else LOWERINGS
-    lowering = table.get(operator.opcode)
+    lowering = _table(graph, operator).get(operator.opcode)
     if lowering is None:
         only = operator.opcode in EXIT
         raise UnsupportedOperationError(
             "native C has it at the graph's inputs and outputs only" if only else LACKING
         )
     return lowering
+
+
+def _table(graph: Graph, operator: Operator) -> Mapping[str, Lowering]:
+    """The table for what an operator works on: the caller's values, real numbers, int16 or int8."""
+    if is_entry(graph, operator):
+        return ENTRY
+    if is_exit(graph, operator):
+        return EXIT
+    ends = (*operator.inputs[:1], *operator.outputs[:1])
+    dtypes = {graph.tensors[index].dtype for index in ends if index >= 0}
+    return REAL if "float32" in dtypes else LOWERINGS
 
 
 def _check_tensors(operation: Operation) -> None:
@@ -201,7 +211,7 @@ def _check_tensors(operation: Operation) -> None:
 def _check_values(operation: Operation) -> None:
     """Raise ``UnsupportedOperationError`` where an operator inside the graph works on real numbers."""
     graph, operator = operation.graph, operation.operator
-    if operator.opcode not in LOWERINGS or is_entry(graph, operator) or is_exit(graph, operator):
+    if operator.opcode not in LOWERINGS or operator.opcode in _table(graph, operator):
         return
     for index in operator.inputs:
         tensor = graph.tensor(index)

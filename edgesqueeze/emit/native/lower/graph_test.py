@@ -103,12 +103,17 @@ def test_refusals_come_all_at_once_with_their_operators():
     y = graph.tensor(SHAPE, "int8", 0.1, 0)
     graph.op("COS", [graph.input(SHAPE)], [y])
     z = graph.dequantize(y)
-    back = graph.tensor(SHAPE, "int8", 0.1, 0)
-    graph.op("QUANTIZE", [z], [back])
-    assert refusals(graph, graph.conv2d(back, 3)) == [
+    places = graph.tensor(SHAPE[:3], "int32")
+    graph.op("ARG_MAX", [y, graph.constant(np.array([3], np.int32))], [places], outputType=2)
+    again = graph.tensor(SHAPE[:3], "int32")
+    graph.op("COS", [places], [again])
+    both = graph.quantize(graph.fully_connected(z, 3))
+    assert refusals(graph, graph.conv2d(both, 3), again) == [
+        f"output 't{again}' is int32 and not made from int8",
         "COS (operator 0): native C does not have it",
-        "DEQUANTIZE (operator 1): native C has it at the graph's inputs and outputs only",
-        f"QUANTIZE (operator 2): t{z} is float32, expected int8",
+        "ARG_MAX (operator 2): native C has it at the graph's inputs and outputs only",
+        "COS (operator 3): native C does not have it",
+        f"FULLY_CONNECTED (operator 4): t{z} is float32, expected int8",
     ]
 
 

@@ -17,6 +17,7 @@ from edgesqueeze.emit.native.lower import (
     log_softmax,
     lstm,
     pool,
+    real,
     real_tables,
     rearrange,
     resize,
@@ -101,6 +102,22 @@ LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
     }
 )
 """Builtin operator -> its lowering, inside a graph."""
+
+REAL: Mapping[str, Lowering] = MappingProxyType(
+    {
+        **dict.fromkeys(real.FUNCTIONS, real.lower_real_function),
+        **dict.fromkeys(real.PAIRS, real.lower_real_pair),
+        "CAST": border.lower_cast,
+        "DEQUANTIZE": border.lower_dequantize_output,
+        "EXPAND_DIMS": real.lower_real_alias,
+        "LOG_SOFTMAX": real.lower_real_softmax,
+        "QUANTIZE": border.lower_quantize_input,
+        "RESHAPE": real.lower_real_alias,
+        "SOFTMAX": real.lower_real_softmax,
+        "SQUEEZE": real.lower_real_alias,
+    }
+)
+"""The same for operators inside a graph that read or write float32."""
 
 ENTRY: Mapping[str, Lowering] = MappingProxyType({"QUANTIZE": border.lower_quantize_input})
 """The same for operators that turn what the caller gives into int8."""
