@@ -28,10 +28,12 @@ A recipe with every key at its default::
     first_and_last = "auto"
 
     [finetune]
-    epochs = 4                     # over all training stages together; 0 trains nothing
+    epochs = 20                    # over all stages together, 0 trains nothing; unset: while it helps
     batch_size = 64
-    learning_rate = 5e-3
+    learning_rate = 5e-3           # highest of Adam; unset: the best of a few
     loss = "distill"               # or the name of a Keras loss, which needs labels
+    labels = 0.0                   # part of the loss that is of labels, mixed into "distill"
+    augment = []                   # "flip", "shift", "brightness": of images to learn from
 
     [quantize]
     mode = "int8"                  # "int16x8", "float16", "dynamic", "none"; the target's preference if unset
@@ -67,6 +69,7 @@ FILE = FileKind("recipe", RecipeError, "`python -m pydoc edgesqueeze.recipe` lis
 QuantizeMode = Literal["int8", "int16x8", "float16", "dynamic", "none"]
 IoType = Literal["int8", "uint8", "float32"]
 FirstAndLast = Literal["auto", "include", "exclude"]
+Augmentation = Literal["flip", "shift", "brightness"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 PerFeature = Finite | Annotated[tuple[Finite, ...], Field(min_length=1)]
 Pattern = Annotated[str, Field(min_length=1)]
@@ -156,16 +159,28 @@ class Finetune(Record):
     """How the compressed model learns to do its job again.
 
     Attributes:
-        epochs: passes over the training data, over all training stages together; 0 trains nothing.
+        epochs: passes over the training data, over all training stages together; 0 trains nothing. Null:
+            each stage goes on until the loss on held-out samples stops falling, within a bound.
         batch_size: samples in one training step.
-        learning_rate: highest learning rate of Adam.
+        learning_rate: highest learning rate of Adam; null: the best of a few that are tried for some steps.
         loss: ``distill`` (imitate the original, no labels needed), or the name of a Keras loss.
+        labels: part of the loss that is of labels, mixed into ``distill``, 0 to 1.
+        augment: what is done to images while learning from them: ``flip`` (left to right), ``shift``,
+            ``brightness``.
     """
 
-    epochs: Annotated[int, Field(ge=0, le=10_000)] = 4
+    epochs: Annotated[int, Field(ge=0, le=10_000)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 64
-    learning_rate: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 5e-3
+    learning_rate: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
     loss: Pattern = "distill"
+    labels: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
+    augment: tuple[Augmentation, ...] = ()
+
+    @model_validator(mode="after")
+    def _labels_are_mixed_into_distillation(self) -> Finetune:
+        if self.labels and self.loss != "distill":
+            raise ValueError(f"labels are mixed into the loss distill, but the loss is {self.loss}")
+        return self
 
 
 class Quantize(Record):

@@ -54,6 +54,7 @@ def test_the_documented_recipe_has_every_key_at_its_default():
     wanted = Recipe(channels=Channels(), prune=Prune(), cluster=Cluster())
     unset = {
         "channels": {"step": None},
+        "finetune": {"epochs": None, "learning_rate": None},
         "quantize": {"mode": None, "io": None},
         "limits": {"max_accuracy_drop": None},
     }
@@ -150,6 +151,8 @@ def test_an_unknown_key_is_named_with_the_nearest_valid_one(raw, message):
         *(("finetune", "learning_rate", value) for value in (0, -1e-3, NAN, 1.1)),
         *(("finetune", "batch_size", value) for value in (0, -1)),
         ("finetune", "loss", ""),
+        *(("finetune", "labels", value) for value in (-0.1, 1.1, NAN)),
+        *(("finetune", "augment", value) for value in ("flip", ["rotate"])),
         *(("quantize", "mode", value) for value in ("int4", "", 8)),
         ("quantize", "io", "float16"),
         ("quantize", "calibration_samples", 0),

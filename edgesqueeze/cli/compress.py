@@ -52,7 +52,10 @@ from edgesqueeze.target.load import load_target
     "--io", type=click.Choice(get_args(IoType)), help="Type of inputs and outputs of an integer model."
 )
 @click.option(
-    "--epochs", type=int, metavar="N", help="Fine-tuning passes over the data, over all stages together."
+    "--epochs",
+    type=int,
+    metavar="N",
+    help="Fine-tuning passes over the data, over all stages together; if unset, while it helps.",
 )
 @click.option(
     "--seed", type=int, metavar="N", help="Of everything random; the same seed gives the same bytes."

@@ -13,19 +13,19 @@ from edgesqueeze.checks.records import ChannelsReport
 from edgesqueeze.checks.user_metric import UserMetric
 from edgesqueeze.errors import RecipeError
 from edgesqueeze.graph import TfliteModel
-from edgesqueeze.recipe import PASSES, FilledRecipe, Pass, Recipe, share_steps
+from edgesqueeze.recipe import PASSES, FilledRecipe, Pass, Recipe
 from edgesqueeze.squeeze import set_seed
 from edgesqueeze.squeeze.data.check import readable_samples
 from edgesqueeze.squeeze.data.load import input_specs
 from edgesqueeze.squeeze.layers.kernels import kernel_layers
 from edgesqueeze.squeeze.opening.whole_layer import whole_layers
 from edgesqueeze.squeeze.passes.convert import convert
-from edgesqueeze.squeeze.passes.finetune import steps_per_epoch, trainer
 from edgesqueeze.squeeze.passes.lift import coarse_features
 from edgesqueeze.squeeze.passes.macs import channels_report, check_macs
 from edgesqueeze.squeeze.passes.precision import Precision
 from edgesqueeze.squeeze.passes.promises import check_promises
 from edgesqueeze.squeeze.passes.state import Outcome, Setting, State
+from edgesqueeze.squeeze.passes.trainings import Trainings
 from edgesqueeze.squeeze.prepare import Prepared
 
 
@@ -105,20 +105,27 @@ def squeeze(
 def _apply(prepared: Prepared, recipe: FilledRecipe, passes: Sequence[Pass], log: Log) -> State:
     """The passes that the recipe asks for, one after the other."""
     asked = {row.name: options for row in passes if (options := row.options(recipe)) is not None}
-    steps = share_steps(_steps(prepared, recipe), [row for row in passes if row.name in asked])
-    state = State(prepared.folded)
+    samples, seed = prepared.data.train, recipe.seed
+    trainings = Trainings(
+        prepared.folded, samples, recipe.finetune, [row for row in passes if row.name in asked], seed
+    )
+    state, trained = State(prepared.folded), {}
     for row in passes:
         if row.name not in asked:
             if row.absent:
                 log.skip(row.name, row.absent)
             continue
         with log.stage(row.name) as stage:
-            setting = _setting(prepared, recipe, row, steps[row.name], log)
+            train, steps = trainings.trainer(row.name, log.steps(row.name)), trainings.steps[row.name]
+            precision = Precision(recipe.quantize.mode)
+            setting = Setting(prepared.folded, samples, precision, seed, steps, train)
             outcome: Outcome = row.run(state, asked[row.name], setting)
             if outcome.trained:
+                trained[row.name] = outcome.trained
                 stage.steps, stage.loss = outcome.trained.steps, outcome.trained.loss
         log.found(outcome.findings)
         state = outcome.state
+    log.found(trainings.findings(trained))
     return state
 
 
@@ -156,15 +163,3 @@ def check_limit(recipe: Recipe, metric: UserMetric | None) -> None:
             got=f"{limit:g}",
             hint=f"write {limit / 100:g} if {limit:g} points were meant",
         )
-
-
-def _steps(prepared: Prepared, recipe: FilledRecipe) -> int:
-    """Training steps of all passes together."""
-    return recipe.finetune.epochs * steps_per_epoch(prepared.data.train, recipe.finetune.batch_size)
-
-
-def _setting(prepared: Prepared, recipe: FilledRecipe, row: Pass, steps: int, log: Log) -> Setting:
-    """What one pass may use."""
-    train = trainer(prepared.folded, prepared.data.train, recipe.finetune, recipe.seed, log.steps(row.name))
-    precision = Precision(recipe.quantize.mode)
-    return Setting(prepared.folded, prepared.data.train, precision, recipe.seed, steps, train)

@@ -20,6 +20,7 @@ from edgesqueeze.squeeze.passes.convert import convert
 from edgesqueeze.squeeze.passes.fold import fold
 from edgesqueeze.squeeze.passes.precision import Precision
 from edgesqueeze.squeeze.passes.state import Outcome, Setting, State
+from edgesqueeze.squeeze.passes.trainings import untrained
 
 CLASSES = 4
 
@@ -137,10 +138,6 @@ def squeeze(model: Any, raw: dict[str, Any]) -> tuple[TfliteModel, list[Finding]
             state, findings = outcome.state, [*findings, *outcome.findings]
     tflite, found = convert(state.model, recipe.quantize.mode, recipe.quantize.io, source, 12, 0)
     return tflite, [*findings, *found]
-
-
-def untrained(student: Any, steps: int) -> None:
-    """A trainer that leaves the student as it is."""
 
 
 def set_kernel(layer: Any, value: Array) -> None:

@@ -38,11 +38,13 @@ class Source:
         stream: ``stream(batch_size, seed)`` gives a ``tf.data.Dataset`` of ``(inputs, labels)`` batches,
             both tuples of tensors with the batch first, ``labels`` empty when not labelled. One pass; in
             the source's order for ``seed=None``, else shuffled anew on every pass.
+        part: ``part(kept)`` gives the samples for which a mask ``[count]`` is true, as a source.
     """
 
     count: int
     labelled: bool
     stream: Callable[[int, int | None], Any]
+    part: Callable[[npt.NDArray[np.bool_]], Source]
 
 
 def array_source(
@@ -81,7 +83,10 @@ def array_source(
     def stream(batch_size: int, seed: int | None) -> Any:
         return _indices(len(rows), seed).batch(batch_size).map(batch).prefetch(2)
 
-    return Source(len(rows), bool(targets), stream)
+    def part(kept: npt.NDArray[np.bool_]) -> Source:
+        return array_source(columns, labels, rows[kept], specs, options)
+
+    return Source(len(rows), bool(targets), stream, part)
 
 
 def _as_input(values: Array, spec: InputSpec, options: DataOptions) -> Array:
@@ -123,7 +128,11 @@ def image_source(
             .prefetch(1)
         )
 
-    return Source(len(files), True, stream)
+    def part(kept: npt.NDArray[np.bool_]) -> Source:
+        rows = np.flatnonzero(kept)
+        return image_source([files[row] for row in rows], [classes[row] for row in rows], spec, options)
+
+    return Source(len(files), True, stream, part)
 
 
 def dataset_source(
@@ -157,7 +166,13 @@ def dataset_source(
             samples = samples.shuffle(max(1, min(count, SHUFFLE_BYTES // size)), seed=seed)
         return samples.map(convert).batch(batch_size).prefetch(1)
 
-    return Source(count, labelled, stream)
+    def part(kept: npt.NDArray[np.bool_]) -> Source:
+        chosen = tf.constant(kept)
+        numbered = dataset.enumerate().filter(lambda place, sample: chosen[place])
+        some = numbered.map(lambda place, sample: sample)
+        return dataset_source(some, int(kept.sum()), labelled, specs, options)
+
+    return Source(count, labelled, stream, part)
 
 
 def _indices(count: int, seed: int | None) -> Any:

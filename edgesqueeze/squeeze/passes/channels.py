@@ -81,7 +81,7 @@ def run(state: State, options: FilledChannels, setting: Setting) -> Outcome:
         if number == 1 and seen is not None and seen.constant.any():
             findings.append(_constant(int(seen.constant.sum()), units))
         student = rewrite(model, lambda layer: None if kernel_spec(layer) is None else scaled(layer))
-        trained.append(setting.train(student, steps))
+        trained.append(setting.train(student, steps, last=number == len(rounds)))
         model = bare_model(student)
     after = channel_graph(model)
     reached = 1 - (plan.fixed + after.macs()) / plan.macs
@@ -159,7 +159,7 @@ def _channels(layer: Any) -> int:
 def _together(trained: list[Trained | None]) -> Trained | None:
     """The training of all rounds as one; the loss is that of the last."""
     done = [one for one in trained if one is not None]
-    return Trained(sum(one.steps for one in done), done[-1].loss) if done else None
+    return replace(done[-1], steps=sum(one.steps for one in done)) if done else None
 
 
 def _held(name: str, reason: str) -> Finding:

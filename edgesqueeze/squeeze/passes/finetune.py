@@ -3,154 +3,267 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
-from edgesqueeze.base.suggest import nearest
-from edgesqueeze.errors import RecipeError, UnsupportedModelError
+from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.recipe import Finetune
+from edgesqueeze.squeeze.data.augment import Augment, augmenter
 from edgesqueeze.squeeze.data.source import Source
 from edgesqueeze.squeeze.layers.rewrite import needs_autograph
+from edgesqueeze.squeeze.passes.held_out import HeldOut, fed, part_samples, sample_bytes
+from edgesqueeze.squeeze.passes.losses import BatchLoss, batch_loss
+from edgesqueeze.squeeze.passes.rounds import Round, goes_on, next_steps, round_of
 from edgesqueeze.squeeze.passes.state import Trained, Trainer
 
-WARM_UP_SHARE = 0.05
-"""Share of the steps over which the learning rate rises, so that fresh optimizer state does no harm."""
-
+RATES = (3e-4, 1e-3, 2e-3, 5e-3, 1e-2)
+"""Learning rates that are tried."""
+USUAL_RATE = 5e-3
+"""The learning rate where there are too few steps to try several."""
+TRIAL_SHARE = 0.05
+"""Steps for which a rate is tried, as a share of the first round's."""
+TRIAL_STEPS = (6, 25)
+"""Fewest and most steps for which a rate is tried; where the share is fewer, none is tried."""
+STEERED_FROM = 20
+"""A training of fewer steps does not look at held-out samples: that would take as long as the training."""
 CHECKED_EVERY = 50
-"""Steps between two looks at the loss; each look waits for the step to end."""
+"""Steps between two looks at the training loss; each look waits for the step to end."""
 
-NO_LOSSES = ("Loss", "Reduction", "deserialize", "get", "serialize")
-"""What else there is in the module of Keras's losses."""
-
-Progress = Callable[[int], None]
+Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
-class Training:
-    """How one stage is trained.
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What all trainings of one model have in common.
 
     Attributes:
-        steps: optimizer steps.
-        batch_size: samples per step.
-        learning_rate: highest learning rate of Adam; it rises at first and falls to 0 along a cosine.
-        loss: ``distill``, or the name of a Keras loss against the labels.
-        seed: of the shuffling.
+        teacher: the model before compression, with the same inputs and outputs.
+        samples: what is learned from.
+        spared: what a training is steered by.
+        loss: the loss of a batch.
+        augment: what is done to the inputs of a batch before they are learned from.
+        options: batch size, learning rate and loss.
+        seed: seed of the shuffling.
     """
 
-    steps: int
-    batch_size: int
-    learning_rate: float
-    loss: str
+    teacher: Any
+    samples: Source
+    spared: Source
+    loss: BatchLoss
+    augment: Augment
+    options: Finetune
     seed: int
+
+    @cached_property
+    def held_out(self) -> HeldOut:
+        """The held-out samples with what the teacher says about them, read when they are first needed."""
+        return HeldOut(self.teacher, self.spared, self.options, self.loss)
+
+
+def lesson(teacher: Any, source: Source, options: Finetune, seed: int) -> Lesson:
+    """Part the samples and make the loss.
+
+    Raises:
+        RecipeError: an unknown loss, or one that needs labels without any; augmentation without images.
+    """
+    loss, augment = batch_loss(teacher, source, options), augmenter(teacher, options.augment)
+    samples, spared = part_samples(source, sample_bytes(teacher), seed)
+    return Lesson(teacher, samples, spared, loss, augment, options, seed)
 
 
 def steps_per_epoch(source: Source, batch_size: int) -> int:
-    """Optimizer steps that see every sample once."""
+    """Optimizer steps that see as many samples as there are."""
     return math.ceil(source.count / batch_size)
 
 
-def trainer(
-    teacher: Any, source: Source, options: Finetune, seed: int, progress: Callable[[int, int], None] | None
-) -> Trainer:
-    """The training service that passes use.
+def trainer(taught: Lesson, most: int, progress: Progress | None) -> Trainer:
+    """The training service of one pass.
 
     Args:
-        teacher: the model before compression.
-        source: training samples.
-        options: batch size, learning rate and loss.
-        seed: seed of the shuffling.
+        taught: teacher, samples and loss.
+        most: steps that the pass may take in all: the last of its trainings goes on until they are used up,
+            or the held-out loss stops falling.
         progress: called with the number of steps done and of steps in all.
     """
+    used = 0
 
-    def train(student: Any, steps: int) -> Trained | None:
+    def train(
+        student: Any,
+        steps: int,
+        *,
+        whole_from: int = 0,
+        hasten: Callable[[], None] | None = None,
+        last: bool = True,
+    ) -> Trained | None:
+        nonlocal used
         if not steps:
             return None
-        training = Training(steps, options.batch_size, options.learning_rate, options.loss, seed)
-        told = None if progress is None else lambda done: progress(done, steps)
-        return Trained(steps, finetune(student, teacher, source, training, told))
+        before, room = used, max(steps, most - used) if last else steps
+        told = None if progress is None else lambda done: progress(before + done, max(most, before + room))
+        trained = Training(student, taught, told).run(steps, room, whole_from, hasten)
+        used += trained.steps
+        return trained
 
     return train
 
 
-def finetune(
-    student: Any,
-    teacher: Any,
-    source: Source,
-    training: Training,
-    progress: Progress | None = None,
-) -> float:
-    """Train ``student`` in place.
-
-    With ``distill`` the student learns the teacher's outputs on the same samples (Hinton, Vinyals and Dean,
-    2015, arXiv:1503.02531): cross-entropy against the teacher's probabilities for a softmax or sigmoid
-    output (KL divergence up to a constant), mean squared error over the teacher's variance for any other.
-    Labels are not needed, and every output counts the same.
+class Training:
+    """One student in training.
 
     Args:
-        student: a flat tf_keras model, possibly with TFMOT wrappers.
-        teacher: the model before compression, with the same inputs and outputs.
-        source: training samples.
-        training: steps, rate and loss.
+        student: a flat tf_keras model, possibly with TFMOT wrappers; it is trained in place.
+        taught: teacher, samples and loss.
         progress: called with the number of steps done.
-
-    Returns:
-        The mean loss over the last tenth of the steps.
-
-    Raises:
-        RecipeError: an unknown loss, or one that needs labels without any.
-        UnsupportedModelError: the training diverged.
     """
-    if not training.steps:
-        return 0.0
-    freeze_batch_norms(student)
-    batches = source.stream(training.batch_size, training.seed).repeat().take(training.steps)
-    losses = _losses(teacher, source, training.loss)
-    step = _training_step(student, teacher, losses, training, batches.element_spec)
-    recent: list[Any] = []
-    for done, (inputs, labels) in enumerate(batches, 1):
-        recent.append(step(inputs, labels))
-        if done % CHECKED_EVERY == 0 or done == training.steps:
-            recent = recent[-max(CHECKED_EVERY, training.steps // 10) :]
-            _check_finite(recent[-1], done)
-            if progress:
-                progress(done)
-    last = [float(loss) for loss in recent[-max(1, training.steps // 10) :]]
-    return sum(last) / len(last)
+
+    def __init__(self, student: Any, taught: Lesson, progress: Callable[[int], None] | None = None) -> None:
+        freeze_batch_norms(student)
+        self._student, self._taught, self._progress = student, taught, progress
+        # Taken before the first call: TFMOT's wrappers put tensors in the place of variables then.
+        self._variables = list({id(one): one for one in student.variables}.values())
+        trained = student.trainable_variables
+        self._rate = tf.Variable(0.0, trainable=False)
+        # The older Adam is one fused kernel per variable: less to trace, and faster.
+        self._optimizer = tf_keras.optimizers.legacy.Adam(lambda: self._rate, clipnorm=1.0)
+        self._optimizer._create_all_weights(trained)
+        step = _training_step(student, taught, self._optimizer, trained)
+        # With the signature, one trace serves the smaller last batch of a pass too.
+        signature = self._stream().element_spec
+        self._step = tf.function(step, input_signature=signature, autograph=needs_autograph(student))
+
+    def run(
+        self, steps: int, most: int, whole_from: int = 0, hasten: Callable[[], None] | None = None
+    ) -> Trained:
+        """Train, and leave the student in the best state that was seen.
+
+        Args:
+            steps: steps of the first round.
+            most: steps of all rounds; see ``rounds.py`` for when another one follows.
+            whole_from: steps after which the student is what was asked for; no state before is kept.
+            hasten: makes the student at once what it is after ``whole_from``, to try learning rates on.
+
+        Raises:
+            UnsupportedModelError: the training diverged.
+        """
+        steered = steps >= STEERED_FROM
+        highest = self._taught.options.learning_rate or self._find_rate(steps, hasten)
+        batches = iter(self._stream().repeat())
+        coming = round_of(steps, whole_from)
+        kept, state = math.inf, None
+        rounds: list[int] = []
+        while True:
+            before, losses = kept, []
+            for done, loss in self._round(coming, batches, highest, sum(rounds)):
+                losses.append(loss)
+                if steered and done in coming.looks and (found := self._measure()) < kept:
+                    kept, state = found, self._snapshot()
+            rounds.append(coming.steps)
+            falling = steered and goes_on(before, kept)
+            following = next_steps(rounds, most - sum(rounds))
+            if not (falling and following):
+                break
+            coming = round_of(following)
+        if steered:
+            self._restore(self._finite(state, sum(rounds)))
+        last = [float(loss) for loss in losses[-max(1, coming.steps // 10) :]]
+        return Trained(
+            sum(rounds),
+            sum(last) / len(last),
+            kept if steered else None,
+            highest,
+            falling and len(rounds) > 1,
+        )
+
+    def _round(
+        self, coming: Round, batches: Iterator[Any], highest: float, before: int
+    ) -> Iterator[tuple[int, Any]]:
+        """The steps of a round as they are done, with the loss of each."""
+        for done in range(1, coming.steps + 1):
+            self._rate.assign(highest * coming.rate(done))
+            loss = self._step(*next(batches))
+            if done % CHECKED_EVERY == 0 or done == coming.steps:
+                _check_finite(float(loss), before + done)
+                if self._progress:
+                    self._progress(before + done)
+            yield done, loss
+
+    def _find_rate(self, steps: int, hasten: Callable[[], None] | None) -> float:
+        """The learning rate that lowers the held-out loss most in a few steps, which are made undone."""
+        fewest, most = TRIAL_STEPS
+        trial = min(most, int(steps * TRIAL_SHARE))
+        if trial < fewest:
+            return USUAL_RATE
+        optimizer = self._optimizer.variables()
+        start, blank = self._snapshot(), [one.numpy() for one in optimizer]
+        if hasten is not None:
+            hasten()
+        tried, plan, found = self._snapshot(), round_of(trial), []
+        for rate in RATES:
+            for done, batch in enumerate(self._stream().repeat().take(trial), 1):
+                self._rate.assign(rate * plan.rate(done))
+                self._step(*batch)
+            loss = self._measure()
+            found.append(loss if math.isfinite(loss) else math.inf)
+            self._restore(tried)
+            _assign(optimizer, blank)
+        self._restore(start)
+        return RATES[found.index(min(found))]
+
+    @cached_property
+    def _measure(self) -> Callable[[], float]:
+        return self._taught.held_out.measure(self._student)
+
+    def _stream(self) -> Any:
+        return self._taught.samples.stream(self._taught.options.batch_size, self._taught.seed)
+
+    def _snapshot(self) -> list[Any]:
+        return [one.numpy() for one in self._variables]
+
+    def _restore(self, values: Sequence[Any]) -> None:
+        _assign(self._variables, values)
+
+    def _finite(self, state: list[Any] | None, steps: int) -> list[Any]:
+        """The state to keep; there is none where every held-out loss was no number."""
+        if state is None:
+            _check_finite(math.nan, steps)
+        return state or []
+
+
+def _assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def _training_step(
-    student: Any, teacher: Any, losses: Sequence[Any], training: Training, signature: Any
-) -> Any:
-    """One optimizer step as a compiled function of a batch; it returns the loss."""
-    # The older Adam is one fused kernel per variable: less to trace, and faster.
-    optimizer = tf_keras.optimizers.legacy.Adam(_schedule(training), clipnorm=1.0)
-    variables = student.trainable_variables
-    optimizer._create_all_weights(variables)
+    student: Any, taught: Lesson, optimizer: Any, variables: Sequence[Any]
+) -> Callable[[Any, Any], Any]:
+    """One optimizer step as a function of a batch; it returns the loss."""
 
     def step(inputs: Any, labels: Any) -> Any:
-        fed = inputs[0] if len(inputs) == 1 else list(inputs)
-        targets = labels if training.loss != "distill" else tf.nest.flatten(teacher(fed, training=False))
+        # Drawn anew for each step, and the same for the same seed.
+        key = tf.stack([tf.constant(taught.seed, tf.int32), tf.cast(optimizer.iterations, tf.int32)])
+        inputs = taught.augment(inputs, key)
+        targets = tf.nest.flatten(taught.teacher(fed(inputs), training=False))
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            outputs = tf.nest.flatten(student(fed, training=True))
-            parts = [one(want, have) for one, want, have in zip(losses, targets, outputs, strict=True)]
-            loss = tf.add_n(parts) / len(parts)
+            outputs = tf.nest.flatten(student(fed(inputs), training=True))
+            loss = taught.loss(targets, list(labels), outputs)
         pairs = zip(tape.gradient(loss, variables), variables, strict=True)
         optimizer.apply_gradients([(gradient, one) for gradient, one in pairs if gradient is not None])
         return loss
 
-    # With the signature, one trace serves the smaller last batch of a pass too.
-    return tf.function(step, input_signature=signature, autograph=needs_autograph(student))
+    return step
 
 
-def _check_finite(loss: Any, step: int) -> None:
-    if not math.isfinite(float(loss)):
+def _check_finite(loss: float, step: int) -> None:
+    if not math.isfinite(loss):
         raise UnsupportedModelError(
-            f"the training diverged: the loss is {float(loss)} after {step} steps",
+            f"the training diverged: the loss is {loss} after {step} steps",
             hint="lower finetune.learning_rate in the recipe, or check the data for extreme values",
         )
 
@@ -160,65 +273,3 @@ def freeze_batch_norms(model: Any) -> None:
     for layer in model.layers:
         if isinstance(layer, tf_keras.layers.BatchNormalization):
             layer.trainable = False
-
-
-def _schedule(training: Training) -> Any:
-    warm_up = max(1, int(training.steps * WARM_UP_SHARE))
-    return tf_keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=training.learning_rate / 10,
-        decay_steps=max(1, training.steps - warm_up),
-        warmup_target=training.learning_rate,
-        warmup_steps=warm_up,
-    )
-
-
-def _losses(teacher: Any, source: Source, name: str) -> list[Any]:
-    if name == "distill":
-        return [_distillation(tensor, teacher, source) for tensor in teacher.outputs]
-    known = [key for key in dir(tf_keras.losses) if not key.startswith("_") and key not in NO_LOSSES]
-    if name not in known:
-        raise RecipeError(
-            f"there is no loss {name!r}{nearest(name, ['distill', *known])}",
-            expected="distill, or the name of a Keras loss such as sparse_categorical_crossentropy",
-            hint="leave the loss out to learn from the original model",
-        )
-    loss = tf_keras.losses.get(name)
-    if not source.labelled:
-        raise RecipeError(
-            f"the loss {name!r} needs labels, and the data have none",
-            hint="give labels, or leave finetune.loss at 'distill', which needs none",
-        )
-
-    def mean_loss(target: Any, output: Any) -> Any:
-        return tf.reduce_mean(loss(target, output))
-
-    return [mean_loss] * len(teacher.outputs)
-
-
-def _distillation(tensor: Any, teacher: Any, source: Source) -> Any:
-    kind = output_kind(tensor)
-    if kind == "softmax":
-        return lambda target, output: tf.reduce_mean(tf_keras.losses.categorical_crossentropy(target, output))
-    if kind == "sigmoid":
-        return lambda target, output: tf.reduce_mean(tf_keras.losses.binary_crossentropy(target, output))
-    variance = _variance(teacher, source)[[id(one) for one in teacher.outputs].index(id(tensor))]
-    return lambda target, output: tf.reduce_mean(tf.math.squared_difference(target, output)) / variance
-
-
-def output_kind(tensor: Any) -> str:
-    """How to read an output: ``softmax``, ``sigmoid``, or ``values``, by the layer that makes it."""
-    layer = tensor._keras_history.layer
-    if isinstance(layer, tf_keras.layers.Softmax):
-        return "softmax"
-    name = getattr(getattr(layer, "activation", None), "__name__", "")
-    return name if name in ("softmax", "sigmoid") else "values"
-
-
-def _variance(teacher: Any, source: Source) -> list[float]:
-    """Variance of each output of the teacher on a few samples; 1 for a constant one."""
-    for inputs, _ in source.stream(min(64, source.count), None).take(1):
-        fed = inputs[0] if len(inputs) == 1 else list(inputs)
-        outputs = tf.nest.flatten(teacher(fed, training=False))
-        found = [float(tf.math.reduce_variance(tf.cast(output, tf.float32))) for output in outputs]
-        return [one if one > 1e-12 else 1.0 for one in found]
-    return [1.0] * len(teacher.outputs)

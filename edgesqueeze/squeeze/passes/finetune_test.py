@@ -4,15 +4,21 @@ import tensorflow as tf
 import tf_keras
 
 from edgesqueeze.errors import RecipeError, UnsupportedModelError
+from edgesqueeze.recipe import Finetune
 from edgesqueeze.squeeze.layers.rewrite import rewrite
 from edgesqueeze.squeeze.passes.finetune import (
     CHECKED_EVERY,
+    RATES,
+    STEERED_FROM,
+    USUAL_RATE,
     Training,
-    finetune,
     freeze_batch_norms,
-    output_kind,
+    lesson,
     steps_per_epoch,
+    trainer,
 )
+from edgesqueeze.squeeze.passes.losses import output_kind
+from edgesqueeze.squeeze.passes.rounds import FIRST_STEPS
 from runtime_tests.support.tiny_keras import randomize, source_of, weights_of
 
 layers = tf_keras.layers
@@ -41,8 +47,15 @@ def _damaged(teacher):
     return student
 
 
-def _training(steps=60, loss="distill", rate=0.02):
-    return Training(steps=steps, batch_size=16, learning_rate=rate, loss=loss, seed=0)
+def finetune(student, teacher, source, progress=None, steps=60, most=0, **options):
+    """Train a student for so many steps; with a rate of 0.02 unless something else is said."""
+    chosen = Finetune(**{"batch_size": 16, "learning_rate": 0.02, **options})
+    return Training(student, lesson(teacher, source, chosen, 0), progress).run(steps, most)
+
+
+def _lesson(teacher, known=None, **options):
+    source = source_of(teacher, X, labels=known)
+    return lesson(teacher, source, Finetune(**{"batch_size": 16, "learning_rate": 0.02, **options}), 0)
 
 
 def _difference(one, other):
@@ -59,7 +72,7 @@ def test_a_damaged_student_learns_its_teachers_outputs_without_labels(activation
     teacher = _model(*activations)
     student, before = _damaged(teacher), weights_of(teacher)
     damage = _difference(student, teacher)
-    finetune(student, teacher, source_of(teacher, X), _training())
+    finetune(student, teacher, source_of(teacher, X))
     for now, then in zip(_difference(student, teacher), damage, strict=True):
         assert now < 0.5 * then
     for one, other in zip(before, weights_of(teacher), strict=True):
@@ -70,8 +83,8 @@ def test_the_loss_that_is_reported_falls():
     teacher = _model("linear")
     student = _damaged(teacher)
     source = source_of(teacher, X)
-    first = finetune(student, teacher, source, _training(steps=2, rate=1e-6))
-    assert finetune(student, teacher, source, _training()) < 0.5 * first
+    first = finetune(student, teacher, source, steps=2, learning_rate=1e-6)
+    assert finetune(student, teacher, source).loss < 0.5 * first.loss
 
 
 def test_a_large_unit_of_an_output_does_not_decide_the_loss():
@@ -80,8 +93,8 @@ def test_a_large_unit_of_an_output_does_not_decide_the_loss():
     teacher.get_layer("out0").set_weights([kernel * 1e4, bias])
     student = rewrite(teacher)
     student.get_layer("out0").set_weights([kernel * 0.9e4, bias])
-    loss = finetune(student, teacher, source_of(teacher, X), _training(steps=1, rate=1e-6))
-    assert 1e-3 < loss < 0.1
+    trained = finetune(student, teacher, source_of(teacher, X), steps=1, learning_rate=1e-6)
+    assert 1e-3 < trained.loss < 0.1
 
 
 def test_a_named_loss_learns_the_labels():
@@ -90,9 +103,7 @@ def test_a_named_loss_learns_the_labels():
     labels = (X[:, 0] > 0).astype(np.int64)
     student = rewrite(teacher)
     source = source_of(teacher, X, labels=[labels])
-    finetune(
-        student, teacher, source, _training(steps=120, loss="sparse_categorical_crossentropy", rate=0.05)
-    )
+    finetune(student, teacher, source, steps=120, loss="sparse_categorical_crossentropy", learning_rate=0.05)
     right = [np.mean(np.asarray(model(X)).argmax(1) == labels) for model in (teacher, student)]
     assert right[1] > max(right[0], 0.9)
 
@@ -100,7 +111,7 @@ def test_a_named_loss_learns_the_labels():
 def test_a_named_loss_needs_labels():
     teacher = _model("softmax")
     with pytest.raises(RecipeError, match="needs labels"):
-        finetune(rewrite(teacher), teacher, source_of(teacher, X), _training(loss="mse"))
+        finetune(rewrite(teacher), teacher, source_of(teacher, X), loss="mse")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +125,7 @@ def test_a_named_loss_needs_labels():
 def test_an_unknown_loss_is_answered_with_the_nearest(wrong, right):
     teacher = _model("softmax")
     with pytest.raises(RecipeError, match=f"there is no loss '{wrong}'; did you mean '{right}'"):
-        finetune(rewrite(teacher), teacher, source_of(teacher, X), _training(loss=wrong))
+        finetune(rewrite(teacher), teacher, source_of(teacher, X), loss=wrong)
 
 
 @pytest.mark.parametrize("name", ["deserialize", "get", "serialize", "Loss", "Reduction"])
@@ -122,7 +133,7 @@ def test_helpers_of_the_losses_module_are_no_losses(name):
     teacher = _model("softmax")
     source = source_of(teacher, X, labels=[np.zeros(64, np.int64)])
     with pytest.raises(RecipeError, match="there is no loss"):
-        finetune(rewrite(teacher), teacher, source, _training(loss=name, steps=1))
+        finetune(rewrite(teacher), teacher, source, loss=name, steps=1)
 
 
 def test_a_loss_that_is_no_number_stops_the_training():
@@ -132,7 +143,7 @@ def test_a_loss_that_is_no_number_stops_the_training():
     student.get_layer("out0").set_weights([kernel * np.float32(1e30), bias])
     done = []
     with pytest.raises(UnsupportedModelError, match="the training diverged") as caught:
-        finetune(student, teacher, source_of(teacher, X), _training(), progress=done.append)
+        finetune(student, teacher, source_of(teacher, X), done.append)
     assert not done
     assert "learning_rate" in caught.value.hint
 
@@ -142,7 +153,7 @@ def test_batch_norms_that_stay_are_frozen():
     student = _damaged(teacher)
     before = weights_of(student.get_layer("norm"))
     hidden = weights_of(student.get_layer("hidden"))
-    finetune(student, teacher, source_of(teacher, X), _training(steps=20))
+    finetune(student, teacher, source_of(teacher, X), steps=20)
     for one, other in zip(before, weights_of(student.get_layer("norm")), strict=True):
         np.testing.assert_array_equal(one, other)
     assert not np.array_equal(hidden[0], weights_of(student.get_layer("hidden"))[0])
@@ -157,13 +168,7 @@ def test_freezing_leaves_everything_else_trainable():
 def test_progress_counts_up_to_the_last_step():
     teacher = _model("softmax")
     done = []
-    finetune(
-        _damaged(teacher),
-        teacher,
-        source_of(teacher, X),
-        _training(steps=CHECKED_EVERY + 5),
-        progress=done.append,
-    )
+    finetune(_damaged(teacher), teacher, source_of(teacher, X), done.append, steps=CHECKED_EVERY + 5)
     assert done == [CHECKED_EVERY, CHECKED_EVERY + 5]
 
 
@@ -171,7 +176,7 @@ def test_no_steps_do_nothing():
     teacher = _model("softmax")
     student = _damaged(teacher)
     before = weights_of(student)
-    assert finetune(student, teacher, source_of(teacher, X), _training(steps=0)) == 0.0
+    assert trainer(_lesson(teacher), 100, None)(student, 0) is None
     for one, other in zip(before, weights_of(student), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -181,7 +186,7 @@ def test_the_same_seed_gives_the_same_weights():
     results = []
     for _ in range(2):
         student = _damaged(teacher)
-        finetune(student, teacher, source_of(teacher, X), _training(steps=8))
+        finetune(student, teacher, source_of(teacher, X), steps=8)
         results.append(weights_of(student))
     for one, other in zip(*results, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -205,3 +210,112 @@ def test_kinds_of_outputs():
     ]
     found = [output_kind(tensor) for tensor in tf_keras.Model(image, outputs).outputs]
     assert found == ["softmax", "softmax", "sigmoid", "values", "values"]
+
+
+def test_the_state_that_is_kept_is_the_best_that_was_seen(monkeypatch):
+    teacher = _model("softmax")
+    student = _damaged(teacher)
+    losses, states = iter([0.3, 0.1, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]), []
+
+    def measure():
+        states.append(weights_of(student))
+        return next(losses)
+
+    training = Training(student, _lesson(teacher))
+    monkeypatch.setattr(training, "_measure", measure)
+    trained = training.run(32, 32)
+    assert trained.held_out == 0.1
+    assert len(states) > 2
+    for one, other in zip(states[1], weights_of(student), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_no_state_is_kept_of_before_the_student_is_what_was_asked_for(monkeypatch):
+    student = _damaged(teacher := _model("softmax"))
+    training, done = Training(student, _lesson(teacher)), []
+    monkeypatch.setattr(training, "_measure", lambda: done.append(int(training._optimizer.iterations)) or 0.5)
+    training.run(40, 40, whole_from=36)
+    assert min(done) == 36
+    assert max(done) == 40
+
+
+def test_a_training_goes_on_while_the_held_out_loss_falls(monkeypatch):
+    student = _damaged(teacher := _model("softmax"))
+    training = Training(student, _lesson(teacher))
+    falling = iter(0.8**number for number in range(1000))
+    monkeypatch.setattr(training, "_measure", lambda: next(falling))
+    trained = training.run(20, 150)
+    assert trained.steps == 20 + 40 + 80
+    assert trained.falling
+
+
+def test_a_training_ends_when_the_held_out_loss_does_not_fall(monkeypatch):
+    student = _damaged(teacher := _model("softmax"))
+    training = Training(student, _lesson(teacher))
+    monkeypatch.setattr(training, "_measure", lambda: 0.5)
+    trained = training.run(20, 1000)
+    assert trained.steps == 20 + 40
+    assert not trained.falling
+
+
+def test_a_pass_has_its_steps_over_all_its_trainings():
+    teacher = _model("softmax")
+    student = _damaged(teacher)
+    told = []
+    train = trainer(_lesson(teacher), 16, lambda done, total: told.append((done, total)))
+    assert train(student, 4, last=False).steps == 4
+    assert train(student, 12).steps == 12
+    assert told == [(4, 16), (16, 16)]
+
+
+def test_a_learning_rate_is_chosen_and_the_trial_leaves_no_trace():
+    teacher = _model("linear")
+    student = _damaged(teacher)
+    training = Training(student, _lesson(teacher, learning_rate=None))
+    before = weights_of(student)
+    hastened = []
+    rate = training._find_rate(FIRST_STEPS, lambda: hastened.append(True))
+    # The student is far off, and nothing stands in the way of a high rate.
+    assert rate == max(RATES)
+    assert hastened
+    for one, other in zip(before, weights_of(student), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert all(not np.any(one.numpy()) for one in training._optimizer.variables())
+
+
+def test_a_rate_that_ruins_the_student_is_not_chosen():
+    teacher = _model("softmax")
+    student = rewrite(teacher)
+    for layer in student.layers:
+        layer.set_weights([value * np.float32(1.001) for value in layer.get_weights()])
+    training = Training(student, _lesson(teacher, learning_rate=None))
+    assert training._find_rate(FIRST_STEPS, None) == min(RATES)
+
+
+def test_few_steps_try_no_rates():
+    teacher = _model("softmax")
+    trained = Training(_damaged(teacher), _lesson(teacher, learning_rate=None)).run(8, 8)
+    assert trained.rate == USUAL_RATE
+
+
+@pytest.mark.parametrize(("steps", "looked"), [(STEERED_FROM - 1, False), (STEERED_FROM, True)])
+def test_a_short_training_is_not_steered(steps, looked):
+    teacher = _model("softmax")
+    trained = finetune(_damaged(teacher), teacher, source_of(teacher, X), steps=steps)
+    assert (trained.held_out is not None) == looked
+
+
+@pytest.mark.parametrize("known", [[np.arange(64) % 3], [np.eye(3, dtype=np.float32)[np.arange(64) % 3]]])
+def test_labels_are_mixed_in(known):
+    teacher = _model("softmax")
+    losses = [
+        Training(rewrite(teacher), _lesson(teacher, known, **options)).run(1, 1).loss
+        for options in ({}, {"labels": 1.0}, {"labels": 0.25})
+    ]
+    assert losses[0] < losses[1]
+    np.testing.assert_allclose(losses[2], 0.75 * losses[0] + 0.25 * losses[1], rtol=1e-3)
+
+
+def test_labels_that_are_mixed_in_must_be_there():
+    with pytest.raises(RecipeError, match=r"finetune.labels = 0.5 needs labels"):
+        _lesson(_model("softmax"), labels=0.5)

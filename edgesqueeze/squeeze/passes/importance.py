@@ -26,7 +26,7 @@ from edgesqueeze.squeeze.data.source import Source
 from edgesqueeze.squeeze.layers.grid import FloatArray
 from edgesqueeze.squeeze.layers.kernels import kernel_of
 from edgesqueeze.squeeze.layers.rewrite import needs_autograph, replay
-from edgesqueeze.squeeze.passes.finetune import output_kind
+from edgesqueeze.squeeze.passes.losses import output_kind
 
 Doubles = npt.NDArray[np.float64]
 

@@ -77,7 +77,7 @@ class Lifted:
         def stream(batch_size: int, seed: int | None) -> Any:
             return source.stream(batch_size, seed).map(lambda inputs, labels: (self.inputs(inputs), labels))
 
-        return replace(source, stream=stream)
+        return replace(source, stream=stream, part=lambda kept: self._source(source.part(kept)))
 
 
 def lift(model: Any) -> tuple[Lifted | None, tuple[Finding, ...]]:

@@ -33,7 +33,9 @@ def run(state: State, options: Prune, setting: Setting) -> Outcome:
     """
     chosen = select(state.model, "prune", options)
     student, findings = prunable(state.model, options, chosen.keys, setting.steps)
-    trained = setting.train(student, setting.steps)
+    trained = setting.train(
+        student, setting.steps, whole_from=ramp_steps(options, setting.steps), hasten=lambda: _hasten(student)
+    )
     promises = state.promising(chosen.keys, zeros=options.sparsity)
     return Outcome(
         replace(state, model=finish_pruning(student), promises=promises),
@@ -114,17 +116,35 @@ def _applies_to(recipe: Prune) -> str:
 
 
 def _schedule(recipe: Prune, steps: int) -> Any:
-    if recipe.schedule == "constant" or steps < 10:
+    end = ramp_steps(recipe, steps)
+    if not end:
         return tfmot.sparsity.keras.ConstantSparsity(recipe.sparsity, begin_step=0, frequency=1)
-    frequency = max(1, int(steps * RAMP_SHARE / MASK_UPDATES))
-    updates = max(1, int(steps * RAMP_SHARE) // frequency)
     return tfmot.sparsity.keras.PolynomialDecay(
         initial_sparsity=0.0,
         final_sparsity=recipe.sparsity,
         begin_step=0,
-        end_step=updates * frequency,
-        frequency=frequency,
+        end_step=end,
+        frequency=_frequency(steps),
     )
+
+
+def ramp_steps(recipe: Prune, steps: int) -> int:
+    """Training steps over which the sparsity grows, out of so many; 0: it is full from the start."""
+    if recipe.schedule == "constant" or steps < 10:
+        return 0
+    return max(1, int(steps * RAMP_SHARE) // _frequency(steps)) * _frequency(steps)
+
+
+def _frequency(steps: int) -> int:
+    """Training steps from one choice of the masks to the next."""
+    return max(1, int(steps * RAMP_SHARE / MASK_UPDATES))
+
+
+def _hasten(student: Any) -> None:
+    """Bring the masks of a model to their final sparsity at once."""
+    for layer in student.layers:
+        if isinstance(layer, pruning_wrapper.PruneLowMagnitude):
+            _enforce(layer)
 
 
 def finish_pruning(model: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -64,18 +64,42 @@ class Trained:
 
     Attributes:
         steps: optimizer steps.
-        loss: mean loss over the last tenth of them.
+        loss: mean loss over the last tenth of them, or of those of its last round.
+        held_out: loss on held-out samples of the state that was kept; None where nobody looked.
+        rate: highest learning rate.
+        falling: whether the held-out loss was still falling when there were no more steps.
     """
 
     steps: int
     loss: float
+    held_out: float | None = None
+    rate: float = 0.0
+    falling: bool = False
 
 
 class Trainer(Protocol):
     """The training service: trains a student in place to do what the teacher does."""
 
-    def __call__(self, student: Any, steps: int) -> Trained | None:
-        """Train; None where there are no steps to train."""
+    def __call__(
+        self,
+        student: Any,
+        steps: int,
+        *,
+        whole_from: int = 0,
+        hasten: Callable[[], None] | None = None,
+        last: bool = True,
+    ) -> Trained | None:
+        """Train; None where there are no steps to train.
+
+        Args:
+            student: what is trained, and left in the best state that was seen.
+            steps: steps to plan with. Where the recipe leaves the number of epochs open, the last training
+                of a pass goes on behind them for as long as it pays.
+            whole_from: steps after which the student is what was asked for; no state before is kept.
+            hasten: makes the student at once what it is after ``whole_from``, to try learning rates on;
+                it is made undone.
+            last: whether it is the last training of the pass.
+        """
 
 
 @dataclass(frozen=True, eq=False)

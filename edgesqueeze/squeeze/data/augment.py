@@ -1,0 +1,88 @@
+"""More from few images: turned, moved and lit in another way, batch by batch while a model is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from edgesqueeze.errors import RecipeError
+from edgesqueeze.recipe import Augmentation
+
+FARTHEST = 0.1
+"""How far an image is moved at most, as a share of its height and width."""
+BRIGHTEST = 0.2
+"""By how much an image gets lighter or darker at most, as a share of the range of its batch."""
+CHANNELS = (1, 3, 4)
+"""Of an image."""
+APART = 1 << 24
+"""Seeds of one step from one change to the next: further apart than there are steps."""
+
+Augment = Callable[[Sequence[Any], Any], tuple[Any, ...]]
+"""Of the inputs of a batch and a seed ``[2]``: the inputs to learn from."""
+
+
+def augmenter(model: Any, wanted: Sequence[Augmentation]) -> Augment:
+    """What changes the images of a batch; inputs that are no images stay as they are.
+
+    Args:
+        model: a tf_keras model.
+        wanted: what is done, in this order.
+
+    Raises:
+        RecipeError: the model takes no images.
+    """
+    places = [place for place, tensor in enumerate(model.inputs) if wanted and _is_image(tensor)]
+    if wanted and not places:
+        raise RecipeError(
+            f"finetune.augment = {', '.join(wanted)} is for images, and the model takes none",
+            expected="an input of real numbers, [height, width, 1, 3 or 4 channels]",
+            got="; ".join(f"{tensor.dtype.name} {list(tensor.shape[1:])}" for tensor in model.inputs),
+            hint="leave finetune.augment out",
+        )
+
+    def augment(inputs: Sequence[Any], seed: Any) -> tuple[Any, ...]:
+        changed = list(inputs)
+        for place in places:
+            for number, name in enumerate(wanted):
+                # The same seed for all inputs: two images of a sample may show the same thing.
+                changed[place] = _CHANGES[name](changed[place], seed + tf.constant([0, number * APART]))
+        return tuple(changed)
+
+    return augment
+
+
+def _is_image(tensor: Any) -> bool:
+    return len(tensor.shape) == 4 and tensor.shape[-1] in CHANNELS and tensor.dtype.is_floating
+
+
+def _flip(images: Any, seed: Any) -> Any:
+    """Half of the images ``[n, height, width, channels]`` from left to right."""
+    turned = tf.random.stateless_uniform((tf.shape(images)[0], 1, 1, 1), seed) < 0.5
+    return tf.where(turned, tf.reverse(images, axis=[2]), images)
+
+
+def _shift(images: Any, seed: Any) -> Any:
+    """Every image moved up or down and to a side; what comes into view repeats the edge."""
+    count = tf.shape(images)[0]
+    parts = tf.random.stateless_uniform((2, count, 1), seed, -FARTHEST, FARTHEST)
+    for axis, part in zip((1, 2), tf.unstack(parts), strict=True):
+        size = images.shape[axis]
+        moved = tf.range(size)[tf.newaxis] + tf.cast(tf.round(part * size), tf.int32)
+        images = tf.gather(images, tf.clip_by_value(moved, 0, size - 1), axis=axis, batch_dims=1)
+    return images
+
+
+def _brightness(images: Any, seed: Any) -> Any:
+    """Every image lighter or darker, within the range of the batch."""
+    low, high = tf.reduce_min(images), tf.reduce_max(images)
+    parts = tf.random.stateless_uniform((tf.shape(images)[0], 1, 1, 1), seed, -BRIGHTEST, BRIGHTEST)
+    return tf.clip_by_value(images + tf.cast(parts, images.dtype) * (high - low), low, high)
+
+
+_CHANGES: Mapping[Augmentation, Callable[[Any, Any], Any]] = {
+    "flip": _flip,
+    "shift": _shift,
+    "brightness": _brightness,
+}

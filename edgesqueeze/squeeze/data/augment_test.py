@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+import tf_keras
+
+from edgesqueeze.errors import RecipeError
+from edgesqueeze.squeeze.data.augment import BRIGHTEST, FARTHEST, augmenter
+
+IMAGES = np.random.default_rng(0).uniform(0, 255, (40, 20, 10, 1)).astype(np.float32)
+
+
+def _model(*shapes, dtype="float32"):
+    inputs = [tf_keras.Input(shape, dtype=dtype) for shape in shapes]
+    return tf_keras.Model(inputs, inputs)
+
+
+def _augmented(*wanted, seed=(0, 1)):
+    (found,) = augmenter(_model((20, 10, 1)), wanted)((IMAGES,), np.array(seed, np.int32))
+    return np.asarray(found)
+
+
+def test_some_images_are_turned_and_the_others_stay():
+    turned = [
+        np.array_equal(one, image[:, ::-1]) for one, image in zip(_augmented("flip"), IMAGES, strict=True)
+    ]
+    same = [np.array_equal(one, image) for one, image in zip(_augmented("flip"), IMAGES, strict=True)]
+    assert all(one != other for one, other in zip(turned, same, strict=True))
+    assert 10 < sum(turned) < 30
+
+
+def test_images_are_moved_and_the_edge_is_repeated():
+    found = set()
+    for one, image in zip(_augmented("shift"), IMAGES, strict=True):
+        moves = [
+            (down, right)
+            for down in (-2, -1, 0, 1, 2)
+            for right in (-1, 0, 1)
+            if np.array_equal(
+                one, image[np.clip(np.arange(20) + down, 0, 19)][:, np.clip(np.arange(10) + right, 0, 9)]
+            )
+        ]
+        assert len(moves) == 1
+        found |= set(moves)
+    assert FARTHEST == 0.1
+    assert len(found) > 8
+
+
+def test_images_get_lighter_and_darker_within_the_range_of_the_batch():
+    found = _augmented("brightness")
+    low, high = IMAGES.min(), IMAGES.max()
+    assert found.min() >= low
+    assert found.max() <= high
+    change = np.median(found - IMAGES, axis=(1, 2, 3)) / (high - low)
+    assert change.min() < -0.4 * BRIGHTEST
+    assert change.max() > 0.4 * BRIGHTEST
+    assert np.abs(change).max() <= BRIGHTEST + 1e-6
+
+
+def test_the_seed_decides():
+    every = ("flip", "shift", "brightness")
+    np.testing.assert_array_equal(_augmented(*every), _augmented(*every))
+    assert not np.array_equal(_augmented(*every), _augmented(*every, seed=(0, 2)))
+
+
+def test_nothing_is_done_unasked():
+    np.testing.assert_array_equal(_augmented(), IMAGES)
+
+
+def test_inputs_that_are_no_images_stay():
+    numbers = np.ones((40, 3), np.float32)
+    model = _model((3,), (20, 10, 1))
+    found = augmenter(model, ("brightness",))((numbers, IMAGES), np.array([0, 1], np.int32))
+    np.testing.assert_array_equal(found[0], numbers)
+    assert not np.array_equal(found[1], IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((20, 10), "float32"), ((20, 10, 7), "float32"), ((8, 8, 3), "int32")]
+)
+def test_a_model_that_takes_no_images_is_refused(shape, dtype):
+    with pytest.raises(RecipeError, match=r"finetune.augment = flip, shift is for images") as caught:
+        augmenter(_model(shape, dtype=dtype), ("flip", "shift"))
+    assert dtype in caught.value.got
