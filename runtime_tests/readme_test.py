@@ -11,7 +11,7 @@ import edgesqueeze
 from edgesqueeze import recipe
 from edgesqueeze.cli import BROKEN_PIPE_EXIT, COMMANDS, FAULT_EXIT, INTERRUPTED_EXIT, USAGE_EXIT, cli
 from edgesqueeze.emit.native.kernels import FOLDER as KERNELS
-from edgesqueeze.emit.native.lower.table import OPERATORS, REAL
+from edgesqueeze.emit.native.lower.table import INT16, OPERATORS, REAL
 from edgesqueeze.runners.registry import RUNNERS
 from runtime_tests.support.native_figures import peer
 from runtime_tests.support.readmes import (
@@ -218,13 +218,18 @@ def test_operators_on_real_numbers_of_native_c():
     assert line.split(", ") == sorted(REAL)
 
 
+def test_operators_on_int16_of_native_c():
+    (line,) = re.findall(r"^On int16 activations [^:]*: (.*)\.$", NATIVE, re.MULTILINE)
+    assert line.split(", ") == sorted(INT16)
+
+
 def test_kernels_of_each_set():
     declared = "".join(path.read_text(encoding="utf-8") for path in (KERNELS / "include").glob("*.h"))
     callable_ = {
         name
-        for name in re.findall(r"^void (es_\w+_(?:s8|f32))\(", declared, re.MULTILINE)
+        for name in re.findall(r"^void (es_\w+_(?:s8|s16|f32))\(", declared, re.MULTILINE)
         if (KERNELS / "reference" / f"{name}.c").is_file()
-        and name not in ("es_sum_s8", "es_dot_4_s8", "es_real_pair_f32")
+        and name not in ("es_sum_s8", "es_dot_4_s8", "es_real_pair_f32", "es_dot_4_s16")
     }
     listed = {
         name: row for row in rows(marked("kernels", NATIVE)) for name in re.findall(r"`(es_\w+)`", row[0])

@@ -24,6 +24,7 @@ from ai_edge_litert import schema_py_generated as schema
 from edgesqueeze.base.files import read_file
 from edgesqueeze.base.given import path_of
 from edgesqueeze.errors import TfliteError
+from edgesqueeze.graph.custom import KNOWN, custom_options
 from edgesqueeze.graph.records import NO_TENSOR, Graph, Operator, Quantization, Tensor, TfliteModel
 from edgesqueeze.graph.walk import Walk
 
@@ -278,8 +279,14 @@ def _operator(walk: Walk, operator: Any, index: int, opcodes: list[tuple[str, st
         version=version,
         inputs=_vector(walk, operator, "Inputs"),
         outputs=_vector(walk, operator, "Outputs"),
-        options=dict(_options(walk, operator)),
+        options={**dict(_options(walk, operator)), **_custom_options(walk, operator, custom_name)},
     )
+
+
+def _custom_options(walk: Walk, operator: Any, name: str) -> dict[str, float]:
+    if name not in KNOWN or not walk.entries(operator.CustomOptionsLength(), 1):
+        return {}
+    return custom_options(name, operator.CustomOptionsAsNumpy().tobytes())
 
 
 def _options(walk: Walk, operator: Any) -> Iterator[tuple[str, Any]]:

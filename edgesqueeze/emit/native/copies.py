@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
+import numpy as np
+
+from edgesqueeze.emit.native.borders import HELD
 from edgesqueeze.emit.native.operands import (
     constant,
     place_of,
@@ -21,7 +24,7 @@ HEADER = "es_shape.h"
 COPY_DIMENSIONS = 4
 
 Dimension = tuple[int, int, int]
-"""Of a block that is copied: elements, bytes between them in the input, bytes between them in the output."""
+"""Of a block that is copied: elements, and how far apart they are in the input and in the output."""
 
 
 def copy_call(
@@ -39,15 +42,16 @@ def copy_call(
         source: where the bytes come from; may be a constant.
         output: where they go.
         dimensions: dimensions of the block, the outermost first.
-        input_offset: bytes from the start of ``source`` to the block's first element.
-        output_offset: bytes from the start of ``output`` to the block's first element.
+        input_offset: elements from the start of ``source`` to the block's first.
+        output_offset: elements from the start of ``output`` to the block's first.
         overlap: how far the output may overlap the input, as ``Call.overlap`` says it.
 
     Raises:
         UnsupportedOperationError: not int8, or more than 4 dimensions left after merging.
     """
-    require_int8(source, output)
-    merged = _merge(dimensions)
+    width = width_of(source, output)
+    wide = [(size, come * width, to * width) for size, come, to in dimensions]
+    merged = _merge([*wide, (width, 1, 1)])
     if len(merged) > COPY_DIMENSIONS:
         raise UnsupportedOperationError(
             f"{len(merged)} dimensions remain, expected at most {COPY_DIMENSIONS}"
@@ -61,8 +65,8 @@ def copy_call(
             "size": sizes,
             "input_stride": input_strides,
             "output_stride": output_strides,
-            "input_offset": input_offset,
-            "output_offset": output_offset,
+            "input_offset": input_offset * width,
+            "output_offset": output_offset * width,
         },
     )
     return Call(
@@ -86,7 +90,7 @@ def joined(
         whole: what they are parts of.
 
     Returns:
-        The number of pieces of every part, and per part the bytes of a piece.
+        The number of pieces of every part, and per part the elements of a piece.
 
     Raises:
         UnsupportedOperationError: not int8, a computed axis, a fused activation, or shapes that do not
@@ -99,7 +103,7 @@ def joined(
         axis = operation.option("axis")
     if operator.opcode == "CONCATENATION" and operation.option("fused_activation_function") != "NONE":
         raise UnsupportedOperationError("a fused activation, expected none: TFLite Micro refuses it")
-    require_int8(*tensors)
+    width_of(*tensors, whole)
     shape = tensors[0].shape
     packs = operator.opcode in ("PACK", "UNPACK")
     axis = positive_axis(axis, len(shape) + packs)
@@ -139,6 +143,21 @@ def slice_call(source: Tensor, output: Tensor, ranges: Sequence[range]) -> Call:
     # Forwards, an element never moves to a higher address than it had.
     forwards = all(indices.step > 0 or len(indices) == 1 for indices in ranges)
     return copy_call(source, output, dimensions, input_offset=start, overlap={0: 0} if forwards else None)
+
+
+def width_of(*tensors: Tensor) -> int:
+    """Bytes of an element.
+
+    Raises:
+        UnsupportedOperationError: tensors of different types, or of one that the arena does not hold.
+    """
+    dtype = tensors[0].dtype
+    if dtype not in HELD:
+        require_int8(tensors[0])
+    for tensor in tensors:
+        if tensor.dtype != dtype:
+            raise UnsupportedOperationError(f"{tensor.label} is {tensor.dtype}, expected {dtype}")
+    return np.dtype(dtype).itemsize
 
 
 def _merge(dimensions: Iterable[Dimension]) -> list[Dimension]:

@@ -133,13 +133,14 @@ def _unsupported_model(model: TfliteModel, refused: Refused) -> UnsupportedModel
         kinds = sorted({tensor.dtype for tensor in model.main.input_tensors})
         return UnsupportedModelError(
             f"{model.name} is not an int8 model",
-            expected="int8 activations and weights; float32 or uint8 at inputs and outputs only",
+            expected="int8 or int16 activations, int8 weights; float32 or uint8 at inputs and outputs only",
             got=f"no int8 tensor at all; inputs are {', '.join(kinds)}",
             hint="quantize it: edgesqueeze compress --quantize int8",
         )
     return UnsupportedModelError(
         f"{model.name} has what native C does not support",
-        expected=f"int8 activations and weights, batch 1, and these operators: {', '.join(OPERATORS)}",
+        expected="int8 activations and weights, or int16 activations for the most common operators, batch 1, "
+        f"and these operators: {', '.join(OPERATORS)}",
         got=in_words(refused.refusals),
         hint="replace the layers that become these operators, quantize the model to int8 throughout, or "
         "run it in TensorFlow Lite Micro",

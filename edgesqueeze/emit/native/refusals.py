@@ -25,7 +25,6 @@ INSTEAD: Mapping[str, str] = MappingProxyType(
         "NON_MAX_SUPPRESSION_V5": AFTERWARDS,
         "POW": NORMALIZED,
         "RNN": "UNIDIRECTIONAL_SEQUENCE_LSTM",
-        "TFLite_Detection_PostProcess": AFTERWARDS,
         "TOPK_V2": AFTERWARDS,
         "UNIDIRECTIONAL_SEQUENCE_RNN": "UNIDIRECTIONAL_SEQUENCE_LSTM",
         "WHILE": LOOPS,

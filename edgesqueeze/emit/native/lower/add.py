@@ -123,18 +123,29 @@ def short_sum(total: Sum) -> ShortSum | None:
     return None
 
 
-def _sum(operation: Operation, sign: int) -> Sum:
-    tensors = pair_tensors(operation)
-    (scale1, zero1), (scale2, zero2), (scale, zero) = (quantization_of(tensor) for tensor in tensors)
+def common_scales(
+    scale1: float, scale2: float, scale: float, left_shift: int
+) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """Multipliers and shifts of two inputs that have been shifted to the left, and of their sum.
+
+    Raises:
+        UnsupportedOperationError: the output's scale is too small.
+    """
     twice = 2 * max(scale1, scale2)
-    output = twice / ((1 << LEFT_SHIFT) * scale)
+    output = twice / ((1 << left_shift) * scale)
     if output >= 1:
         raise UnsupportedOperationError("the output's scale is too small for those of the inputs")
-    multipliers = (
+    return (
         quantize_multiplier(scale1 / twice),
         quantize_multiplier(scale2 / twice),
         quantize_multiplier(output),
     )
+
+
+def _sum(operation: Operation, sign: int) -> Sum:
+    tensors = pair_tensors(operation)
+    (scale1, zero1), (scale2, zero2), (scale, zero) = (quantization_of(tensor) for tensor in tensors)
+    multipliers = common_scales(scale1, scale2, scale, LEFT_SHIFT)
     return Sum((scale1, scale2, scale), (zero1, zero2, zero), multipliers, sign)
 
 

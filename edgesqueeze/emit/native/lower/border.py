@@ -7,6 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from edgesqueeze.emit.native.lower.int16 import HEADER as WIDE_HEADER
+from edgesqueeze.emit.native.lower.int16 import require_int16
 from edgesqueeze.emit.native.lower.pairs import HEADER
 from edgesqueeze.emit.native.numerics import (
     INT8_MAX,
@@ -31,9 +33,11 @@ LARGEST_EXPONENT = 64
 
 
 def lower_quantize_input(operation: Operation) -> tuple[Call, ...]:
-    """QUANTIZE from float32 or uint8 to int8; the kernel reads the caller's values."""
+    """QUANTIZE from float32 or uint8 to int8 or int16; the kernel reads the caller's values."""
     source, output = operation.input(0), operation.output()
     _require_scale(output)
+    if (source.dtype, output.dtype) == ("float32", "int16"):
+        return (_wide_call("es_quantize_s16_f32", output, operation),)
     if output.dtype != "int8":
         raise UnsupportedOperationError(f"the output is {output.dtype}, expected int8")
     if source.dtype == "uint8":
@@ -44,9 +48,11 @@ def lower_quantize_input(operation: Operation) -> tuple[Call, ...]:
 
 
 def lower_dequantize_output(operation: Operation) -> tuple[Call, ...]:
-    """DEQUANTIZE from int8 to float32, QUANTIZE from int8 to uint8; the kernel writes the caller's values."""
+    """DEQUANTIZE from int8 or int16 to float32, QUANTIZE from int8 to uint8: what the caller gets."""
     source, output = operation.input(0), operation.output()
     _require_scale(source)
+    if (source.dtype, output.dtype) == ("int16", "float32"):
+        return (_wide_call("es_dequantize_s16_f32", source, operation),)
     if source.dtype != "int8":
         raise UnsupportedOperationError(f"the input is {source.dtype}, expected int8")
     if output.dtype == "uint8":
@@ -179,6 +185,16 @@ def _call(function: str, parameters: Struct, operation: Operation) -> Call:
     source, output = operation.input(0), operation.output()
     require_same_elements(source, output)
     return Call(function, HEADER, parameters, (computed(source),), (output.index,))
+
+
+def _wide_call(function: str, integers: Tensor, operation: Operation) -> Call:
+    """A conversion between float32 and int16."""
+    require_int16(integers)
+    source, output = operation.input(0), operation.output()
+    require_same_elements(source, output)
+    members: dict[str, Value] = {"scale": quantization_of(integers)[0], "count": integers.elements}
+    parameters = Struct("es_quantize_wide", members)
+    return Call(function, WIDE_HEADER, parameters, (computed(source),), (output.index,))
 
 
 def _require_scale(tensor: Tensor) -> None:

@@ -12,7 +12,7 @@ from edgesqueeze.emit.native.constant_channels import without_constant_channels
 from edgesqueeze.emit.native.dilated import with_dilation, with_margins
 from edgesqueeze.emit.native.lower import shape
 from edgesqueeze.emit.native.lower.state import Ring, assigned_directly, joined_in_ring, rings_of
-from edgesqueeze.emit.native.lower.table import ENTRY, EXIT, LOWERINGS, REAL
+from edgesqueeze.emit.native.lower.table import ENTRY, EXIT, INT16, LOWERINGS, REAL
 from edgesqueeze.emit.native.operands import require_int8
 from edgesqueeze.emit.native.records import (
     Call,
@@ -146,7 +146,6 @@ def _results(
     graph, operator = operation.graph, operation.operator
     try:
         _check_tensors(operation)
-        _check_values(operation)
         results = _without_copies(operation, taken, ring) or _lowering(graph, operator)(operation)
     except UnsupportedOperationError as error:
         return Refusal(str(error), operator.kind, operator.index)
@@ -160,8 +159,10 @@ def _results(
 
 
 def _lowering(graph: Graph, operator: Operator) -> Lowering:
-    lowering = _table(graph, operator).get(operator.opcode)
+    lowering = _table(graph, operator).get(operator.kind)
     if lowering is None:
+        if operator.opcode in LOWERINGS:
+            _require_integers(graph, operator)
         only = operator.opcode in EXIT
         raise UnsupportedOperationError(
             "native C has it at the graph's inputs and outputs only" if only else LACKING
@@ -177,7 +178,7 @@ def _table(graph: Graph, operator: Operator) -> Mapping[str, Lowering]:
         return EXIT
     ends = (*operator.inputs[:1], *operator.outputs[:1])
     dtypes = {graph.tensors[index].dtype for index in ends if index >= 0}
-    return REAL if "float32" in dtypes else LOWERINGS
+    return REAL if "float32" in dtypes else INT16 if "int16" in dtypes else LOWERINGS
 
 
 def _check_tensors(operation: Operation) -> None:
@@ -208,14 +209,11 @@ def _check_tensors(operation: Operation) -> None:
             )
 
 
-def _check_values(operation: Operation) -> None:
-    """Raise ``UnsupportedOperationError`` where an operator inside the graph works on real numbers."""
-    graph, operator = operation.graph, operation.operator
-    if operator.opcode not in LOWERINGS or operator.opcode in _table(graph, operator):
-        return
-    for index in operator.inputs:
+def _require_integers(graph: Graph, operator: Operator) -> None:
+    """Raise ``UnsupportedOperationError`` where an operator that int8 has works on something else."""
+    for index in (*operator.inputs, *operator.outputs):
         tensor = graph.tensor(index)
-        if tensor is not None and not tensor.is_constant and tensor.dtype.startswith("float"):
+        if tensor is not None and not tensor.is_constant and tensor.dtype in ("float32", "int16"):
             require_int8(tensor)
 
 

@@ -75,7 +75,7 @@ def lower_unidirectional_sequence_lstm(operation: Operation) -> tuple[Call | Pla
             "recurrent_weights": _weights(operation, RECURRENT_WEIGHTS, "recurrent weights"),
             "recurrent_biases": recurrent_biases,
             **{name: _gate(operation, place) for name, place in GATES.items()},
-            "sigmoid": _sigmoid(),
+            "sigmoid": sigmoid_table(),
             "kept": scale_struct(ACTIVATION_SCALE),
             "added": scale_struct(ACTIVATION_SCALE * ACTIVATION_SCALE / 2.0**power),
             "output": scale_struct(ACTIVATION_SCALE * ACTIVATION_SCALE / quantization_of(hidden)[0]),
@@ -206,7 +206,7 @@ def scale_struct(real: float) -> Struct:
     return Struct("es_lstm_scale", {"multiplier": multiplier, "shift": shift})
 
 
-def _sigmoid() -> Blob:
+def sigmoid_table() -> Blob:
     """The upper half of the sigmoid in steps of 1/24, in 16 bits.
 
     TFLite's table lies above the sigmoid by half of what a chord between two steps lies below it at most:

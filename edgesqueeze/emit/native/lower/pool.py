@@ -26,6 +26,7 @@ from edgesqueeze.emit.native.records import (
     Placement,
     Struct,
     UnsupportedOperationError,
+    Value,
 )
 from edgesqueeze.emit.native.windows import window_shape
 from edgesqueeze.graph import Tensor
@@ -175,24 +176,7 @@ def _pool(operation: Operation, function: str) -> tuple[Call, ...]:
     _require_same_quantization(source, output)
     shape = _pool_shape(operation)
     minimum, maximum = fused_range(operation)
-    parameters = Struct(
-        "es_pool",
-        {
-            "in_height": shape.in_height,
-            "in_width": shape.in_width,
-            "channels": shape.in_channels,
-            "out_height": shape.out_height,
-            "out_width": shape.out_width,
-            "window_height": shape.kernel_height,
-            "window_width": shape.kernel_width,
-            "stride_height": shape.stride_height,
-            "stride_width": shape.stride_width,
-            "pad_top": shape.pad_top,
-            "pad_left": shape.pad_left,
-            "minimum": minimum,
-            "maximum": maximum,
-        },
-    )
+    parameters = Struct("es_pool", {**pool_sizes(operation), "minimum": minimum, "maximum": maximum})
     distance = overlap_distance(shape, 1, shape.in_channels, shape.in_channels)
     return (
         Call(
@@ -204,6 +188,24 @@ def _pool(operation: Operation, function: str) -> tuple[Call, ...]:
             overlap=MappingProxyType({0: distance}),
         ),
     )
+
+
+def pool_sizes(operation: Operation) -> dict[str, Value]:
+    """The sizes of a pooling operator, by the names that kernels have for them."""
+    shape = _pool_shape(operation)
+    return {
+        "in_height": shape.in_height,
+        "in_width": shape.in_width,
+        "channels": shape.in_channels,
+        "out_height": shape.out_height,
+        "out_width": shape.out_width,
+        "window_height": shape.kernel_height,
+        "window_width": shape.kernel_width,
+        "stride_height": shape.stride_height,
+        "stride_width": shape.stride_width,
+        "pad_top": shape.pad_top,
+        "pad_left": shape.pad_left,
+    }
 
 
 def _pool_shape(operation: Operation) -> ConvShape:

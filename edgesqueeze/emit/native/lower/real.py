@@ -122,12 +122,6 @@ def lower_real_softmax(operation: Operation) -> tuple[Call | Placement, ...]:
     return (_call(function, Struct("es_softmax_real", members), source, output),)
 
 
-def lower_real_alias(operation: Operation) -> tuple[Call | Placement, ...]:
-    """RESHAPE, SQUEEZE, EXPAND_DIMS: the output is the input; raises what ``lower_real_function`` does."""
-    source, output = _unary(operation)
-    return (Placement(output.index, computed(source), 0),)
-
-
 def require_float32(*tensors: Tensor) -> None:
     """Raise ``UnsupportedOperationError`` unless all tensors are float32."""
     for tensor in tensors:

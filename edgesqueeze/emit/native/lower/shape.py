@@ -8,14 +8,13 @@ from types import MappingProxyType
 
 import numpy as np
 
-from edgesqueeze.emit.native.copies import HEADER, copy_call, joined, slice_call
+from edgesqueeze.emit.native.copies import HEADER, copy_call, joined, slice_call, width_of
 from edgesqueeze.emit.native.kernels import ALIGNMENT
 from edgesqueeze.emit.native.operands import (
     computed,
     constant,
     place_of,
     positive_axis,
-    require_int8,
     require_same_elements,
     require_shape,
     strides_of,
@@ -39,7 +38,7 @@ def lower_alias(operation: Operation) -> tuple[Call | Placement, ...]:
         UnsupportedOperationError: not int8, a constant, or another number of elements.
     """
     source, output = operation.input(0), operation.output()
-    require_int8(source, output)
+    width_of(source, output)
     require_same_elements(source, output)
     return (Placement(output.index, computed(source), 0),)
 
@@ -52,7 +51,7 @@ def lower_pad(operation: Operation) -> tuple[Call | Placement, ...]:
             3 dimensions left after neighbours without padding between them have been merged.
     """
     source, output = operation.input(0), operation.output()
-    require_int8(source, output)
+    width = width_of(source, output)
     pads = constant(operation.input(1)).reshape(-1, 2).tolist()
     if len(pads) != len(source.shape) or np.min(pads, initial=0) < 0:
         raise UnsupportedOperationError(
@@ -60,7 +59,9 @@ def lower_pad(operation: Operation) -> tuple[Call | Placement, ...]:
         )
     require_shape(output, [size + sum(pad) for size, pad in zip(source.shape, pads, strict=True)])
     value = operation.optional_input(2)
-    dimensions = _pad_dimensions(source.shape, pads)
+    if width > 1 and value is not None:
+        raise UnsupportedOperationError(f"a value of {output.dtype}, expected padding with zero")
+    dimensions = _pad_dimensions((*source.shape, width), [*pads, (0, 0)])
     before, sizes, after = zip(*dimensions, strict=True)
     parameters = Struct(
         "es_pad",
@@ -129,7 +130,6 @@ def lower_split(operation: Operation) -> tuple[Call | Placement, ...]:
     source = operation.input(1 if operation.operator.opcode == "SPLIT" else 0)
     outputs = [operation.output(i) for i in range(len(operation.operator.outputs))]
     outer, parts = joined(operation, outputs, source)
-    require_int8(source)
     if outer == 1 and not source.is_constant:
         placements = _placements(operation, parts, source)
         if placements is not None:
@@ -217,7 +217,7 @@ def lower_transpose(operation: Operation) -> tuple[Call | Placement, ...]:
 def _placements(
     operation: Operation, parts: Sequence[tuple[Tensor, int]], whole: Tensor
 ) -> tuple[Placement, ...] | None:
-    offsets = np.cumsum([0, *(size for _, size in parts)]).tolist()[:-1]
+    offsets = (np.cumsum([0, *(size for _, size in parts)])[:-1] * width_of(whole)).tolist()
     if any(offset % ALIGNMENT[operation.kernel_set] for offset in offsets):
         return None
     return tuple(

@@ -12,8 +12,11 @@ from edgesqueeze.emit.native.lower import (
     blocks,
     border,
     conv,
+    detection,
     div,
     elementwise,
+    int16_conv,
+    int16_values,
     log_softmax,
     lstm,
     pool,
@@ -29,6 +32,7 @@ from edgesqueeze.emit.native.lower import (
 )
 from edgesqueeze.emit.native.records import Lowering
 from edgesqueeze.emit.native.variables import HANDLING
+from edgesqueeze.graph.custom import DETECTION
 
 LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
     {
@@ -103,21 +107,61 @@ LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
 )
 """Builtin operator -> its lowering, inside a graph."""
 
+MOVING: Mapping[str, Lowering] = MappingProxyType(
+    {
+        "CONCATENATION": shape.lower_concatenation,
+        "EXPAND_DIMS": shape.lower_alias,
+        "PACK": shape.lower_concatenation,
+        "PAD": shape.lower_pad,
+        "RESHAPE": shape.lower_alias,
+        "SLICE": shape.lower_slice,
+        "SPLIT": shape.lower_split,
+        "SPLIT_V": shape.lower_split,
+        "SQUEEZE": shape.lower_alias,
+        "STRIDED_SLICE": shape.lower_strided_slice,
+        "TRANSPOSE": shape.lower_transpose,
+        "UNPACK": shape.lower_split,
+    }
+)
+"""Operators that move values of any type."""
+
 REAL: Mapping[str, Lowering] = MappingProxyType(
     {
+        **MOVING,
         **dict.fromkeys(real.FUNCTIONS, real.lower_real_function),
         **dict.fromkeys(real.PAIRS, real.lower_real_pair),
         "CAST": border.lower_cast,
         "DEQUANTIZE": border.lower_dequantize_output,
-        "EXPAND_DIMS": real.lower_real_alias,
         "LOG_SOFTMAX": real.lower_real_softmax,
         "QUANTIZE": border.lower_quantize_input,
-        "RESHAPE": real.lower_real_alias,
         "SOFTMAX": real.lower_real_softmax,
-        "SQUEEZE": real.lower_real_alias,
+        DETECTION: detection.lower_detection_postprocess,
     }
 )
 """The same for operators inside a graph that read or write float32."""
+
+INT16: Mapping[str, Lowering] = MappingProxyType(
+    {
+        **MOVING,
+        "ADD": int16_values.lower_add_int16,
+        "ASSIGN_VARIABLE": state.lower_assign_variable,
+        "AVERAGE_POOL_2D": int16_values.lower_average_pool_int16,
+        "CONV_2D": int16_conv.lower_conv2d_int16,
+        "DEPTHWISE_CONV_2D": int16_conv.lower_depthwise_conv2d_int16,
+        "FULLY_CONNECTED": int16_conv.lower_fully_connected_int16,
+        "LEAKY_RELU": int16_values.lower_leaky_relu_int16,
+        "LOGISTIC": int16_values.lower_logistic_int16,
+        "MAX_POOL_2D": int16_values.lower_max_pool_int16,
+        "MUL": int16_values.lower_mul_int16,
+        "QUANTIZE": int16_values.lower_quantize_int16,
+        "READ_VARIABLE": state.lower_read_variable,
+        "SOFTMAX": int16_values.lower_softmax_int16,
+        "SUB": int16_values.lower_sub_int16,
+        "TANH": int16_values.lower_tanh_int16,
+        "TRANSPOSE_CONV": int16_conv.lower_transpose_conv_int16,
+    }
+)
+"""The same for operators on int16 activations, with int8 weights."""
 
 ENTRY: Mapping[str, Lowering] = MappingProxyType({"QUANTIZE": border.lower_quantize_input})
 """The same for operators that turn what the caller gives into int8."""

@@ -45,13 +45,13 @@ def lower_transpose_conv(operation: Operation) -> tuple[Call | Placement, ...]:
     if operation.operator.options.get("fused_activation_function", "NONE") != "NONE":
         raise UnsupportedOperationError("a fused activation, expected none: TFLite Micro ignores it")
     weights = constant(operation.input(1))
-    _require_shapes(operation)
+    require_shapes(operation)
     out_channels, *kernel, in_channels = weights.shape
     stride = (operation.option("stride_h"), operation.option("stride_w"))
     require_int16_sizes((*source.shape, *weights.shape, *output.shape, *stride))
     if min(stride) < 1:
         raise UnsupportedOperationError(f"strides {list(stride)}, expected 1 or more")
-    pads = _cut_off(operation, kernel, stride)
+    pads = cut_off(operation, kernel, stride)
     parameters = Struct(
         "es_transpose_conv2d",
         {
@@ -83,7 +83,7 @@ def lower_transpose_conv(operation: Operation) -> tuple[Call | Placement, ...]:
     return (call,)
 
 
-def _require_shapes(operation: Operation) -> None:
+def require_shapes(operation: Operation) -> None:
     """Raise ``UnsupportedOperationError`` unless batch, channels and sizes of all tensors agree.
 
     Rows and columns of the input are free: those of the output need not be what the taps reach.
@@ -109,7 +109,7 @@ def _require_shapes(operation: Operation) -> None:
         raise UnsupportedOperationError(f"{bias.elements} biases, expected {out_channels}")
 
 
-def _cut_off(operation: Operation, kernel: list[int], stride: tuple[int, int]) -> list[int]:
+def cut_off(operation: Operation, kernel: list[int], stride: tuple[int, int]) -> list[int]:
     """Rows and columns of the full result that lie before the output: TFLite's padding of the output."""
     same = operation.option("padding") == "SAME"
     pads = []

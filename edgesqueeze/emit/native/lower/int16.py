@@ -1,0 +1,107 @@
+"""What operators on int16 activations share: checks, ranges, scales."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgesqueeze.emit.native.numerics import CLAMPS, quantization_of, quantize_multiplier, round_half_away
+from edgesqueeze.emit.native.records import (
+    Blob,
+    Operation,
+    Struct,
+    UnsupportedOperationError,
+    Value,
+)
+from edgesqueeze.graph import Tensor
+
+HEADER = "es_s16.h"
+INT16_MIN, INT16_MAX = -32768, 32767
+LARGEST_REDUCED = 0x7FFF0000
+"""From here on a multiplier of 32 bits has the largest of 16."""
+
+
+def require_int16(*tensors: Tensor) -> None:
+    """Raise ``UnsupportedOperationError`` unless all tensors are int16 with one scale and zero point 0."""
+    for tensor in tensors:
+        if tensor.dtype != "int16":
+            raise UnsupportedOperationError(f"{tensor.label} is {tensor.dtype}, expected int16")
+        if tensor.quantization is None or tensor.quantization.per_channel:
+            raise UnsupportedOperationError(f"tensor {tensor.label!r} has no scale, or several, expected one")
+        if tensor.quantization.zero_point:
+            raise UnsupportedOperationError(
+                f"tensor {tensor.label!r} has the zero point {tensor.quantization.zero_point}, expected 0"
+            )
+
+
+def range_of(operation: Operation) -> dict[str, Value]:
+    """Lowest and highest int16 that the fused activation lets through, as a kernel's members.
+
+    Raises:
+        UnsupportedOperationError: an activation that is not a clamp.
+    """
+    activation = operation.operator.options.get("fused_activation_function", "NONE")
+    if activation not in CLAMPS:
+        raise UnsupportedOperationError(f"fused activation {activation}, expected one of {', '.join(CLAMPS)}")
+    scale = np.float32(quantization_of(operation.output())[0])
+    low, high = (
+        None if real is None else round_half_away(float(np.float32(real) / scale))
+        for real in CLAMPS[activation]
+    )
+    return {
+        "minimum": INT16_MIN if low is None else max(INT16_MIN, low),
+        "maximum": INT16_MAX if high is None else min(INT16_MAX, high),
+    }
+
+
+def output_struct(operation: Operation, bias: Tensor | None, real: Sequence[float], *, wide: bool) -> Struct:
+    """How sums of products become int16, as ``es_output_s16``.
+
+    Args:
+        operation: the operator.
+        bias: the tensor of biases, or None.
+        real: per output channel what sums are multiplied by.
+        wide: whether sums have 64 bits; then TFLite rounds multipliers to 16.
+    """
+    biases = np.zeros(len(real), np.int64)
+    if bias is not None:
+        if bias.data is None or bias.elements != len(real):
+            raise UnsupportedOperationError(f"{bias.elements} biases, expected {len(real)} constants")
+        biases = bias.data.astype(np.int64).reshape(-1)
+    scales = [_reduced(*quantize_multiplier(one)) if wide else quantize_multiplier(one) for one in real]
+    return Struct(
+        "es_output_s16",
+        {
+            "biases": Blob(biases, "biases", alignment=8),
+            "scales": Blob(np.array(scales, np.int32).reshape(-1), "multipliers and shifts"),
+            **range_of(operation),
+            "wide": int(wide),
+        },
+    )
+
+
+def is_wide(bias: Tensor | None, absent: bool) -> bool:
+    """Whether TFLite Micro sums up in 64 bits: by the type of the biases.
+
+    Args:
+        bias: the tensor of biases, or None.
+        absent: what it does without any.
+
+    Raises:
+        UnsupportedOperationError: biases of another type.
+    """
+    if bias is None:
+        return absent
+    if bias.dtype not in ("int32", "int64"):
+        raise UnsupportedOperationError(f"the biases are {bias.dtype}, expected int64 or int32")
+    return bias.dtype == "int64"
+
+
+def _reduced(multiplier: int, shift: int) -> tuple[int, int]:
+    """A multiplier of 16 bits above 16 zeros, and the shift to the right of the product's upper half."""
+    right = 15 - shift
+    if right < 8:
+        raise UnsupportedOperationError("the output's scale is too small for those of the inputs")
+    short = (multiplier + (1 << 15)) >> 16 if multiplier < LARGEST_REDUCED else 0x7FFF
+    return short << 16, right - 16

@@ -1,0 +1,163 @@
+"""Convolutions and fully connected layers on int16 activations with int8 weights, as kernel calls."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesqueeze.emit.native.conv_shape import ConvShape
+from edgesqueeze.emit.native.lower.int16 import HEADER, is_wide, output_struct, require_int16
+from edgesqueeze.emit.native.lower.transpose_conv import cut_off, require_shapes
+from edgesqueeze.emit.native.numerics import quantization_of
+from edgesqueeze.emit.native.operands import computed, constant, require_int8, require_int16_sizes
+from edgesqueeze.emit.native.records import (
+    Blob,
+    Call,
+    Operation,
+    Placement,
+    Struct,
+    UnsupportedOperationError,
+    Value,
+)
+from edgesqueeze.emit.native.windows import window_shape
+from edgesqueeze.graph import Tensor
+
+MOST_TAPS = 511
+"""Products of int8 and int16 whose sum fits into 32 bits."""
+
+Weights = npt.NDArray[np.int8]
+
+
+def lower_conv2d_int16(operation: Operation) -> tuple[Call | Placement, ...]:
+    """CONV_2D, also with groups.
+
+    Raises:
+        UnsupportedOperationError: not int16 with constant int8 weights, a batch, or sizes beyond int16.
+    """
+    weights = _weights(operation, 4)
+    shape = window_shape(operation, (weights.shape[1], weights.shape[2]), _dilation(operation))
+    channels, depth = weights.shape[0], weights.shape[3]
+    if shape.in_channels % depth or channels % (shape.in_channels // depth) or shape.out_channels != channels:
+        raise UnsupportedOperationError(
+            f"weights of {channels} and {depth} channels for {shape.in_channels}, expected equal groups"
+        )
+    return (_convolution(operation, "es_conv2d_s16", weights, shape, {"filter_channels": depth}),)
+
+
+def lower_depthwise_conv2d_int16(operation: Operation) -> tuple[Call | Placement, ...]:
+    """DEPTHWISE_CONV_2D with any depth multiplier; raises what ``lower_conv2d_int16`` does."""
+    weights = _weights(operation, 4)
+    shape = window_shape(operation, (weights.shape[1], weights.shape[2]), _dilation(operation))
+    if weights.shape[1] * weights.shape[2] > MOST_TAPS:
+        raise UnsupportedOperationError(f"a window of more than {MOST_TAPS} weights")
+    if weights.shape[3] % shape.in_channels or shape.out_channels != weights.shape[3]:
+        raise UnsupportedOperationError(
+            f"{weights.shape[3]} output channels, expected a multiple of {shape.in_channels}"
+        )
+    members: dict[str, Value] = {"filter_channels": 1}
+    return (_convolution(operation, "es_depthwise_conv2d_s16", weights, shape, members),)
+
+
+def lower_transpose_conv_int16(operation: Operation) -> tuple[Call | Placement, ...]:
+    """TRANSPOSE_CONV; raises what ``lower_conv2d_int16`` does."""
+    source, output = operation.input(2), operation.output()
+    require_int16(source, output)
+    weights = _constant_weights(operation.input(1), 4)
+    require_shapes(operation)
+    out_channels, *kernel, in_channels = weights.shape
+    stride = (operation.option("stride_h"), operation.option("stride_w"))
+    require_int16_sizes((*source.shape, *weights.shape, *output.shape, *stride))
+    if min(stride) < 1:
+        raise UnsupportedOperationError(f"strides {list(stride)}, expected 1 or more")
+    pads = cut_off(operation, kernel, stride)
+    sizes = (*source.shape[1:], *output.shape[1:], *kernel, *stride)
+    shape = replace(ConvShape(*sizes), pad_top=pads[0], pad_left=pads[1])
+    bias = operation.optional_input(3)
+    real = _products(source, operation.input(1), output, out_channels)
+    members: dict[str, Value] = {
+        "weights": Blob(weights.reshape(-1), "weights, output channel after output channel"),
+        "output": output_struct(operation, bias, real, wide=is_wide(bias, True)),
+        **asdict(shape),
+        "filter_channels": in_channels,
+    }
+    parameters = Struct("es_conv2d_wide", members)
+    return (Call("es_transpose_conv2d_s16", HEADER, parameters, (computed(source),), (output.index,)),)
+
+
+def lower_fully_connected_int16(operation: Operation) -> tuple[Call | Placement, ...]:
+    """FULLY_CONNECTED of any number of rows; raises what ``lower_conv2d_int16`` does."""
+    source, output, weights = operation.input(0), operation.output(), _weights(operation, 2)
+    if operation.option("weights_format") != "DEFAULT":
+        raise UnsupportedOperationError(
+            f"the weights have the format {operation.option('weights_format')}, expected DEFAULT"
+        )
+    rows, rest = divmod(source.elements, weights.shape[1])
+    if rest or output.elements != rows * weights.shape[0]:
+        raise UnsupportedOperationError(
+            f"{source.elements} inputs, expected a multiple of {weights.shape[1]} as the weights have"
+        )
+    bias = operation.optional_input(2)
+    quantization = operation.input(1).quantization
+    assert quantization is not None
+    if quantization.per_channel:
+        real = _products(source, operation.input(1), output, weights.shape[0])
+    else:
+        product = np.float32(quantization_of(source)[0]) * np.float32(quantization.scale)
+        real = [float(product) / quantization_of(output)[0]] * weights.shape[0]
+    members: dict[str, Value] = {
+        "weights": Blob(weights.reshape(-1), "weights in the model's order"),
+        "output": output_struct(operation, bias, real, wide=is_wide(bias, True)),
+        "rows": rows,
+        "in_features": weights.shape[1],
+        "out_features": weights.shape[0],
+    }
+    parameters = Struct("es_fully_connected_wide", members)
+    return (Call("es_fully_connected_s16", HEADER, parameters, (computed(source),), (output.index,)),)
+
+
+def _convolution(
+    operation: Operation, function: str, weights: Weights, shape: ConvShape, more: dict[str, Value]
+) -> Call:
+    source, output, bias = operation.input(0), operation.output(), operation.optional_input(2)
+    real = _products(source, operation.input(1), output, shape.out_channels)
+    wide = is_wide(bias, function != "es_conv2d_s16")
+    members: dict[str, Value] = {
+        "weights": Blob(weights.reshape(-1), "weights in the model's order"),
+        "output": output_struct(operation, bias, real, wide=wide),
+        **asdict(shape),
+        **more,
+    }
+    return Call(function, HEADER, Struct("es_conv2d_wide", members), (computed(source),), (output.index,))
+
+
+def _weights(operation: Operation, rank: int) -> Weights:
+    require_int16(operation.input(0), operation.output())
+    return _constant_weights(operation.input(1), rank)
+
+
+def _constant_weights(tensor: Tensor, rank: int) -> Weights:
+    require_int8(tensor)
+    values = constant(tensor)
+    if values.ndim != rank or not values.size or tensor.sparse:
+        raise UnsupportedOperationError(
+            f"the weights have the shape {list(values.shape)}, expected {rank} sizes"
+        )
+    if tensor.quantization is None or np.any(tensor.quantization.zero_points):
+        raise UnsupportedOperationError("the weights have no scale, or a zero point other than 0")
+    return values
+
+
+def _products(source: Tensor, weights: Tensor, output: Tensor, count: int) -> list[float]:
+    """Input scale * weight scale / output scale per output channel, in double precision as TFLite does."""
+    assert weights.quantization is not None
+    if weights.quantization.scales.size not in (1, count):
+        raise UnsupportedOperationError(f"{weights.quantization.scales.size} scales, expected {count}")
+    scales = np.broadcast_to(weights.quantization.scales, (count,))
+    before, after = quantization_of(source)[0], quantization_of(output)[0]
+    return [before * float(scale) / after for scale in scales]
+
+
+def _dilation(operation: Operation) -> tuple[int, int]:
+    return operation.option("dilation_h_factor"), operation.option("dilation_w_factor")

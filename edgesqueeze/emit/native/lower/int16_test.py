@@ -1,0 +1,203 @@
+"""int16 activations with int8 weights: equal to TensorFlow Lite Micro on the host and on every core."""
+
+import numpy as np
+import pytest
+
+from edgesqueeze.emit.native.emit import emit_native
+from edgesqueeze.emit.native.lower.graph import lower
+from edgesqueeze.emit.native.records import Refused
+from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.runners import host_c, qemu, tflm
+from runtime_tests.support.native_figures import PROCESSORS
+from runtime_tests.support.tools import require_tool
+
+SCALE = 6 / 32767
+EXTREMES = (-32768, 32767)
+
+
+def image(graph, *shape, scale=SCALE):
+    return graph.input((1, *shape), "int16", scale, 0)
+
+
+def narrow(graph, y):
+    """The same layer with biases of 32 bits, for which TensorFlow Lite Micro takes sums of 32 bits."""
+    bias = graph.operators[-1].inputs[2]
+    data = graph.rng.integers(-3000, 3000, graph.shapes[bias]).astype(np.int32)
+    graph.operators[-1].inputs[2] = graph.tensor(data.shape, "int32", 1e-5, 0, data=data)
+    return y
+
+
+def unbiased(graph, y):
+    graph.operators[-1].inputs = [*graph.operators[-1].inputs[:2], -1]
+    return y
+
+
+def convolutions(graph):
+    def conv(channels, *options, **named):
+        size = tuple(int(one) for one in graph.rng.integers(3, 9, 2))
+        return graph.conv2d(image(graph, *size, channels), *options, **named)
+
+    def depthwise(channels, *options, **named):
+        size = tuple(int(one) for one in graph.rng.integers(3, 9, 2))
+        return graph.depthwise_conv2d(image(graph, *size, channels), *options, **named)
+
+    return [
+        conv(3, 5, activation="RELU"),
+        conv(8, 6, 1),
+        conv(5, 4, (2, 3), 2, "VALID"),
+        conv(4, 3, 3, dilation=2),
+        narrow(graph, conv(6, 4)),
+        depthwise(5),
+        depthwise(3, (1, 3), 2, activation="RELU6"),
+        depthwise(2, 3, multiplier=2),
+        depthwise(4, 2, dilation=2),
+        graph.fully_connected(image(graph, 70), 9),
+        graph.fully_connected(image(graph, 4, 11), 3, "RELU", per_channel=True),
+        graph.fully_connected(image(graph, 600), 3, weights=np.full((3, 600), 127)),
+        unbiased(graph, graph.fully_connected(image(graph, 13), 4)),
+        transpose_conv(graph, (4, 5, 3), 6, 3, 2, "SAME"),
+        transpose_conv(graph, (3, 3, 4), 2, 2, 2, "VALID"),
+        transpose_conv(graph, (3, 4, 2), 3, 4, 1, "SAME", biased=False),
+    ]
+
+
+def transpose_conv(graph, shape, channels, kernel, stride, padding, *, biased=True):
+    height, width, depth = shape
+    sizes = [n * stride if padding == "SAME" else (n - 1) * stride + kernel for n in (height, width)]
+    x = image(graph, height, width, depth)
+    data = graph.rng.integers(-127, 128, (channels, kernel, kernel, depth)).astype(np.int8)
+    scales = graph.rng.uniform(0.7, 1.3, channels) / (73 * (kernel * kernel * depth) ** 0.5)
+    weights = graph.tensor(data.shape, "int8", scales, [0] * channels, data=data)
+    inputs = [graph.constant(np.array([1, *sizes, channels], np.int32)), weights, x]
+    if biased:
+        bias = graph.rng.integers(-3000, 3000, channels).astype(np.int64)
+        inputs.append(graph.tensor((channels,), "int64", scales * SCALE, [0] * channels, data=bias))
+    y = graph.activation((1, *sizes, channels), "int16")
+    graph.op("TRANSPOSE_CONV", inputs, [y], version=4, padding=padding, strideW=stride, strideH=stride)
+    return y
+
+
+def pair(graph, opcode, shapes, activation="NONE"):
+    scales = [float(np.float32(SCALE * graph.rng.uniform(0.2, 2))) for _ in range(2)]
+    inputs = [graph.input(shape, "int16", scale, 0) for shape, scale in zip(shapes, scales, strict=True)]
+    reach = scales[0] * scales[1] * 32767 if opcode == "MUL" else sum(scales)
+    step = float(np.float32(reach * graph.rng.uniform(0.3, 1.5)))
+    z = graph.tensor(np.broadcast_shapes(*shapes), "int16", step, 0)
+    options = {} if opcode == "MUL" else {"potScaleInt16": False}
+    graph.op(opcode, inputs, [z], fusedActivationFunction=activation, **options)
+    return z
+
+
+def unary(graph, opcode, scale, out_scale, shape=(1, 300), **options):
+    x = graph.input(shape, "int16", scale, 0)
+    y = graph.tensor(shape, "int16", out_scale, 0)
+    graph.op(opcode, [x], [y], **options)
+    return y
+
+
+def values(graph):
+    one = 1 / 32768
+    return [
+        pair(graph, "ADD", ((1, 40), (1, 40))),
+        pair(graph, "ADD", ((1, 3, 4, 5), (5,)), "RELU6"),
+        pair(graph, "SUB", ((1, 3, 1, 5), (1, 3, 4, 1)), "RELU"),
+        pair(graph, "MUL", ((1, 40), (1, 40))),
+        pair(graph, "MUL", ((1, 3, 4, 5), (1, 1, 1, 5)), "RELU_N1_TO_1"),
+        graph.max_pool(image(graph, 6, 5, 3), 2),
+        graph.average_pool(image(graph, 7, 7, 3), 3, "SAME"),
+        unary(graph, "LEAKY_RELU", 0.0003, 0.0002, alpha=0.2),
+        unary(graph, "QUANTIZE", 0.0003, 0.0007),
+        unary(graph, "LOGISTIC", 2.0**-12, one),
+        unary(graph, "LOGISTIC", 0.0003, one),
+        unary(graph, "LOGISTIC", 0.00001, one),
+        unary(graph, "TANH", 2.0**-12, one),
+        unary(graph, "TANH", 0.0002, one),
+        unary(graph, "SOFTMAX", 0.0003, one, (3, 12), beta=1.0),
+        unary(graph, "SOFTMAX", 0.001, one, (2, 200), beta=0.5),
+        unary(graph, "SOFTMAX", 0.00002, one, (2, 1), beta=1.0),
+    ]
+
+
+def network(graph):
+    """Float at both ends, a branch, and operators that move values."""
+    x = graph.quantize(graph.input((1, 8, 6, 2), "float32"), "int16")
+    x = graph.conv2d(x, 4, activation="RELU")
+    parts = [graph.like(x, (1, 8, 6, 2)) for _ in range(2)]
+    graph.op("SPLIT", [graph.constant(np.array(3, np.int32)), x], parts, numSplits=2)
+    padded = graph.like(x, (1, 9, 8, 2))
+    pads = graph.constant(np.array([(0, 0), (1, 0), (1, 1), (0, 0)], np.int32))
+    graph.op("PAD", [parts[0], pads], [padded])
+    rows = graph.like(x, (1, 4, 6, 2))
+    bounds = [graph.constant(np.array(one, np.int32)) for one in ((0, 0, 0, 0), (1, 8, 6, 2), (1, 2, 1, 1))]
+    masks = dict.fromkeys(("beginMask", "endMask", "ellipsisMask", "newAxisMask", "shrinkAxisMask"), 0)
+    graph.op("STRIDED_SLICE", [parts[1], *bounds], [rows], **masks)
+    flat = [graph.reshape(padded, (1, 144)), graph.reshape(rows, (1, 48))]
+    turned = graph.like(x, (1, 6, 4, 2))
+    graph.op("TRANSPOSE", [rows, graph.constant(np.array([0, 2, 1, 3], np.int32))], [turned])
+    joined = graph.concatenate([*flat, graph.reshape(turned, (1, 48))])
+    return [graph.dequantize(graph.softmax(graph.fully_connected(joined, 10)))]
+
+
+def model_of(layers, seed):
+    graph = GraphBuilder(seed)
+    return parse_tflite(graph.build(layers(graph)))
+
+
+def samples_of(model, seed):
+    rng = np.random.default_rng(seed)
+    kinds = [lambda shape: rng.integers(-32768, 32768, shape), lambda shape: rng.integers(-900, 900, shape)]
+    kinds += [lambda shape, value=value: np.full(shape, value) for value in EXTREMES]
+    return [
+        [
+            (kind(one.shape) * (SCALE if one.dtype == "float32" else 1)).astype(one.dtype)
+            for one in model.main.input_tensors
+        ]
+        for kind in kinds
+    ]
+
+
+def compared(run, model, seed):
+    samples = samples_of(model, seed)
+    for row, expected in zip(run(samples), tflm.run(model, samples), strict=True):
+        for number, (one, other) in enumerate(zip(row, expected, strict=True)):
+            np.testing.assert_array_equal(one, other, err_msg=f"output {number}")
+
+
+@pytest.mark.parametrize("layers", [convolutions, values, network])
+@pytest.mark.parametrize("seed", range(3))
+def test_results_are_those_of_tflm_under_sanitizers(layers, seed):
+    model = model_of(layers, seed)
+    compared(host_c.host_program(emit_native(model), sanitize=True).run, model, seed)
+
+
+@pytest.mark.parametrize("core", PROCESSORS)
+def test_results_on_each_core_are_those_of_tflm(core):
+    require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
+    require_tool("qemu-system-arm", "qemu-system-arm")
+    for layers in (convolutions, values, network):
+        model = model_of(layers, 5)
+        compared(lambda samples, of=model: qemu.runner(PROCESSORS[core])(of, samples), model, 5)
+
+
+def test_inputs_and_outputs_lie_in_the_arena_as_int16():
+    source = emit_native(model_of(lambda graph: [graph.fully_connected(image(graph, 8), 4)], 0))
+    (header,) = (text for name, text in source.files.items() if name == "model.h")
+    assert "int16_t *model_input(const model_model *model);" in header
+    assert "const int16_t *model_output(const model_model *model);" in header
+
+
+def reason(graph, y):
+    result = lower(parse_tflite(graph.build([y])), "reference")
+    assert isinstance(result, Refused)
+    return str(result.refusals[0].reason)
+
+
+def test_what_tflm_does_not_take_is_refused():
+    graph = GraphBuilder()
+    x = graph.input((1, 8), "int16", SCALE, 3)
+    assert "has the zero point 3, expected 0" in reason(graph, graph.fully_connected(x, 4))
+    graph = GraphBuilder()
+    assert "expected 1/32768" in reason(graph, unary(graph, "TANH", 0.0002, 0.0001))
+    graph = GraphBuilder()
+    assert "is int16, expected int8" in reason(graph, unary(graph, "ELU", 0.0002, 0.0001))
