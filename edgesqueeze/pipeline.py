@@ -50,6 +50,7 @@ from edgesqueeze.target.fit import check_fit
 from edgesqueeze.target.load import as_target
 from edgesqueeze.target.preferences import fill_preferences
 from edgesqueeze.target.records import Target
+from edgesqueeze.timing.budgets import figures_on
 
 __all__ = [
     "Compressed",
@@ -116,7 +117,8 @@ def compress(
             unsafe=unsafe,
             progress=progress,
         )
-        result = judge(prepared, squeeze(prepared, chosen, progress=progress), profile, progress=progress)
+        squeezed = squeeze(prepared, chosen, figures=figures_on(profile), progress=progress)
+        result = judge(prepared, squeezed, profile, progress=progress)
         if folder is None or stage is None:
             return result
         gone |= generated(folder, set(FILES) - set(files_of(result.model)))

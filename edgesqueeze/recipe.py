@@ -5,7 +5,11 @@ A recipe with every key at its default::
     seed = 0
 
     [channels]                     # leave the section out to keep all channels
-    share = 0.5                    # share of the multiply-accumulates that goes, with whole channels
+    share = 0.5                    # share of the multiply-accumulates that goes, with whole channels;
+                                   # or, in its place, as many as it takes for one or more of
+    # latency_ms = 50.0            #   time of an inference on the target, in milliseconds
+    # flash_kib = 256.0            #   flash on the target, in KiB
+    # ram_kib = 64.0               #   RAM on the target, in KiB
     importance = "taylor"          # or "magnitude"; see squeeze/passes/importance.py
     step = 4                       # channels stay in multiples of it; those of the target's kernels if unset
     include = ["*"]                # layers whose channels may go: names or classes, with * and ?
@@ -68,9 +72,11 @@ FILE = FileKind("recipe", RecipeError, "`python -m pydoc edgesqueeze.recipe` lis
 
 QuantizeMode = Literal["int8", "int16x8", "float16", "dynamic", "none"]
 IoType = Literal["int8", "uint8", "float32"]
+Kernels = Literal["small", "portable", "dsp", "mve", "xnnpack"]
 FirstAndLast = Literal["auto", "include", "exclude"]
 Augmentation = Literal["flip", "shift", "brightness"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 PerFeature = Finite | Annotated[tuple[Finite, ...], Field(min_length=1)]
 Pattern = Annotated[str, Field(min_length=1)]
 
@@ -79,7 +85,11 @@ class Channels(Record):
     """Structured pruning: whole filters and units are removed.
 
     Attributes:
-        share: share of the model's multiply-accumulates that goes, above 0 and below 1.
+        share: share of the model's multiply-accumulates that goes, above 0 and below 1; null: 0.5, or as many
+            as the budgets that follow take.
+        latency_ms: most milliseconds that an inference may take on the target; null: any.
+        flash_kib: most flash that the model may take on the target, in KiB; null: any.
+        ram_kib: most RAM that the model may take on the target, in KiB; null: any.
         importance: what tells which channels go: ``taylor``, first-order terms of the loss on training
             samples, or ``magnitude``, the norms of weights.
         step: channels of a layer stay in multiples of it; null: of what the target's kernels take at a time.
@@ -87,26 +97,47 @@ class Channels(Record):
         exclude: patterns of layers that keep theirs though they are included.
     """
 
-    share: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.5
+    share: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] | None = None
+    latency_ms: Positive | None = None
+    flash_kib: Positive | None = None
+    ram_kib: Positive | None = None
     importance: Literal["taylor", "magnitude"] = "taylor"
     step: Annotated[int, Field(ge=1, le=256)] | None = None
     include: tuple[Pattern, ...] = ("*",)
     exclude: tuple[Pattern, ...] = ()
+
+    @model_validator(mode="after")
+    def _share_or_budgets(self) -> Channels:
+        if self.share is not None and self.budgets:
+            raise ValueError(f"share and {', '.join(self.budgets)} both say how many channels go: give one")
+        return self
+
+    @property
+    def budgets(self) -> dict[str, float]:
+        """The most that the model may take of the target, by name."""
+        given = {"latency_ms": self.latency_ms, "flash_kib": self.flash_kib, "ram_kib": self.ram_kib}
+        return {name: most for name, most in given.items() if most is not None}
 
 
 class FilledChannels(Channels):
     """Structured pruning, with nothing left to the target.
 
     Attributes:
-        share: share of the model's multiply-accumulates that goes, above 0 and below 1.
+        share: share of the model's multiply-accumulates that goes, above 0 and below 1; null: as many as the
+            budgets that follow take.
+        latency_ms: most milliseconds that an inference may take on the target; null: any.
+        flash_kib: most flash that the model may take on the target, in KiB; null: any.
+        ram_kib: most RAM that the model may take on the target, in KiB; null: any.
         importance: what tells which channels go: ``taylor``, first-order terms of the loss on training
             samples, or ``magnitude``, the norms of weights.
         step: channels of a layer are kept in multiples of it.
+        kernels: kind of kernels that run the model: what a channel costs depends on them.
         include: patterns (``*``, ``?``) of layer names or classes whose channels may go.
         exclude: patterns of layers that keep theirs though they are included.
     """
 
     step: Annotated[int, Field(ge=1, le=256)] = 4
+    kernels: Kernels = "portable"
 
 
 class Prune(Record):

@@ -40,6 +40,9 @@ SECTIONS = {
 PRUNE_KEYS = {"sparsity", "schedule", "structure", "block", "include", "exclude", "first_and_last"}
 
 
+BUDGETS = ("latency_ms", "flash_kib", "ram_kib")
+
+
 def _documented():
     """The recipe in the module's docstring."""
     text = module.__doc__.split("::\n", 1)[1]
@@ -50,10 +53,12 @@ def test_the_documented_recipe_has_every_key_at_its_default():
     documented = _documented()
     assert set(SECTIONS) == set(Recipe.model_fields) - {"seed"}
     for section, record in SECTIONS.items():
-        assert set(documented[section]) == set(record.model_fields)
+        in_place_of_share = set(BUDGETS) & set(record.model_fields)
+        assert set(documented[section]) == set(record.model_fields) - in_place_of_share
+        assert all(f"# {name} = " in module.__doc__ for name in in_place_of_share)
     wanted = Recipe(channels=Channels(), prune=Prune(), cluster=Cluster())
     unset = {
-        "channels": {"step": None},
+        "channels": {"share": None, "step": None},
         "finetune": {"epochs": None, "learning_rate": None},
         "quantize": {"mode": None, "io": None},
         "limits": {"max_accuracy_drop": None},
@@ -114,6 +119,7 @@ def test_the_flags_tested_are_all_flags():
 
 
 def test_a_flag_opens_its_section():
+    assert Channels(latency_ms=5, ram_kib=3).budgets == {"latency_ms": 5, "ram_kib": 3}
     assert load_recipe(None, {"channels": 0.7}).channels == Channels(share=0.7)
     assert load_recipe(None, {"sparsity": 0.7}).prune == Prune(sparsity=0.7)
     assert load_recipe(None, {"clusters": 4}).cluster == Cluster(clusters=4)
@@ -142,6 +148,7 @@ def test_an_unknown_key_is_named_with_the_nearest_valid_one(raw, message):
     [
         *(("channels", "share", value) for value in (0, 1, 1.5, -0.1, NAN, float("inf"), "half", None, [])),
         *(("channels", "step", value) for value in (0, -4, 257, 1.5, "all")),
+        *(("channels", name, value) for name in BUDGETS for value in (0, -1, NAN, float("inf"), "x")),
         ("channels", "importance", "random"),
         ("channels", "include", [""]),
         *(("prune", "sparsity", value) for value in (0, 1, 1.5, -0.1, NAN, float("inf"), "half", None, [])),
@@ -187,6 +194,7 @@ def test_a_wrong_value_at_the_top_is_named(key, value):
         ({"prune": {"sparsity": 0.7, "structure": "2:4"}}, "2:4 means a sparsity of 0.5"),
         ({"prune": {}, "cluster": {"clusters": 2}}, "at least 3 clusters"),
         ({"data": {"scale": 0}}, "scale is 0"),
+        ({"channels": {"share": 0.5, "latency_ms": 5}}, "share and latency_ms both say"),
     ],
 )
 def test_what_cannot_go_together_is_explained(raw, message):

@@ -37,15 +37,31 @@ class LayerChannels(Record):
     after: int
 
 
+class BudgetReport(Record):
+    """What a model may take of its target, and takes.
+
+    Attributes:
+        name: name of the budget in the recipe, with its unit.
+        allowed: the most that was allowed, in the unit of the name.
+        taken: what the .tflite takes, in the unit of the name.
+    """
+
+    name: str
+    allowed: float
+    taken: float
+
+
 class ChannelsReport(Record):
     """What went with the channels that were removed.
 
     Attributes:
-        share_asked: share of the multiply-accumulates that was to go, 0 to 1.
+        share_asked: share of the multiply-accumulates that was to go, 0 to 1; with budgets, the share that
+            they were expected to take.
         share: share of them that is gone in the .tflite, 0 to 1.
         macs_before: multiply-accumulates of one inference of the model converted as it was.
         macs_after: multiply-accumulates of one inference of the .tflite.
         layers: every layer that has a kernel.
+        budgets: what the model may take of the target; empty where a share was asked for.
     """
 
     share_asked: float
@@ -53,6 +69,7 @@ class ChannelsReport(Record):
     macs_before: int
     macs_after: int
     layers: tuple[LayerChannels, ...]
+    budgets: tuple[BudgetReport, ...] = ()
 
 
 class LayerDifference(Record):

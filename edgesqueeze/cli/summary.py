@@ -52,6 +52,8 @@ def _rows(report: Report) -> Iterator[tuple[str, str, str, str]]:
     yield "deflated", "", _bytes(sizes.tflite_deflate_bytes), f"as a download, {_times(ratio)}"
     if report.channels is not None:
         yield _macs(report.channels)
+        for one in report.channels.budgets:
+            yield one.name, "", f"{one.taken:.4g}", f"at most {one.allowed:g} on {report.target}"
     yield from _figures(report)
     for name, part in (("flash", report.fit.flash), ("RAM", report.fit.ram)):
         yield f"{name} on {report.target}", "", *_resource(part)

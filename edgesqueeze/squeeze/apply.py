@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,9 +24,15 @@ from edgesqueeze.squeeze.passes.lift import coarse_features
 from edgesqueeze.squeeze.passes.macs import channels_report, check_macs
 from edgesqueeze.squeeze.passes.precision import Precision
 from edgesqueeze.squeeze.passes.promises import check_promises
-from edgesqueeze.squeeze.passes.state import Outcome, Setting, State
+from edgesqueeze.squeeze.passes.state import Cost, Outcome, Setting, State
 from edgesqueeze.squeeze.passes.trainings import Trainings
 from edgesqueeze.squeeze.prepare import Prepared
+
+Figures = Callable[[TfliteModel, Collection[str]], Mapping[str, float]]
+"""What a .tflite takes of the target, by the names that are asked for."""
+
+LOOK_SAMPLES = 32
+"""Samples to calibrate on, at most, where a model is converted only to see what it takes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +61,7 @@ def squeeze(
     recipe: FilledRecipe,
     *,
     passes: Sequence[Pass] = PASSES,
+    figures: Figures | None = None,
     progress: Progress | None = None,
 ) -> Squeezed:
     """Apply a recipe to a prepared model: the passes of the table in its order, then conversion.
@@ -65,6 +72,8 @@ def squeeze(
         prepared: from ``prepare``, with the recipe's data options and seed.
         recipe: what to do, with nothing left to a target (see ``fill_preferences``).
         passes: the table of passes.
+        figures: what a .tflite takes of the target, by the names of the budgets that are asked for, as
+            ``timing.budgets.figures_on`` gives it; only a recipe with budgets needs it.
         progress: called as the work goes on.
 
     Raises:
@@ -80,7 +89,7 @@ def squeeze(
     log = Log(progress)
     set_seed(recipe.seed)
     with readable_samples():
-        state = _apply(prepared, recipe, passes, log)
+        state = _apply(prepared, recipe, passes, figures, log)
         with log.stage("convert"):
             tflite, findings = convert(
                 state.model,
@@ -94,7 +103,7 @@ def squeeze(
             specs = input_specs(prepared.folded)
             log.found(coarse_features(prepared.data.train, specs, recipe.quantize.mode, prepared.folded))
             log.found(check_promises(state.model, tflite, state.promises))
-            channels = None if state.cut is None else channels_report(state.cut, tflite)
+            channels = None if state.cut is None else channels_report(state.cut, tflite, figures)
             log.found(() if channels is None else check_macs(channels))
     # Firmware calls the model by the name of the user's file.
     path = prepared.loaded.path
@@ -102,13 +111,16 @@ def squeeze(
     return Squeezed(recipe, state.model, named, tuple(log.stages), tuple(log.findings), channels)
 
 
-def _apply(prepared: Prepared, recipe: FilledRecipe, passes: Sequence[Pass], log: Log) -> State:
+def _apply(
+    prepared: Prepared, recipe: FilledRecipe, passes: Sequence[Pass], figures: Figures | None, log: Log
+) -> State:
     """The passes that the recipe asks for, one after the other."""
     asked = {row.name: options for row in passes if (options := row.options(recipe)) is not None}
     samples, seed = prepared.data.train, recipe.seed
     trainings = Trainings(
         prepared.folded, samples, recipe.finetune, [row for row in passes if row.name in asked], seed
     )
+    cost = None if figures is None else _cost(prepared, recipe, figures)
     state, trained = State(prepared.folded), {}
     for row in passes:
         if row.name not in asked:
@@ -118,7 +130,7 @@ def _apply(prepared: Prepared, recipe: FilledRecipe, passes: Sequence[Pass], log
         with log.stage(row.name) as stage:
             train, steps = trainings.trainer(row.name, log.steps(row.name)), trainings.steps[row.name]
             precision = Precision(recipe.quantize.mode)
-            setting = Setting(prepared.folded, samples, precision, seed, steps, train)
+            setting = Setting(prepared.folded, samples, precision, seed, steps, train, cost)
             outcome: Outcome = row.run(state, asked[row.name], setting)
             if outcome.trained:
                 trained[row.name] = outcome.trained
@@ -163,3 +175,15 @@ def check_limit(recipe: Recipe, metric: UserMetric | None) -> None:
             got=f"{limit:g}",
             hint=f"write {limit / 100:g} if {limit:g} points were meant",
         )
+
+
+def _cost(prepared: Prepared, recipe: FilledRecipe, figures: Figures) -> Cost:
+    """What a model takes of the target once it is converted as the recipe says."""
+    mode, io = recipe.quantize.mode, recipe.quantize.io
+    samples = min(LOOK_SAMPLES, recipe.quantize.calibration_samples)
+
+    def cost(model: Any, names: Collection[str]) -> Mapping[str, float]:
+        tflite, _ = convert(model, mode, io, prepared.data.train, samples, recipe.seed)
+        return figures(tflite, names)
+
+    return cost

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgesqueeze.recipe import FilledChannels, FilledQuantize, FilledRecipe, Recipe
 from edgesqueeze.target.records import Target
-from edgesqueeze.target.steps import channel_step
+from edgesqueeze.target.steps import channel_step, kernels_of
 
 
 def fill_preferences(recipe: Recipe, target: Target) -> FilledRecipe:
@@ -17,5 +17,8 @@ def fill_preferences(recipe: Recipe, target: Target) -> FilledRecipe:
     channels = recipe.channels
     if channels is not None:
         step = channel_step(target) if channels.step is None else channels.step
-        channels = FilledChannels.model_validate({**dict(channels), "step": step})
+        share = 0.5 if channels.share is None and not channels.budgets else channels.share
+        channels = FilledChannels.model_validate(
+            {**dict(channels), "share": share, "step": step, "kernels": kernels_of(target)}
+        )
     return FilledRecipe.model_validate({**dict(recipe), "channels": channels, "quantize": quantize})

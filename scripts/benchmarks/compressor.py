@@ -123,7 +123,7 @@ def judge(network: str, references: list[float], found: list[Mapping[str, Outcom
 
 
 def main() -> int:
-    """Run the benchmark; the exit status is 1 when a figure is measured."""
+    """Run the benchmark; the exit status is 1 when a figure is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", choices=NETWORKS, action="append", help="only this one; may be repeated")
     parser.add_argument("--seed", type=int, action="append", help="in place of 0, 1 and 2; may be repeated")

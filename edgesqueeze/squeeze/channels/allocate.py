@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edgesqueeze.recipe import Kernels
 from edgesqueeze.squeeze.channels.graph import ChannelGraph
 from edgesqueeze.squeeze.channels.labels import FIXED, Ints
+from edgesqueeze.squeeze.channels.rates import rates_of
 
 Doubles = npt.NDArray[np.float64]
 Name = tuple[str, ...]
@@ -94,15 +96,19 @@ class Costs:
         graph: the channels of the model.
         groups: their groups.
         fixed: multiply-accumulates of what the graph does not know.
+        kernels: what runs the model, for the time.
     """
 
-    def __init__(self, graph: ChannelGraph, groups: list[Group], fixed: int) -> None:
+    def __init__(
+        self, graph: ChannelGraph, groups: list[Group], fixed: int, kernels: Kernels = "portable"
+    ) -> None:
         roles = [role for role in graph.roles.values() if role.work]
         group_of = np.full(graph.count + 1, len(groups))
         for number, group in enumerate(groups):
             group_of[group.units] = number
         self.fixed = fixed
-        self.work = np.array([role.work for role in roles], np.float64)
+        self._work = [role.work for role in roles]
+        self._rates = [rates_of(role, kernels) for role in roles]
         one = np.zeros(0, np.int64)
         first = [role.reads if role.reads is not None else role.carries for role in roles]
         self._first = [_uses(one if units is None else units, group_of, len(groups)) for units in first]
@@ -115,11 +121,23 @@ class Costs:
 
     def macs(self, counts: Doubles) -> Doubles:
         """Multiply-accumulates for each row of counts, ``[..., groups]``; ``[...]``."""
-        with_fixed = np.concatenate([counts, np.ones((*counts.shape[:-1], 1))], axis=-1)
         total = np.full(counts.shape[:-1], float(self.fixed))
-        for work, first, second in zip(self.work, self._first, self._second, strict=True):
-            total = total + work * (with_fixed @ first) * (with_fixed @ second)
+        for work, (first, second) in zip(self._work, self._channels(counts), strict=True):
+            total = total + work * first * second
         return total
+
+    def time(self, counts: Doubles) -> Doubles:
+        """About the instructions for each row of counts, without those that no count changes."""
+        total = np.zeros(counts.shape[:-1])
+        for rates, (first, second) in zip(self._rates, self._channels(counts), strict=True):
+            total = total + rates.pair * first * second + rates.first * first + rates.second * second
+        return total
+
+    def _channels(self, counts: Doubles) -> Iterator[tuple[Doubles, Doubles]]:
+        """For every layer how many channels it reads or carries, and makes."""
+        with_fixed = np.concatenate([counts, np.ones((*counts.shape[:-1], 1))], axis=-1)
+        for first, second in zip(self._first, self._second, strict=True):
+            yield with_fixed @ first, with_fixed @ second
 
 
 def _uses(units: Ints, group_of: Ints, groups: int) -> Doubles:
@@ -140,7 +158,7 @@ def allocate(
 ) -> npt.NDArray[np.bool_]:
     """Which units stay.
 
-    The step whose channels matter least for the multiply-accumulates that it saves goes first. What was taken
+    The step whose channels matter least for the time that it saves goes first. What was taken
     too much is given back in the end.
 
     Args:
@@ -198,7 +216,7 @@ class _Search:
                     losses.append(sums[size - fewer] - sums[size - int(counts[number])])
             if not trials:
                 break
-            saved = np.maximum(self.costs.macs(counts) - self.costs.macs(np.array(trials)), 1e-9)
+            saved = np.maximum(self.costs.time(counts) - self.costs.time(np.array(trials)), 1e-9)
             best = min(range(len(trials)), key=lambda one: (losses[one] / saved[one], -saved[one]))
             counts = trials[best]
         return counts

@@ -1,10 +1,14 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 import tf_keras
 
+from edgesqueeze.recipe import Kernels
 from edgesqueeze.squeeze.channels.allocate import Costs, allocate, groups_of, least_counts, steps_of
 from edgesqueeze.squeeze.channels.cut import cut
 from edgesqueeze.squeeze.channels.graph import channel_graph
+from edgesqueeze.squeeze.channels.rates import rates_of
 from runtime_tests.support.random_graphs import random_model
 
 layers = tf_keras.layers
@@ -104,3 +108,31 @@ def test_what_no_cut_changes_counts(graph):
     fixed = graph.macs()
     smaller = cut(model, graph, allocated(graph, 0.25, 1, fixed=fixed))
     assert 0.5 <= 1 - channel_graph(smaller).macs() / graph.macs() <= 0.53
+
+
+def test_time_is_about_the_instructions_of_the_layers():
+    image = layers.Input((14, 14, 1))
+    x = layers.Conv2D(64, (10, 4), padding="same", name="first")(image)
+    x = layers.DepthwiseConv2D(3, padding="same", name="depthwise")(x)
+    x = layers.Conv2D(64, 1, name="point")(x)
+    model = tf_keras.Model(image, layers.Dense(10, name="last")(layers.GlobalAveragePooling2D()(x)))
+    graph = channel_graph(model)
+    # Counted on an emulated Cortex-M4 in layers of these shapes.
+    counted = {"first": 524_155, "depthwise": 254_472, "point": 703_369}
+    for name, instructions in counted.items():
+        role, rates = graph.roles[name], rates_of(graph.roles[name], "dsp")
+        first = (role.carries if role.reads is None else role.reads).size
+        second = 1 if role.makes is None else role.makes.size
+        found = rates.pair * first * second + rates.first * first + rates.second * second
+        assert found == pytest.approx(instructions, rel=0.15)
+
+
+@pytest.mark.parametrize("kernels", get_args(Kernels))
+def test_every_kind_of_kernels_has_rates(graph, kernels):
+    groups = groups_of(graph)
+    costs = Costs(graph, groups, 0, kernels)
+    full = np.array([group.size for group in groups], float)
+    times = costs.time(np.array([full, full / 2, full / 4]))
+    assert times[0] > times[1] > times[2] > 0
+    if kernels == "xnnpack":
+        assert times[0] == costs.macs(full)

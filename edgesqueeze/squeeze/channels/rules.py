@@ -59,6 +59,7 @@ class Role:
         carries: those of the channels that it lets through one by one; None: there are none.
         work: multiply-accumulates of one sample for each pair of a read and a made channel, or for each
             channel that is carried.
+        places: places of its output, in one sample.
     """
 
     layer: Any
@@ -66,6 +67,7 @@ class Role:
     makes: Ints | None = None
     carries: Ints | None = None
     work: int = 0
+    places: int = 0
 
     def macs(self) -> int:
         """Multiply-accumulates of the layer for one sample."""
@@ -125,7 +127,9 @@ class Flow:
             return role
         for one, other in zip(_parts(first), _parts(role), strict=True):
             self.labels.same(one, other)
-        self.roles[role.layer.name] = replace(first, work=first.work + role.work)
+        self.roles[role.layer.name] = replace(
+            first, work=first.work + role.work, places=first.places + role.places
+        )
         return first
 
 
@@ -226,26 +230,30 @@ def _mixing(flow: Flow, call: Call) -> Ints | None:
     layer = call.layer
     if len(call.inputs) != 1 or getattr(layer, "groups", 1) != 1:
         return None
-    places = call.shapes if isinstance(layer, layers.Conv2DTranspose) else call.output_shapes
-    window = () if isinstance(layer, layers.Dense) else layer.kernel_size
-    # Dimensions that are not known count as one: they are the same before and after.
-    work = math.prod(size or 1 for size in places[0][1:-1]) * math.prod(window)
+    places = _places(call.output_shapes[0])
+    window = math.prod(() if isinstance(layer, layers.Dense) else layer.kernel_size)
+    work = window * (_places(call.shapes[0]) if isinstance(layer, layers.Conv2DTranspose) else places)
     size = int(call.output_shapes[0][-1] or 0)
     known = flow.roles.get(layer.name)
     makes = known.makes if known is not None and known.makes is not None else flow.labels.fresh(size)
-    role = flow.play(Role(layer, reads=call.inputs[0], makes=makes, work=work))
+    role = flow.play(Role(layer, reads=call.inputs[0], makes=makes, work=work, places=places))
     if layer.activation not in ELEMENTWISE:
         flow.labels.hold(makes, "its activation looks at all channels at once")
     return role.makes
+
+
+def _places(shape: Shape) -> int:
+    """Places of a tensor in one sample; dimensions that are not known count as one, before and after."""
+    return math.prod(size or 1 for size in shape[1:-1])
 
 
 def _depthwise(flow: Flow, call: Call) -> Ints | None:
     layer = call.layer
     if len(call.inputs) != 1 or layer.activation not in ELEMENTWISE:
         return None
-    places = math.prod(size or 1 for size in call.output_shapes[0][1:-1])
+    places = _places(call.output_shapes[0])
     work = places * math.prod(layer.kernel_size) * layer.depth_multiplier
-    role = flow.play(Role(layer, carries=call.inputs[0], work=work))
+    role = flow.play(Role(layer, carries=call.inputs[0], work=work, places=places * layer.depth_multiplier))
     return None if role.carries is None else np.repeat(role.carries, layer.depth_multiplier)
 
 

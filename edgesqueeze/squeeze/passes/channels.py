@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.errors import RecipeError
 from edgesqueeze.recipe import FilledChannels
@@ -27,11 +29,12 @@ from edgesqueeze.squeeze.channels.cut import cut
 from edgesqueeze.squeeze.channels.graph import ChannelGraph, channel_graph
 from edgesqueeze.squeeze.layers.kernels import kernel_spec
 from edgesqueeze.squeeze.layers.rewrite import rewrite
+from edgesqueeze.squeeze.passes.budget import kept, share_within
 from edgesqueeze.squeeze.passes.importance import Seen, magnitude, taylor
 from edgesqueeze.squeeze.passes.macs import CutLayer, MacsCut, plain_macs
 from edgesqueeze.squeeze.passes.scaled import bare_model, scaled
 from edgesqueeze.squeeze.passes.selection import left_out
-from edgesqueeze.squeeze.passes.state import Outcome, Setting, State, Trained
+from edgesqueeze.squeeze.passes.state import Cost, Outcome, Setting, State, Trained
 
 ROUNDS = 3
 """In how many rounds the channels go, where there are steps to train between them."""
@@ -39,6 +42,8 @@ ROUND_STEPS = 40
 """Fewer training steps than this do not make a round of their own."""
 LAST_ROUND = 0.6
 """Part of the training steps after the last cut; the other rounds share the rest."""
+MORE = 0.02
+"""By how much the share grows where a budget would be missed."""
 FAR_OFF = 0.02
 """A share that is exceeded by more than this is worth a word."""
 
@@ -48,18 +53,22 @@ class _Plan:
     """What holds for all rounds.
 
     Attributes:
-        share: part of the multiply-accumulates that is to go.
         macs: multiply-accumulates of the model before.
         fixed: those of them that no cut changes.
+        possible: the largest part of them that can go.
         steps: in what numbers each group is cut.
         kept_out: layers that the recipe leaves out, with the reason.
+        options: what was asked for.
+        setting: what the pass may use.
     """
 
-    share: float
     macs: int
     fixed: int
+    possible: float
     steps: Mapping[Name, Steps]
     kept_out: Mapping[str, str]
+    options: FilledChannels
+    setting: Setting
 
 
 def run(state: State, options: FilledChannels, setting: Setting) -> Outcome:
@@ -72,28 +81,33 @@ def run(state: State, options: FilledChannels, setting: Setting) -> Outcome:
     kept_out = left_out(state.model, options)
     graph = channel_graph(state.model, kept_out)
     plan = _planned(state.model, graph, options, setting, kept_out)
+    share = _share(state.model, plan)
     findings = [_held(name, reason) for name, reason in graph.held.items()]
-    model, trained, units = state.model, [], graph.count
-    rounds = _rounds(setting.steps)
+    if share == 0:
+        findings.append(_not_needed(options))
+    model, trained = state.model, []
+    rounds = _rounds(setting.steps) if share else []
     for number, steps in enumerate(rounds, 1):
-        share = 1 - (1 - plan.share) ** (number / len(rounds))
-        model, seen = _cut_once(model, plan, share, options, setting)
-        if number == 1 and seen is not None and seen.constant.any():
-            findings.append(_constant(int(seen.constant.sum()), units))
+        seen = _seen(model, plan)
+        if number == 1 and seen.constant.any():
+            findings.append(_constant(int(seen.constant.sum()), graph.count))
+        if number == len(rounds):
+            share, model = _within(model, plan, seen, share)
+        else:
+            model = _cut(model, plan, seen, 1 - (1 - share) ** (number / len(rounds)))
         student = rewrite(model, lambda layer: None if kernel_spec(layer) is None else scaled(layer))
         trained.append(setting.train(student, steps, last=number == len(rounds)))
         model = bare_model(student)
     after = channel_graph(model)
-    reached = 1 - (plan.fixed + after.macs()) / plan.macs
-    findings += _far_off(reached, plan.share)
-    made = MacsCut(plan.share, plan.macs, tuple(_layers(graph, after)))
+    findings += _far_off(1 - (plan.fixed + after.macs()) / plan.macs, share)
+    made = MacsCut(share, plan.macs, tuple(_layers(graph, after)), options.budgets)
     return Outcome(replace(state, model=model, cut=made), tuple(findings), _together(trained))
 
 
 def _planned(
     model: Any, graph: ChannelGraph, options: FilledChannels, setting: Setting, kept_out: Mapping[str, str]
 ) -> _Plan:
-    """What is to be done, once it is known to be possible."""
+    """What is to be done, once it is known that there is something."""
     groups = groups_of(graph)
     if not groups:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in list(graph.held.items())[:6])
@@ -107,16 +121,47 @@ def _planned(
     fixed = macs - graph.macs()
     steps = steps_of(groups, options.step)
     least = float(Costs(graph, groups, fixed).macs(least_counts(groups, steps)))
-    possible = 1 - least / macs
+    return _Plan(macs, fixed, 1 - least / macs, steps, kept_out, options, setting)
+
+
+def _share(model: Any, plan: _Plan) -> float:
+    """The share that is to go: what was asked for, or what the budgets take."""
+    options, possible = plan.options, plan.possible
+    if options.share is None:
+        cost, budgets = _cost_of(plan), options.budgets
+        seen = _seen(model, plan)
+        return share_within(
+            budgets, lambda share: cost(_cut(model, plan, seen, share) if share else model, budgets), possible
+        ).share
     if options.share > possible:
         raise RecipeError(
             f"{options.share:.1%} of the multiply-accumulates cannot go without removing a whole layer",
             expected=f"at most {int(possible * 1000) / 10:.1f} %",
             got=f"{options.share:.1%}",
-            hint=f"ask for a share of {int(possible * 1000) / 1000:g} or less, or for a smaller step; "
-            f"{len(graph.held)} layers are not cut",
+            hint=f"ask for a share of {int(possible * 1000) / 1000:g} or less, or for a smaller step",
         )
-    return _Plan(options.share, macs, fixed, steps, kept_out)
+    return options.share
+
+
+def _cost_of(plan: _Plan) -> Cost:
+    if plan.setting.cost is None:
+        raise RecipeError(
+            f"{', '.join(plan.options.budgets)} can be kept to only where the target is known",
+            expected="squeeze(prepared, recipe, figures=figures_on(target))",
+            hint="give figures, from edgesqueeze.timing.budgets; or ask for a share",
+        )
+    return plan.setting.cost
+
+
+def _within(model: Any, plan: _Plan, seen: Seen, share: float) -> tuple[float, Any]:
+    """The last cut, with a little more than the share where the budgets would be missed."""
+    smaller = _cut(model, plan, seen, share)
+    if budgets := plan.options.budgets:
+        cost = _cost_of(plan)
+        while share < plan.possible and not kept(budgets, cost(smaller, budgets)):
+            share = min(plan.possible, share + MORE)
+            smaller = _cut(model, plan, seen, share)
+    return share, smaller
 
 
 def _rounds(steps: int) -> list[int]:
@@ -128,19 +173,22 @@ def _rounds(steps: int) -> list[int]:
     return [*[early] * (count - 1), steps - early * (count - 1)]
 
 
-def _cut_once(
-    model: Any, plan: _Plan, share: float, options: FilledChannels, setting: Setting
-) -> tuple[Any, Seen | None]:
-    """A smaller copy of the model, and what samples showed of the channels."""
+def _seen(model: Any, plan: _Plan) -> Seen:
+    """How much each channel of a model matters."""
+    graph = channel_graph(model, plan.kept_out)
+    if plan.options.importance == "magnitude":
+        return Seen(magnitude(graph), {}, np.zeros(graph.count, bool))
+    setting = plan.setting
+    return taylor(model, setting.teacher, graph, setting.samples, setting.seed)
+
+
+def _cut(model: Any, plan: _Plan, seen: Seen, share: float) -> Any:
+    """A copy of the model without so much of the multiply-accumulates of the whole one."""
     graph = channel_graph(model, plan.kept_out)
     groups = groups_of(graph)
-    seen = None
-    if options.importance == "taylor":
-        seen = taylor(model, setting.teacher, graph, setting.samples, setting.seed)
-    importance = magnitude(graph) if seen is None else seen.importance
-    costs = Costs(graph, groups, plan.fixed)
-    kept = allocate(groups, plan.steps, costs, importance, (1 - share) * plan.macs)
-    return cut(model, graph, kept, {} if seen is None else seen.means), seen
+    costs = Costs(graph, groups, plan.fixed, plan.options.kernels)
+    stay = allocate(groups, plan.steps, costs, seen.importance, (1 - share) * plan.macs)
+    return cut(model, graph, stay, seen.means)
 
 
 def _layers(before: ChannelGraph, after: ChannelGraph) -> Iterator[CutLayer]:
@@ -172,6 +220,11 @@ def _constant(constant: int, units: int) -> Finding:
         "sample that was looked at; they go first, and their values are in biases"
     )
     return Finding(code="channels-constant", subject="channels", message=message)
+
+
+def _not_needed(options: FilledChannels) -> Finding:
+    message = f"the model keeps to {', '.join(options.budgets)} as it is: no channel was removed"
+    return Finding(code="channels-not-needed", subject="channels", message=message)
 
 
 def _far_off(reached: float, share: float) -> Iterator[Finding]:

@@ -4,11 +4,14 @@ import tf_keras
 
 from edgesqueeze.errors import RecipeError
 from edgesqueeze.graph.macs import operator_macs
-from edgesqueeze.pipeline import compress
+from edgesqueeze.pipeline import compress, prepare, squeeze
 from edgesqueeze.recipe import parse_recipe
 from edgesqueeze.squeeze.passes import macs
 from edgesqueeze.squeeze.passes.channels import ROUND_STEPS, _rounds
 from edgesqueeze.squeeze.passes.macs import MacsCut, channels_report, check_macs
+from edgesqueeze.target.load import load_target
+from edgesqueeze.target.preferences import fill_preferences
+from edgesqueeze.timing.budgets import figures_on
 from runtime_tests.support.tiny_keras import (
     NETS,
     assert_sparse,
@@ -22,11 +25,12 @@ from runtime_tests.support.tiny_keras import (
 
 layers = tf_keras.layers
 X = images(40)
+PLAIN = {"finetune": {"epochs": 0}, "quantize": {"calibration_samples": 16}}
+BOUNDS = ("latency_ms", "ram_kib")
 
 
 def squeezed(model, channels, **sections):
-    raw = {"finetune": {"epochs": 0}, "quantize": {"calibration_samples": 16}, **sections}
-    recipe = parse_recipe({**raw, "channels": {"step": 1, **channels}})
+    recipe = parse_recipe({**PLAIN, **sections, "channels": {"step": 1, **channels}})
     return compress(model, target="nucleo-l4r5zi", data=X, recipe=recipe)
 
 
@@ -158,3 +162,47 @@ def test_a_file_that_computes_more_than_promised_is_a_warning():
     kept = MacsCut(0.3, result.report.channels.macs_before, ())
     assert list(check_macs(channels_report(kept, result.tflite))) == []
     assert macs.TOLERANCE < 0.01
+
+
+def test_as_many_channels_go_as_a_budget_takes():
+    board = load_target("nucleo-l4r5zi")
+    figures = figures_on(board)
+    whole = figures(
+        compress(randomize(conv2d()), target=board, data=X, recipe=parse_recipe(PLAIN)).tflite, BOUNDS
+    )
+    budgets = {"latency_ms": 0.7 * whole["latency_ms"], "ram_kib": whole["ram_kib"]}
+    recipe = parse_recipe({**PLAIN, "channels": {"step": 1, **budgets}})
+    found = compress(randomize(conv2d()), target=board, data=X, recipe=recipe)
+    taken = {one.name: one.taken for one in found.report.channels.budgets}
+    assert taken == figures(found.tflite, tuple(budgets))
+    assert 0.5 * whole["latency_ms"] < taken["latency_ms"] <= budgets["latency_ms"]
+    assert not [one for one in found.report.findings if one.code == "budget-missed"]
+    assert found.report.channels.share > 0.1
+
+
+def test_a_budget_that_is_kept_to_already_takes_no_channel():
+    recipe = parse_recipe({**PLAIN, "channels": {"latency_ms": 1000}})
+    found = compress(randomize(conv2d()), target="nucleo-l4r5zi", data=X, recipe=recipe)
+    assert found.report.channels.macs_before == found.report.channels.macs_after
+    assert [one.subject for one in found.report.findings if one.code == "channels-not-needed"] == ["channels"]
+
+
+def test_a_budget_that_cannot_be_met_is_refused_before_training():
+    recipe = parse_recipe({"channels": {"latency_ms": 1e-4, "step": 1}})
+    with pytest.raises(RecipeError, match="latency_ms cannot be kept to") as caught:
+        compress(randomize(conv2d()), target="nucleo-l4r5zi", data=X, recipe=recipe)
+    assert "latency_ms = " in caught.value.expected
+
+
+def test_a_budget_needs_a_target():
+    prepared = prepare(randomize(conv2d()), data=X)
+    recipe = fill_preferences(parse_recipe({"channels": {"ram_kib": 1}}), load_target("rpi4"))
+    with pytest.raises(RecipeError, match="only where the target is known"):
+        squeeze(prepared, recipe)
+
+
+def test_a_file_that_takes_more_than_allowed_is_a_warning():
+    result = squeezed(randomize(conv2d()), {"share": 0.3})
+    promised = MacsCut(0.3, result.report.channels.macs_before, (), {"ram_kib": 1.0})
+    (found,) = check_macs(channels_report(promised, result.tflite, lambda model, names: {"ram_kib": 2.0}))
+    assert (found.code, found.subject, found.severity) == ("budget-missed", "ram_kib", "warning")

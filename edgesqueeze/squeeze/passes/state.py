@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -77,6 +77,13 @@ class Trained:
     falling: bool = False
 
 
+class Cost(Protocol):
+    """Says what a model takes of the target."""
+
+    def __call__(self, model: Any, names: Collection[str]) -> Mapping[str, float]:
+        """Convert a model and look; milliseconds and KiB by the name of the budget."""
+
+
 class Trainer(Protocol):
     """The training service: trains a student in place to do what the teacher does."""
 
@@ -113,6 +120,8 @@ class Setting:
         seed: seed of everything random in a pass.
         steps: training steps that are the pass's own.
         train: the training service.
+        cost: what a model takes of the target, by the names of budgets that are asked for; None: the target
+            is not known.
     """
 
     teacher: Any
@@ -121,6 +130,7 @@ class Setting:
     seed: int
     steps: int
     train: Trainer
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, eq=False)
