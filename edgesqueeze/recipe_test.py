@@ -146,7 +146,7 @@ def test_an_unknown_key_is_named_with_the_nearest_valid_one(raw, message):
 @pytest.mark.parametrize(
     ("section", "key", "value"),
     [
-        *(("channels", "share", value) for value in (0, 1, 1.5, -0.1, NAN, float("inf"), "half", None, [])),
+        *(("channels", "share", value) for value in (0, 1, 1.5, -0.1, NAN, float("inf"), "half", [])),
         *(("channels", "step", value) for value in (0, -4, 257, 1.5, "all")),
         *(("channels", name, value) for name in BUDGETS for value in (0, -1, NAN, float("inf"), "x")),
         ("channels", "importance", "random"),

@@ -202,7 +202,7 @@ def test_recipe_keys_and_defaults():
     for name in set(recipe.Recipe.model_fields) - {"seed"}:
         record = type(getattr(parsed, name))
         # What stands in place of another key is shown as a comment.
-        instead = set(re.findall(r"^# (\w+) = ", text, re.MULTILINE)) & set(record.model_fields)
+        instead = set(re.findall(r"^ +# (\w+) = ", text, re.MULTILINE)) & set(record.model_fields)
         assert set(shown[name]) | instead == set(record.model_fields), name
         for key, field in record.model_fields.items():
             if field.default is not None:
