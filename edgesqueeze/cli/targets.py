@@ -118,6 +118,8 @@ def _print_latency(screen: Screen, target: Target) -> None:
         screen.print(f"  cycles per instruction: {each}")
     else:
         screen.print(f"  times faster with 1, 2, ... threads: {_text('', latency.speedup)}")
+        if latency.byte_speedup:
+            screen.print(f"  the same where memory is the limit: {_text('', latency.byte_speedup)}")
         for name in ("float32", "int8"):
             section: ArithmeticLatency | None = getattr(latency, name)
             if section is not None:
@@ -130,6 +132,13 @@ def _intervals(latency: InstructionLatency | OperatorLatency) -> Iterator[tuple[
     if isinstance(latency, InstructionLatency):
         yield " of int8 models of fully connected layers", latency.dense_interval
         yield " of float32 models", latency.float32_interval
+        return
+    for name in ("float32", "int8"):
+        section: ArithmeticLatency | None = getattr(latency, name)
+        if section is not None and section.interval is not None:
+            yield f" of {name} models", section.interval
+    if latency.call_interval is not None:
+        yield " of what calls take", latency.call_interval
 
 
 def _rates(section: ArithmeticLatency) -> str:

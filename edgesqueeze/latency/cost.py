@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from edgesqueeze.latency.work import Work
-from edgesqueeze.target.latency import ArithmeticLatency, OperatorCost, OperatorLatency
+from edgesqueeze.target.latency import ArithmeticLatency, Interval, OperatorCost, OperatorLatency
 
 FREE_OPCODES = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
 """They keep their data where they are, or copy them at once."""
@@ -58,12 +58,14 @@ class OperatorTime(NamedTuple):
     """What one operator takes.
 
     Attributes:
-        ms: with one thread.
+        ms: of the whole operator.
         known: whether the device has costs for this very kind.
+        call_ms: of its call alone.
     """
 
     ms: float
     known: bool
+    call_ms: float = 0.0
 
 
 def counts_of(work: Work, tile: OperatorCost = NO_TILES) -> Counts:
@@ -94,28 +96,54 @@ def key_of(work: Work) -> str:
     return work.kind if work.macs else work.opcode
 
 
-def operator_times(works: Sequence[Work], latency: OperatorLatency) -> tuple[OperatorTime, ...]:
-    """What each operator takes with one thread, without ``invoke_us``."""
+def operator_times(
+    works: Sequence[Work], latency: OperatorLatency, threads: int = 1
+) -> tuple[OperatorTime, ...]:
+    """What each operator takes with some threads, without ``invoke_us``."""
     byte_ps = _memory_cost(sum(work.weight_bytes for work in works), latency)
-    return tuple(_time(work, latency, byte_ps) for work in works)
+    faster = speedup(latency, threads)
+    return tuple(_time(work, latency, byte_ps, faster) for work in works)
 
 
-def speedup(latency: OperatorLatency, threads: int) -> float:
+class Speedup(NamedTuple):
+    """How many times faster some threads are than one: in computing, with bytes, and in calls."""
+
+    computing: float
+    moving: float
+    calling: float
+
+
+def speedup(latency: OperatorLatency, threads: int) -> Speedup:
     """How many times faster so many threads are than one; beyond those that were measured, the last."""
-    return latency.speedup[min(threads, len(latency.speedup)) - 1]
+
+    def of(known: Sequence[float]) -> float:
+        return known[min(threads, len(known)) - 1]
+
+    return Speedup(
+        of(latency.speedup),
+        of(latency.byte_speedup or latency.speedup),
+        of(latency.call_speedup or latency.speedup),
+    )
 
 
-def _time(work: Work, latency: OperatorLatency, byte_ps: float) -> OperatorTime:
+def interval_of(work: Work, latency: OperatorLatency) -> Interval:
+    """The bounds of an operator's arithmetic, as factors on the estimate."""
+    return _arithmetic(work, latency)[0].interval or latency.interval
+
+
+def _time(work: Work, latency: OperatorLatency, byte_ps: float, faster: Speedup) -> OperatorTime:
     if work.kind == "free" or work.opcode in FREE_OPCODES:
         return OperatorTime(0.0, True)
     arithmetic, right = _arithmetic(work, latency)
     cost, known = _cost(work, arithmetic)
+    *computing, call = _figures(cost)
     counts = counts_of(work, cost)
-    ps = sum(figure * count for figure, count in zip(_figures(cost), counts, strict=True))
-    ps += byte_ps * work.weight_bytes + arithmetic.activation_ps * activation_bytes(work)
-    if work.arithmetic == "int16":
-        ps *= INT16_FACTOR
-    return OperatorTime(ps / 1e9, known and right)
+    ps = sum(figure * count for figure, count in zip(computing, counts, strict=False)) / faster.computing
+    moved = byte_ps * work.weight_bytes + arithmetic.activation_ps * activation_bytes(work)
+    call /= faster.calling
+    ps += moved / faster.moving + call
+    factor = INT16_FACTOR if work.arithmetic == "int16" else 1.0
+    return OperatorTime(factor * ps / 1e9, known and right, factor * call / 1e9)
 
 
 def activation_bytes(work: Work) -> int:

@@ -23,7 +23,11 @@ def times(device, noise=0.0, arithmetics=("float32", "int8")):
         for one in benchmarks(arithmetic):
             works = work_of(parse_tflite(one.content))
             for threads in (1, 2) if one.network else (1,):
-                ms = predicted_ms(device, works) / speedup(device, threads) * rng.lognormvariate(0, noise)
+                ms = (
+                    predicted_ms(device, works)
+                    / speedup(device, threads).computing
+                    * rng.lognormvariate(0, noise)
+                )
                 points.append(Measured(one.name, arithmetic, one.network, works, threads, ms))
     return points
 

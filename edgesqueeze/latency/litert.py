@@ -1,8 +1,9 @@
 """Predicts the latency of LiteRT on a processor that runs an operating system, without the device.
 
-Each operator takes what the target's costs say (``cost.py``); several threads share all of them alike. The
-target's profile says how far off totals have been. Single operators are further off, since their errors
-partly cancel in the sum, and operators that the profile has no costs of widen the bounds by their share.
+Each operator takes what the target's costs say (``cost.py``). The target's profile says how far off totals
+have been, by arithmetic, and how far off what calls take may be, which counts by its share. Single operators
+are further off, since their errors partly cancel in the sum, and operators that the profile has no costs of
+widen the bounds by their share.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from edgesqueeze.errors import TargetError, UsageError
-from edgesqueeze.latency.cost import OperatorTime, operator_times, speedup
+from edgesqueeze.latency.cost import OperatorTime, interval_of, operator_times
 from edgesqueeze.latency.records import Bounds, Estimate, bounds_around
 from edgesqueeze.latency.work import Work
 from edgesqueeze.target.latency import Interval, OperatorLatency
@@ -43,18 +44,15 @@ def predict(works: Sequence[Work], target: Target, threads: int | None = None) -
     """
     latency = _latency(target)
     count = _threads(threads, target)
-    factor = 1 / speedup(latency, count)
-    times = operator_times(works, latency)
-    total = latency.invoke_us / 1000 + factor * sum(time.ms for time in times)
-    errors = [0.0 if time.known else UNKNOWN_ERROR for time in times]
-    whole = total / factor or 1.0
+    times = operator_times(works, latency, count)
+    total = latency.invoke_us / 1000 + sum(time.ms for time in times)
+    whole = total or 1.0
     unknown = sum(time.ms for time in times if not time.known) / whole
-    error = sum(time.ms * error for time, error in zip(times, errors, strict=True)) / whole
+    intervals = [_interval(work, time, latency) for work, time in zip(works, times, strict=True)]
+    shares = [time.ms / whole for time in times]
     return Estimate(
-        total=_bounds(total, latency.interval, error),
-        layers=tuple(
-            _layer(time, error, factor, latency.interval) for time, error in zip(times, errors, strict=True)
-        ),
+        total=_bounds(total, _mean(intervals, shares, latency.interval), unknown * UNKNOWN_ERROR),
+        layers=tuple(_layer(time, interval) for time, interval in zip(times, intervals, strict=True)),
         runtime=latency.runtime,
         runtime_version=latency.version,
         threads=count,
@@ -84,9 +82,27 @@ def _threads(threads: int | None, target: Target) -> int:
     return count
 
 
-def _layer(time: OperatorTime, error: float, factor: float, interval: Interval) -> Bounds:
+def _interval(work: Work, time: OperatorTime, latency: OperatorLatency) -> Interval:
+    """Of one operator: that of its arithmetic, and that of calls by their share."""
+    own = interval_of(work, latency)
+    called = latency.call_interval or own
+    share = time.call_ms / time.ms if time.ms else 0.0
+    return _mean((called, own), (share, 1 - share), own)
+
+
+def _mean(intervals: Sequence[Interval], shares: Sequence[float], rest: Interval) -> Interval:
+    """The geometric mean of intervals by shares of the latency; ``rest`` has what is left of it."""
+    listed = (*zip(intervals, shares, strict=True), (rest, 1 - sum(shares)))
+    return Interval(
+        low=min(1.0, math.exp(sum(share * math.log(one.low) for one, share in listed))),
+        high=max(1.0, math.exp(sum(share * math.log(one.high) for one, share in listed))),
+    )
+
+
+def _layer(time: OperatorTime, interval: Interval) -> Bounds:
     widest = max(-math.log(interval.low), math.log(interval.high))
-    return _bounds(time.ms * factor, interval, math.hypot(min(LAYER_RATIO * widest, LAYER_ERROR), error))
+    error = 0.0 if time.known else UNKNOWN_ERROR
+    return _bounds(time.ms, interval, math.hypot(min(LAYER_RATIO * widest, LAYER_ERROR), error))
 
 
 def _bounds(estimate: float, interval: Interval, more: float) -> Bounds:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -28,7 +29,8 @@ class Residual:
         predicted_ms: predicted latency, in milliseconds.
         low_ms: lower 90 % bound, in milliseconds.
         high_ms: upper 90 % bound, in milliseconds.
-        left_out: what the prediction was fitted without: all measurements of this model, or of this device.
+        left_out: what the prediction was fitted without: all measurements of models of this family, or of
+            this device.
     """
 
     group: str
@@ -43,12 +45,17 @@ class Residual:
     predicted_ms: float
     low_ms: float
     high_ms: float
-    left_out: Literal["model", "device"]
+    left_out: Literal["family", "device"]
 
     @property
     def error(self) -> float:
         """As a share of the measured latency; positive if the prediction is too high."""
         return self.predicted_ms / self.measured_ms - 1
+
+    @property
+    def cell(self) -> tuple[str, str, str, int]:
+        """What one vote is for: device, model, arithmetic and threads, whatever versions ran them."""
+        return (self.device, self.model, self.arithmetic, self.threads)
 
     @property
     def is_covered(self) -> bool:
@@ -58,22 +65,28 @@ class Residual:
 
 @dataclass(frozen=True)
 class Summary:
-    """How far off predictions have been.
+    """How far off predictions have been, one vote for each cell: its rows share it.
 
     Attributes:
-        count: number of predictions.
+        count: number of cells.
+        rows: number of predictions.
         median: median of the absolute errors, as a share of the measured latency.
         percentile_90: error that nine of ten absolute errors do not exceed, as a share of the measured
             latency.
         within: share of errors of at most each of ``TOLERANCES``, by tolerance.
         coverage: share of measured latencies between the bounds.
+        too_low: share of predictions that are below what was measured.
+        ratio: median of upper over lower bounds.
     """
 
     count: int
+    rows: int
     median: float
     percentile_90: float
     within: dict[float, float]
     coverage: float
+    too_low: float
+    ratio: float
 
 
 class Factors(NamedTuple):
@@ -96,15 +109,38 @@ def summary(residuals: Sequence[Residual]) -> Summary:
     """
     if not residuals:
         raise ValueError("expected at least one residual to sum up, got none")
-    errors = sorted(abs(one.error) for one in residuals)
-    count = len(errors)
+    weights = cell_weights([one.cell for one in residuals])
+    errors = [abs(one.error) for one in residuals]
+
+    def share(those: Sequence[bool]) -> float:
+        return sum(weight for weight, is_one in zip(weights, those, strict=True) if is_one) / sum(weights)
+
     return Summary(
-        count,
-        statistics.median(errors),
-        errors[math.ceil(0.9 * count) - 1],
-        {limit: sum(error <= limit for error in errors) / count for limit in TOLERANCES},
-        sum(one.is_covered for one in residuals) / count,
+        round(sum(weights)),
+        len(residuals),
+        quantile(errors, weights, 0.5),
+        quantile(errors, weights, 0.9),
+        {limit: share([error <= limit for error in errors]) for limit in TOLERANCES},
+        share([one.is_covered for one in residuals]),
+        share([one.error < 0 for one in residuals]),
+        quantile([one.high_ms / one.low_ms for one in residuals], weights, 0.5),
     )
+
+
+def cell_weights(cells: Sequence[Hashable]) -> list[float]:
+    """For each measurement, one over the number of those that share its cell."""
+    counts = Counter(cells)
+    return [1 / counts[cell] for cell in cells]
+
+
+def quantile(values: Sequence[float], weights: Sequence[float], share: float) -> float:
+    """The least value that a share of the weight does not exceed."""
+    needed, below = share * sum(weights), 0.0
+    for value, weight in sorted(zip(values, weights, strict=True)):
+        below += weight
+        if below >= needed - 1e-9:
+            return value
+    raise ValueError("expected a share of at most 1 and at least one value")
 
 
 def interval_of(log_errors: Sequence[float], confidence: float) -> Factors:

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from edgesqueeze.latency.residuals import Residual, interval_of, student_t, summary
 
 
-def residual(predicted, low=0.5, high=2.0, measured=1.0):
+def residual(predicted, low=0.5, high=2.0, measured=1.0, model=None):
     return Residual(
         "group",
         "board",
         "cortex-m4",
         "tflm",
-        "model",
+        model or f"model that is predicted to take {predicted}",
         "int8",
         1,
         "id",
@@ -22,7 +22,7 @@ def residual(predicted, low=0.5, high=2.0, measured=1.0):
         predicted,
         predicted * low,
         predicted * high,
-        "model",
+        "family",
     )
 
 
@@ -31,8 +31,21 @@ def test_errors_are_shares_of_what_was_measured():
     assert found.count == 5
     assert found.median == pytest.approx(0.15)
     assert found.percentile_90 == pytest.approx(0.6)
-    assert found.within == {0.12: 0.4, 0.2: 0.6, 0.25: 0.6, 0.4: 0.8}
-    assert found.coverage == 0.8
+    assert found.within == pytest.approx({0.12: 0.4, 0.2: 0.6, 0.25: 0.6, 0.4: 0.8})
+    assert found.coverage == pytest.approx(0.8)
+    assert found.too_low == pytest.approx(0.4)
+    assert found.ratio == pytest.approx(4)
+
+
+def test_a_cell_has_one_vote_however_many_rows_it_has():
+    many = [residual(0.2 + step / 1000, model="repeated") for step in range(9)]
+    found = summary([*many, residual(1.01), residual(1.02)])
+    assert (found.count, found.rows) == (3, 11)
+    assert found.coverage == pytest.approx(2 / 3)
+    assert found.too_low == pytest.approx(1 / 3)
+    assert found.median == pytest.approx(0.02)
+    half = summary([residual(0.2, model="one"), residual(1.1, model="one")])
+    assert (half.count, half.coverage) == (1, 0.5)
 
 
 def test_nine_of_ten_are_below_the_90th_percentile():

@@ -123,11 +123,14 @@ class ArithmeticLatency(Record):
     Attributes:
         activation_ps: picoseconds for each byte of activations that an operator reads and writes, because
             the operators before it have used the cache too.
+        interval: 90 % bounds on the latency of models of this arithmetic, as factors on the estimate; those
+            of the section if absent.
         operators: by kind (``conv``, ``conv_1x1``, ``gemv``, ``depthwise``, ...) or by builtin operator name,
             which goes first; ``other`` is for all that are not named.
     """
 
     activation_ps: Cost = 0.0
+    interval: Interval | None = None
     operators: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,64}$")], OperatorCost]
 
     @field_validator("operators")
@@ -148,10 +151,13 @@ class OperatorLatency(Record):
         version: version and build of the runtime.
         invoke_us: microseconds of one inference that no operator accounts for.
         speedup: how many times faster 1, 2, 3, ... threads are than one.
+        byte_speedup: how many times faster they move bytes that no cache keeps; as ``speedup`` if empty.
+        call_speedup: how many times faster they make calls; as ``speedup`` if empty.
         memory: costs of weights by the size of the model, ascending.
         float32: costs where activations are float32.
         int8: costs where activations are int8.
         interval: 90 % bounds on the latency, as factors on the estimate.
+        call_interval: 90 % bounds on what calls take, as factors on it; as ``interval`` if absent.
         basis: what these figures rest on.
     """
 
@@ -159,18 +165,22 @@ class OperatorLatency(Record):
     version: Words
     invoke_us: Cost = 0.0
     speedup: Annotated[tuple[Factor, ...], Field(min_length=1, max_length=256)] = (1.0,)
+    byte_speedup: Annotated[tuple[Factor, ...], Field(max_length=256)] = ()
+    call_speedup: Annotated[tuple[Factor, ...], Field(max_length=256)] = ()
     memory: Annotated[tuple[MemoryCost, ...], Field(max_length=64)] = ()
     float32: ArithmeticLatency | None = None
     int8: ArithmeticLatency | None = None
     interval: Interval
+    call_interval: Interval | None = None
     basis: Words
 
     @model_validator(mode="after")
     def _complete(self) -> OperatorLatency:
         if self.float32 is None and self.int8 is None:
             raise ValueError("float32 or int8 must be given, or both")
-        if self.speedup[0] != 1:
-            raise ValueError("speedup must begin with 1: one thread is as fast as one thread")
+        for name in ("speedup", "byte_speedup", "call_speedup"):
+            if (getattr(self, name) or (1,))[0] != 1:
+                raise ValueError(f"{name} must begin with 1: one thread is as fast as one thread")
         sizes = [step.weights_bytes for step in self.memory]
         if sizes != sorted(set(sizes)):
             raise ValueError("memory must be ascending in weights_bytes")

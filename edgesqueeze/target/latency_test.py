@@ -36,6 +36,13 @@ def test_one_thread_is_as_fast_as_one_thread(speedup):
         changed(speedup=speedup)
 
 
+@pytest.mark.parametrize("name", ["byte_speedup", "call_speedup"])
+def test_other_speedups_begin_with_one_too(name):
+    assert getattr(changed(**{name: (1.0, 1.3)}), name) == (1.0, 1.3)
+    with pytest.raises(ValidationError, match=f"{name} must begin with 1"):
+        changed(**{name: (1.3,)})
+
+
 @pytest.mark.parametrize(("sizes", "ok"), [((1, 2, 9), True), ((2, 1), False), ((3, 3), False)])
 def test_sizes_of_memory_ascend(sizes, ok):
     steps = [{"weights_bytes": size, "byte_ps": 1} for size in sizes]

@@ -1,55 +1,51 @@
 """Published latencies of LiteRT on Linux and Android, and what is predicted without them.
 
-Every prediction is made without all latencies of its model, or without all of its device, and so are its
-bounds: they follow from what the others leave open (``litert_model.Fit.spread``).
+Every prediction is made without all latencies of its model's family, or without all of its device, and so are
+its bounds: they follow from what the others leave open (``litert_bounds``). They are made as those of the
+targets are.
 
-Left aside is what nothing is left to predict from: without a model, kernels that were measured with no other;
-without a device, kernels that were measured on no other, and the ARM1176, the one core without vectors.
+Left aside is what nothing is left to predict from (``litert_bounds.can_predict``).
 """
 
 from __future__ import annotations
 
 import math
-import statistics
-from typing import Literal
 
-from litert_model import Fit, board, fit, setting_of
-from litert_rows import Row, rows
+from litert_bounds import Field, Left, can_predict, fit_without, spread, width
+from litert_model import board, setting_of
+from litert_rows import Row, blind_rows, family, rows
 
-from edgesqueeze.latency.records import CONFIDENCE
 from edgesqueeze.latency.residuals import Residual
 
-REACH = statistics.NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-Field = Literal["model", "device"]
+NOTHING: Left = frozenset()
 
 
 def residuals() -> list[Residual]:
-    """Published latencies, and what is predicted without their model or without their device."""
+    """Published latencies, and what is predicted without the models' family or without their device."""
     return [
-        _residual(row, field, _fit_without(row, field))
-        for field in ("model", "device")
-        for row in rows()
-        if _is_predictable(row, field)
+        _residual(row, field) for field in ("family", "device") for row in rows() if can_predict(row, field)
     ]
 
 
-def _fit_without(row: Row, field: Field) -> Fit:
-    if field == "model":
-        return fit(frozenset({row.model}))
-    return fit(frozenset(), frozenset({board(row.device)}))
+def blind_residuals() -> list[Residual]:
+    """Latencies that no fit has seen, and what the whole fit predicts."""
+    known = {board(row.device) for row in rows()}
+    return [
+        _predicted(row, "family" if board(row.device) in known else "device", NOTHING, NOTHING)
+        for row in blind_rows()
+    ]
 
 
-def _is_predictable(row: Row, field: Field) -> bool:
-    if field == "device" and row.core == "arm1176":
-        return False
-    return any(
-        other.kernels == row.kernels and getattr(other, field) != getattr(row, field) for other in rows()
-    )
+def _residual(row: Row, field: Field) -> Residual:
+    families = frozenset({family(row.model)}) if field == "family" else NOTHING
+    boards = frozenset({board(row.device)}) if field == "device" else NOTHING
+    return _predicted(row, field, families, boards)
 
 
-def _residual(row: Row, field: Field, fitted: Fit) -> Residual:
-    said = fitted.milliseconds(setting_of(row), row.amounts)
-    reach = math.exp(REACH * fitted.spread(setting_of(row), row.amounts))
+def _predicted(row: Row, field: Field, families: Left, boards: Left) -> Residual:
+    fitted, setting = fit_without(families, boards), setting_of(row)
+    said = fitted.milliseconds(setting, row.amounts)
+    reach = math.exp(width(field, row.arithmetic, families, boards) * spread(fitted, setting))
     return Residual(
         group=f"{row.kernels}, {row.arithmetic}",
         device=row.device,

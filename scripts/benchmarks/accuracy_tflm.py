@@ -1,17 +1,29 @@
 """Published latencies of TFLM on Cortex-M, and what is predicted without them.
 
-Every prediction is made without the model that it is for, or without the device, and so are its bounds: they
-come from the errors of the rest, each of these predicted without both.
+Every prediction is made without the family of the model that it is for, or without the device, and so are its
+bounds: they come from the errors of the rest, each of these predicted without both.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from tflm_devices import core_factors
-from tflm_published import BOARD, BUILDS, Row, fit_rates, fitted_rows, instructions, predicted, rows
+from tflm_published import (
+    BOARD,
+    BUILDS,
+    Row,
+    blind_rows,
+    can_predict,
+    fit_rates,
+    fitted_rows,
+    instructions,
+    log_errors,
+    predicted,
+    rows,
+)
 from tflm_targets import (
     UNMEASURED,
     board_interval,
@@ -31,8 +43,6 @@ CORES = {
     "cortex-m33": "Cortex-M33",
     "cortex-m85": "Cortex-M85",
 }
-GOAL_GROUPS = ("Cortex-M4, TFLM + CMSIS-NN, int8", "Cortex-M4, TFLM + CMSIS-NN, int8, -Os")
-"""Of int8 models on the board, built for speed and for size."""
 OTHER_RUNTIME = Factors(0.8, 1.25)
 """Assumed for what another runtime, or another version, makes of the same kernels."""
 BUILD_NAMES = {"speed": "", "size": ", -Os", "none": ", no FPU"}
@@ -64,13 +74,14 @@ def residuals() -> list[Residual]:
 
 
 def _of_the_board() -> list[Residual]:
-    """The board's own rows, one model left out at a time."""
+    """The board's own rows, one family of models left out at a time."""
     found = []
     for build, arithmetic in itertools.product(BUILDS.values(), ("int8", "float32")):
         for row in fitted_rows(build, arithmetic):
-            said = predicted(row, build, frozenset({row.name}))
-            group = f"Cortex-M4, TFLM + CMSIS-NN, {arithmetic}{BUILD_NAMES[build]}"
-            found.append(_residual(row, group, said, _interval(row, build), "model"))
+            if can_predict(row, build) and _is_bounded(row, build):
+                said = predicted(row, build, row.siblings)
+                group = f"Cortex-M4, TFLM + CMSIS-NN, {arithmetic}{BUILD_NAMES[build]}"
+                found.append(_residual(row, group, said, _interval(row, build), "family"))
     return found
 
 
@@ -80,9 +91,9 @@ def _other_runtimes() -> list[Residual]:
         _residual(
             row,
             f"Cortex-M4, {row.runtime} {'2.3.1, build not stated' if row.runtime == 'TFLM' else ''}".strip(),
-            predicted(row, "speed", frozenset({row.name})),
+            predicted(row, "speed", row.siblings),
             both(_interval(row, "speed"), OTHER_RUNTIME),
-            "model",
+            "family",
         )
         for row in rows()
         if row.use == "check" and row.device == BOARD.upper()
@@ -91,19 +102,37 @@ def _other_runtimes() -> list[Residual]:
 
 def _other_devices() -> list[Residual]:
     """Other devices, from what the board and further devices say."""
+    return [
+        _of_another_device(row)
+        for row in rows()
+        if row.use in ("check", "layers") and row.device != BOARD.upper()
+    ]
+
+
+def blind_residuals() -> list[Residual]:
+    """Latencies of int8 models that no fit has seen, and what the whole fit predicts."""
     found = []
-    for row in rows():
-        if row.use in ("check", "layers") and row.device != BOARD.upper():
-            said = cycles(instructions(row, cpu_of(row.core)), _rates(row))
-            interval = device_interval(row.is_dense, row.device)
-            if row.core in ("cortex-m0plus", "cortex-m85"):
-                interval = UNMEASURED
-            elif "TFLM" not in row.runtime:
-                interval = both(interval, OTHER_RUNTIME)
-            runtime = row.runtime.removesuffix(" + CMSIS-NN") if "TFLM" in row.runtime else row.runtime
-            group = f"{CORES[row.core]}, {runtime}, other boards"
-            found.append(_residual(row, group, said, interval, "device"))
+    for row in blind_rows():
+        if row.arithmetic != "int8" or row.use not in ("fit", "check"):
+            continue
+        if row.device == BOARD.upper():
+            build = BUILDS.get(row.build, "speed")
+            group = f"Cortex-M4, {row.runtime}, {row.arithmetic}{BUILD_NAMES[build]}"
+            found.append(_residual(row, group, predicted(row, build), board_interval("int8"), "family"))
+        else:
+            found.append(_of_another_device(row))
     return found
+
+
+def _of_another_device(row: Row) -> Residual:
+    said = cycles(instructions(row, cpu_of(row.core)), _rates(row))
+    interval = device_interval(row.is_dense, row.device)
+    if row.core in ("cortex-m0plus", "cortex-m85"):
+        interval = UNMEASURED
+    elif "TFLM" not in row.runtime:
+        interval = both(interval, OTHER_RUNTIME)
+    runtime = row.runtime.removesuffix(" + CMSIS-NN") if "TFLM" in row.runtime else row.runtime
+    return _residual(row, f"{CORES[row.core]}, {runtime}, other boards", said, interval, "device")
 
 
 def _rates(row: Row) -> Mapping[Rate, float]:
@@ -115,8 +144,14 @@ def _rates(row: Row) -> Mapping[Rate, float]:
 
 
 def _interval(row: Row, build: str) -> Factors:
-    """Bounds on the board, from everything but the row's model."""
-    return board_interval(row.arithmetic, row.name, build != "none")
+    """Bounds on the board, from everything but the row's family of models."""
+    return board_interval(row.arithmetic, row.siblings, build != "none")
+
+
+def _is_bounded(row: Row, build: str) -> bool:
+    """Whether two models are left whose errors bounds can follow from."""
+    builds = ("speed", "size") if build != "none" else (build,)
+    return len(log_errors(builds, row.arithmetic, row.siblings)) > 1
 
 
 def engines() -> list[Engine]:
@@ -136,7 +171,9 @@ def engines() -> list[Engine]:
     return sorted(found.values(), key=lambda engine: engine.cycles["keyword_spotting"])
 
 
-def _residual(row: Row, group: str, said: float, interval: Factors, left_out: str) -> Residual:
+def _residual(
+    row: Row, group: str, said: float, interval: Factors, left_out: Literal["family", "device"]
+) -> Residual:
     milliseconds = said / (row.clock_mhz * 1000)
     return Residual(
         group=group,
@@ -151,5 +188,5 @@ def _residual(row: Row, group: str, said: float, interval: Factors, left_out: st
         predicted_ms=milliseconds,
         low_ms=milliseconds * interval.low,
         high_ms=milliseconds * interval.high,
-        left_out="model" if left_out == "model" else "device",
+        left_out=left_out,
     )

@@ -1,11 +1,12 @@
 """Costs of XNNPACK and TensorFlow Lite on Arm cores, fitted to published latencies.
 
-All devices share the shape of the costs (``Costs``); cores differ by their clock and by how many
-multiply-accumulates they can do in one; a device, a build, a version of the runtime, and the number of
-threads each multiply what remains by a factor of their own. There are few latencies for each, so every
-logarithm of a factor is drawn to zero by a normal prior (ridge regression: Hoerl and Kennard, 1970; as the
-most probable parameters of a hierarchical model: Gelman and Hill, 2007, chapter 12). Errors are relative:
-those of the logarithm of a latency. Solved by Gauss-Newton steps.
+All devices share the shape of the costs (``Costs``); cores differ by their clock and by how many multiply-
+accumulates they can do in one; a device, a build, a version of the runtime, and the number of threads each
+multiply what remains by a factor of their own. Threads speed up computing most, memory less, and calls not at
+all. There are few latencies for each, so every logarithm of a factor is drawn to zero by a normal prior
+(ridge regression: Hoerl and Kennard, 1970; as the most probable parameters of a hierarchical model: Gelman
+and Hill, 2007, chapter 12). Errors are relative: those of the logarithm of a latency. Solved by Gauss-Newton
+steps.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from litert_priors import COMPUTING, CORES, NOISE, PRIOR, SCALING, SPREADS, XNNPACK
-from litert_rows import Arithmetic, Costs, Row, rows
+from litert_priors import COMPUTING, CORES, MOVING, NOISE, PRIOR, SCALING, SPREADS, XNNPACK
+from litert_rows import Arithmetic, Costs, Row, family, rows
 
 Name = tuple[str, ...]
+SHARED = (*COMPUTING, *MOVING)
+"""Costs that several threads share."""
 Array = npt.NDArray[np.float64]
 
 
@@ -36,7 +39,8 @@ class Setting(NamedTuple):
         version: version of the runtime.
         kernels: what they are, for versions that have nearly the same.
         arithmetic: arithmetic of the model.
-        threads: number of threads.
+        family: family of the model; empty if it is none of those that were measured.
+        threads: number of threads; where cores differ, how many of the fastest would compute as much.
     """
 
     device: str
@@ -47,7 +51,8 @@ class Setting(NamedTuple):
     version: str
     kernels: str
     arithmetic: Arithmetic
-    threads: int
+    family: str
+    threads: float
 
 
 class Fit:
@@ -108,18 +113,17 @@ class Fit:
         variance += sum((slope * SPREADS[name[0]]) ** 2 for name, slope in unknown.items())
         return math.sqrt(variance)
 
-    def speedup(self, device: str, strengths: Sequence[float], measured: int) -> tuple[float, ...]:
-        """How many times faster 1, 2, 3, ... threads are than one.
+    def speedup(self, setting: Setting, strengths: Sequence[float]) -> tuple[Costs, ...]:
+        """How many times faster 1, 2, 3, ... threads are than one, by what they do.
 
         Args:
-            device: name of the device.
+            setting: what runs; its threads do not matter.
             strengths: speeds of its cores as shares of the fastest one, in descending order.
-            measured: the number of threads that ``device`` was measured with; 1 if it was not.
         """
-        power = SCALING + self.factor("scaling", _kind(device))
-        if measured > 1:
-            power += self.factor("threads", board(device), str(measured)) / math.log(measured)
-        return tuple(sum(strengths[:count]) ** power for count in range(1, len(strengths) + 1))
+        one = self.costs(setting._replace(threads=1))
+        totals = (sum(strengths[:count]) for count in range(1, len(strengths) + 1))
+        each = (self.costs(setting._replace(threads=total)) for total in totals)
+        return tuple(Costs(*(a / b for a, b in zip(one, many, strict=True))) for many in each)
 
 
 @functools.cache
@@ -139,6 +143,7 @@ def setting_of(row: Row) -> Setting:
         row.version,
         row.kernels,
         row.arithmetic,
+        family(row.model),
         row.threads,
     )
 
@@ -208,24 +213,29 @@ def _matrix(setting: Setting, names: Mapping[Name, int]) -> Array:
 
 def _terms(setting: Setting) -> list[dict[Name, float]]:
     """For each cost, the factors that it is the product of, with their exponents."""
-    device, build, arithmetic = setting.device, setting.build, setting.arithmetic
+    device, build, arithmetic, kernels = (
+        *(setting.device, setting.build),
+        *(setting.arithmetic, setting.kernels),
+    )
     common: dict[Name, float] = {
+        ("kind", _kind(device)): 1,
         ("device", device): 1,
         ("arithmetic", device, arithmetic): 1,
         ("build", device, build, arithmetic): 1,
         ("version", device, build, setting.runtime, setting.version, arithmetic): 1,
+        ("family", setting.family, arithmetic, kernels): 1,
     }
-    kernels = setting.kernels
     if kernels != XNNPACK:
         common["kernels", kernels, arithmetic] = 1
-    if setting.threads > 1:
-        common["threads", board(device), str(setting.threads)] = -1
-        common["scaling", _kind(device)] = -math.log(setting.threads)
+    slower = -math.log(setting.threads)
     terms = []
     for cost in Costs._fields:
         own: dict[Name, float] = {("cost", arithmetic, cost): 1}
         if cost in ("activation", "weight"):
             own["memory", device, arithmetic] = 1
+        if slower and cost in SHARED:
+            own["threads", board(device)] = slower
+            own["memory scaling" if cost in MOVING else "scaling", _kind(device)] = slower
         if kernels != XNNPACK and cost != "mac":
             own["kernels' cost", kernels, cost] = 1
         terms.append(common | own)
@@ -247,6 +257,6 @@ def _offsets(setting: Setting) -> list[float]:
             strength **= 0.5  # memory and calls gain from a better core, but less
         unit = 1e3 if cost == "call" else 1e6
         logs.append(
-            math.log(clocks * unit / setting.clock_mhz / strength) - SCALING * math.log(setting.threads)
+            math.log(clocks * unit / setting.clock_mhz / strength) - SCALING[cost] * math.log(setting.threads)
         )
     return logs

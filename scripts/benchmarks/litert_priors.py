@@ -10,6 +10,7 @@ NOISE = 0.07
 """Of one latency, as a logarithm: what five costs cannot say of an operator, and figures of two digits.
 Chosen so that nine of ten latencies are in the bounds that are predicted without their models."""
 COMPUTING = ("mac", "depthwise")
+MOVING = ("activation", "weight")
 XNNPACK = "XNNPACK"
 """The kernels that others are compared with."""
 
@@ -59,17 +60,21 @@ PRIOR = {
 
 SPREADS = {
     "cost": 0.5,  # how far a cost may be from the prior, for all devices together
+    "kind": 0.15,  # of phones, and of boards: their memory
     "device": 0.2,  # for all that a core's clock and width do not say
     "arithmetic": 0.15,
     "memory": 0.25,
     "build": 0.1,
     "version": 0.06,
+    "family": 0.1,  # of models with some kernels: what five costs cannot say of their operators
     "kernels": 0.4,
     "kernels' cost": 0.3,
-    "threads": 0.12,
-    "scaling": 0.12,
+    "threads": 0.2,  # of a device's exponent around those of its kind
+    "scaling": 0.2,
+    "memory scaling": 0.3,
 }
-"""Standard deviations of the logarithms of factors: chosen by hand; ``accuracy.py`` checks the bounds
-that follow from them."""
-SCALING = 0.85
-"""Expected: n threads are this power of n times as fast."""
+"""Standard deviations of the logarithms of factors, and of exponents of the number of threads: chosen by
+hand; ``accuracy.py`` checks the bounds that follow from them."""
+SCALING = {"mac": 0.85, "depthwise": 0.85, "activation": 0.3, "weight": 0.3, "call": 0.0}
+"""Expected: n threads do it n to this power times as fast. They share one memory, and a call is not shared
+out at all."""

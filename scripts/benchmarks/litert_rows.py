@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import functools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from blind import is_blind, name_of
 from published import litert_graphs
 
 from edgesqueeze.graph import parse_tflite
@@ -96,9 +99,27 @@ class Row(NamedTuple):
         return amounts(self.graph, self.arithmetic)
 
 
-@functools.cache
 def rows() -> tuple[Row, ...]:
-    """All published latencies."""
+    """The published latencies that may shape the fit."""
+    return _rows()[0]
+
+
+def blind_rows() -> tuple[Row, ...]:
+    """Those that are kept out of every fit (``blind``)."""
+    return _rows()[1]
+
+
+@functools.cache
+def _rows() -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+    every = _read()
+    kept = [not is_blind(name_of(row.device, row.model, row.arithmetic, row.threads)) for row in every]
+    return (
+        tuple(row for row, is_kept in zip(every, kept, strict=True) if is_kept),
+        tuple(row for row, is_kept in zip(every, kept, strict=True) if not is_kept),
+    )
+
+
+def _read() -> tuple[Row, ...]:
     with (PUBLISHED / "litert.csv").open(encoding="utf-8", newline="") as file:
         return tuple(
             Row(
@@ -118,6 +139,11 @@ def rows() -> tuple[Row, ...]:
             )
             for row in csv.DictReader(file)
         )
+
+
+def family(model: str) -> str:
+    """The family of a model: all widths, sizes and inputs of one design, as ``mobilenet_v3``."""
+    return "_".join(model.split()[0].split("_")[:2])
 
 
 @functools.cache
@@ -141,28 +167,47 @@ def section(
     costs: dict[Arithmetic, Costs],
     *,
     version: str = "any",
-    speedup: tuple[float, ...] = (1.0,),
-    interval: Interval | None = None,
+    speedup: Sequence[Costs] = (),
+    intervals: Mapping[Arithmetic, Interval] = MappingProxyType({}),
+    call_interval: Interval | None = None,
     basis: str = "any",
 ) -> OperatorLatency:
-    """The section ``[latency]`` that some costs make."""
+    """The section ``[latency]`` that some costs make.
+
+    Args:
+        costs: costs by arithmetic.
+        version: version of the runtime.
+        speedup: how many times faster 1, 2, 3, ... threads are than one, by cost.
+        intervals: bounds by arithmetic.
+        call_interval: bounds on calls.
+        basis: what all this rests on.
+    """
     weight = max(cost.weight for cost in costs.values())
     return OperatorLatency(
         runtime="litert",
         version=version,
-        speedup=speedup,
+        speedup=tuple(one.mac for one in speedup) or (1.0,),
+        byte_speedup=tuple(one.activation for one in speedup),
+        call_speedup=(1.0,) if speedup else (),
         memory=(
             MemoryCost(weights_bytes=SMALL, byte_ps=0.0),
             MemoryCost(weights_bytes=LARGE, byte_ps=weight),
         ),
-        float32=_arithmetic(costs["float32"], "float32") if "float32" in costs else None,
-        int8=_arithmetic(costs["int8"], "int8") if "int8" in costs else None,
-        interval=interval or Interval(low=1.0, high=1.0),
+        float32=_arithmetic(costs, "float32", intervals),
+        int8=_arithmetic(costs, "int8", intervals),
+        interval=max(intervals.values(), key=lambda one: one.high, default=Interval(low=1.0, high=1.0)),
+        call_interval=call_interval,
         basis=basis,
     )
 
 
-def _arithmetic(costs: Costs, arithmetic: Arithmetic) -> ArithmeticLatency:
+def _arithmetic(
+    given: Mapping[Arithmetic, Costs], arithmetic: Arithmetic, intervals: Mapping[Arithmetic, Interval]
+) -> ArithmeticLatency | None:
+    if arithmetic not in given:
+        return None
+    costs = given[arithmetic]
+
     # XNNPACK's kernels for Arm compute four to six positions by eight to sixteen channels.
     def tiled(mac_ps: float) -> OperatorCost:
         return OperatorCost(mac_ps=mac_ps, call_ns=costs.call, tile_rows=4, tile_columns=(8,))
@@ -189,4 +234,6 @@ def _arithmetic(costs: Costs, arithmetic: Arithmetic) -> ArithmeticLatency:
         operators |= {"LOGISTIC": each(SLOW), "TANH": each(SLOW)}
     else:
         operators |= {name: each(factor) for name, factor in UNDELEGATED.items()}
-    return ArithmeticLatency(activation_ps=costs.activation, operators=operators)
+    return ArithmeticLatency(
+        activation_ps=costs.activation, interval=intervals.get(arithmetic), operators=operators
+    )

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
-import statistics
 import textwrap
 from typing import Any, NamedTuple, get_args
 
+from litert_bounds import REACH, Field, spread, width
 from litert_model import Fit, Setting, fit
 from litert_priors import CORES, XNNPACK
-from litert_rows import Arithmetic, amounts, rows, section
+from litert_rows import Arithmetic, Costs, section
 
-from edgesqueeze.latency.records import CONFIDENCE
 from edgesqueeze.target.latency import Interval, OperatorCost, OperatorLatency
 from edgesqueeze.target.load import load_target
 from edgesqueeze.target.records import Cpu, Target
@@ -20,11 +19,9 @@ from edgesqueeze.target.records import Cpu, Target
 RUNTIME = "XNNPACK end2end_bench"
 VERSION = "2022-02-08"
 SHOWN_VERSION = "XNNPACK of February 2022, 64-bit, as LiteRT's delegate"
-LATER_RUNTIME = 0.1
-"""Assumed: standard deviation of the logarithm of what later versions and the delegate change. From 2019 to
-2022 XNNPACK became 5 to 20 % faster on the devices of the table."""
 WIDE_CORE = 0.2
-"""Assumed: the same for cores with more than two 128-bit pipelines, of which none is in the table."""
+"""Assumed: standard deviation of the logarithm of what cores with more than two 128-bit pipelines change, of
+which none is in the table."""
 DIGITS = 3
 ARITHMETICS: tuple[Arithmetic, ...] = get_args(Arithmetic)
 
@@ -34,46 +31,54 @@ class Basis(NamedTuple):
 
     Attributes:
         device: device of the table with the same core; or another board or phone, which is not in it.
-        threads: number of threads that the device was measured with.
+        like: the device whose bounds it gets: the same, or another board or phone.
         words: what the figures rest on, in words.
     """
 
     device: str
-    threads: int
+    like: str
     words: str
 
 
 _SCALED = (
     "No latency on this core entered the fit: the costs of XNNPACK on the {seen} are scaled by clock and by "
-    "multiply-accumulates per clock ({how}). The bounds allow for what is not known of the core, for later "
-    "versions of the runtime, and for the number of threads."
+    "multiply-accumulates per clock ({how}). The bounds are those that devices had which were left out of "
+    "the fit{int8}; of what more threads bring, nothing is known of this core."
 )
 _SEEN = "Cortex-A7, A72, A73, A75 and Kryo"
 _BETWEEN = "it issues in order and is put between the Cortex-A7 and the Cortex-A72"
 _DOUBLE = "twice those of a Cortex-A72, as its vector pipelines are twice as wide"
 _FOUR = "four times those of a Cortex-A72, as it has four vector pipelines of 128 bits"
+
+
+def _scaled(device: str, how: str) -> Basis:
+    int8 = ", of int8 those that the fit assumes, since no phone was measured" if "phone" in device else ""
+    return Basis(device, device, _SCALED.format(seen=_SEEN, how=how, int8=int8))
+
+
 TARGETS = {
     "rpi4": Basis(
         "Raspberry Pi 4",
-        4,
+        "Raspberry Pi 4",
         "Fitted to published latencies of XNNPACK's end2end_bench on this board: MobileNet v1, v2 and v3 "
         "Large in float32, v1 and v2 in int8, with four threads. How it scales with threads is known of a "
-        "second, slower board in float32. The bounds allow for other numbers of threads and for later "
-        "versions of the runtime.",
+        "second, slower board in float32. The bounds are those that models had whose whole family was left "
+        "out of the fit.",
     ),
     "pixel3a": Basis(
         "Pixel 3",
-        1,
+        "another phone",
         "The core was measured in another phone (Pixel 3) in float32, with one thread and TensorFlow Lite of "
-        "2018 to 2020; that XNNPACK gains on it what it gains on a Cortex-A73, and all of int8, is assumed.",
+        "2018 to 2020; that XNNPACK gains on it what it gains on a Cortex-A73, and all of int8, is assumed. "
+        "The bounds of float32 are those that phones had which were left out of the fit.",
     ),
-    "rpi-zero2w": Basis("another board", 1, _SCALED.format(seen=_SEEN, how=_BETWEEN)),
-    "rpi3b-plus": Basis("another board", 1, _SCALED.format(seen=_SEEN, how=_BETWEEN)),
-    "rpi5": Basis("another board", 1, _SCALED.format(seen=_SEEN, how=_DOUBLE)),
-    "android-low": Basis("another phone", 1, _SCALED.format(seen=_SEEN, how=_BETWEEN)),
-    "android-mid": Basis("another phone", 1, _SCALED.format(seen=_SEEN, how=_DOUBLE)),
-    "pixel6": Basis("another phone", 1, _SCALED.format(seen=_SEEN, how=_FOUR)),
-    "pixel8": Basis("another phone", 1, _SCALED.format(seen=_SEEN, how=_FOUR)),
+    "rpi-zero2w": _scaled("another board", _BETWEEN),
+    "rpi3b-plus": _scaled("another board", _BETWEEN),
+    "rpi5": _scaled("another board", _DOUBLE),
+    "android-low": _scaled("another phone", _BETWEEN),
+    "android-mid": _scaled("another phone", _DOUBLE),
+    "pixel6": _scaled("another phone", _FOUR),
+    "pixel8": _scaled("another phone", _FOUR),
 }
 """By target."""
 
@@ -82,24 +87,27 @@ TARGETS = {
 def latency_of(name: str) -> OperatorLatency:
     """The section of a shipped target, rounded as in its file."""
     target, basis, fitted = load_target(name), TARGETS[name], fit()
-    costs = {kind: fitted.costs(setting(target, basis, kind, 1)) for kind in ARITHMETICS}
+    settings = {kind: setting(target, basis.device, kind) for kind in ARITHMETICS}
+    costs = {kind: fitted.costs(one) for kind, one in settings.items()}
     # A profile has one cost of weights for both arithmetics.
     weight = math.sqrt(costs["float32"].weight * costs["int8"].weight)
-    speedup = fitted.speedup(basis.device, strengths(target.cpu), basis.threads)
     latency = section(
         {kind: cost._replace(weight=weight) for kind, cost in costs.items()},
         version=SHOWN_VERSION,
-        speedup=speedup,
-        interval=bounds_of(fitted, target, basis),
+        speedup=fitted.speedup(settings["float32"], strengths(target.cpu)),
+        intervals={kind: bounds_of(fitted, target, basis, kind) for kind in ARITHMETICS},
+        call_interval=_interval(
+            REACH * max(fitted.spread(one, Costs(0, 0, 0, 0, 1)) for one in settings.values())
+        ),
         basis=basis.words,
     )
     return OperatorLatency.model_validate(_rounded_figures(latency.model_dump()))
 
 
-def setting(target: Target, basis: Basis, arithmetic: Arithmetic, threads: int) -> Setting:
-    """A target as the fit takes it."""
+def setting(target: Target, device: str, arithmetic: Arithmetic, threads: float = 1) -> Setting:
+    """A target as the fit takes it, as some device of the table or as none of it."""
     core, clock = target.cpu.core, target.cpu.clock_mhz
-    return Setting(basis.device, core, clock, "64-bit", RUNTIME, VERSION, XNNPACK, arithmetic, threads)
+    return Setting(device, core, clock, "64-bit", RUNTIME, VERSION, XNNPACK, arithmetic, "", threads)
 
 
 def strengths(cpu: Cpu) -> list[float]:
@@ -113,19 +121,24 @@ def strengths(cpu: Cpu) -> list[float]:
     return [strength / max(every) for strength in sorted(every, reverse=True)]
 
 
-def bounds_of(fitted: Fit, target: Target, basis: Basis) -> Interval:
-    """Bounds that hold for both arithmetics and any number of threads, over the table's models."""
-    graphs = dict.fromkeys(row.graph for row in rows())
-    counts = {1, target.cpu.cores if basis.threads == 1 else basis.threads}
-    spread = max(
-        statistics.median(
-            fitted.spread(setting(target, basis, kind, threads), amounts(graph, kind)) for graph in graphs
-        )
-        for kind in ARITHMETICS
-        for threads in counts
-    )
+def bounds_of(fitted: Fit, target: Target, basis: Basis, arithmetic: Arithmetic) -> Interval:
+    """Bounds that hold for any number of threads, made as those that ``accuracy.py`` checks.
+
+    Where the device was measured, they are those of families of models that are left out; else those of
+    devices that are left out.
+    """
+    field: Field = "device" if basis.like.startswith("another ") else "family"
+    strongest = max(sum(strengths(target.cpu)), 1.0)
+    own = max(spread(fitted, setting(target, basis.like, arithmetic, threads)) for threads in (1, strongest))
     core = WIDE_CORE if CORES[target.cpu.core].float32 > CORES["cortex-a76"].float32 else 0.0
-    reach = statistics.NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.hypot(spread, LATER_RUNTIME, core)
+    # No phone was measured in int8: nothing says how many of the fit's own spreads are enough.
+    is_checked = target.device_class == "linux" or arithmetic == "float32"
+    spreads = width(field, arithmetic) if is_checked else REACH
+    return _interval(math.hypot(spreads * own, REACH * core))
+
+
+def _interval(reach: float) -> Interval:
+    """Bounds, from the logarithm of the upper one."""
     return Interval(low=rounded(math.exp(-reach), 2), high=rounded(math.exp(reach)))
 
 
@@ -135,14 +148,18 @@ def toml_of(latency: OperatorLatency) -> str:
         "[latency]",
         f'runtime = "{latency.runtime}"',
         f'version = "{latency.version}"',
-        f"speedup = [{', '.join(f'{factor:g}' for factor in latency.speedup)}]",
+        *(
+            f"{name} = [{', '.join(f'{factor:g}' for factor in getattr(latency, name))}]"
+            for name in ("speedup", "byte_speedup", "call_speedup")
+        ),
         "memory = [",
         *(
             f"    {{ weights_bytes = {step.weights_bytes:_}, byte_ps = {step.byte_ps:g} }},"
             for step in latency.memory
         ),
         "]",
-        f"interval = {{ low = {latency.interval.low:g}, high = {latency.interval.high:g} }}",
+        f"interval = {{ {_range(latency.interval)} }}",
+        f"call_interval = {{ {_range(latency.call_interval or latency.interval)} }}",
         'basis = """\\',
         *(f"    {line} \\" for line in textwrap.wrap(latency.basis, 102)),
     ]
@@ -150,7 +167,8 @@ def toml_of(latency: OperatorLatency) -> str:
     lines.append('    """')
     for kind in ARITHMETICS:
         arithmetic = getattr(latency, kind)
-        lines += ["", f"[latency.{kind}]", f"activation_ps = {arithmetic.activation_ps:g}", ""]
+        lines += ["", f"[latency.{kind}]", f"activation_ps = {arithmetic.activation_ps:g}"]
+        lines += [f"interval = {{ {_range(arithmetic.interval)} }}", ""]
         lines.append(f"[latency.{kind}.operators]")
         lines += [f"{key} = {{ {_inline(cost)} }}" for key, cost in arithmetic.operators.items()]
     return "\n".join(lines) + "\n"
@@ -170,6 +188,10 @@ def _rounded_figures(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return tuple(_rounded_figures(one) for one in value)
     return value
+
+
+def _range(interval: Interval) -> str:
+    return f"low = {interval.low:g}, high = {interval.high:g}"
 
 
 def _inline(cost: OperatorCost) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from blind import is_blind, name_of
 from published import cortex_m_graphs
 from tflm_counts import Coefficients, fit_core, interpreter
 
@@ -93,10 +94,30 @@ class Row:
         """The model's name, the same in all sources."""
         return COUNTED_AS.get(self.model, self.model)
 
+    @property
+    def siblings(self) -> frozenset[str]:
+        """The names of all models of its family, its own too: EdgeMark has rows of FC_ and of CNN_."""
+        family = _family(self.name)
+        return frozenset(row.name for row in rows() if _family(row.name) == family)
+
+
+def _family(name: str) -> str:
+    return name.partition("_")[0] if name.startswith(("FC_", "CNN_")) else name
+
 
 @functools.cache
 def rows() -> tuple[Row, ...]:
-    """All of ``cortex_m.csv``."""
+    """The rows of ``cortex_m.csv`` that may shape the fit."""
+    return tuple(row for row in _read() if not is_blind(name_of(row.device, row.model, row.arithmetic, 1)))
+
+
+@functools.cache
+def blind_rows() -> tuple[Row, ...]:
+    """Those that are kept out of every fit (``blind``)."""
+    return tuple(row for row in _read() if is_blind(name_of(row.device, row.model, row.arithmetic, 1)))
+
+
+def _read() -> tuple[Row, ...]:
     with PUBLISHED.open(newline="", encoding="utf-8") as file:
         return tuple(_row(row) for row in csv.DictReader(file))
 
@@ -163,10 +184,19 @@ def predicted(row: Row, build: str, left_out: frozenset[str] = frozenset()) -> f
     )
 
 
+def can_predict(row: Row, build: str, left_out: frozenset[str] = frozenset()) -> bool:
+    """Whether a model of its kind, dense or not, is left on the board without its family and some models."""
+    left_out = left_out | row.siblings
+    return any(
+        one.is_dense == row.is_dense and one.name not in left_out
+        for one in fitted_rows(build, row.arithmetic)
+    )
+
+
 def log_errors(
     builds: Sequence[str], arithmetic: str, left_out: frozenset[str] = frozenset()
 ) -> dict[str, float]:
-    """Logarithms of measured over predicted cycles on the board, by model, each model left out in turn.
+    """Logarithms of measured over predicted cycles on the board, by model, each family left out in turn.
 
     Errors of one model in several builds are no independent ones: they are averaged. A model is skipped
     where none of its kind is left to tell of it.
@@ -180,8 +210,8 @@ def log_errors(
     for name in builds:
         known = [row for row in fitted_rows(name, arithmetic) if row.name not in left_out]
         for row in known:
-            if any(one.is_dense == row.is_dense and one.name != row.name for one in known):
-                said = predicted(row, name, left_out | {row.name})
+            if can_predict(row, name, left_out):
+                said = predicted(row, name, left_out | row.siblings)
                 errors.setdefault(row.name, []).append(math.log(row.cycles / said))
     return {name: statistics.mean(found) for name, found in errors.items()}
 
@@ -198,8 +228,9 @@ def fit_float(build: str, left_out: frozenset[str] = frozenset()) -> Coefficient
     for (family, loop), value in zip(names, solution, strict=True):
         fitted.setdefault(family, {})[loop] = float(value)
     # Where no model with a depthwise convolution is left: as a convolution with one input channel.
-    conv = fitted["conv"]
-    fitted.setdefault("depthwise", {"macs": conv["macs"] + conv["windows"]})
+    conv = fitted.get("conv")
+    if conv:
+        fitted.setdefault("depthwise", {"macs": conv["macs"] + conv["windows"]})
     return fitted
 
 
