@@ -175,12 +175,12 @@ def test_native_c_that_does_not_fit_is_not_written(tmp_path):
 
 
 def test_what_native_c_refuses_is_a_failed_fit(tmp_path):
-    (tmp_path / "wide.tflite").write_bytes(tiny_dense(dtype="int16"))
+    (tmp_path / "real.tflite").write_bytes(tiny_dense(dtype="float32"))
     out = tmp_path / "out"
-    result = invoke(tmp_path / "wide.tflite", "--target", "nucleo-l4r5zi", "--format", "c", "--out", out)
+    result = invoke(tmp_path / "real.tflite", "--target", "nucleo-l4r5zi", "--format", "c", "--out", out)
     assert isinstance(result.exception, FitError)
     assert result.exception.exit_code == 1
-    assert "operator FULLY_CONNECTED: operator 0: input_0 is int16, expected int8" in str(result.exception)
+    assert "operator FULLY_CONNECTED: operator 0: input_0 is float32, expected int8" in str(result.exception)
     assert not out.exists()
 
 

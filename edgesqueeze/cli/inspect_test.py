@@ -93,13 +93,13 @@ def test_a_target_decides_the_exit_status(monkeypatch, model, arena, status):
 
 
 def test_what_native_c_refuses_does_not_fit(tmp_path):
-    (tmp_path / "wide.tflite").write_bytes(tiny_dense(dtype="int16"))
-    result = invoke(tmp_path / "wide.tflite", "--target", write_native_board(tmp_path))
+    (tmp_path / "real.tflite").write_bytes(tiny_dense(dtype="float32"))
+    result = invoke(tmp_path / "real.tflite", "--target", write_native_board(tmp_path))
     assert result.exit_code == 1
     assert "with c: does not fit" in result.stdout
-    words = "missing: FULLY_CONNECTED: operator 0: input_0 is int16, expected int8 (1 more of this kind)"
+    words = "missing: FULLY_CONNECTED: operator 0: input_0 is float32, expected int8 (1 more of this kind)"
     assert words in result.stdout
-    assert "refused: input 'input_0' is int16 and not quantized at once" in result.stdout
+    assert "refused: input 'input_0' is float32 and not quantized at once" in result.stdout
 
 
 def test_wrong_input(model, tmp_path):

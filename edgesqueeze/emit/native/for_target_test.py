@@ -13,7 +13,7 @@ from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense
 
 BOARD = load_target("nucleo-l4r5zi")
 TINY = parse_tflite(tiny_cnn(), "tiny")
-WIDE = parse_tflite(tiny_dense(dtype="int16"), "wide")
+REAL = parse_tflite(tiny_dense(dtype="float32"), "wide")
 
 
 def small(**memory):
@@ -77,11 +77,11 @@ def test_one_byte_too_little_is_too_little(part):
 
 
 def test_a_refusal_is_a_failed_fit_with_its_reasons():
-    made = try_for(WIDE, BOARD)
+    made = try_for(REAL, BOARD)
     assert isinstance(made, Refused)
-    needs = native_needs(WIDE, made)
+    needs = native_needs(REAL, made)
     assert needs.model_method == needs.arena_method == "no C was generated"
-    fit = check_fit(BOARD, native_needs(WIDE, made), "c")
+    fit = check_fit(BOARD, native_needs(REAL, made), "c")
     assert (fit.ok, fit.ops.verdict, fit.flash.verdict, fit.ram.verdict) == (
         False,
         "does-not-fit",
@@ -89,14 +89,14 @@ def test_a_refusal_is_a_failed_fit_with_its_reasons():
         "not-checked",
     )
     assert [(one.kind, one.reason) for one in fit.ops.missing] == [
-        ("FULLY_CONNECTED", "operator 0: input_0 is int16, expected int8 (1 more of this kind)")
+        ("FULLY_CONNECTED", "operator 0: input_0 is float32, expected int8 (1 more of this kind)")
     ]
-    assert fit.ops.problems[0] == "input 'input_0' is int16 and not quantized at once"
+    assert fit.ops.problems[0] == "input 'input_0' is float32 and not quantized at once"
     with pytest.raises(FitError) as caught:
-        emit_for(WIDE, BOARD)
+        emit_for(REAL, BOARD)
     assert caught.value.exit_code == 1
-    assert "operator FULLY_CONNECTED: operator 0: input_0 is int16" in caught.value.got
-    assert "input 'input_0' is int16" in caught.value.got
+    assert "operator FULLY_CONNECTED: operator 0: input_0 is float32" in caught.value.got
+    assert "input 'input_0' is float32" in caught.value.got
     assert "choose another runtime" in caught.value.hint
 
 
