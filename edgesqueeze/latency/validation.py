@@ -2,8 +2,10 @@
 
 The published latencies are those of TensorFlow Lite Micro with CMSIS-NN on a board with a Cortex-M4. That
 runtime's instructions were counted in the emulator, operator by operator, as those of EdgeSqueeze's own
-firmware are, so the model can be asked for its cycles. Two things make this a weaker check than it looks.
-The timings were chosen, within the ranges of Arm's manual, with these very latencies in view. And how an
+firmware are, so the model can be asked for its cycles. The timings were chosen, within the ranges of Arm's
+manual, with three of these latencies in view, and those come out well; the others were not looked at, and most
+take longer than the model says, fully connected ones a quarter: the waiting for weights that are used once is
+too short. Instructions of models whose files were not published follow from their shapes. And how an
 operator's instructions divide into classes was not counted in that runtime: the mix is that of stand-in
 kernels for typical shapes, whose counts are 7 % below to 14 % above the operators' own, the depthwise
 convolution's 48 % above. ``data/validation.json`` has the figures and says where they come from.
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import json
+import statistics
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +47,7 @@ class Check:
         source: where the latency was published.
         published: cycles of one inference on the board.
         modelled: cycles of one inference according to the model.
+        in_view: whether the timings were chosen with it in view.
     """
 
     device: str
@@ -52,6 +56,12 @@ class Check:
     source: str
     published: float
     modelled: Cycles
+    in_view: bool
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether the published figure is between the model's bounds."""
+        return self.modelled.low <= self.published <= self.modelled.high
 
     @property
     def error(self) -> float:
@@ -84,10 +94,14 @@ def basis(core: str, flash: Flash) -> tuple[str, ...]:
 
 
 def _checked(core: str) -> str:
-    errors = [check.error for check in checks()]
+    chosen = [check.error for check in checks() if check.in_view]
+    others = [check for check in checks() if not check.in_view]
+    errors = [check.error for check in others]
     said = (
         f"{len(errors)} published latencies of TensorFlow Lite Micro on {checks()[0].device} come out "
-        f"{min(errors):+.1%} to {max(errors):+.1%} off ({CAVEAT})"
+        f"{min(errors):+.0%} to {max(errors):+.0%} off, {statistics.median(map(abs, errors)):.0%} in the "
+        f"median, {sum(check.is_covered for check in others)} of them inside the range, and {len(chosen)} "
+        f"more {min(chosen):+.1%} to {max(chosen):+.1%} ({CAVEAT})"
     )
     if core == CHECKED_CORE:
         return f"checked: {said}"
@@ -120,6 +134,7 @@ def _check(row: dict[str, Any], kernels: dict[str, LayerCount]) -> Check:
         source=row["source"],
         published=row["latency_ms"] * cpu.clock_mhz * 1000,
         modelled=modelled,
+        in_view=row["in_view"],
     )
 
 

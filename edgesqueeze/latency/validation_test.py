@@ -8,10 +8,20 @@ from edgesqueeze.latency.validation import basis, checks, ratios
 from edgesqueeze.target.load import load_target
 
 
-@pytest.mark.parametrize("check", checks(), ids=lambda one: one.model)
-def test_published_latencies_come_out(check):
+@pytest.mark.parametrize("check", [one for one in checks() if one.in_view], ids=lambda one: one.model)
+def test_latencies_that_the_timings_were_chosen_by_come_out(check):
     assert abs(check.error) < 0.03
-    assert check.modelled.low < check.published < check.modelled.high
+    assert check.is_covered
+
+
+def test_the_others_are_mostly_longer_than_the_model_says():
+    """What is claimed of the model, in README too; a better model changes it."""
+    others = [one for one in checks() if not one.in_view]
+    assert {one.model for one in others} == {"CNN_1", "CNN_2", "CNN_4", "CNN_5", "CNN_7", "FC_9", "FC_10"}
+    assert sum(one.error < 0 for one in others) == 6
+    assert 0.11 < statistics.median(abs(one.error) for one in others) < 0.14
+    assert -0.3 < min(one.error for one in others) < -0.27
+    assert {one.model for one in others if not one.is_covered} == {"CNN_1", "FC_9", "FC_10"}
 
 
 @pytest.mark.parametrize("core", ["cortex-m33", "cortex-m7"])
@@ -33,7 +43,7 @@ def test_a_basis_names_its_factor(core):
 
 def test_it_is_said_what_was_checked():
     flash = flash_of(load_target("nucleo-l4r5zi").cpu)
-    assert basis("cortex-m4", flash)[-1].startswith("checked: 3 published latencies")
+    assert basis("cortex-m4", flash)[-1].startswith("checked: 7 published latencies")
     assert "published pairs of boards" in basis("cortex-m33", flash)[-1]
     assert basis("cortex-m0plus", flash)[-1].startswith("not checked on a cortex-m0plus")
     assert basis("cortex-m4", flash)[1] == flash.basis
