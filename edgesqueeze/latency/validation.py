@@ -3,12 +3,12 @@
 The published latencies are those of TensorFlow Lite Micro with CMSIS-NN on a board with a Cortex-M4. That
 runtime's instructions were counted in the emulator, operator by operator, as those of EdgeSqueeze's own
 firmware are, so the model can be asked for its cycles. The timings were chosen, within the ranges of Arm's
-manual, with three of these latencies in view, and those come out well; the others were not looked at, and most
-take longer than the model says, fully connected ones a quarter: the waiting for weights that are used once is
-too short. Instructions of models whose files were not published follow from their shapes. And how an
-operator's instructions divide into classes was not counted in that runtime: the mix is that of stand-in
-kernels for typical shapes, whose counts are 7 % below to 14 % above the operators' own, the depthwise
-convolution's 48 % above. ``data/validation.json`` has the figures and says where they come from.
+manual, with three of these latencies in view, and those come out well; the others were not looked at, and
+most take longer than the model says, fully connected ones by a quarter. Instructions of models whose files
+were not published follow from their shapes. And how an operator's instructions divide into classes was not
+counted in that runtime: the mix is that of stand-in kernels for typical shapes, whose counts are 7 % below to
+14 % above the operators' own, the depthwise convolution's 48 % above. ``data/validation.json`` has the
+figures and says where they come from.
 """
 
 from __future__ import annotations
