@@ -32,7 +32,7 @@ KNOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Name of a custom operator -> its options, all numbers."""
 
-DAMAGED = (LookupError, OverflowError, TypeError, ValueError, struct.error)
+DAMAGED = (AssertionError, AttributeError, LookupError, OverflowError, TypeError, ValueError, struct.error)
 
 
 def custom_options(name: str, raw: bytes) -> dict[str, float]:

@@ -148,7 +148,7 @@ def test_damaged_options_are_no_options():
     assert custom_options("other", whole) == {}
     assert custom_options(DETECTION, b"") == {}
     rng = np.random.default_rng(0)
-    for _ in range(300):
+    for _ in range(2000):
         damaged = bytearray(whole)
         for place in rng.integers(0, len(damaged), 6):
             damaged[place] = rng.integers(0, 256)
