@@ -18,7 +18,7 @@ A recipe with every key at its default::
     [prune]                        # leave the section out for no pruning
     sparsity = 0.5                 # share of each kernel that becomes zero
     schedule = "polynomial"        # or "constant"
-    structure = "unstructured"     # or "2:4", or "block"
+    structure = "unstructured"     # or "device", "2:4", "block"; what pays on the target if unset
     block = [1, 4]                 # rows and columns, for structure = "block"
     include = ["*"]                # layer names or classes, with * and ?
     exclude = []
@@ -140,13 +140,17 @@ class FilledChannels(Channels):
     kernels: Kernels = "portable"
 
 
+Structure = Literal["unstructured", "device", "2:4", "block"]
+
+
 class Prune(Record):
     """Magnitude pruning with TFMOT (Zhu and Gupta, 2017, arXiv:1710.01878).
 
     Attributes:
         sparsity: share of each kernel's weights that becomes zero, above 0 and below 1.
         schedule: how the sparsity grows while training: ``polynomial``, or ``constant`` from the start.
-        structure: which weights go together: ``unstructured``, ``2:4`` (two of four neighbours), ``block``.
+        structure: which weights go together: ``unstructured``, ``device`` (blocks that the target's kernels
+            skip), ``2:4`` (two of four neighbours) or ``block``; null: what pays on the target.
         block: rows and columns of a block, for ``block``.
         include: patterns (``*``, ``?``) of layer names or classes that take part.
         exclude: patterns of layers that stay out though they are included.
@@ -155,7 +159,7 @@ class Prune(Record):
 
     sparsity: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.5
     schedule: Literal["polynomial", "constant"] = "polynomial"
-    structure: Literal["unstructured", "2:4", "block"] = "unstructured"
+    structure: Structure | None = None
     block: tuple[Annotated[int, Field(ge=1, le=64)], Annotated[int, Field(ge=1, le=64)]] = (1, 4)
     include: tuple[Pattern, ...] = ("*",)
     exclude: tuple[Pattern, ...] = ()
@@ -166,6 +170,39 @@ class Prune(Record):
         if self.structure == "2:4" and self.sparsity != 0.5:
             raise ValueError(f"structure 2:4 means a sparsity of 0.5, but sparsity is {self.sparsity}")
         return self
+
+
+class DeviceBlocks(Record):
+    """Weights that the target's kernels skip together, where all of them are zero: outputs, then inputs.
+
+    Attributes:
+        convolution: outputs and inputs of a block of a convolution.
+        dense: outputs and inputs of a block of a fully connected layer.
+    """
+
+    convolution: tuple[int, int]
+    dense: tuple[int, int]
+
+
+class FilledPrune(Prune):
+    """Magnitude pruning with nothing left to the target.
+
+    Attributes:
+        sparsity: share of each kernel's weights that becomes zero, above 0 and below 1.
+        schedule: how the sparsity grows while training: ``polynomial``, or ``constant`` from the start.
+        structure: which weights go together: ``unstructured``, ``device`` (blocks that the target's kernels
+            skip), ``2:4`` (two of four neighbours) or ``block``.
+        block: rows and columns of a block, for ``block``.
+        include: patterns (``*``, ``?``) of layer names or classes that take part.
+        exclude: patterns of layers that stay out though they are included.
+        first_and_last: whether the first and the last layer take part; ``auto``: unless they are small.
+        device_blocks: the blocks of ``device``; null: another structure, or kernels that skip none.
+        left_to_target: whether the recipe left the structure to the target.
+    """
+
+    structure: Structure = "unstructured"
+    device_blocks: DeviceBlocks | None = None
+    left_to_target: bool = False
 
 
 class Cluster(Record):
@@ -333,6 +370,7 @@ class FilledRecipe(Recipe):
     """
 
     channels: FilledChannels | None = None
+    prune: FilledPrune | None = None
     quantize: FilledQuantize
 
 
@@ -425,6 +463,7 @@ def share_steps(steps: int, passes: Sequence[Pass]) -> dict[str, int]:
 FLAGS: Mapping[str, tuple[str, ...]] = {
     "channels": ("channels", "share"),
     "sparsity": ("prune", "sparsity"),
+    "structure": ("prune", "structure"),
     "clusters": ("cluster", "clusters"),
     "quantize": ("quantize", "mode"),
     "io": ("quantize", "io"),

@@ -60,6 +60,7 @@ def test_the_documented_recipe_has_every_key_at_its_default():
     unset = {
         "channels": {"share": None, "step": None},
         "finetune": {"epochs": None, "learning_rate": None},
+        "prune": {"structure": None},
         "quantize": {"mode": None, "io": None},
         "limits": {"max_accuracy_drop": None},
     }
@@ -84,6 +85,7 @@ def test_without_anything_there_is_no_pruning_and_no_clustering(tmp_path):
     [
         ("channels", 0.7),
         ("sparsity", 0.7),
+        ("structure", "device"),
         ("clusters", 8),
         ("quantize", "int16x8"),
         ("io", "uint8"),
@@ -113,7 +115,7 @@ def test_every_flag_lands_and_wins_over_the_file(tmp_path, flag, value):
 
 
 def test_the_flags_tested_are_all_flags():
-    tested = {"channels", "sparsity", "clusters", "quantize", "io", "epochs", "seed"}
+    tested = {"channels", "sparsity", "structure", "clusters", "quantize", "io", "epochs", "seed"}
     tested |= {"max_accuracy_drop", "evaluation_samples", "lift_normalization"}
     assert set(FLAGS) == tested
 

@@ -14,7 +14,7 @@ from edgesqueeze.base.custom_objects import import_objects
 from edgesqueeze.checks.user_metric import as_metric
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.screen import say, say_json
-from edgesqueeze.recipe import IoType, QuantizeMode, load_recipe
+from edgesqueeze.recipe import IoType, QuantizeMode, Structure, load_recipe
 from edgesqueeze.target.load import load_target
 
 
@@ -39,6 +39,11 @@ from edgesqueeze.target.load import load_target
 )
 @click.option(
     "--sparsity", type=float, metavar="F", help="Prune: share of each kernel that becomes zero, 0 to 1."
+)
+@click.option(
+    "--structure",
+    type=click.Choice(get_args(Structure)),
+    help="Prune: which weights become zero together; else what pays on the target.",
 )
 @click.option(
     "--clusters", type=int, metavar="N", help="Cluster: distinct values of a kernel, zero included."

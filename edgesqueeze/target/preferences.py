@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from edgesqueeze.recipe import FilledChannels, FilledQuantize, FilledRecipe, Recipe
+from edgesqueeze.recipe import (
+    FilledChannels,
+    FilledPrune,
+    FilledQuantize,
+    FilledRecipe,
+    Prune,
+    QuantizeMode,
+    Recipe,
+)
+from edgesqueeze.target.device_blocks import device_blocks
 from edgesqueeze.target.records import Target
 from edgesqueeze.target.steps import channel_step, kernels_of
 
 
 def fill_preferences(recipe: Recipe, target: Target) -> FilledRecipe:
-    """A recipe with what the target prefers, and the step of its kernels, where it names none."""
+    """A recipe with what the target prefers, and what fits its kernels, where it names none."""
     quantize = FilledQuantize(
         mode=recipe.quantize.mode or target.preferences.quantization,
         io=recipe.quantize.io or target.preferences.io,
@@ -21,4 +30,18 @@ def fill_preferences(recipe: Recipe, target: Target) -> FilledRecipe:
         channels = FilledChannels.model_validate(
             {**dict(channels), "share": share, "step": step, "kernels": kernels_of(target)}
         )
-    return FilledRecipe.model_validate({**dict(recipe), "channels": channels, "quantize": quantize})
+    prune = _filled(recipe.prune, target, quantize.mode) if recipe.prune else None
+    filled = {"channels": channels, "quantize": quantize, "prune": prune}
+    return FilledRecipe.model_validate({**dict(recipe), **filled})
+
+
+def _filled(prune: Prune, target: Target, mode: QuantizeMode) -> FilledPrune:
+    """Pruning in the blocks that the target's kernels skip, where it has such kernels."""
+    blocks = device_blocks(target) if mode == "int8" else None
+    structure = prune.structure or ("device" if blocks else "unstructured")
+    changes = {
+        "structure": structure,
+        "device_blocks": blocks if structure == "device" else None,
+        "left_to_target": prune.structure is None,
+    }
+    return FilledPrune.model_validate({**dict(prune), **changes})

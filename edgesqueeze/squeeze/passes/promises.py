@@ -12,6 +12,7 @@ import tf_keras
 
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.graph import Tensor, TfliteModel
+from edgesqueeze.graph.weight_blocks import block_numbers
 from edgesqueeze.squeeze.layers.grid import TOP_LEVEL, FloatArray, channel_maximum
 from edgesqueeze.squeeze.layers.kernels import KernelKey, kernel_layers, kernel_of, key_of, tflite_layout
 from edgesqueeze.squeeze.passes.state import Promise
@@ -47,7 +48,7 @@ def check_promises(
             yield Finding(code="kernel-not-found", subject=layer.name, message=message, severity="warning")
             continue
         if promise.zeros is not None:
-            yield from _sparsity(layer.name, tensor, promise.zeros)
+            yield from _sparsity(layer.name, tensor, promise.zeros, promise.block)
         if promise.levels is not None:
             yield from _levels(layer.name, tensor, promise.levels)
         if promise.bits is not None:
@@ -56,11 +57,13 @@ def check_promises(
             yield from _settled(layer.name, tensor, _per_channel(kernel, axis))
 
 
-def _sparsity(name: str, tensor: Tensor, wanted: float) -> Iterator[Finding]:
+def _sparsity(name: str, tensor: Tensor, wanted: float, block: tuple[int, int] | None) -> Iterator[Finding]:
+    """Whether so many weights are zero; of blocks only those count that are zero as a whole."""
     assert tensor.data is not None
-    found = float(np.mean(_real(tensor) == 0))
-    # One weight of a small kernel can be more than a point.
-    tolerance = max(SPARSITY_TOLERANCE, 0.5 / tensor.data.size + 1e-9)
+    zero = _real(tensor) == 0
+    # One weight, or block, of a small kernel can be more than a point.
+    tolerance = max(SPARSITY_TOLERANCE, 0.5 * (block[0] * block[1] if block else 1) / tensor.data.size + 1e-9)
+    found = float(np.mean(zero if block is None else _zero_blocks(zero, block)))
     if found - wanted > tolerance:
         message = (
             f"{found:.1%} of its weights are zero, {wanted:.1%} was asked for: "
@@ -68,13 +71,28 @@ def _sparsity(name: str, tensor: Tensor, wanted: float) -> Iterator[Finding]:
         )
         yield Finding(code="sparser-than-asked", subject=name, message=message)
     elif wanted - found > tolerance:
-        message = f"its sparsity in the .tflite is {found:.1%}, {wanted:.1%} was asked for"
+        unit = f" in blocks of {block[0]} outputs x {block[1]} inputs" if block else ""
+        message = f"its sparsity{unit} in the .tflite is {found:.1%}, {wanted:.1%} was asked for"
         yield Finding(code="sparsity-missed", subject=name, message=message, severity="warning")
     elif abs(found - wanted) > SPARSITY_TOLERANCE:
         message = (
-            f"its sparsity is {found:.1%}: the nearest to {wanted:.1%} that {tensor.data.size} weights allow"
+            f"its sparsity is {found:.1%}: the nearest to {wanted:.1%} that {_count(tensor, block)} allow"
         )
         yield Finding(code="sparsity-granularity", subject=name, message=message)
+
+
+def _zero_blocks(zero: npt.NDArray[np.bool_], block: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """The weights whose whole block is zero, of ``zero`` in the .tflite's layout."""
+    numbers = block_numbers(zero.shape, block)
+    whole = np.bincount(numbers.reshape(-1), ~zero.reshape(-1)) == 0
+    found: npt.NDArray[np.bool_] = whole[numbers]
+    return found
+
+
+def _count(tensor: Tensor, block: tuple[int, int] | None) -> str:
+    assert tensor.data is not None
+    blocks = 0 if block is None else int(block_numbers(tensor.shape, block).max()) + 1
+    return f"{blocks} blocks" if blocks else f"{tensor.data.size} weights"
 
 
 def _levels(name: str, tensor: Tensor, wanted: int) -> Iterator[Finding]:

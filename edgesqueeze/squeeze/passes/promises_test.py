@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tf_keras
 
+from edgesqueeze.graph.weight_blocks import block_numbers
 from edgesqueeze.squeeze.layers.kernels import KernelKey, kernel_layers, kernel_of, tflite_layout
 from edgesqueeze.squeeze.passes.convert import convert
 from edgesqueeze.squeeze.passes.fold import fold
@@ -69,6 +70,17 @@ def test_sparsity_that_no_integer_can_tell_from_more_is_a_note(small):
 @pytest.mark.parametrize("wanted", [0.395, 0.4, 0.409])
 def test_sparsity_within_a_point_is_no_finding(small, wanted):
     assert not _check(small, zeros=wanted)
+
+
+def test_only_blocks_that_are_zero_as_a_whole_count(small):
+    numbers = block_numbers((20, 3), (4, 1))
+    kernel = kernel_of(next(iter(kernel_layers(small[0])))).T
+    whole = np.bincount(numbers.reshape(-1), kernel.reshape(-1) != 0) == 0
+    share = float(whole[numbers].mean())
+    (finding,) = _check(small, zeros=0.4, block=(4, 1))
+    assert (finding.code, finding.severity) == ("sparsity-missed", "warning")
+    assert f"in blocks of 4 outputs x 1 inputs in the .tflite is {share:.1%}" in finding.message
+    assert not _check(small, zeros=share, block=(4, 1))
 
 
 def test_layers_that_were_left_out_are_not_judged(small):

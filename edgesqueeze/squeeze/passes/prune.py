@@ -8,11 +8,19 @@ from typing import Any
 import tensorflow_model_optimization as tfmot
 from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
 
-from edgesqueeze.base.findings import Finding
-from edgesqueeze.recipe import Prune
+from edgesqueeze.base.findings import Finding, Severity
+from edgesqueeze.recipe import FilledPrune
 from edgesqueeze.squeeze.layers.grid import lift_survivors
-from edgesqueeze.squeeze.layers.kernels import KernelKey, channel_shape, kernel_of, kernel_spec, key_of
+from edgesqueeze.squeeze.layers.kernels import (
+    KernelKey,
+    channel_shape,
+    kernel_layers,
+    kernel_of,
+    kernel_spec,
+    key_of,
+)
 from edgesqueeze.squeeze.layers.rewrite import rewrite
+from edgesqueeze.squeeze.passes.device_pruning import PrunedInBlocks, block_of, numbers_of
 from edgesqueeze.squeeze.passes.scaled import ScaledKernel, scaled
 from edgesqueeze.squeeze.passes.selection import select
 from edgesqueeze.squeeze.passes.state import Outcome, Setting, State
@@ -24,7 +32,14 @@ MASK_UPDATES = 50
 """How often the masks are chosen anew while the sparsity grows."""
 
 
-def run(state: State, options: Prune, setting: Setting) -> Outcome:
+_APPLIES_TO = {
+    "device": "Conv1D, Conv2D and Dense, without groups",
+    "2:4": "Conv2D, Conv2DTranspose and Dense",
+    "block": "Dense kernels of several blocks both ways",
+}
+
+
+def run(state: State, options: FilledPrune, setting: Setting) -> Outcome:
     """Prune the chosen kernels while the model is trained to do what the teacher does.
 
     Raises:
@@ -37,15 +52,38 @@ def run(state: State, options: Prune, setting: Setting) -> Outcome:
         student, setting.steps, whole_from=ramp_steps(options, setting.steps), hasten=lambda: _hasten(student)
     )
     promises = state.promising(chosen.keys, zeros=options.sparsity)
-    return Outcome(
-        replace(state, model=finish_pruning(student), promises=promises),
-        (*chosen.skipped, *findings),
-        trained,
-    )
+    pruned = replace(state, model=finish_pruning(student), promises=promises)
+    for layer in kernel_layers(pruned.model):
+        block = block_of(layer, options.device_blocks)
+        if block and key_of(layer) in chosen.keys:
+            promises = pruned.promising(frozenset([key_of(layer)]), block=block)
+            pruned = replace(pruned, promises=promises)
+    return Outcome(pruned, (*chosen.skipped, *_left_to_target(options), *findings), trained)
+
+
+def _left_to_target(options: FilledPrune) -> tuple[Finding, ...]:
+    """What the target made of the structure, where that needs a word."""
+    blocks = options.device_blocks
+    if blocks and options.left_to_target:
+        message = (
+            f"zeros come in the blocks that the target's kernels skip: {_sides(blocks.convolution)} in "
+            f"convolutions, {_sides(blocks.dense)} in fully connected layers; unstructured zeros "
+            '(structure = "unstructured") save flash, and little time'
+        )
+        return (Finding(code="prune-structure-chosen", subject="device", message=message),)
+    if options.structure == "device" and not blocks:
+        message = "pruned unstructured: the target has no kernels that skip blocks of zeros"
+        return (Finding(code="prune-structure", subject="device", message=message, severity="warning"),)
+    return ()
+
+
+def _sides(block: tuple[int, int]) -> str:
+    outputs, inputs = block
+    return f"{outputs} outputs x {inputs} input{'s' if inputs > 1 else ''}"
 
 
 def prunable(
-    model: Any, recipe: Prune, keys: frozenset[KernelKey], steps: int
+    model: Any, recipe: FilledPrune, keys: frozenset[KernelKey], steps: int
 ) -> tuple[Any, tuple[Finding, ...]]:
     """A copy of the model that prunes the chosen kernels while it is trained.
 
@@ -66,15 +104,13 @@ def prunable(
         if key_of(layer) not in keys:
             return scaled(layer)
         structure = _structure(layer, recipe)
-        if structure != recipe.structure:
-            findings.append(
-                Finding(
-                    code="prune-structure",
-                    subject=layer.name,
-                    message=f"pruned {structure}: {recipe.structure} applies to {_applies_to(recipe)}",
-                    severity="warning",
-                )
-            )
+        if structure != recipe.structure and (recipe.device_blocks or recipe.structure != "device"):
+            findings.append(_other_structure(layer.name, structure, recipe))
+        block = block_of(layer, recipe.device_blocks)
+        if block and structure == "device":
+            wrapper = PrunedInBlocks(scaled(layer), numbers_of(layer, block), _schedule(recipe, steps))
+            wrapper._name = layer.name
+            return wrapper
         wrapper = tfmot.sparsity.keras.prune_low_magnitude(
             scaled(layer),
             pruning_schedule=_schedule(recipe, steps),
@@ -94,10 +130,12 @@ def prunable(
     return student, tuple(findings)
 
 
-def _structure(layer: Any, recipe: Prune) -> str:
-    """The structure that TFMOT can give a layer's kernel."""
+def _structure(layer: Any, recipe: FilledPrune) -> str:
+    """The structure that a layer's kernel can be given."""
     shape = kernel_of(layer).shape
     rank = len(shape)
+    if recipe.structure == "device":
+        return "device" if block_of(layer, recipe.device_blocks) else "unstructured"
     if recipe.structure == "block":
         # TFMOT cannot choose among the blocks of a single row or column of them.
         blocks = [-(-size // side) for size, side in zip(shape, recipe.block, strict=False)]
@@ -107,15 +145,14 @@ def _structure(layer: Any, recipe: Prune) -> str:
     return recipe.structure
 
 
-def _applies_to(recipe: Prune) -> str:
-    return (
-        "Dense kernels of several blocks both ways"
-        if recipe.structure == "block"
-        else "Conv2D, Conv2DTranspose and Dense"
-    )
+def _other_structure(name: str, structure: str, recipe: FilledPrune) -> Finding:
+    """A layer that cannot have the structure; on the device nothing is lost by that."""
+    message = f"pruned {structure}: {recipe.structure} applies to {_APPLIES_TO[recipe.structure]}"
+    severity: Severity = "note" if recipe.structure == "device" else "warning"
+    return Finding(code="prune-structure", subject=name, message=message, severity=severity)
 
 
-def _schedule(recipe: Prune, steps: int) -> Any:
+def _schedule(recipe: FilledPrune, steps: int) -> Any:
     end = ramp_steps(recipe, steps)
     if not end:
         return tfmot.sparsity.keras.ConstantSparsity(recipe.sparsity, begin_step=0, frequency=1)

@@ -3,8 +3,9 @@ import pytest
 import tf_keras
 
 from edgesqueeze.errors import RecipeError
+from edgesqueeze.graph.weight_blocks import block_numbers
 from edgesqueeze.pipeline import compress
-from edgesqueeze.recipe import Prune, parse_recipe
+from edgesqueeze.recipe import FilledPrune, parse_recipe
 from edgesqueeze.squeeze.layers.kernels import KernelKey, kernel_layers, kernel_of, key_of
 from edgesqueeze.squeeze.passes.fold import fold
 from edgesqueeze.squeeze.passes.prune import finish_pruning, prunable
@@ -72,7 +73,7 @@ def test_training_does_not_lose_the_sparsity(schedule):
 def test_survivors_are_the_largest_weights():
     model, _ = fold(randomize(dense()))
     keys = frozenset(key_of(layer) for layer in kernel_layers(model))
-    pruned = finish_pruning(prunable(model, Prune(sparsity=0.6), keys, 0)[0])
+    pruned = finish_pruning(prunable(model, FilledPrune(sparsity=0.6), keys, 0)[0])
     for before, after in zip(kernel_layers(model), kernel_layers(pruned), strict=True):
         kept = kernel_of(after) != 0
         assert np.abs(kernel_of(before))[kept].min() >= np.abs(kernel_of(before))[~kept].max()
@@ -139,6 +140,65 @@ def test_where_a_structure_cannot_apply_a_finding_says_so_and_the_sparsity_is_th
             assert_sparse(kernel, 0.5)
 
 
+DEVICE = ({"convolution": [2, 4], "dense": [4, 1]}, {"convolution": [16, 1], "dense": [4, 1]})
+
+
+@pytest.mark.parametrize("blocks", DEVICE)
+@pytest.mark.parametrize("clusters", [None, 8])
+@pytest.mark.parametrize("net", [conv2d, dense, depthwise, conv1d])
+def test_blocks_of_the_device_are_whole_in_the_final_integers(net, clusters, blocks):
+    raw = {"prune": {"structure": "device", "device_blocks": blocks, "sparsity": 0.6}}
+    if clusters:
+        raw["cluster"] = {"clusters": clusters}
+    tflite, findings = squeeze(randomize(net()), raw)
+    kernels = [kernel for kernel in stored_kernels(tflite) if kernel.shape[0] > 1]
+    for kernel in kernels:
+        block = tuple(blocks["dense" if len(kernel.shape) == 2 else "convolution"])
+        numbers = block_numbers(kernel.shape, block)
+        kept = np.bincount(numbers.reshape(-1), kernel.data.reshape(-1) != 0)
+        sizes = np.bincount(numbers.reshape(-1))
+        tolerance = max(0.01, 0.5 * sizes.max() / kernel.data.size)
+        assert abs(sizes[kept == 0].sum() / kernel.data.size - 0.6) <= tolerance
+        # A weight may be too small for an integer of its own.
+        assert kept[kept > 0].sum() > 0.98 * sizes[kept > 0].sum()
+    others = [one.subject for one in findings if one.code == "prune-structure"]
+    assert others == (["middle"] if net is depthwise else [])
+
+
+def test_the_blocks_that_stay_are_the_largest():
+    model, _ = fold(randomize(dense()))
+    keys = frozenset(key_of(layer) for layer in kernel_layers(model))
+    options = FilledPrune.model_validate({"structure": "device", "device_blocks": DEVICE[0], "sparsity": 0.6})
+    pruned = finish_pruning(prunable(model, options, keys, 0)[0])
+    for before, after in zip(kernel_layers(model), kernel_layers(pruned), strict=True):
+        numbers = block_numbers(kernel_of(before).T.shape, (4, 1)).reshape(-1)
+        means = np.bincount(numbers, np.abs(kernel_of(before).T.reshape(-1))) / np.bincount(numbers)
+        kept = np.bincount(numbers, kernel_of(after).T.reshape(-1) != 0) > 0
+        assert means[kept].min() >= means[~kept].max()
+
+
+def test_training_keeps_the_blocks():
+    recipe = {
+        "prune": {"sparsity": 0.8, "structure": "device", "first_and_last": "include"},
+        "finetune": {"epochs": 1, "batch_size": 3},
+        "quantize": {"calibration_samples": 12},
+    }
+    result = compress(randomize(conv2d()), target="nucleo-l4r5zi", data=images(), recipe=parse_recipe(recipe))
+    middle = stored_kernels(result.tflite)[1]
+    numbers = block_numbers(middle.shape, (2, 4)).reshape(-1)
+    kept = np.bincount(numbers, middle.data.reshape(-1) != 0)
+    assert np.mean(kept[numbers] == 0) == pytest.approx(0.8, abs=0.01)
+    assert not [one for one in result.report.findings if one.code == "sparsity-missed"]
+
+
+def test_a_target_without_such_kernels_says_so():
+    tflite, findings = squeeze(randomize(dense()), {"prune": {"structure": "device", "sparsity": 0.6}})
+    (finding,) = [one for one in findings if one.code == "prune-structure"]
+    assert finding.severity == "warning"
+    for kernel in stored_kernels(tflite):
+        assert_sparse(kernel, 0.6)
+
+
 def test_patterns_choose_layers():
     raw = {"prune": {"sparsity": 0.5, "include": ["Dense", "mid*"], "exclude": ["last"]}}
     tflite, findings = squeeze(randomize(conv2d()), raw)
@@ -157,7 +217,7 @@ def test_a_pattern_that_matches_nothing_is_an_error_with_the_nearest_name():
 def test_nothing_of_the_model_given_is_changed():
     model, _ = fold(randomize(conv2d()))
     before = model.get_weights()
-    finish_pruning(prunable(model, Prune(sparsity=0.9), _keys("first", "middle"), 0)[0])
+    finish_pruning(prunable(model, FilledPrune(sparsity=0.9), _keys("first", "middle"), 0)[0])
     for one, other in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -166,6 +226,6 @@ def test_names_of_outputs_are_kept():
     image = tf_keras.Input((8, 8, 3), name="image")
     x = layers.Flatten()(image)
     model = tf_keras.Model(image, [layers.Dense(3, name="a")(x), layers.Dense(2, name="b")(x)])
-    pruned = finish_pruning(prunable(fold(model)[0], Prune(sparsity=0.5), _keys("a", "b"), 0)[0])
+    pruned = finish_pruning(prunable(fold(model)[0], FilledPrune(sparsity=0.5), _keys("a", "b"), 0)[0])
     assert pruned.output_names == ["a", "b"]
     assert [type(layer) for layer in pruned.layers] == [type(layer) for layer in model.layers]

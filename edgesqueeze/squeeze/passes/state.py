@@ -20,12 +20,14 @@ class Promise:
 
     Attributes:
         zeros: share of the kernel's weights that are zero, 0 to 1; None: nothing was promised.
+        block: outputs and inputs of the blocks that are zero as a whole or not at all; None: single weights.
         levels: most distinct values that the whole kernel has, zero included; None: any number.
         bits: width of its stored integers in bits; None: whatever conversion chooses.
         settled: whether its integers are final: only scales and biases may be trained from here on.
     """
 
     zeros: float | None = None
+    block: tuple[int, int] | None = None
     levels: int | None = None
     bits: int | None = None
     settled: bool = False

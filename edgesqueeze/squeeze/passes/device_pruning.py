@@ -1,0 +1,86 @@
+"""TFMOT's pruning in the blocks of weights that the target's kernels skip."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+import tf_keras
+from tensorflow_model_optimization.python.core.sparsity.keras import pruning_impl, pruning_wrapper
+
+from edgesqueeze.graph.weight_blocks import block_numbers
+from edgesqueeze.recipe import DeviceBlocks
+from edgesqueeze.squeeze.layers.kernels import kernel_of, tflite_layout
+
+_CONVOLUTIONS = (tf_keras.layers.Conv1D, tf_keras.layers.Conv2D)
+
+
+def block_of(layer: Any, blocks: DeviceBlocks | None) -> tuple[int, int] | None:
+    """Outputs and inputs of a block of a layer's kernel; None: its kernels skip none.
+
+    Args:
+        layer: a built layer that ``kernels.KERNELS`` knows.
+        blocks: those of the target.
+    """
+    if blocks is None:
+        return None
+    if type(layer) in _CONVOLUTIONS:
+        return blocks.convolution if layer.groups == 1 else None
+    if isinstance(layer, tf_keras.layers.Dense):
+        # Applied to several vectors it is a 1x1 convolution on the device.
+        return blocks.dense if len(layer.input_shape) == 2 else blocks.convolution
+    return None
+
+
+def numbers_of(layer: Any, block: tuple[int, int]) -> npt.NDArray[np.intp]:
+    """The block that every weight of a layer's kernel belongs to, in the kernel's shape."""
+    kernel = kernel_of(layer)
+    places = tflite_layout(layer, np.arange(kernel.size, dtype=np.float64).reshape(kernel.shape))
+    numbers = np.empty(kernel.size, np.intp)
+    numbers[places.reshape(-1).astype(np.intp)] = block_numbers(places.shape, block).reshape(-1)
+    return numbers.reshape(kernel.shape)
+
+
+class _Blockwise(pruning_impl.Pruning):  # type: ignore[misc]
+    """TFMOT's logic of masks, with blocks of any shape: those of the least mean magnitude become zero."""
+
+    def __init__(self, wrapper: Any, numbers: npt.NDArray[np.intp]) -> None:
+        super().__init__(
+            lambda: wrapper.pruning_step, wrapper.pruning_vars, wrapper.pruning_schedule, (1, 1), "AVG"
+        )
+        self._numbers = numbers.reshape(-1)
+        self._sizes = np.bincount(self._numbers)
+
+    def _maybe_update_block_mask(self, weights: Any) -> tuple[Any, Any]:
+        """A threshold, which nothing reads, and the mask: of all counts of blocks that nearest to the sparsity."""
+        sparsity = tf.cast(self._pruning_schedule(self._step_fn())[1], tf.float32)
+        sums = tf.math.unsorted_segment_sum(
+            tf.reshape(tf.abs(weights), [-1]), self._numbers, self._sizes.size
+        )
+        order = tf.argsort(sums / self._sizes.astype(np.float32), stable=True)
+        sizes = tf.gather(tf.constant(self._sizes, tf.float32), order)
+        kept = tf.cumsum(sizes) - sizes / 2 > sparsity * self._numbers.size
+        kept = tf.concat([kept[:-1], [True]], 0)
+        blocks = tf.scatter_nd(order[:, None], tf.cast(kept, weights.dtype), [self._sizes.size])
+        return 0.0, tf.reshape(tf.gather(blocks, self._numbers), weights.shape)
+
+
+class PrunedInBlocks(pruning_wrapper.PruneLowMagnitude):  # type: ignore[misc]
+    """TFMOT's wrapper of a layer whose kernel is pruned in blocks.
+
+    Args:
+        layer: as for TFMOT's.
+        numbers: the block of every weight, in the kernel's shape.
+        schedule: TFMOT's schedule of the sparsity.
+    """
+
+    def __init__(self, layer: Any, numbers: npt.NDArray[np.intp], schedule: Any) -> None:
+        super().__init__(layer, pruning_schedule=schedule)
+        self._numbers = numbers
+
+    def build(self, input_shape: Any) -> None:
+        """Build the layer and the masks."""
+        super().build(input_shape)
+        self.pruning_obj = _Blockwise(self, self._numbers)
