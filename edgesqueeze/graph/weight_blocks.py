@@ -33,4 +33,5 @@ def block_numbers(shape: Sequence[int], block: tuple[int, int]) -> npt.NDArray[n
         groups += -(-run // inputs) * np.arange(rows)[:, None]
     places = groups.reshape(-1)
     numbers = (np.arange(shape[0]) // outputs)[:, None] * (places.max() + 1) + places
-    return numbers.reshape(shape).astype(np.intp)
+    found: npt.NDArray[np.intp] = numbers.reshape(shape).astype(np.intp)
+    return found

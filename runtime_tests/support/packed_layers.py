@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from edgesqueeze.emit.native.packing import choose, stage
+from edgesqueeze.emit.native.packing.skipping import SKIPPING, Skipping
 from edgesqueeze.emit.native.packing.sparse import SPARSE
 from edgesqueeze.emit.native.packing.table import ENCODINGS
 from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.graph.weight_blocks import block_numbers
 
 Weights = npt.NDArray[np.int8]
 
@@ -26,6 +29,21 @@ def clustered(
     palette = rng.choice(nonzero, values - (zeros > 0), replace=False)
     weights = rng.choice(palette, tuple(shape)).astype(np.int8)
     weights[rng.random(tuple(shape)) < zeros] = 0
+    return weights
+
+
+def in_blocks(
+    rng: np.random.Generator,
+    shape: Sequence[int],
+    block: tuple[int, int],
+    *,
+    values: int = 16,
+    zeros: float = 0.0,
+) -> Weights:
+    """Weights of so many values, a part of whose blocks is zero."""
+    weights = clustered(rng, shape, values=values)
+    numbers = block_numbers(shape, block)
+    weights[(rng.random(numbers.max() + 1) < zeros)[numbers]] = 0
     return weights
 
 
@@ -42,9 +60,24 @@ def force(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
         for kind, row in SPARSE.items()
         if row.name in names
     }
+    skipping = {
+        kind: tuple(_free(row) for row in rows if row.name in names) for kind, rows in SKIPPING.items()
+    }
+    monkeypatch.setattr(stage, "SKIPPING", MappingProxyType(skipping))
     monkeypatch.setattr(stage, "SPARSE", MappingProxyType(sparse))
     monkeypatch.setattr(stage, "ENCODINGS", MappingProxyType(rows))
     monkeypatch.setattr(choose, "CALL_CODE_BYTES", 0)
+
+
+def _free(row: Any) -> Skipping:
+    """A kernel whose code counts nothing, for the portable set too."""
+    free: Skipping = replace(row, code_bytes=0, costs=_everywhere(row.costs))
+    return free
+
+
+def _everywhere(costs: Mapping[str, object]) -> Mapping[str, object]:
+    """The costs of a set for the portable set too."""
+    return MappingProxyType({"reference": next(iter(costs.values())), **costs})
 
 
 def all_kinds(*, values: int = 16, zeros: float = 0.0, seed: int = 0) -> bytes:

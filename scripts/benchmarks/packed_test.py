@@ -8,10 +8,21 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from packed import CASES, Case, changed, clustered, measured, pruned
+from packed import (
+    BLOCKS_TIME,
+    CASES,
+    Case,
+    block_of,
+    changed,
+    clustered,
+    image_classification,
+    measured,
+    pruned,
+)
 
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.graph.weight_blocks import block_numbers
 from runtime_tests.support.tools import require_tool
 
 
@@ -26,7 +37,7 @@ def small():
 def test_pruned_and_clustered():
     rng = np.random.default_rng(0)
     weights = rng.integers(-127, 128, 4000).astype(np.int8)
-    zeros = pruned(weights, 0.8)
+    zeros = pruned(weights, 0.8, (1, 1))
     assert np.count_nonzero(zeros) <= 800
     assert np.abs(zeros[zeros != 0]).min() >= np.abs(weights[zeros == 0]).max() - 1
     values = clustered(zeros, 16)
@@ -36,7 +47,7 @@ def test_pruned_and_clustered():
 
 
 def test_only_weights_change():
-    before, after = small(), changed(small(), Case("", 0.5, 16))
+    before, after = small(), changed(small(), Case("", 0.5, 16), "m4")
     for operator in before.main.operators:
         one, other = (model.main.tensors[operator.inputs[1]].data for model in (before, after))
         if operator.kind.endswith("CONV_2D") or operator.kind == "FULLY_CONNECTED":
@@ -51,8 +62,29 @@ def test_only_weights_change():
 def test_flash_and_instructions(core, case, bits):
     require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
     require_tool("qemu-system-arm", "qemu-system-arm")
-    row = measured(changed(small(), case), core)
+    row = measured(changed(small(), case, core), core)
     assert row.exact
     assert row.bits <= bits
     assert row.time <= 1.04
     assert row.time < 0.95 or (core, case) != ("m4", CASES[3])
+
+
+def test_blocks_are_zero_as_a_whole_or_not_at_all():
+    model = changed(small(), Case("", 0.75, 16, device=True), "m4")
+    for operator in model.main.operators:
+        if operator.kind in ("CONV_2D", "FULLY_CONNECTED"):
+            weights = model.main.tensors[operator.inputs[1]].data
+            numbers = block_numbers(weights.shape, block_of(operator.kind, "m4")).reshape(-1)
+            kept = np.bincount(numbers, weights.reshape(-1) != 0)[numbers] > 0
+            assert np.mean(~kept) == pytest.approx(0.75, abs=0.01)
+
+
+@pytest.mark.parametrize("core", BLOCKS_TIME)
+def test_image_classification_with_zeros_in_blocks(core):
+    require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
+    require_tool("qemu-system-arm", "qemu-system-arm")
+    model = parse_tflite(image_classification(), "images")
+    row = measured(changed(model, CASES[5], core), core)
+    assert row.exact
+    assert row.time <= BLOCKS_TIME[core]
+    assert row.bits <= 1.2

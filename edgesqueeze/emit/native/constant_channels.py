@@ -27,6 +27,7 @@ from edgesqueeze.emit.native.intervals import (
 from edgesqueeze.emit.native.numerics import quantization_of
 from edgesqueeze.emit.native.records import Operation
 from edgesqueeze.graph import Graph, Operator, Quantization, Tensor
+from edgesqueeze.graph.weight_blocks import block_numbers
 
 Kept = npt.NDArray[np.bool_]
 
@@ -34,6 +35,10 @@ CARRIES = frozenset({"AVERAGE_POOL_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "REL
 """Operators whose output channels are each made of the same channel of the input."""
 READS = frozenset({"CONV_2D", "FULLY_CONNECTED"})
 """Operators that mix all channels of the input."""
+
+
+BROKEN = 1.15
+"""How many times the blocks make up for the channels that are computed though they are constant."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +62,19 @@ class Slim:
     left_out: LeftOut
 
 
-def without_constant_channels(graph: Graph) -> Slim:
+def without_constant_channels(graph: Graph, block: tuple[int, int] | None = None) -> Slim:
     """The graph with fewer channels, and the same outputs for every input.
 
     A graph whose operators contradict themselves stays as it is: lowering refuses it.
+
+    Args:
+        graph: the whole.
+        block: outputs and inputs of the blocks of zeros that convolutions skip. Where leaving out single
+            input channels would break blocks up, only whole blocks of them are left out.
     """
     try:
         intervals = intervals_of(graph)
-        kept = _kept_channels(graph, intervals)
+        kept = _kept_channels(graph, intervals, block)
     except NOT_KNOWN:
         kept = {}
     if not kept:
@@ -84,19 +94,42 @@ def _left_out(graph: Graph, kept: Mapping[int, Kept]) -> LeftOut:
     return LeftOut(sum(counts), len(counts))
 
 
-def _kept_channels(graph: Graph, intervals: Mapping[int, Interval]) -> dict[int, Kept]:
+def _kept_channels(
+    graph: Graph, intervals: Mapping[int, Interval], block: tuple[int, int] | None
+) -> dict[int, Kept]:
     """Tensor -> which of its channels stay, for tensors that lose some."""
     users = _users(graph)
     found: dict[int, Kept] = {}
     for group in _groups(graph):
         touching = sorted({number for index in group for number in users[index]})
-        needed = _needed(graph, group, [graph.operators[number] for number in touching], intervals)
+        operators = [graph.operators[number] for number in touching]
+        needed = _needed(graph, group, operators, intervals)
         if needed is None or needed.all():
             continue
+        readers = [one for one in operators if one.opcode == "CONV_2D" and one.inputs[0] in group]
+        if block and any(_breaks(graph.tensors[one.inputs[1]], needed, block) for one in readers):
+            needed = _in_blocks(needed, block[1])
         if not needed.any():
             needed[0] = True  # no layer without channels
         found.update(dict.fromkeys(group, needed))
     return found
+
+
+def _in_blocks(needed: Kept, inputs: int) -> Kept:
+    """All channels of the blocks of so many in which some are needed."""
+    starts = np.arange(0, needed.size, inputs)
+    return np.repeat(np.logical_or.reduceat(needed, starts), inputs)[: needed.size]
+
+
+def _breaks(weights: Tensor, needed: Kept, block: tuple[int, int]) -> bool:
+    """Whether a convolution would have clearly more blocks that are not zero, with some inputs left out."""
+    stored: list[int] = [
+        np.unique(block_numbers(part.shape, block)[part != 0]).size
+        for part in (
+            np.compress(kept, np.asarray(weights.data), -1) for kept in (needed, _in_blocks(needed, block[1]))
+        )
+    ]
+    return stored[0] > BROKEN * stored[1]
 
 
 def _users(graph: Graph) -> Mapping[int, list[int]]:

@@ -12,6 +12,7 @@ from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.expose import with_outputs
 from edgesqueeze.graph.macs import operator_macs
 from edgesqueeze.runners import host_c, tflm
+from runtime_tests.support.packed_layers import in_blocks
 from runtime_tests.support.random_layers import random_inputs
 
 
@@ -160,3 +161,20 @@ def test_a_damaged_layer_is_left_to_those_who_refuse_it():
         tensors[model.main.operators[0].inputs[1]], quantization=None
     )
     assert without_constant_channels(replace(model.main, tensors=tuple(tensors))).left_out.channels == 0
+
+
+def test_input_channels_stay_where_leaving_them_out_would_break_blocks_up():
+    graph = GraphBuilder(0, name="blocks")
+    rng = np.random.default_rng(0)
+    first = in_blocks(rng, (32, 1, 1, 8), (2, 4), zeros=0.2)
+    first[[2, 3, 8, 9, 10, 11, 20, 21]] = 0  # half of two blocks, and a whole one
+    second = in_blocks(rng, (64, 1, 1, 32), (2, 4), zeros=0.8)
+    x = graph.conv2d(graph.input((1, 5, 5, 8)), 32, 1, activation="RELU", weights=first)
+    model = parse_tflite(graph.build([graph.conv2d(x, 64, 1, weights=second)]))
+    channels = [
+        without_constant_channels(model.main, block).graph.operators[0].outputs[0] for block in (None, (2, 4))
+    ]
+    slim = [without_constant_channels(model.main, block).graph for block in (None, (2, 4))]
+    widths = [one.tensors[index].shape[-1] for one, index in zip(slim, channels, strict=True)]
+    assert widths[1] - widths[0] == 4
+    assert widths[1] % 4 == 0

@@ -95,4 +95,37 @@ void es_sparse_fully_connected_s8(const es_sparse_fully_connected *layer, const 
                                   void *scratch);
 int32_t es_sparse_fully_connected_s8_scratch_bytes(const es_sparse_fully_connected *layer);
 
+/* A convolution that skips blocks of 2 outputs x 4 inputs whose weights are all zero. Its weights are, in memory or
+ * in flash, 4-byte aligned:
+ *
+ *   - int32: bytes from here to the skips;
+ *   - of every block that is not skipped 4 words of int16, 256 * (weight of the even output) + (that of the odd one),
+ *     for its inputs 0, 2, 1 and 3; missing ones have zeros;
+ *   - the skips, of every two outputs: the number of their blocks, at most 255, and of each block three times the
+ *     number of blocks that are skipped in front of it.
+ *
+ * Blocks are counted through the kernel rows, columns and channels of a row being one; a row's last block may be
+ * smaller, but where rows have 5, 9, 13, ... inputs, their last ones are in blocks of four rows behind all others,
+ * in the order 0, 1, 2, 3. An even output's sum without its bias fits into 24 bits. The output may overlap the input
+ * as for es_conv2d_s8. */
+void es_conv2d_blocks_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, void *scratch);
+int32_t es_conv2d_blocks_s8_scratch_bytes(const es_conv2d *layer);
+
+/* Unpacks such weights: a part is the number of bytes of its indices and of its skips, both uint32, a byte of two
+ * indices for every word, the even output's in the upper half, and the skips, padded to whole words. */
+es_unpacker es_unpack_blocks_s8;
+
+/* A fully connected layer of one input vector that skips blocks of 4 outputs x 1 input. Its weights are 4-byte aligned:
+ *
+ *   - int32: bytes from here to the places;
+ *   - of every two blocks that are not skipped 4 words of int16 as above: outputs 0 and 1 with the first block's input
+ *     and with the second one's, outputs 2 and 3 with both;
+ *   - the places: of every four outputs and every 256 inputs the number of such pairs of blocks, and of each pair the
+ *     places of its two inputs among the 256. A second block that is missing has weights of zero.
+ *
+ * Sums of outputs 0 and 2 of four without their biases fit into 24 bits. Output and input do not overlap. */
+void es_fully_connected_blocks_s8(const es_fully_connected *layer, const int8_t *input, int8_t *output,
+                                  void *scratch);
+int32_t es_fully_connected_blocks_s8_scratch_bytes(const es_fully_connected *layer);
+
 #endif /* ES_PACKED_H */

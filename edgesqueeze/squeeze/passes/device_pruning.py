@@ -37,9 +37,10 @@ def block_of(layer: Any, blocks: DeviceBlocks | None) -> tuple[int, int] | None:
 def numbers_of(layer: Any, block: tuple[int, int]) -> npt.NDArray[np.intp]:
     """The block that every weight of a layer's kernel belongs to, in the kernel's shape."""
     kernel = kernel_of(layer)
-    places = tflite_layout(layer, np.arange(kernel.size, dtype=np.float64).reshape(kernel.shape))
     numbers = np.empty(kernel.size, np.intp)
-    numbers[places.reshape(-1).astype(np.intp)] = block_numbers(places.shape, block).reshape(-1)
+    places: Any = np.arange(kernel.size).reshape(kernel.shape)
+    places = tflite_layout(layer, places)
+    numbers[places.reshape(-1)] = block_numbers(places.shape, block).reshape(-1)
     return numbers.reshape(kernel.shape)
 
 
@@ -54,7 +55,7 @@ class _Blockwise(pruning_impl.Pruning):  # type: ignore[misc]
         self._sizes = np.bincount(self._numbers)
 
     def _maybe_update_block_mask(self, weights: Any) -> tuple[Any, Any]:
-        """A threshold, which nothing reads, and the mask: of all counts of blocks that nearest to the sparsity."""
+        """A threshold, which nothing reads, and the mask: as near to the sparsity as blocks come."""
         sparsity = tf.cast(self._pruning_schedule(self._step_fn())[1], tf.float32)
         sums = tf.math.unsorted_segment_sum(
             tf.reshape(tf.abs(weights), [-1]), self._numbers, self._sizes.size

@@ -14,6 +14,7 @@ from edgesqueeze.emit.native.lower import shape
 from edgesqueeze.emit.native.lower.state import Ring, assigned_directly, joined_in_ring, rings_of
 from edgesqueeze.emit.native.lower.table import ENTRY, EXIT, INT16, LOWERINGS, REAL
 from edgesqueeze.emit.native.operands import require_int8
+from edgesqueeze.emit.native.pack.skipped import SKIPPED_BLOCKS
 from edgesqueeze.emit.native.records import (
     Call,
     Layer,
@@ -74,7 +75,8 @@ def lower(model: TfliteModel, kernel_set: str) -> Lowered | Refused:
 
 
 def _lower(model: TfliteModel, kept: Kept, kernel_set: str) -> Lowered | Refused:
-    graph = without_groups(without_constant_channels(with_margins(with_dilation(kept.graph))).graph)
+    whole = with_margins(with_dilation(kept.graph))
+    graph = without_groups(without_constant_channels(whole, SKIPPED_BLOCKS.get(kernel_set)).graph)
     kept_tensors = [one.tensor for one in kept.states]
     operators = ordered_operators(graph, kept_tensors)
     refusals = [*kept.refusals, *border_refusals(model, graph, operators)]

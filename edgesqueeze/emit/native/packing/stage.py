@@ -22,6 +22,7 @@ from edgesqueeze.emit.native.packing.sites import (
     scratch_bytes,
     sites_of,
 )
+from edgesqueeze.emit.native.packing.skipping import SKIPPING, Skipping
 from edgesqueeze.emit.native.packing.sparse import SPARSE, Sparse, encode_rows
 from edgesqueeze.emit.native.packing.table import ENCODINGS, PLAIN
 from edgesqueeze.emit.native.plan import Plan, plan
@@ -182,7 +183,30 @@ def _options(group: Sequence[Site], rooms: Mapping[int, int], terms: Terms) -> l
             option = _packed(group, encoding, min(sizes), terms)
             options += [option] if option else []
     sparse = _sparse(group, rooms, terms)
-    return [*options, sparse] if sparse else options
+    options += [sparse] if sparse else []
+    skipping = (_skipping(group, row, rooms, terms) for row in SKIPPING.get(group[0].kind, ()))
+    return [*options, *(option for option in skipping if option)]
+
+
+def _skipping(group: Sequence[Site], row: Skipping, rooms: Mapping[int, int], terms: Terms) -> Option | None:
+    """A kernel that skips blocks of zeros, where the set has it and there is room for its scratch memory."""
+    kernel_set, site = terms.kernel_set, group[0]
+    if kernel_set not in row.costs or site.rows is None or row.stored(site, site.outputs) is None:
+        return None
+    room = min(rooms[one.layer] for one in group)
+    unit = row.part_unit(site)
+    smaller = range((site.outputs - 1) // unit * unit, 0, -unit) if unit else ()
+    fitting = (
+        size
+        for size in (site.outputs, *smaller)
+        if max(row.scratch(one, size, kernel_set) for one in group) <= room
+    )
+    part_outputs = next(fitting, 0)
+    if part_outputs == 0:
+        return None
+    stored = cast(int, row.stored(site, part_outputs)) + row.parameter_bytes() * len(group)
+    instructions = sum(row.instructions(one, part_outputs, kernel_set) for one in group)
+    return Option(row, part_outputs, stored, instructions)
 
 
 def _sparse(group: Sequence[Site], rooms: Mapping[int, int], terms: Terms) -> Option | None:
@@ -243,6 +267,9 @@ def _changed(lowered: Lowered, chosen: Mapping[Site, Option], kernel_set: str) -
             calls[site.layer, site.position] = cast(Call, call)
         elif isinstance(option.encoding, Sparse):
             calls[site.layer, site.position] = cast(Call, option.encoding.call(site, kernel_set))
+        elif option.encoding:
+            skipping = cast(Skipping, option.encoding)
+            calls[site.layer, site.position] = skipping.call(site, option.part_outputs, kernel_set)
     layers = tuple(
         replace(
             layer,
@@ -306,9 +333,11 @@ def _report(site: Site, option: Option, room: int | None, terms: Terms) -> Layer
         )
         note = f"{room:,} bytes of RAM are left to unpack into, which is too little" if short else ""
         return LayerPacking(encoding=PLAIN, bytes=plain, plain_bytes=plain, note=note)
-    if not isinstance(option.encoding, Encoding):
+    if isinstance(option.encoding, Sparse):
         used = option.bytes - SPARSE_PARAMETER_BYTES
         return LayerPacking(encoding=option.encoding.name, bytes=used, plain_bytes=plain)
+    if not isinstance(option.encoding, Encoding):
+        return _skipping_report(site, cast(Skipping, option.encoding), option.part_outputs, terms.kernel_set)
     parts = site.parts(option.part_outputs)
     stream = option.encoding.encode(site.weights, parts, terms.kernel_set == "mve")
     assert stream is not None
@@ -319,5 +348,17 @@ def _report(site: Site, option: Option, room: int | None, terms: Terms) -> Layer
         bytes=len(stream),
         plain_bytes=plain,
         parts=len(parts),
+        unpack_instructions=round(spent / plain, 2),
+    )
+
+
+def _skipping_report(site: Site, row: Skipping, part_outputs: int, kernel_set: str) -> LayerPacking:
+    plain = int(site.weights.size)
+    spent = row.unpacking(site, part_outputs, kernel_set)
+    return LayerPacking(
+        encoding=row.name,
+        bytes=cast(int, row.stored(site, part_outputs)),
+        plain_bytes=plain,
+        parts=-(-site.outputs // part_outputs) if spent else 0,
         unpack_instructions=round(spent / plain, 2),
     )

@@ -1,0 +1,55 @@
+"""Kernels that skip blocks of zeros: all in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Protocol
+
+from edgesqueeze.emit.native.packing.sites import Kind, Site
+from edgesqueeze.emit.native.packing.skip_conv import CONVOLUTIONS
+from edgesqueeze.emit.native.packing.skip_dense import FULLY_CONNECTED
+from edgesqueeze.emit.native.records import Call
+
+
+class Skipping(Protocol):
+    """A kernel that skips blocks of zeros."""
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+
+    @property
+    def code_bytes(self) -> int:
+        """Flash that its code takes, in bytes."""
+
+    @property
+    def costs(self) -> Mapping[str, object]:
+        """What it takes, by kernel set; only these sets use it."""
+
+    def stored(self, site: Site, part_outputs: int) -> int | None:
+        """Bytes of the weights in flash; None: it cannot hold them."""
+
+    def parameter_bytes(self) -> int:
+        """By which a layer's description is longer than a plain one's."""
+
+    def scratch(self, site: Site, part_outputs: int, kernel_set: str) -> int:
+        """Scratch memory in bytes."""
+
+    def part_unit(self, site: Site) -> int:
+        """What parts are multiples of, in output channels; 0: nothing is unpacked."""
+
+    def instructions(self, site: Site, part_outputs: int, kernel_set: str) -> float:
+        """Instructions of a layer in one inference, unpacking included."""
+
+    def unpacking(self, site: Site, part_outputs: int, kernel_set: str) -> float:
+        """Those of them that unpacking takes."""
+
+    def call(self, site: Site, part_outputs: int, kernel_set: str) -> Call:
+        """The call that takes the place of one with plain weights."""
+
+
+SKIPPING: Mapping[Kind, tuple[Skipping, ...]] = MappingProxyType(
+    {"conv2d": CONVOLUTIONS, "conv2d_1x1": CONVOLUTIONS, "fully_connected": FULLY_CONNECTED}
+)
+"""Kind of layer -> its kernels that skip blocks of zeros."""

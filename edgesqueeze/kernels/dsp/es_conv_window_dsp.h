@@ -1,0 +1,234 @@
+/* The windows of a convolution, three pixels at a time, for cores with the DSP extension.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The inputs of a pixel are in the order kernel row, kernel column, channel; every kernel row is padded with zero
+ * weights to a multiple of 4. So rows are widened as whole words from where they are, whatever follows them. Where
+ * that would waste most, with rows of 5, 9, 13, ... inputs, the last input of every row follows behind all rows
+ * instead, in the order 0, 2, 1, 3 of the rows.
+ *
+ * A header, because the kernels that include it differ in what they do with a group: the compiler knows it there.
+ */
+#ifndef ES_CONV_WINDOW_DSP_H
+#define ES_CONV_WINDOW_DSP_H
+
+#include <string.h>
+
+#include "es_assembly_dsp.h"
+#include "es_conv_core_dsp.h"
+
+/* The kernel rows of three pixels. The order of the members is known to the assembly. */
+typedef struct {
+  const int8_t *start[ES_CONV_CORE_PIXELS];
+  int32_t rows;
+  int16_t *rests;       /* where the last inputs of the rows go; NULL: whole words only */
+  int32_t skip[ES_CONV_CORE_PIXELS]; /* from behind the words of a row to the next row */
+  int32_t words;        /* a row, at least 1 */
+} kernel_rows;
+
+/* Widens three pixels' words row by row, then the last inputs of the rows.
+ *
+ *   r0-r2  pixels             r3   widened     r12  words left in the row   r11  skips
+ *   r4-r6  inputs 0 and 2     r10  rests       lr   rows left
+ *   r7-r9  inputs 1 and 3 */
+ES_ASSEMBLY static void widen_rows(const kernel_rows *rows ES_UNUSED,
+                                   int32_t *widened ES_UNUSED) {
+  __asm__ volatile(
+      "push {r4-r11, lr}\n"
+      "mov r3, r1\n"
+      "mov r11, r0\n"
+      "ldmia r11!, {r0-r2, lr}\n"
+      "ldr r10, [r11], #4\n"
+      "ldr r12, [r11, #12]\n"
+      "1:\n"
+      "ldr r4, [r0], #4\n"
+      "ldr r5, [r1], #4\n"
+      "ldr r6, [r2], #4\n"
+      "sxtb16 r7, r4, ror #8\n"
+      "sxtb16 r8, r5, ror #8\n"
+      "sxtb16 r9, r6, ror #8\n"
+      "sxtb16 r4, r4\n"
+      "sxtb16 r5, r5\n"
+      "sxtb16 r6, r6\n"
+      "stmia r3!, {r4-r9}\n"
+      "subs r12, r12, #1\n"
+      "bne 1b\n"
+      "cmp r10, #0\n"
+      "beq 2f\n"
+      "ldrsb r4, [r0]\n"
+      "ldrsb r5, [r1]\n"
+      "ldrsb r6, [r2]\n"
+      "strh r4, [r10]\n"
+      "strh r5, [r10, #4]\n"
+      "strh r6, [r10, #8]\n"
+      "and r4, r10, #2\n" /* the other half of the words, then the next three words: 2 or 10 bytes on */
+      "add r10, r10, #2\n"
+      "add r10, r10, r4, lsl #2\n"
+      "2:\n"
+      "ldm r11, {r4-r6, r12}\n"
+      "add r0, r0, r4\n"
+      "add r1, r1, r5\n"
+      "add r2, r2, r6\n"
+      "subs lr, lr, #1\n"
+      "bne 1b\n"
+      "pop {r4-r11, pc}\n");
+}
+
+/* Keeps compilers from calling memset and memcpy for a few bytes. */
+#define KEEP_LOOP __asm__ volatile("")
+
+static inline void copy_bytes(int8_t *to, const int8_t *from, int32_t count) {
+  for (; count >= 4; count -= 4, to += 4, from += 4) {
+    memcpy(to, from, 4);
+  }
+  for (; count > 0; --count) {
+    *to++ = *from++;
+    KEEP_LOOP;
+  }
+}
+
+static inline void fill_words(int8_t *to, int8_t value, int32_t bytes) {
+  const uint32_t word = 0x01010101u * (uint8_t)value;
+  for (const int8_t *end = to + bytes; to != end; to += 4) {
+    memcpy(to, &word, 4);
+    KEEP_LOOP;
+  }
+}
+
+static int32_t limit(int32_t value, int32_t most) {
+  return value < 0 ? 0 : (value > most ? most : value);
+}
+
+/* What stays the same for all groups of a layer. */
+typedef struct {
+  const es_conv2d *layer;
+  const int8_t *input;
+  int32_t last;         /* offset where a kernel may start at most for its words to end inside the input */
+  int32_t in_row;       /* bytes of an input row */
+  int32_t skip;         /* from behind the words of a kernel row to the next one */
+  int32_t words;        /* widened of a kernel row */
+  int32_t row_bytes;    /* of a copied kernel row: whole words */
+  int32_t y_end, x_end; /* a kernel that starts at or behind these reaches beyond the input */
+  int8_t *copies;       /* of the inputs of a group */
+} conv_plan;
+
+/* Copies the inputs of one output pixel whose kernel starts at row y, column x of the input; padding where
+ * that is outside. */
+__attribute__((noinline)) static void copy_inputs(const conv_plan *plan, int32_t y, int32_t x,
+                                                  int8_t *copy) {
+  const es_conv2d *layer = plan->layer;
+  const int32_t channels = layer->in_channels;
+  /* With dilation kernel columns are copied one by one. */
+  const int32_t width = layer->dilation_width == 1 ? layer->kernel_width : 1;
+  fill_words(copy, layer->input_zero_point, layer->kernel_height * plan->row_bytes);
+  for (int32_t kx = 0; kx < layer->kernel_width; kx += width, x += layer->dilation_width) {
+    const int32_t before = limit(-x, width); /* columns of padding */
+    const int32_t inside = limit(layer->in_width - x, width) - before;
+    int32_t from = y * plan->in_row + (x + before) * channels;
+    int8_t *to = copy + (kx + before) * channels;
+    int32_t row = y;
+    for (int32_t ky = layer->kernel_height; ky > 0; --ky, row += layer->dilation_height) {
+      if (row >= 0 && row < layer->in_height) {
+        copy_bytes(to, plan->input + from, inside * channels);
+      }
+      from += layer->dilation_height * plan->in_row;
+      to += plan->row_bytes;
+    }
+  }
+}
+
+/* Finds the kernel rows of pixel i of a group in the input, or copies them where that has to be padded. */
+__attribute__((noinline)) static void find_rows(const conv_plan *plan, int32_t i, int32_t y, int32_t x,
+                                                kernel_rows *rows) {
+  const es_conv2d *layer = plan->layer;
+  const int32_t offset = y * plan->in_row + x * layer->in_channels;
+  if (y >= 0 && x >= 0 && y < plan->y_end && x < plan->x_end && offset <= plan->last) {
+    rows->start[i] = plan->input + offset;
+    rows->skip[i] = plan->skip;
+  } else {
+    int8_t *copy = plan->copies + i * layer->kernel_height * plan->row_bytes;
+    copy_inputs(plan, y, x, copy);
+    rows->start[i] = copy;
+    rows->skip[i] = plan->row_bytes - 4 * plan->words;
+  }
+}
+
+static int32_t run_of(const es_conv2d *layer) {
+  return layer->kernel_width * layer->in_channels;
+}
+
+/* Whether the last input of every kernel row follows behind the rows. */
+static int has_rests(const es_conv2d *layer) {
+  return (run_of(layer) & 3) == 1 && run_of(layer) > 4;
+}
+
+/* Inputs of an output pixel with their padding. */
+static inline int32_t es_conv_window_inputs(const es_conv2d *layer) {
+  const int32_t rows = layer->kernel_height;
+  return has_rests(layer) ? rows * (run_of(layer) - 1) + es_conv_core_inputs(rows)
+                          : rows * es_conv_core_inputs(run_of(layer));
+}
+
+/* Scratch memory of a layer whose inputs are widened so, in bytes. */
+static inline int32_t es_conv_window_scratch_bytes(const es_conv2d *layer) {
+  return es_conv_core_scratch_bytes(es_conv_window_inputs(layer), layer->out_channels) +
+         ES_CONV_CORE_PIXELS * layer->kernel_height * es_conv_core_inputs(run_of(layer));
+}
+
+static void make_plan(const es_conv2d *layer, const int8_t *input, int8_t *copies, conv_plan *plan) {
+  const int32_t below = (layer->kernel_height - 1) * layer->dilation_height;
+  plan->layer = layer;
+  plan->input = input;
+  plan->in_row = layer->in_width * layer->in_channels;
+  plan->row_bytes = es_conv_core_inputs(run_of(layer));
+  plan->words = has_rests(layer) ? run_of(layer) / 4 : plan->row_bytes / 4;
+  plan->skip = layer->dilation_height * plan->in_row - 4 * plan->words;
+  plan->y_end = layer->in_height - below;
+  plan->last = plan->y_end * plan->in_row - (has_rests(layer) ? run_of(layer) : plan->row_bytes);
+  plan->x_end = layer->dilation_width == 1 ? layer->in_width - layer->kernel_width + 1 : 0;
+  plan->copies = copies;
+}
+
+/* Computes all pixels of a layer: `pixels` is called for every group of widened inputs. */
+static inline __attribute__((always_inline)) void es_conv_windows(
+    const es_conv2d *layer, const int8_t *input, int8_t *output, es_conv_core *core, int8_t *copies,
+    void (*pixels)(es_conv_core *core, int8_t *output, int32_t left)) {
+  const int32_t step = layer->stride_width * layer->in_channels;
+  int32_t y = -layer->pad_top;
+  int32_t x = -layer->pad_left;
+  int32_t x_left = layer->out_width; /* output pixels left in the row */
+  kernel_rows rows;
+  conv_plan plan;
+  make_plan(layer, input, copies, &plan);
+  rows.rows = layer->kernel_height;
+  rows.words = plan.words;
+  rows.rests = has_rests(layer) ? (int16_t *)(core->widened + 6 * rows.rows * rows.words) : NULL;
+  for (int32_t left = layer->out_height * layer->out_width; left > 0; left -= ES_CONV_CORE_PIXELS) {
+    const int32_t offset = y * plan.in_row + x * layer->in_channels;
+    if (x_left > ES_CONV_CORE_PIXELS && y >= 0 && y < plan.y_end && x >= 0 && x + 2 * layer->stride_width < plan.x_end &&
+        offset + 2 * step <= plan.last) {
+      rows.start[0] = input + offset;
+      rows.start[1] = rows.start[0] + step;
+      rows.start[2] = rows.start[1] + step;
+      rows.skip[0] = rows.skip[1] = rows.skip[2] = plan.skip;
+      x += ES_CONV_CORE_PIXELS * layer->stride_width;
+      x_left -= ES_CONV_CORE_PIXELS;
+    } else {
+      for (int32_t i = 0; i < ES_CONV_CORE_PIXELS; ++i) {
+        find_rows(&plan, i, y, x, &rows);
+        if (i + 1 < left) { /* a pixel that does not exist repeats the last one */
+          x += layer->stride_width;
+          if (--x_left == 0) {
+            x_left = layer->out_width;
+            x = -layer->pad_left;
+            y += layer->stride_height;
+          }
+        }
+      }
+    }
+    widen_rows(&rows, core->widened);
+    pixels(core, output, left);
+    output += ES_CONV_CORE_PIXELS * core->out_pitch;
+  }
+}
+
+#endif /* ES_CONV_WINDOW_DSP_H */
