@@ -46,7 +46,7 @@ SPARSE_LIMITS = {
     "anomaly detection": (4.3, 1.25),
 }
 """Cortex-M4, 80 % zeros, 16 values: times less flash at least, instructions relative to plain at most."""
-BLOCKS_TIME = {"m4": 0.45}
+BLOCKS_TIME = {"m4": 0.45, "m55": 0.65}
 """Core -> instructions of image classification with 80 % of zeros in blocks, relative to plain, at most."""
 ROUNDING = 0.005
 """By which a model may miss the 4 %, because the choice rests on estimates."""

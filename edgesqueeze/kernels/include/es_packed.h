@@ -115,6 +115,23 @@ int32_t es_conv2d_blocks_s8_scratch_bytes(const es_conv2d *layer);
  * indices for every word, the even output's in the upper half, and the skips, padded to whole words. */
 es_unpacker es_unpack_blocks_s8;
 
+/* A convolution whose outputs, 16 at a time, skip the inputs that none of them needs; the number of outputs is a
+ * multiple of 4. Its weights are, in memory or in flash:
+ *
+ *   - int32: bytes from here to the places;
+ *   - of every group of outputs the weights of the inputs that it needs, at least of one: of two outputs the first 1 to
+ *     16 weights of either, so that a multiple of 16 remains, then alternately 16 of either;
+ *   - the places, of every group and every 255 inputs: how many it needs, and their places among the 255.
+ *
+ * Inputs are in the order kernel column, row, channel. The output may overlap the input as for es_conv2d_s8. */
+void es_conv2d_columns_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, void *scratch);
+int32_t es_conv2d_columns_s8_scratch_bytes(const es_conv2d *layer);
+
+/* Unpacks such weights. A part is the number of its weights and the bytes of its places, both uint32, its indices as
+ * those of es_unpack_palette_s8, and the places, padded to whole words. The 16 values stand 16 bytes behind the
+ * beginning of the stream, and the indices of the first part behind them. */
+es_unpacker es_unpack_columns_s8;
+
 /* A fully connected layer of one input vector that skips blocks of 4 outputs x 1 input. Its weights are 4-byte aligned:
  *
  *   - int32: bytes from here to the places;
@@ -127,5 +144,17 @@ es_unpacker es_unpack_blocks_s8;
 void es_fully_connected_blocks_s8(const es_fully_connected *layer, const int8_t *input, int8_t *output,
                                   void *scratch);
 int32_t es_fully_connected_blocks_s8_scratch_bytes(const es_fully_connected *layer);
+
+/* The same with weights as bytes, any of them:
+ *
+ *   - int32: bytes from here to the places;
+ *   - of every four outputs, the last of which may be missing, and every 255 inputs the weights of the inputs that they
+ *     need, output after output;
+ *   - the places, of the same: how many inputs they need, and their places among the 255.
+ *
+ * Output and input do not overlap. */
+void es_fully_connected_columns_s8(const es_fully_connected *layer, const int8_t *input, int8_t *output,
+                                   void *scratch);
+int32_t es_fully_connected_columns_s8_scratch_bytes(const es_fully_connected *layer);
 
 #endif /* ES_PACKED_H */

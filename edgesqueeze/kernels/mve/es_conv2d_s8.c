@@ -1,178 +1,45 @@
 /* 2-D convolution, int8, for MVE.
  * SPDX-License-Identifier: Apache-2.0
  *
- * The inputs of a few output pixels are copied to scratch memory, then four pixels at a time are
- * multiplied by all output channels. Weights are packed as es_multiply_s8.h describes; an output
- * channel's weights are ordered column by column, in a column row by row.
+ * Four pixels at a time are multiplied by all output channels. Weights are packed as es_multiply_s8.h
+ * describes; an output channel's weights are ordered column by column, in a column row by row.
  */
-#include <stddef.h>
-
 #include "es_columns_s8.h"
+#include "es_conv_window_mve.h"
 #include "es_multiply_s8.h"
 
-enum {
-  MAX_BATCH = 16,
-  PLACES = 256 /* bytes that es_columns_scatter reaches */
-};
-
-/* How the inputs of a layer are copied. */
-typedef struct {
-  int32_t taps;
-  int32_t batch;   /* output pixels whose inputs are in scratch memory at a time, a multiple of 4 */
-  int32_t spacing; /* input columns from one column that is copied to the next */
-  int32_t shift;   /* copied columns from one output pixel to the next */
-  int32_t longest_run; /* output pixels of one row that share columns */
-  void (*copy)(const es_columns *);
-} plan;
-
-static int32_t taps_of(const es_conv2d *layer) {
-  return layer->kernel_height * layer->kernel_width * layer->in_channels;
-}
-
-static int32_t batch_of(int32_t taps) {
+static inline int32_t batch_of(int32_t taps) {
   return taps <= 64 ? 16 : (taps <= 160 ? 8 : 4);
 }
 
-/* Scratch memory for the inputs; what follows stays 16-byte aligned. */
-static int32_t inputs_bytes(int32_t taps) {
-  return (batch_of(taps) * taps + 15) & ~15;
-}
+/* What the multiplication needs besides the pixels. */
+typedef struct {
+  es_multiply block;
+  const es_conv2d *layer;
+  int8_t *staging;
+} dense_pixels;
 
-static int32_t places_bytes(const es_conv2d *layer) {
-  return layer->in_channels < 16 ? PLACES : 0;
-}
-
-static plan plan_of(const es_conv2d *layer) {
-  plan p;
-  p.taps = taps_of(layer);
-  p.batch = batch_of(p.taps);
-  p.spacing = layer->dilation_width;
-  p.shift = layer->kernel_width; /* nothing is shared */
-  p.longest_run = 1;
-  p.copy = es_columns_copy;
-  if (layer->kernel_width == 1) {
-    p.spacing = layer->stride_width;
-    p.longest_run = p.batch;
-  } else if (layer->dilation_width == 1 && layer->stride_width <= layer->kernel_width) {
-    p.shift = layer->stride_width;
-    p.longest_run = p.batch;
-  }
-  if (p.spacing == 1 && layer->in_channels < 16) {
-    const int32_t columns =
-        1 + (PLACES - layer->in_channels) / (layer->kernel_height * layer->in_channels);
-    const int32_t run =
-        columns < layer->kernel_width ? 0 : (columns - layer->kernel_width) / p.shift + 1;
-    if (run >= ES_MULTIPLY_PIXELS) {
-      p.copy = es_columns_scatter;
-      p.longest_run = run < p.longest_run ? run : p.longest_run;
-    }
-  }
-  return p;
-}
-
-static void set_places(uint8_t *places, int32_t channels, int32_t column_bytes) {
-  for (int32_t column = 0; column + channels <= PLACES; column += column_bytes) {
-    for (int32_t i = 0; i < channels; ++i) {
-      *places++ = (uint8_t)(column + i);
-    }
-  }
-}
-
-/* Clips `count` positions from `first` on, `step` apart, to 0 to limit - 1. Returns how many
- * remain, and in `skipped` how many were cut off in front. */
-static inline int32_t clip(int32_t first, int32_t step, int32_t count, int32_t limit,
-                           int32_t *skipped) {
-  const int32_t before = first < 0 ? (step - 1 - first) / step : 0;
-  const int32_t last = first + (count - 1) * step;
-  const int32_t behind = last >= limit ? (last - limit) / step + 1 : 0;
-  *skipped = before;
-  return count - before - behind;
-}
-
-/* Copies `count` columns from column `left` of the input on, of which some inputs may be outside of
- * it. `row` is the uppermost input row inside the image, `above` are the bytes of a column above
- * it. */
-static void copy_clipped(const es_conv2d *layer, const plan *p, es_columns *copy, const int8_t *row,
-                         int32_t above, int32_t left, int32_t count, int8_t *to) {
-  int32_t skipped;
-  const int32_t inside = clip(left, p->spacing, count, layer->in_width, &skipped);
-  es_fill_bytes(to, layer->input_zero_point, count * copy->column_bytes);
-  if (copy->rows > 0 && inside > 0) {
-    copy->from = row + (left + skipped * p->spacing) * copy->channels;
-    copy->to = to + above + skipped * copy->column_bytes;
-    copy->columns = inside;
-    p->copy(copy);
-  }
-}
-
-static inline int32_t smaller(int32_t a, int32_t b) {
-  return a < b ? a : b;
+static inline void multiply(void *context, const int8_t **list, int32_t count, int8_t *output) {
+  dense_pixels *const work = (dense_pixels *)context;
+  es_multiply_pixels(&work->block, work->layer, list, count, output, work->staging);
 }
 
 void es_conv2d_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, void *scratch) {
-  const plan p = plan_of(layer);
-  const int32_t in_channels = layer->in_channels;
-  const int32_t column_bytes = layer->kernel_height * in_channels;
   es_channel *const channels = (es_channel *)scratch;
   int8_t *const inputs = (int8_t *)&channels[layer->out_channels];
-  uint8_t *const places = (uint8_t *)inputs + inputs_bytes(p.taps);
-  int8_t *const staging = (int8_t *)places + places_bytes(layer);
-  const int8_t *list[MAX_BATCH];
-  int32_t listed = 0;
-  int8_t *to = inputs;
-  es_multiply block;
-  es_multiply_begin(&block, layer, p.taps, channels);
-  es_columns copy = {NULL, NULL, 0, 0, 0, 0, 0, 0, places};
-  copy.row_step = layer->dilation_height * layer->in_width * in_channels;
-  copy.column_step = p.spacing * in_channels;
-  copy.channels = in_channels;
-  copy.column_bytes = column_bytes;
-  if (p.copy == es_columns_scatter) {
-    set_places(places, in_channels, column_bytes);
-  }
-  const int32_t rightmost = layer->in_width - layer->dilation_width * (layer->kernel_width - 1);
-  for (int32_t y = 0; y < layer->out_height; ++y) {
-    const int32_t top = y * layer->stride_height - layer->pad_top;
-    int32_t above;
-    copy.rows = clip(top, layer->dilation_height, layer->kernel_height, layer->in_height, &above);
-    const int8_t *const row =
-        input + (top + above * layer->dilation_height) * layer->in_width * in_channels;
-    /* Outputs whose kernels are inside the image begin at most here. */
-    const int32_t limit = copy.rows == layer->kernel_height ? rightmost : 0;
-    int32_t left = -layer->pad_left;
-    for (int32_t to_go = layer->out_width; to_go > 0;) {
-      const int32_t run = smaller(smaller(to_go, p.longest_run), p.batch - listed);
-      const int32_t next = left + run * layer->stride_width;
-      const int32_t count = (run - 1) * p.shift + layer->kernel_width;
-      es_multiply_list(&list[listed], to - block.skip, p.shift * column_bytes, run);
-      if (left >= 0 && next - layer->stride_width < limit) {
-        copy.from = row + left * in_channels;
-        copy.to = to;
-        copy.columns = count;
-        p.copy(&copy);
-      } else {
-        copy_clipped(layer, &p, &copy, row, above * in_channels, left, count, to);
-      }
-      to += count * column_bytes;
-      listed += run;
-      to_go -= run;
-      left = next;
-      if (listed == p.batch) {
-        es_multiply_pixels(&block, layer, list, listed, output, staging);
-        output += listed * es_conv2d_pitch(layer);
-        listed = 0;
-        to = inputs;
-      }
-    }
-  }
-  if (listed > 0) {
-    es_multiply_pixels(&block, layer, list, listed, output, staging);
-  }
+  const int32_t taps = taps_of(layer);
+  const int32_t batch = batch_of(taps);
+  dense_pixels work;
+  work.layer = layer;
+  work.staging = inputs + inputs_bytes(batch, taps) + places_bytes(layer);
+  es_multiply_begin(&work.block, layer, taps, channels);
+  es_conv_windows(layer, batch, input, output, inputs, work.block.skip, multiply, &work);
 }
 
 int32_t es_conv2d_s8_scratch_bytes(const es_conv2d *layer) {
+  const int32_t taps = taps_of(layer);
   const int32_t staging =
       layer->out_channels % 4 == 0 ? 0 : ES_MULTIPLY_PIXELS * layer->out_channels;
-  return (int32_t)sizeof(es_channel) * layer->out_channels + inputs_bytes(taps_of(layer)) +
+  return (int32_t)sizeof(es_channel) * layer->out_channels + inputs_bytes(batch_of(taps), taps) +
          places_bytes(layer) + staging;
 }

@@ -13,7 +13,9 @@ enum {
   ES_BLOCKS_WORD_BYTES = 8, /* of a block */
   ES_BLOCKS_SKIP = 3,       /* what a skip counts a block as */
   ES_DENSE_OUTPUTS = 4,     /* of a block of a fully connected layer */
-  ES_DENSE_SEGMENT = 256    /* inputs that a byte tells apart */
+  ES_DENSE_SEGMENT = 256,   /* inputs that a byte tells apart */
+  ES_COLUMNS_OUTPUTS = 16,  /* that skip inputs together */
+  ES_COLUMNS_SEGMENT = 255  /* inputs of which a byte counts all */
 };
 
 /* The words of the blocks, one block after the other. */

@@ -59,9 +59,30 @@ def conv2d_scratch(shape: ConvShape) -> int:
 
     Unpacked channels, inputs of several output pixels, and with few input channels the order of their copy.
     """
-    pixels = 16 if shape.taps <= 64 else 8 if shape.taps <= 160 else 4
+    pixels = conv_batch(shape.taps)
     places = _PLACES_BYTES if shape.in_channels < _VECTOR else 0
     return _channels_and_staging(shape) + round_up(pixels * shape.taps, _VECTOR) + places
+
+
+def conv2d_columns_scratch(shape: ConvShape, most: int) -> int:
+    """Scratch memory of ``es_conv2d_columns_s8`` in bytes.
+
+    Unpacked channels, inputs of several output pixels, with few input channels the order of their copy, and
+    of these pixels the inputs that a group of outputs needs: so many at most.
+    """
+    batch, channels = columns_batch(shape.taps), _CHANNEL_BYTES * shape.out_channels
+    places = _PLACES_BYTES if shape.in_channels < _VECTOR else 0
+    return channels + round_up(batch * shape.taps, _VECTOR) + places + round_up(batch * most, _VECTOR)
+
+
+def columns_batch(taps: int) -> int:
+    """Output pixels whose inputs ``es_conv2d_columns_s8`` copies before it computes them."""
+    return 16 if taps <= 64 else 8 if taps <= 640 else 4
+
+
+def conv_batch(taps: int) -> int:
+    """Output pixels whose inputs ``es_conv2d_s8`` copies before it computes them."""
+    return 16 if taps <= 64 else 8 if taps <= 160 else 4
 
 
 def conv2d_1x1_scratch(shape: ConvShape) -> int:
@@ -142,6 +163,11 @@ def fully_connected_scratch(in_features: int) -> int:
     """Scratch memory of ``es_fully_connected_s8`` in bytes: sixteen unpacked channels."""
     del in_features
     return _CHANNEL_BYTES * _UNPACKED_CHANNELS
+
+
+def dense_columns_scratch(out_features: int) -> int:
+    """Scratch memory of ``es_fully_connected_columns_s8`` in bytes: sixteen channels, and all sums."""
+    return _CHANNEL_BYTES * _UNPACKED_CHANNELS + 4 * round_up(out_features, 4)
 
 
 def _channels_and_staging(shape: ConvShape) -> int:

@@ -5,5 +5,5 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-SKIPPED_BLOCKS: Mapping[str, tuple[int, int]] = MappingProxyType({"dsp": (2, 4)})
+SKIPPED_BLOCKS: Mapping[str, tuple[int, int]] = MappingProxyType({"dsp": (2, 4), "mve": (16, 1)})
 """Kernel set -> outputs and inputs of a block; other sets skip none. See ``target/device_blocks.py``."""

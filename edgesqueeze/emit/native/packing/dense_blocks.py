@@ -11,6 +11,7 @@ from edgesqueeze.emit.rounding import round_up
 
 OUTPUTS = 4  # ES_DENSE_OUTPUTS
 SEGMENT = 256  # ES_DENSE_SEGMENT
+COLUMN_SEGMENT = 255  # ES_COLUMNS_SEGMENT
 
 
 def stream(rows: Weights) -> bytes | None:
@@ -32,6 +33,43 @@ def stream(rows: Weights) -> bytes | None:
             words += both.reshape(2, -1, 2).transpose(1, 0, 2).astype("<i2").tobytes()
             places += bytes([pairs.size // 2, *pairs.tolist()])
     return np.array(HEAD_BYTES + len(words), "<i4").tobytes() + words + padded(places)
+
+
+def column_stream(rows: Weights) -> bytes:
+    """What ``es_fully_connected_columns_s8`` reads of weights, int8 ``[out, in]``."""
+    weights, places = b"", b""
+    for group in _groups(rows):
+        for first in range(0, group.shape[1], COLUMN_SEGMENT):
+            part = group[:, first : first + COLUMN_SEGMENT]
+            kept = np.flatnonzero(part.any(axis=0))
+            weights += part[:, kept].tobytes()
+            places += bytes([kept.size, *kept.tolist()])
+    return np.array(HEAD_BYTES + len(weights), "<i4").tobytes() + weights + padded(places)
+
+
+def vectors_of_columns(rows: Weights) -> int:
+    """Vectors of 16 inputs that four outputs at a time need."""
+    return sum(
+        -(-int(group[:, first : first + COLUMN_SEGMENT].any(axis=0).sum()) // 16)
+        for group in _groups(rows)
+        for first in range(0, rows.shape[1], COLUMN_SEGMENT)
+    )
+
+
+def decode_columns(content: bytes, outputs: int, inputs: int) -> Weights:
+    """The weights of a stream of columns, by the same rules as the C function."""
+    at, weights_at = int(np.frombuffer(content, "<i4", 1)[0]), HEAD_BYTES
+    rows = np.zeros((round_up(outputs, OUTPUTS), inputs), np.int8)
+    for group in rows.reshape(-1, OUTPUTS, inputs):
+        for first in range(0, inputs, COLUMN_SEGMENT):
+            count = content[at]
+            places = np.frombuffer(content, np.uint8, count, at + 1).astype(np.intp)
+            values = np.frombuffer(content, np.int8, OUTPUTS * count, weights_at)
+            group[:, first + places] = values.reshape(OUTPUTS, count)
+            at += 1 + count
+            weights_at += OUTPUTS * count
+    assert len(content) - at in range(4)
+    return rows[:outputs]
 
 
 def pairs_of_blocks(rows: Weights) -> int:

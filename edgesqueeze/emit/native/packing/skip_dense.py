@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
@@ -10,7 +10,9 @@ from typing import cast
 
 import numpy as np
 
+from edgesqueeze.emit.native.pack import mve
 from edgesqueeze.emit.native.packing import dense_blocks
+from edgesqueeze.emit.native.packing.encoding import Weights
 from edgesqueeze.emit.native.packing.sites import HEADER, Site
 from edgesqueeze.emit.native.records import Blob, Call, Struct
 
@@ -20,39 +22,48 @@ class DenseCost:
     """Instructions of a fully connected layer that skips blocks.
 
     Attributes:
-        pair: instructions for two stored blocks.
-        segment: instructions for up to 256 inputs of four outputs.
+        unit: instructions for what ``units`` counts: pairs of stored blocks, or vectors of inputs.
+        segment: instructions for the inputs that one byte tells apart, of four outputs.
         output: instructions for an output.
         channel: instructions for an output whose multiplier is not that of all others.
         layer: instructions for a layer.
+        units: what is stored of weights, int8 ``[out, in]``.
+        inputs: inputs that one byte tells apart.
     """
 
-    pair: float
+    unit: float
     segment: float
     output: float
     channel: float
     layer: float
+    units: Callable[[Weights], int]
+    inputs: int
 
 
-@dataclass(frozen=True)
-class DenseBlocks:
-    """``es_fully_connected_blocks_s8``, on weights in flash.
+@dataclass(frozen=True, eq=False)
+class SkippingDense:
+    """A fully connected layer that skips blocks, on weights in flash.
 
     Attributes:
         name: what reports call it.
+        function: name of the kernel.
+        stream: what it reads of weights, int8 ``[out, in]``; None: it cannot hold them.
+        scratch_bytes: its scratch memory in bytes for so many outputs, by kernel set.
         code_bytes: flash that its code takes, in bytes.
         costs: what it takes, by kernel set; only these sets use it.
     """
 
     name: str
+    function: str
+    stream: Callable[[Weights], bytes | None]
+    scratch_bytes: Mapping[str, Callable[[int], int]]
     code_bytes: int
     costs: Mapping[str, DenseCost]
 
-    def stored(self, site: Site, part_outputs: int) -> int | None:
+    def stored(self, site: Site, part_outputs: int, kernel_set: str) -> int | None:
         """Bytes of the weights in flash; None: it cannot hold them."""
-        del part_outputs
-        assert site.rows is not None
-        found = _dense_stream(site)
+        del part_outputs, kernel_set
+        found = _stream(self.stream, site)
         return None if found is None else len(found)
 
     def parameter_bytes(self) -> int:
@@ -65,9 +76,9 @@ class DenseBlocks:
         return 0
 
     def scratch(self, site: Site, part_outputs: int, kernel_set: str) -> int:
-        """``es_fully_connected_blocks_s8_scratch_bytes``."""
-        del site, part_outputs, kernel_set
-        return 0
+        """Scratch memory in bytes."""
+        del part_outputs
+        return self.scratch_bytes[kernel_set](site.outputs)
 
     def unpacking(self, site: Site, part_outputs: int, kernel_set: str) -> float:
         """Nothing is unpacked."""
@@ -81,41 +92,82 @@ class DenseBlocks:
         assert site.rows is not None
         channels = cast(Struct, cast(Struct, site.call.parameters).members["channels"])
         shared = channels.members["format"] == "ES_CHANNELS_SHARED"
-        segments = -(-site.outputs // dense_blocks.OUTPUTS) * -(-site.taps // dense_blocks.SEGMENT)
+        segments = -(-site.outputs // dense_blocks.OUTPUTS) * -(-site.taps // cost.inputs)
         return (
             cost.layer
-            + dense_blocks.pairs_of_blocks(site.rows) * cost.pair
+            + cost.units(site.rows) * cost.unit
             + segments * cost.segment
             + site.outputs * (cost.output + (0 if shared else cost.channel))
         )
 
     def call(self, site: Site, part_outputs: int, kernel_set: str) -> Call:
         """The call that takes the place of one with plain weights."""
-        del part_outputs, kernel_set
-        found, plain = _dense_stream(site), cast(Struct, site.call.parameters)
+        found, plain = _stream(self.stream, site), cast(Struct, site.call.parameters)
         assert found is not None
         weights = Blob(np.frombuffer(found, np.int8), f"weights, {self.name}")
         return replace(
             site.call,
-            function="es_fully_connected_blocks_s8",
+            function=self.function,
             header=HEADER,
             parameters=Struct(plain.type_name, {**plain.members, "weights": weights}),
-            scratch_bytes=0,
+            scratch_bytes=self.scratch(site, part_outputs, kernel_set),
             overlap=MappingProxyType({}),
             in_place=(),
         )
 
 
 @lru_cache(maxsize=64)
-def _dense_stream(site: Site) -> bytes | None:
+def _stream(stream: Callable[[Weights], bytes | None], site: Site) -> bytes | None:
     assert site.rows is not None
-    return dense_blocks.stream(site.rows)
+    return stream(site.rows)
+
+
+def _nothing(outputs: int) -> int:
+    """No scratch memory."""
+    del outputs
+    return 0
 
 
 FULLY_CONNECTED = (
-    DenseBlocks(
-        "columns",
+    SkippingDense(
+        name="dense-blocks",
+        function="es_fully_connected_blocks_s8",
+        stream=dense_blocks.stream,
+        scratch_bytes=MappingProxyType({"reference": _nothing, "dsp": _nothing}),
         code_bytes=700,
-        costs=MappingProxyType({"dsp": DenseCost(pair=12.4, segment=13, output=18, channel=38, layer=60)}),
+        costs=MappingProxyType(
+            {
+                "dsp": DenseCost(
+                    unit=12.4,
+                    segment=13,
+                    output=18,
+                    channel=38,
+                    layer=60,
+                    units=dense_blocks.pairs_of_blocks,
+                    inputs=dense_blocks.SEGMENT,
+                )
+            }
+        ),
+    ),
+    SkippingDense(
+        name="dense-columns",
+        function="es_fully_connected_columns_s8",
+        stream=dense_blocks.column_stream,
+        scratch_bytes=MappingProxyType({"reference": _nothing, "mve": mve.dense_columns_scratch}),
+        code_bytes=500,
+        costs=MappingProxyType(
+            {
+                "mve": DenseCost(
+                    unit=11,
+                    segment=13,
+                    output=8,
+                    channel=30,
+                    layer=130,
+                    units=dense_blocks.vectors_of_columns,
+                    inputs=dense_blocks.COLUMN_SEGMENT,
+                )
+            }
+        ),
     ),
 )
+"""For the DSP extension, which multiplies pairs of outputs, and for vectors."""

@@ -27,7 +27,7 @@ class Skipping(Protocol):
     def costs(self) -> Mapping[str, object]:
         """What it takes, by kernel set; only these sets use it."""
 
-    def stored(self, site: Site, part_outputs: int) -> int | None:
+    def stored(self, site: Site, part_outputs: int, kernel_set: str) -> int | None:
         """Bytes of the weights in flash; None: it cannot hold them."""
 
     def parameter_bytes(self) -> int:

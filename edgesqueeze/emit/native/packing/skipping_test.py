@@ -82,7 +82,7 @@ def test_on_cores_with_the_dsp_extension_equals_tflm(name, core, level, monkeypa
     for zeros in (0.4, 0.97):
         model = parse_tflite(layers(zeros, seed=1))
         source = emit_native(model, core=processor.kernel_core, optimize="size")
-        assert encodings(source).count(name) >= (1 if name == "columns" else 2)
+        assert encodings(source).count(name) >= (1 if name == "dense-blocks" else 2)
         got = run_firmware(build_firmware(source, processor, level), samples_of(model)).outputs
         np.testing.assert_array_equal(got, tflm.run(model, samples_of(model)))
 
@@ -152,7 +152,7 @@ def test_convolutions_take_what_the_formula_says(name, shape, kernel, zeros, gai
 def test_fully_connected_layers_take_what_the_formula_says(inputs, outputs, zeros, monkeypatch, arm):
     make = one_dense(inputs, outputs, zeros)
     dense, _, _ = counted("m4", monkeypatch, (), make)
-    skipped, _, site = counted("m4", monkeypatch, ("columns",), make)
+    skipped, _, site = counted("m4", monkeypatch, ("dense-blocks",), make)
     (row,) = SKIPPING["fully_connected"]
     assert row.instructions(site, site.outputs, "dsp") == pytest.approx(skipped, rel=0.06)
     assert dense > (2.0 if zeros == 0.8 else 1.6) * skipped

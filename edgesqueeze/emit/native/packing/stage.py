@@ -191,7 +191,7 @@ def _options(group: Sequence[Site], rooms: Mapping[int, int], terms: Terms) -> l
 def _skipping(group: Sequence[Site], row: Skipping, rooms: Mapping[int, int], terms: Terms) -> Option | None:
     """A kernel that skips blocks of zeros, where the set has it and there is room for its scratch memory."""
     kernel_set, site = terms.kernel_set, group[0]
-    if kernel_set not in row.costs or site.rows is None or row.stored(site, site.outputs) is None:
+    if kernel_set not in row.costs or site.rows is None or row.stored(site, site.outputs, kernel_set) is None:
         return None
     room = min(rooms[one.layer] for one in group)
     unit = row.part_unit(site)
@@ -204,7 +204,7 @@ def _skipping(group: Sequence[Site], row: Skipping, rooms: Mapping[int, int], te
     part_outputs = next(fitting, 0)
     if part_outputs == 0:
         return None
-    stored = cast(int, row.stored(site, part_outputs)) + row.parameter_bytes() * len(group)
+    stored = cast(int, row.stored(site, part_outputs, kernel_set)) + row.parameter_bytes() * len(group)
     instructions = sum(row.instructions(one, part_outputs, kernel_set) for one in group)
     return Option(row, part_outputs, stored, instructions)
 
@@ -357,7 +357,7 @@ def _skipping_report(site: Site, row: Skipping, part_outputs: int, kernel_set: s
     spent = row.unpacking(site, part_outputs, kernel_set)
     return LayerPacking(
         encoding=row.name,
-        bytes=cast(int, row.stored(site, part_outputs)),
+        bytes=cast(int, row.stored(site, part_outputs, kernel_set)),
         plain_bytes=plain,
         parts=-(-site.outputs // part_outputs) if spent else 0,
         unpack_instructions=round(spent / plain, 2),
