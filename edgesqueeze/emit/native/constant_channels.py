@@ -41,6 +41,9 @@ BROKEN = 1.15
 """How many times the blocks make up for the channels that are computed though they are constant."""
 
 
+_FOURS = 4
+
+
 @dataclass(frozen=True)
 class LeftOut:
     """What is not computed.
@@ -70,7 +73,7 @@ def without_constant_channels(graph: Graph, block: tuple[int, int] | None = None
     Args:
         graph: the whole.
         block: outputs and inputs of the blocks of zeros that convolutions skip. Where leaving out single
-            input channels would break blocks up, only whole blocks of them are left out.
+            channels would break blocks up, only whole blocks of them are left out.
     """
     try:
         intervals = intervals_of(graph)
@@ -106,29 +109,35 @@ def _kept_channels(
         needed = _needed(graph, group, operators, intervals)
         if needed is None or needed.all():
             continue
-        readers = [one for one in operators if one.opcode == "CONV_2D" and one.inputs[0] in group]
-        if block and any(_breaks(graph.tensors[one.inputs[1]], needed, block) for one in readers):
-            needed = _in_blocks(needed, block[1])
+        if block and _breaks(graph, group, operators, needed, block):
+            needed = _in_blocks(needed, max(block))
         if not needed.any():
             needed[0] = True  # no layer without channels
         found.update(dict.fromkeys(group, needed))
     return found
 
 
-def _in_blocks(needed: Kept, inputs: int) -> Kept:
+def _in_blocks(needed: Kept, size: int) -> Kept:
     """All channels of the blocks of so many in which some are needed."""
-    starts = np.arange(0, needed.size, inputs)
-    return np.repeat(np.logical_or.reduceat(needed, starts), inputs)[: needed.size]
+    starts = np.arange(0, needed.size, size)
+    return np.repeat(np.logical_or.reduceat(needed, starts), size)[: needed.size]
 
 
-def _breaks(weights: Tensor, needed: Kept, block: tuple[int, int]) -> bool:
-    """Whether a convolution would have clearly more blocks that are not zero, with some inputs left out."""
-    stored: list[int] = [
-        np.unique(block_numbers(part.shape, block)[part != 0]).size
-        for part in (
-            np.compress(kept, np.asarray(weights.data), -1) for kept in (needed, _in_blocks(needed, block[1]))
-        )
-    ]
+def _breaks(
+    graph: Graph, group: set[int], touching: Sequence[Operator], needed: Kept, block: tuple[int, int]
+) -> bool:
+    """Whether convolutions would have clearly more blocks that are not zero, with some channels left out."""
+    stored = [0, 0]
+    for operator in touching:
+        if operator.opcode != "CONV_2D":
+            continue
+        weights = np.asarray(graph.tensors[operator.inputs[1]].data)
+        axis = -1 if operator.inputs[0] in group else 0
+        for place, kept in enumerate((needed, _in_blocks(needed, max(block)))):
+            part = np.compress(kept, weights, axis)
+            # Kernels that skip for many outputs at once want these in fours.
+            skips = block[0] <= _FOURS or len(part) % _FOURS == 0
+            stored[place] += np.unique(block_numbers(part.shape, block)[(part != 0) | (not skips)]).size
     return stored[0] > BROKEN * stored[1]
 
 

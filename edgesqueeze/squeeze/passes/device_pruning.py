@@ -14,24 +14,28 @@ from edgesqueeze.graph.weight_blocks import block_numbers
 from edgesqueeze.recipe import DeviceBlocks
 from edgesqueeze.squeeze.layers.kernels import kernel_of, tflite_layout
 
+FEWEST_BLOCKS = 32
+"""A kernel of fewer is small: there is little to win, and a block is a large part of it."""
+
 _CONVOLUTIONS = (tf_keras.layers.Conv1D, tf_keras.layers.Conv2D)
 
 
 def block_of(layer: Any, blocks: DeviceBlocks | None) -> tuple[int, int] | None:
-    """Outputs and inputs of a block of a layer's kernel; None: its kernels skip none.
+    """Outputs and inputs of a block of a layer's kernel; None: its kernels skip none, or it has few of them.
 
     Args:
         layer: a built layer that ``kernels.KERNELS`` knows.
         blocks: those of the target.
     """
-    if blocks is None:
-        return None
-    if type(layer) in _CONVOLUTIONS:
-        return blocks.convolution if layer.groups == 1 else None
-    if isinstance(layer, tf_keras.layers.Dense):
+    block = None
+    if blocks and type(layer) in _CONVOLUTIONS and layer.groups == 1:
+        block = blocks.convolution
+    elif blocks and isinstance(layer, tf_keras.layers.Dense):
         # Applied to several vectors it is a 1x1 convolution on the device.
-        return blocks.dense if len(layer.input_shape) == 2 else blocks.convolution
-    return None
+        block = blocks.dense if len(layer.input_shape) == 2 else blocks.convolution
+    if block is None or numbers_of(layer, block).max() + 1 < FEWEST_BLOCKS:
+        return None
+    return block
 
 
 def numbers_of(layer: Any, block: tuple[int, int]) -> npt.NDArray[np.intp]:

@@ -20,7 +20,7 @@ from edgesqueeze.squeeze.layers.kernels import (
     key_of,
 )
 from edgesqueeze.squeeze.layers.rewrite import rewrite
-from edgesqueeze.squeeze.passes.device_pruning import PrunedInBlocks, block_of, numbers_of
+from edgesqueeze.squeeze.passes.device_pruning import FEWEST_BLOCKS, PrunedInBlocks, block_of, numbers_of
 from edgesqueeze.squeeze.passes.scaled import ScaledKernel, scaled
 from edgesqueeze.squeeze.passes.selection import select
 from edgesqueeze.squeeze.passes.state import Outcome, Setting, State
@@ -33,7 +33,7 @@ MASK_UPDATES = 50
 
 
 _APPLIES_TO = {
-    "device": "Conv1D, Conv2D and Dense, without groups",
+    "device": f"Conv1D, Conv2D and Dense, without groups, of {FEWEST_BLOCKS} blocks and more",
     "2:4": "Conv2D, Conv2DTranspose and Dense",
     "block": "Dense kernels of several blocks both ways",
 }

@@ -7,6 +7,7 @@ from edgesqueeze.graph.weight_blocks import block_numbers
 from edgesqueeze.pipeline import compress
 from edgesqueeze.recipe import FilledPrune, parse_recipe
 from edgesqueeze.squeeze.layers.kernels import KernelKey, kernel_layers, kernel_of, key_of
+from edgesqueeze.squeeze.passes.device_pruning import FEWEST_BLOCKS
 from edgesqueeze.squeeze.passes.fold import fold
 from edgesqueeze.squeeze.passes.prune import finish_pruning, prunable
 from runtime_tests.support.tiny_keras import (
@@ -155,14 +156,19 @@ def test_blocks_of_the_device_are_whole_in_the_final_integers(net, clusters, blo
     for kernel in kernels:
         block = tuple(blocks["dense" if len(kernel.shape) == 2 else "convolution"])
         numbers = block_numbers(kernel.shape, block)
+        if numbers.max() + 1 < FEWEST_BLOCKS:
+            assert_sparse(kernel, 0.6)
+            continue
         kept = np.bincount(numbers.reshape(-1), kernel.data.reshape(-1) != 0)
         sizes = np.bincount(numbers.reshape(-1))
         tolerance = max(0.01, 0.5 * sizes.max() / kernel.data.size)
         assert abs(sizes[kept == 0].sum() / kernel.data.size - 0.6) <= tolerance
         # A weight may be too small for an integer of its own.
         assert kept[kept > 0].sum() > 0.98 * sizes[kept > 0].sum()
-    others = [one.subject for one in findings if one.code == "prune-structure"]
-    assert others == (["middle"] if net is depthwise else [])
+    others = {one.subject for one in findings if one.code == "prune-structure"}
+    assert "last" in others
+    assert "middle" in others or net is not depthwise
+    assert "middle" not in others or net not in (conv2d, dense)
 
 
 def test_the_blocks_that_stay_are_the_largest():
@@ -172,6 +178,8 @@ def test_the_blocks_that_stay_are_the_largest():
     pruned = finish_pruning(prunable(model, options, keys, 0)[0])
     for before, after in zip(kernel_layers(model), kernel_layers(pruned), strict=True):
         numbers = block_numbers(kernel_of(before).T.shape, (4, 1)).reshape(-1)
+        if numbers.max() + 1 < FEWEST_BLOCKS:
+            continue
         means = np.bincount(numbers, np.abs(kernel_of(before).T.reshape(-1))) / np.bincount(numbers)
         kept = np.bincount(numbers, kernel_of(after).T.reshape(-1) != 0) > 0
         assert means[kept].min() >= means[~kept].max()

@@ -6,7 +6,7 @@ import numpy as np
 
 from edgesqueeze.emit.native.conv_shape import ConvShape
 from edgesqueeze.emit.native.pack import dsp
-from edgesqueeze.emit.native.packing import blocks, dense_blocks
+from edgesqueeze.emit.native.packing import blocks, columns, dense_blocks
 from edgesqueeze.emit.native.packing.blocks import stored_blocks
 from runtime_tests.support.packed_layers import in_blocks
 
@@ -85,6 +85,34 @@ def test_even_sums_must_fit_into_24_bits():
     assert dense_blocks.stream(rows[::-1].copy()) is not None  # odd outputs have 32 bits
 
 
+def test_random_columns_come_back():
+    rng = np.random.default_rng(2)
+    for _ in range(150):
+        kernel = tuple(int(one) for one in rng.integers(1, 4, 2))
+        shape = (4 * int(rng.integers(1, 10)), *kernel, int(rng.choice([1, 3, 16, 17, 100])))
+        zeros = rng.choice([0.2, 0.8, 0.99, 1.0])
+        weights = in_blocks(rng, shape, (16, 1), values=int(rng.integers(1, 16)), zeros=zeros)
+        sizes = replace(ANY, kernel_height=shape[1], kernel_width=shape[2], in_channels=shape[3])
+        groups = columns.stored_groups(weights.reshape(shape[0], -1), sizes)
+        expected = weights.transpose(0, 2, 1, 3).reshape(shape[0], -1)
+        plain = columns.plain_stream(groups)
+        np.testing.assert_array_equal(columns.decode(plain, *expected.shape), expected)
+        outputs, vectors = int(rng.choice([16, 32])), bool(rng.integers(2))
+        packed = columns.palette_stream(groups, outputs, vectors)
+        starts = range(0, len(groups), outputs // 16)
+        parts = [columns.plain_stream(groups[at : at + outputs // 16]) for at in starts]
+        assert columns.unpacked(packed, len(parts), vectors) == parts
+        assert columns.memory_bytes(groups, outputs) >= max(len(part) for part in parts)
+
+
+def test_columns_want_multiples_of_four_outputs():
+    assert columns.stored_groups(np.ones((6, 3), np.int8), replace(ANY, in_channels=3)) is None
+    groups = columns.stored_groups(
+        np.arange(1, 18, dtype=np.int8)[None].repeat(4, 0), replace(ANY, in_channels=17)
+    )
+    assert columns.palette_stream(groups, 16, False) is None  # 17 values
+
+
 def test_random_dense_kernels_come_back():
     rng = np.random.default_rng(1)
     for _ in range(200):
@@ -93,3 +121,6 @@ def test_random_dense_kernels_come_back():
         stream = dense_blocks.stream(rows)
         assert stream is not None and len(stream) % 4 == 0
         np.testing.assert_array_equal(dense_blocks.decode(stream, *shape), rows)
+        rows[rows != 0] = rng.integers(-128, 128, np.count_nonzero(rows))
+        stream = dense_blocks.column_stream(rows)
+        np.testing.assert_array_equal(dense_blocks.decode_columns(stream, *shape), rows)

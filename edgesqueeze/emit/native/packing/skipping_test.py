@@ -20,8 +20,9 @@ from runtime_tests.support.packed_layers import force, in_blocks
 from runtime_tests.support.random_layers import random_inputs
 from runtime_tests.support.tools import require_tool
 
-DSP_CORES = ("m4", "m7", "m33")
 NAMES = sorted({row.name for rows in SKIPPING.values() for row in rows})
+OF_DSP = sorted({row.name for rows in SKIPPING.values() for row in rows if "dsp" in row.costs})
+OF_MVE = sorted({row.name for rows in SKIPPING.values() for row in rows if "mve" in row.costs})
 
 
 @pytest.fixture
@@ -66,7 +67,8 @@ def test_on_this_computer_equals_tflm(name, ram_bytes, monkeypatch):
     force(monkeypatch, name)
     used = set()
     for zeros in (0.5, 0.97, 1.0):
-        model = parse_tflite(layers(zeros, seed=int(10 * zeros)))
+        make = even_layers if name in OF_MVE else layers
+        model = parse_tflite(make(zeros, seed=int(10 * zeros)))
         source = emit_native(model, optimize="size", ram_bytes=ram_bytes)
         used.update(encodings(source))
         got = host_c.host_program(source, sanitize=True).run(samples_of(model))
@@ -75,7 +77,7 @@ def test_on_this_computer_equals_tflm(name, ram_bytes, monkeypatch):
 
 
 @pytest.mark.parametrize(("core", "level"), [("m4", "O3"), ("m4", "Os"), ("m7", "Os"), ("m33", "O3")])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OF_DSP)
 def test_on_cores_with_the_dsp_extension_equals_tflm(name, core, level, monkeypatch, arm):
     force(monkeypatch, name)
     processor = PROCESSORS[core]
@@ -85,6 +87,61 @@ def test_on_cores_with_the_dsp_extension_equals_tflm(name, core, level, monkeypa
         assert encodings(source).count(name) >= (1 if name == "dense-blocks" else 2)
         got = run_firmware(build_firmware(source, processor, level), samples_of(model)).outputs
         np.testing.assert_array_equal(got, tflm.run(model, samples_of(model)))
+
+
+def even_layers(zeros, seed):
+    """The same for outputs that are multiples of 4, and in groups of 16 with one of fewer."""
+    rng = np.random.default_rng(seed)
+
+    def conv(x, channels, kernel, **options):
+        weights = in_blocks(rng, (channels, *kernel, graph.shapes[x][3]), (16, 1), zeros=zeros)
+        return graph.conv2d(x, channels, kernel, weights=weights, **options)
+
+    graph = GraphBuilder(seed, name="columns")
+    x = conv(graph.input((1, 43, 31, 8)), 24, (3, 3), stride=2)
+    x = conv(x, 36, (1, 1), stride=2)
+    y = conv(x, 32, (3, 2), dilation=2)
+    x = conv(x, 32, (2, 3), padding="SAME")
+    x = conv(graph.add(x, y), 8, (2, 3), padding="VALID")
+    x = conv(conv(x, 300, (1, 1)), 48, (1, 1))  # places beyond the first 255
+    x = conv(conv(x, 4, (5, 3)), 12, (3, 5))
+    x = graph.reshape(x, (1, 10 * 6 * 12))
+    return graph.build([graph.fully_connected(x, 37, weights=in_blocks(rng, (37, 720), (4, 1), zeros=zeros))])
+
+
+@pytest.mark.parametrize("level", ["O3", "Os"])
+@pytest.mark.parametrize("name", OF_MVE)
+def test_on_cores_with_vectors_equals_tflm(name, level, monkeypatch, arm):
+    force(monkeypatch, name)
+    processor = PROCESSORS["m55"]
+    for zeros in (0.4, 0.97):
+        model = parse_tflite(even_layers(zeros, seed=1))
+        source = emit_native(model, core=processor.kernel_core, optimize="size")
+        assert encodings(source).count(name) >= (1 if name == "dense-columns" else 3)
+        got = run_firmware(build_firmware(source, processor, level), samples_of(model)).outputs
+        np.testing.assert_array_equal(got, tflm.run(model, samples_of(model)))
+
+
+@pytest.mark.parametrize("name", ["columns", "palette-columns"])
+@pytest.mark.parametrize(
+    ("shape", "kernel", "zeros", "gain"),
+    [
+        ((25, 5, 64), 1, 0.8, 1.4),
+        ((8, 8, 64), 3, 0.6, 1.6),
+        ((8, 8, 64), 3, 0.8, 2.6),
+        ((6, 6, 128), 1, 0.8, 1.5),
+    ],
+)
+def test_columns_take_what_the_formula_says(name, shape, kernel, zeros, gain, monkeypatch, arm):
+    make = one_convolution(shape, kernel, zeros, (16, 1))
+    dense, _, _ = counted("m55", monkeypatch, (), make)
+    skipped, packing, site = counted("m55", monkeypatch, (name,), make)
+    (row,) = (one for one in SKIPPING[site.kind] if one.name == name)
+    part_outputs = -(-site.outputs // packing.parts) if packing.parts else site.outputs
+    part_outputs += -part_outputs % 16
+    assert row.instructions(site, part_outputs, "mve") == pytest.approx(skipped, rel=0.16)
+    if packing.parts <= 1:
+        assert dense > gain * skipped
 
 
 def test_in_several_parts_where_memory_is_short(monkeypatch, arm):
@@ -148,14 +205,26 @@ def test_convolutions_take_what_the_formula_says(name, shape, kernel, zeros, gai
         assert dense > gain * skipped
 
 
-@pytest.mark.parametrize(("inputs", "outputs", "zeros"), [(640, 128, 0.6), (640, 128, 0.8), (128, 128, 0.8)])
-def test_fully_connected_layers_take_what_the_formula_says(inputs, outputs, zeros, monkeypatch, arm):
+@pytest.mark.parametrize(
+    ("core", "inputs", "outputs", "zeros", "gain"),
+    [
+        ("m4", 640, 128, 0.6, 1.7),
+        ("m4", 640, 128, 0.8, 3.0),
+        ("m4", 128, 128, 0.8, 2.0),
+        ("m55", 640, 128, 0.8, 2.4),
+        ("m55", 128, 128, 0.8, 1.65),
+    ],
+)
+def test_fully_connected_layers_take_what_the_formula_says(
+    core, inputs, outputs, zeros, gain, monkeypatch, arm
+):
+    name, kernel_set = ("dense-blocks", "dsp") if core == "m4" else ("dense-columns", "mve")
     make = one_dense(inputs, outputs, zeros)
-    dense, _, _ = counted("m4", monkeypatch, (), make)
-    skipped, _, site = counted("m4", monkeypatch, ("dense-blocks",), make)
-    (row,) = SKIPPING["fully_connected"]
-    assert row.instructions(site, site.outputs, "dsp") == pytest.approx(skipped, rel=0.06)
-    assert dense > (2.0 if zeros == 0.8 else 1.6) * skipped
+    dense, _, _ = counted(core, monkeypatch, (), make)
+    skipped, _, site = counted(core, monkeypatch, (name,), make)
+    (row,) = (one for one in SKIPPING["fully_connected"] if one.name == name)
+    assert row.instructions(site, site.outputs, kernel_set) == pytest.approx(skipped, rel=0.07)
+    assert dense > gain * skipped
 
 
 def test_bits_of_a_weight():
