@@ -66,9 +66,9 @@ def _left_to_target(options: FilledPrune) -> tuple[Finding, ...]:
     blocks = options.device_blocks
     if blocks and options.left_to_target:
         message = (
-            f"zeros come in the blocks that the target's kernels skip: {_sides(blocks.convolution)} in "
-            f"convolutions, {_sides(blocks.dense)} in fully connected layers; unstructured zeros "
-            '(structure = "unstructured") save flash, and little time'
+            f"zeros come in the blocks that the target's kernels skip, outputs x inputs: "
+            f"{_sides(blocks.convolution)} in convolutions, {_sides(blocks.dense)} in fully connected layers "
+            "(structure = 'unstructured' for single weights)"
         )
         return (Finding(code="prune-structure-chosen", subject="device", message=message),)
     if options.structure == "device" and not blocks:
@@ -78,8 +78,7 @@ def _left_to_target(options: FilledPrune) -> tuple[Finding, ...]:
 
 
 def _sides(block: tuple[int, int]) -> str:
-    outputs, inputs = block
-    return f"{outputs} outputs x {inputs} input{'s' if inputs > 1 else ''}"
+    return f"{block[0]} x {block[1]}"
 
 
 def prunable(

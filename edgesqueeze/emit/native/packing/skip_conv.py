@@ -85,6 +85,7 @@ class ColumnCost:
         group: instructions for 16 outputs and the pixels whose inputs are copied together.
         input: instructions for an input value of every output pixel, of a window of one.
         window: the same of larger windows, which share inputs.
+        row: instructions for a column's pixel in a larger window.
         unpack: what unpacking takes; its unit is a weight.
     """
 
@@ -94,6 +95,7 @@ class ColumnCost:
     group: float
     input: float
     window: float
+    row: float
     unpack: UnpackCost
 
     def units(self, stored: Sequence[columns.Group]) -> int:
@@ -104,7 +106,9 @@ class ColumnCost:
         """Instructions of a layer that is computed in so many parts, without unpacking."""
         fours = -(-site.pixels // mve.CONV_PIXELS)
         batches = -(-site.pixels // mve.columns_batch(site.taps))
-        inputs = self.input if site.kind == "conv2d_1x1" else self.window
+        inputs = self.input
+        if site.kind != "conv2d_1x1":
+            inputs = self.window + self.row / shape_of(site).in_channels
         found = parts * site.pixels * site.taps * inputs
         for one in stored:
             outputs, taps = one.weights.shape
@@ -361,7 +365,8 @@ _COLUMN_COSTS = MappingProxyType(
             four=86,
             group=153,
             input=0.77,
-            window=0.48,
+            window=0.25,
+            row=3.5,
             unpack=UnpackCost(once=0, part=200, weight=0, unit=0.35),
         )
     }

@@ -129,7 +129,7 @@ def test_on_cores_with_vectors_equals_tflm(name, level, monkeypatch, arm):
         ((25, 5, 64), 1, 0.8, 1.4),
         ((8, 8, 64), 3, 0.6, 1.6),
         ((8, 8, 64), 3, 0.8, 2.6),
-        ((6, 6, 128), 1, 0.8, 1.5),
+        ((6, 6, 128), 1, 0.8, 1.45),
     ],
 )
 def test_columns_take_what_the_formula_says(name, shape, kernel, zeros, gain, monkeypatch, arm):
