@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgesqueeze.recipe import Cluster, Finetune, Prune
+from edgesqueeze.recipe import Cluster, Finetune, FilledPrune
 from edgesqueeze.squeeze.layers.kernels import kernel_layers, key_of
 from edgesqueeze.squeeze.passes import finetune
 from edgesqueeze.squeeze.passes.cluster import clusterable
@@ -13,7 +13,7 @@ from edgesqueeze.squeeze.passes.precision import Precision
 from edgesqueeze.squeeze.passes.prune import _hasten, prunable, ramp_steps
 from runtime_tests.support.tiny_keras import dense, randomize, source_of
 
-PRUNE = Prune(sparsity=0.75)
+PRUNE = FilledPrune(sparsity=0.75)
 STEPS = 40
 
 

@@ -164,7 +164,7 @@ def _schedule(recipe: FilledPrune, steps: int) -> Any:
     )
 
 
-def ramp_steps(recipe: Prune, steps: int) -> int:
+def ramp_steps(recipe: FilledPrune, steps: int) -> int:
     """Training steps over which the sparsity grows, out of so many; 0: it is full from the start."""
     if recipe.schedule == "constant" or steps < 10:
         return 0
