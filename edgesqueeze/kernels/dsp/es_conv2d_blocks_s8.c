@@ -16,7 +16,7 @@
  *
  * Stack: 0 inputs, 4 next skip, 8 channels, output, 16 offset_b, offset_c, 24 end of the weights of these channels,
  * 28 end of the unrolled loop, 32 core. */
-ES_ASSEMBLY static void compute_pairs(es_conv_core *core ES_UNUSED) {
+ES_ASSEMBLY static void skip_pairs(es_conv_core *core ES_UNUSED) {
   __asm__ volatile(
       "push {r4-r11, lr}\n"
       "sub sp, sp, #40\n"
@@ -130,7 +130,7 @@ ES_ASSEMBLY static void compute_pairs(es_conv_core *core ES_UNUSED) {
 }
 
 /* The last channel of an odd count: the channel of zeros beside it must not touch the next pixel. */
-static void compute_last(const es_conv_core *core, int32_t pixels) {
+static void skip_last(const es_conv_core *core, int32_t pixels) {
   const int32_t count = core->out_channels;
   int8_t results[2 * ES_CONV_CORE_PIXELS];
   es_conv_core last = *core;
@@ -138,13 +138,13 @@ static void compute_last(const es_conv_core *core, int32_t pixels) {
   last.output = results;
   last.offset_b = 2;
   last.offset_c = 4;
-  compute_pairs(&last);
+  skip_pairs(&last);
   for (int32_t i = 0; i < ES_CONV_CORE_PIXELS && i < pixels; ++i) {
     core->output[i * core->out_pitch + count - 1] = results[2 * i];
   }
 }
 
-static void compute_pixels(es_conv_core *core, int8_t *output, int32_t left) {
+static void skip_pixels(es_conv_core *core, int8_t *output, int32_t left) {
   const int8_t *const weights = core->weights;
   const int8_t *const skips = core->pause;
   core->output = output;
@@ -153,10 +153,10 @@ static void compute_pixels(es_conv_core *core, int8_t *output, int32_t left) {
     core->offset_c = core->offset_b;
   }
   if (core->out_channels > 1) {
-    compute_pairs(core);
+    skip_pairs(core);
   }
   if ((core->out_channels & 1) != 0) {
-    compute_last(core, left);
+    skip_last(core, left);
   }
   core->weights = weights;
   core->pause = skips;
@@ -172,5 +172,5 @@ void es_conv2d_blocks_s8(const es_conv2d *layer, const int8_t *input, int8_t *ou
   int8_t *copies = es_conv_core_start(layer, inputs, scratch, &core);
   core.weights = es_blocks_words(layer->weights);
   core.pause = (const int8_t *)es_blocks_skips(layer->weights);
-  es_conv_windows(layer, input, output, &core, copies, compute_pixels);
+  es_conv_windows(layer, input, output, &core, copies, skip_pixels);
 }

@@ -101,6 +101,7 @@ SHAPES = [
 
 SCRATCH = {
     "es_conv2d_s8": pack_dsp.conv2d_scratch,
+    "es_conv2d_blocks_s8": pack_dsp.conv2d_scratch,
     "es_conv2d_1x1_s8": pack_dsp.conv2d_1x1_scratch,
     "es_depthwise_conv2d_s8": pack_dsp.depthwise_scratch,
     "es_depthwise_conv2d_3x3_s8": pack_dsp.depthwise_3x3_scratch,

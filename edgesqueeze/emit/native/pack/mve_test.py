@@ -87,6 +87,7 @@ SCRATCH = {
     "es_depthwise_conv2d_3x3_s8": pack_mve.depthwise_3x3_scratch,
     "es_depthwise_conv2d_s8": pack_mve.depthwise_scratch,
     "es_fully_connected_s8": lambda shape: pack_mve.fully_connected_scratch(shape.in_channels),
+    "es_fully_connected_columns_s8": lambda shape: pack_mve.dense_columns_scratch(shape.out_channels),
 }
 
 
@@ -94,12 +95,13 @@ SCRATCH = {
 def test_scratch_memory_is_what_the_kernel_says(kernel, tmp_path):
     """The compiler computes a kernel's scratch memory: it refuses calls of ``differs`` that remain."""
     compiler = require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
-    dense = kernel == "es_fully_connected_s8"
+    dense = kernel.startswith("es_fully_connected")
     kind = "es_fully_connected" if dense else "es_conv2d"
     lines = [f'#include "{kernel}.c"']
     lines.append('extern void differs(void) __attribute__((error("the scratch memory differs")));')
     for i, shape in enumerate(SHAPES):
-        layer = {"in_features": shape.in_channels} if dense else asdict(shape)
+        sizes = {"in_features": shape.in_channels, "out_features": shape.out_channels}
+        layer = sizes if dense else asdict(shape)
         members = ", ".join(f".{name} = {value}" for name, value in layer.items())
         lines.append(f"static const {kind} layer_{i} = {{{members}}};")
         lines.append(f"void check_{i}(void) {{")
