@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgesqueeze.recipe import Cluster, Finetune, FilledPrune
+from edgesqueeze.recipe import Cluster, FilledPrune, Finetune
 from edgesqueeze.squeeze.layers.kernels import kernel_layers, key_of
 from edgesqueeze.squeeze.passes import finetune
 from edgesqueeze.squeeze.passes.cluster import clusterable
