@@ -37,7 +37,7 @@ A recipe with every key at its default::
     learning_rate = 5e-3           # highest of Adam; unset: the best of a few
     loss = "distill"               # or the name of a Keras loss, which needs labels
     labels = 0.0                   # part of the loss that is of labels, mixed into "distill"
-    augment = []                   # "flip", "shift", "brightness": of images to learn from
+    augment = []                   # "mix"; of images also "flip", "shift", "brightness"
 
     [quantize]
     mode = "int8"                  # "int16x8", "float16", "dynamic", "none"; the target's preference if unset
@@ -74,7 +74,7 @@ QuantizeMode = Literal["int8", "int16x8", "float16", "dynamic", "none"]
 IoType = Literal["int8", "uint8", "float32"]
 Kernels = Literal["small", "portable", "dsp", "mve", "xnnpack"]
 FirstAndLast = Literal["auto", "include", "exclude"]
-Augmentation = Literal["flip", "shift", "brightness"]
+Augmentation = Literal["mix", "flip", "shift", "brightness"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 PerFeature = Finite | Annotated[tuple[Finite, ...], Field(min_length=1)]
@@ -233,8 +233,8 @@ class Finetune(Record):
         learning_rate: highest learning rate of Adam; null: the best of a few that are tried for some steps.
         loss: ``distill`` (imitate the original, no labels needed), or the name of a Keras loss.
         labels: part of the loss that is of labels, mixed into ``distill``, 0 to 1.
-        augment: what is done to images while learning from them: ``flip`` (left to right), ``shift``,
-            ``brightness``.
+        augment: what is done to samples while learning from them: ``mix`` (with each other), and to images
+            ``flip`` (left to right), ``shift``, ``brightness``.
     """
 
     epochs: Annotated[int, Field(ge=0, le=10_000)] | None = None
@@ -245,9 +245,13 @@ class Finetune(Record):
     augment: tuple[Augmentation, ...] = ()
 
     @model_validator(mode="after")
-    def _labels_are_mixed_into_distillation(self) -> Finetune:
+    def _labels_go_with_the_rest(self) -> Finetune:
         if self.labels and self.loss != "distill":
             raise ValueError(f"labels are mixed into the loss distill, but the loss is {self.loss}")
+        if "mix" in self.augment and (self.labels or self.loss != "distill"):
+            raise ValueError(
+                "there is no label for a mixture of samples: leave out labels, or mix of augment"
+            )
         return self
 
 

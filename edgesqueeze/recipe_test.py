@@ -197,6 +197,9 @@ def test_a_wrong_value_at_the_top_is_named(key, value):
         ({"prune": {}, "cluster": {"clusters": 2}}, "at least 3 clusters"),
         ({"data": {"scale": 0}}, "scale is 0"),
         ({"channels": {"share": 0.5, "latency_ms": 5}}, "share and latency_ms both say"),
+        ({"finetune": {"labels": 0.5, "loss": "mse"}}, "the loss is mse"),
+        ({"finetune": {"labels": 0.5, "augment": ["mix"]}}, "no label for a mixture"),
+        ({"finetune": {"loss": "mse", "augment": ["flip", "mix"]}}, "no label for a mixture"),
     ],
 )
 def test_what_cannot_go_together_is_explained(raw, message):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import training_tasks
 from common import CACHE, out, start, table, verdict
 from fashion_model import quiet_imports
@@ -74,9 +75,12 @@ def trained_model(task: Task, data: Split, seed: int) -> Path:
 def _train(model: Any, task: Task, data: Split) -> None:
     import keras
 
-    rate = keras.optimizers.schedules.CosineDecay(RATE, task.epochs * -(-task.samples // BATCH))
+    x, y = data.x_train, data.y_train
+    if data.x_besides is not None and data.y_besides is not None:
+        x, y = np.concatenate([x, data.x_besides]), np.concatenate([y, data.y_besides])
+    rate = keras.optimizers.schedules.CosineDecay(RATE, task.epochs * -(-len(x) // BATCH))
     model.compile(keras.optimizers.Adam(rate), loss="sparse_categorical_crossentropy")
-    model.fit(data.x_train, data.y_train, BATCH, task.epochs, verbose=0)
+    model.fit(x, y, BATCH, task.epochs, verbose=0)
 
 
 def squeeze(path: Path, data: Split, epochs: int | None, seed: int) -> Outcome:

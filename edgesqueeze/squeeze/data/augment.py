@@ -1,4 +1,4 @@
-"""More from few images: turned, moved and lit in another way, batch by batch while a model is trained."""
+"""More from few samples: mixed, or images turned, moved and lit in another way, while a model is trained."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ FARTHEST = 0.1
 """How far an image is moved at most, as a share of its height and width."""
 BRIGHTEST = 0.2
 """By how much an image gets lighter or darker at most, as a share of the range of its batch."""
+MOST_MIXED = 0.5
+"""How much of another sample comes into one at most."""
 CHANNELS = (1, 3, 4)
 """Of an image."""
 APART = 1 << 24
@@ -24,37 +26,61 @@ Augment = Callable[[Sequence[Any], Any], tuple[Any, ...]]
 
 
 def augmenter(model: Any, wanted: Sequence[Augmentation]) -> Augment:
-    """What changes the images of a batch; inputs that are no images stay as they are.
+    """What changes the inputs of a batch; those that it is not for stay as they are.
 
     Args:
         model: a tf_keras model.
         wanted: what is done, in this order.
 
     Raises:
-        RecipeError: the model takes no images.
+        RecipeError: the model has no input that it is for.
     """
-    places = [place for place, tensor in enumerate(model.inputs) if wanted and _is_image(tensor)]
-    if wanted and not places:
-        raise RecipeError(
-            f"finetune.augment = {', '.join(wanted)} is for images, and the model takes none",
-            expected="an input of real numbers, [height, width, 1, 3 or 4 channels]",
-            got="; ".join(f"{tensor.dtype.name} {list(tensor.shape[1:])}" for tensor in model.inputs),
-            hint="leave finetune.augment out",
-        )
+    changes = [(_CHANGES[name], _places(model, name)) for name in wanted]
 
     def augment(inputs: Sequence[Any], seed: Any) -> tuple[Any, ...]:
         changed = list(inputs)
-        for place in places:
-            for number, name in enumerate(wanted):
+        for number, (change, places) in enumerate(changes):
+            for place in places:
                 # The same seed for all inputs: two images of a sample may show the same thing.
-                changed[place] = _CHANGES[name](changed[place], seed + tf.constant([0, number * APART]))
+                changed[place] = change(changed[place], seed + tf.constant([0, number * APART]))
         return tuple(changed)
 
     return augment
 
 
+def _places(model: Any, name: Augmentation) -> list[int]:
+    """Which inputs of a model something is for."""
+    fits, what = (_is_real, "real numbers") if name == "mix" else (_is_image, "images")
+    found = [place for place, tensor in enumerate(model.inputs) if fits(tensor)]
+    if not found:
+        raise RecipeError(
+            f"finetune.augment = {name} is for {what}, and the model takes none",
+            expected="an input of real numbers"
+            + ("" if name == "mix" else ", [height, width, 1, 3 or 4 channels]"),
+            got="; ".join(f"{tensor.dtype.name} {list(tensor.shape[1:])}" for tensor in model.inputs),
+            hint=f"leave {name} out of finetune.augment",
+        )
+    return found
+
+
+def _is_real(tensor: Any) -> bool:
+    return bool(tensor.dtype.is_floating)
+
+
 def _is_image(tensor: Any) -> bool:
-    return len(tensor.shape) == 4 and tensor.shape[-1] in CHANNELS and tensor.dtype.is_floating
+    return len(tensor.shape) == 4 and tensor.shape[-1] in CHANNELS and _is_real(tensor)
+
+
+def _mix(values: Any, seed: Any) -> Any:
+    """Half of the samples ``[n, ...]`` with up to half of the sample beside each.
+
+    The teacher says what the mixture is, so that a student learns what it does between and around few
+    samples (Beyer et al., 2022, arXiv:2106.05237).
+    """
+    shape = tf.concat([tf.shape(values)[:1], tf.ones(tf.rank(values) - 1, tf.int32)], axis=0)
+    part = tf.maximum(tf.random.stateless_uniform(shape, seed, -MOST_MIXED, MOST_MIXED), 0.0)
+    part = tf.cast(part, values.dtype)
+    return (1 - part) * values + part * tf.roll(values, 1, axis=0)
 
 
 def _flip(images: Any, seed: Any) -> Any:
@@ -82,6 +108,7 @@ def _brightness(images: Any, seed: Any) -> Any:
 
 
 _CHANGES: Mapping[Augmentation, Callable[[Any, Any], Any]] = {
+    "mix": _mix,
     "flip": _flip,
     "shift": _shift,
     "brightness": _brightness,

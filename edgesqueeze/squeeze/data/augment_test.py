@@ -3,7 +3,7 @@ import pytest
 import tf_keras
 
 from edgesqueeze.errors import RecipeError
-from edgesqueeze.squeeze.data.augment import BRIGHTEST, FARTHEST, augmenter
+from edgesqueeze.squeeze.data.augment import BRIGHTEST, FARTHEST, MOST_MIXED, augmenter
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (40, 20, 10, 1)).astype(np.float32)
 
@@ -73,10 +73,33 @@ def test_inputs_that_are_no_images_stay():
     assert not np.array_equal(found[1], IMAGES)
 
 
+def test_half_of_the_samples_are_mixed_with_the_one_beside():
+    model = _model((3,), (4, 2))
+    rng = np.random.default_rng(0)
+    given = [rng.normal(0, 1, (60, *shape)).astype(np.float32) for shape in ((3,), (4, 2))]
+    found = [np.asarray(one) for one in augmenter(model, ("mix",))(given, np.array([0, 1], np.int32))]
+    parts = []
+    for one, values in zip(found, given, strict=True):
+        beside = np.roll(values, 1, axis=0) - values
+        axes = tuple(range(1, values.ndim))
+        parts.append(((one - values) * beside).sum(axis=axes) / np.square(beside).sum(axis=axes))
+        mixed = parts[-1].reshape(-1, *[1] * len(axes))
+        np.testing.assert_allclose(one, values + mixed * beside, atol=1e-5)
+    # All inputs of a sample are mixed alike.
+    np.testing.assert_allclose(parts[0], parts[1], atol=1e-4)
+    assert 20 < np.sum(parts[0] > 1e-4) < 40
+    assert 0.3 < parts[0].max() <= MOST_MIXED + 1e-4
+
+
+def test_ids_cannot_be_mixed():
+    with pytest.raises(RecipeError, match=r"finetune.augment = mix is for real numbers"):
+        augmenter(_model((3,), dtype="int32"), ("mix",))
+
+
 @pytest.mark.parametrize(
     ("shape", "dtype"), [((20, 10), "float32"), ((20, 10, 7), "float32"), ((8, 8, 3), "int32")]
 )
 def test_a_model_that_takes_no_images_is_refused(shape, dtype):
-    with pytest.raises(RecipeError, match=r"finetune.augment = flip, shift is for images") as caught:
+    with pytest.raises(RecipeError, match=r"finetune.augment = flip is for images") as caught:
         augmenter(_model(shape, dtype=dtype), ("flip", "shift"))
     assert dtype in caught.value.got
