@@ -37,7 +37,7 @@ A recipe with every key at its default::
     learning_rate = 5e-3           # highest of Adam; unset: the best of a few
     loss = "distill"               # or the name of a Keras loss, which needs labels
     labels = 0.0                   # part of the loss that is of labels, mixed into "distill"
-    augment = []                   # "mix"; of images also "flip", "shift", "brightness"
+    augment = []                   # "mix", "noise"; of images "flip", "shift", "brightness"
 
     [quantize]
     mode = "int8"                  # "int16x8", "float16", "dynamic", "none"; the target's preference if unset
@@ -74,7 +74,7 @@ QuantizeMode = Literal["int8", "int16x8", "float16", "dynamic", "none"]
 IoType = Literal["int8", "uint8", "float32"]
 Kernels = Literal["small", "portable", "dsp", "mve", "xnnpack"]
 FirstAndLast = Literal["auto", "include", "exclude"]
-Augmentation = Literal["mix", "flip", "shift", "brightness"]
+Augmentation = Literal["mix", "noise", "flip", "shift", "brightness"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 PerFeature = Finite | Annotated[tuple[Finite, ...], Field(min_length=1)]
@@ -233,8 +233,8 @@ class Finetune(Record):
         learning_rate: highest learning rate of Adam; null: the best of a few that are tried for some steps.
         loss: ``distill`` (imitate the original, no labels needed), or the name of a Keras loss.
         labels: part of the loss that is of labels, mixed into ``distill``, 0 to 1.
-        augment: what is done to samples while learning from them: ``mix`` (with each other), and to images
-            ``flip`` (left to right), ``shift``, ``brightness``.
+        augment: what is done to samples while learning from them: ``mix`` (with each other), ``noise``, and
+            to images ``flip`` (left to right), ``shift``, ``brightness``.
     """
 
     epochs: Annotated[int, Field(ge=0, le=10_000)] | None = None

@@ -16,8 +16,12 @@ BRIGHTEST = 0.2
 """By how much an image gets lighter or darker at most, as a share of the range of its batch."""
 MOST_MIXED = 0.5
 """How much of another sample comes into one at most."""
+NOISIEST = 0.5
+"""Standard deviation of noise at most, as a share of the batch's."""
 CHANNELS = (1, 3, 4)
 """Of an image."""
+ANY_SHAPE = ("mix", "noise")
+"""What is for inputs of any shape."""
 APART = 1 << 24
 """Seeds of one step from one change to the next: further apart than there are steps."""
 
@@ -50,13 +54,13 @@ def augmenter(model: Any, wanted: Sequence[Augmentation]) -> Augment:
 
 def _places(model: Any, name: Augmentation) -> list[int]:
     """Which inputs of a model something is for."""
-    fits, what = (_is_real, "real numbers") if name == "mix" else (_is_image, "images")
+    fits, what = (_is_real, "real numbers") if name in ANY_SHAPE else (_is_image, "images")
     found = [place for place, tensor in enumerate(model.inputs) if fits(tensor)]
     if not found:
         raise RecipeError(
             f"finetune.augment = {name} is for {what}, and the model takes none",
             expected="an input of real numbers"
-            + ("" if name == "mix" else ", [height, width, 1, 3 or 4 channels]"),
+            + ("" if name in ANY_SHAPE else ", [height, width, 1, 3 or 4 channels]"),
             got="; ".join(f"{tensor.dtype.name} {list(tensor.shape[1:])}" for tensor in model.inputs),
             hint=f"leave {name} out of finetune.augment",
         )
@@ -81,6 +85,14 @@ def _mix(values: Any, seed: Any) -> Any:
     part = tf.maximum(tf.random.stateless_uniform(shape, seed, -MOST_MIXED, MOST_MIXED), 0.0)
     part = tf.cast(part, values.dtype)
     return (1 - part) * values + part * tf.roll(values, 1, axis=0)
+
+
+def _noise(values: Any, seed: Any) -> Any:
+    """Every sample ``[n, ...]`` with noise of a strength of its own."""
+    count, ones = tf.shape(values)[:1], tf.ones(tf.rank(values) - 1, tf.int32)
+    strength = tf.random.stateless_uniform(tf.concat([count, ones], axis=0), seed, 0.0, NOISIEST)
+    drawn = tf.random.stateless_normal(tf.shape(values), seed + tf.constant([0, APART // 2]))
+    return values + tf.cast(strength * drawn, values.dtype) * tf.math.reduce_std(values)
 
 
 def _flip(images: Any, seed: Any) -> Any:
@@ -109,6 +121,7 @@ def _brightness(images: Any, seed: Any) -> Any:
 
 _CHANGES: Mapping[Augmentation, Callable[[Any, Any], Any]] = {
     "mix": _mix,
+    "noise": _noise,
     "flip": _flip,
     "shift": _shift,
     "brightness": _brightness,

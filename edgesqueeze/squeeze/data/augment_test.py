@@ -3,7 +3,7 @@ import pytest
 import tf_keras
 
 from edgesqueeze.errors import RecipeError
-from edgesqueeze.squeeze.data.augment import BRIGHTEST, FARTHEST, MOST_MIXED, augmenter
+from edgesqueeze.squeeze.data.augment import BRIGHTEST, FARTHEST, MOST_MIXED, NOISIEST, augmenter
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (40, 20, 10, 1)).astype(np.float32)
 
@@ -91,9 +91,20 @@ def test_half_of_the_samples_are_mixed_with_the_one_beside():
     assert 0.3 < parts[0].max() <= MOST_MIXED + 1e-4
 
 
-def test_ids_cannot_be_mixed():
-    with pytest.raises(RecipeError, match=r"finetune.augment = mix is for real numbers"):
-        augmenter(_model((3,), dtype="int32"), ("mix",))
+def test_noise_is_of_a_strength_of_its_own_in_every_sample():
+    given = 100 * np.random.default_rng(0).normal(0, 1, (50, 400)).astype(np.float32)
+    (found,) = augmenter(_model((400,)), ("noise",))((given,), np.array([0, 1], np.int32))
+    strength = np.std(np.asarray(found) - given, axis=1) / given.std()
+    assert strength.max() < 1.1 * NOISIEST
+    assert strength.max() > 0.8 * NOISIEST
+    assert strength.min() < 0.2 * NOISIEST
+    assert np.abs(np.mean(np.asarray(found) - given)) < 0.5
+
+
+@pytest.mark.parametrize("name", ["mix", "noise"])
+def test_ids_can_be_neither_mixed_nor_noisy(name):
+    with pytest.raises(RecipeError, match=rf"finetune.augment = {name} is for real numbers"):
+        augmenter(_model((3,), dtype="int32"), (name,))
 
 
 @pytest.mark.parametrize(
