@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ def _train(model: Any, task: Task, data: Split) -> None:
     model.fit(x, y, BATCH, task.epochs, verbose=0)
 
 
-def squeeze(path: Path, data: Split, epochs: int | None, seed: int) -> Outcome:
+def squeeze(path: Path, data: Split, finetune: Mapping[str, Any], seed: int) -> Outcome:
     """Compress a network by default, and quantize it only; the training samples come without labels."""
     from edgesqueeze.pipeline import judge, prepare
     from edgesqueeze.pipeline import squeeze as apply
@@ -93,9 +94,7 @@ def squeeze(path: Path, data: Split, epochs: int | None, seed: int) -> Outcome:
 
     samples = ((data.x_train, None), (data.x_test, data.y_test))
     prepared, board = prepare(path, data=samples, seed=seed), load_target(TARGET)
-    asked = {"prune": {"sparsity": SPARSITY}, "cluster": {"clusters": CLUSTERS}}
-    if epochs is not None:
-        asked["finetune"] = {"epochs": epochs}
+    asked = {"prune": {"sparsity": SPARSITY}, "cluster": {"clusters": CLUSTERS}, "finetune": finetune}
     reports, seconds = [], 0.0
     for options in ({}, asked):
         begin = time.perf_counter()
@@ -136,6 +135,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=[task.name for task in TASKS], action="append", help="repeatable")
     parser.add_argument("--epochs", type=int, help="exactly so many, to compare (default: while it helps)")
+    parser.add_argument("--augment", action="append", default=[], help="as in a recipe; repeatable")
     parser.add_argument("--seed", type=int, default=0, help="of samples, networks and recipes (default: 0)")
     arguments = parser.parse_args()
     low, high = FLOAT_ACCURACY
@@ -147,13 +147,14 @@ def main() -> int:
         is by default. Must be reached: every one loses at most {100 * ALLOWED_DROP:.0f} points.""",
     )
     quiet_imports()
+    finetune = {"epochs": arguments.epochs, "augment": arguments.augment}
     outcomes = {}
     for task in TASKS:
         if arguments.only and task.name not in arguments.only:
             continue
         data = split_of(task, arguments.seed)
         path = trained_model(task, data, arguments.seed)
-        outcomes[task] = squeeze(path, data, arguments.epochs, arguments.seed)
+        outcomes[task] = squeeze(path, data, finetune, arguments.seed)
         out.print(", ".join(row(task, outcomes[task])), style="dim")
     columns = ("task", "samples", "parameters", "float", "int8", "compressed", "drop", "epochs", "seconds")
     table(columns, [row(task, outcome) for task, outcome in outcomes.items()])
