@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 from edgesqueeze.cli.screen import escape, open_screen
@@ -132,12 +132,20 @@ def short_names(names: Sequence[str]) -> list[str]:
     the layer may come first, as ``model/block/re_lu/Relu;model/block/layer/Conv2D``.
     """
     whole = [_layer_of(name) for name in names]
-    paths = [name.split("/") for name in whole]
+    models = {name.split("/")[0] for name in whole if name.split("/")[-1].startswith(WEIGHTED)}
+    paths = {name: name.split("/") for name in whole if not _is_kernel(name, models)}
+    first = next(iter(paths.values()), [])
     shared = 0
-    while paths and all(len(path) > shared + 2 and path[shared] == paths[0][shared] for path in paths):
+    while first and all(len(path) > shared + 2 and path[shared] == first[shared] for path in paths.values()):
         shared += 1
-    made = ["/".join(path[shared:-1] or path[-1:]) for path in paths]
+    made = ["/".join(paths[name][shared:-1] or paths[name][-1:]) if name in paths else name for name in whole]
     return made if len(set(made)) == len(made) else whole
+
+
+def _is_kernel(name: str, models: Collection[str]) -> bool:
+    """Whether a name is one that EdgeSqueeze gives, without the model's: ``lstm/recurrent_kernel/forget``."""
+    first, *path = name.split("/")
+    return first not in models and any(part.endswith("kernel") for part in path[-2:])
 
 
 def _layer_of(name: str) -> str:

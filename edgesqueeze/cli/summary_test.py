@@ -40,6 +40,11 @@ def test_names_stay_long_where_short_ones_would_be_the_same():
     assert short_names(names) == names
 
 
+def test_kernels_with_a_name_of_their_own_keep_it():
+    own = ["lstm/kernel/forget", "both/forward_gru/recurrent_kernel/gates"]
+    assert short_names([*own, "net/dense/MatMul"]) == [*own, "dense"]
+
+
 def test_names_without_a_path():
     assert short_names([]) == []
     assert short_names(["weights"]) == ["weights"]

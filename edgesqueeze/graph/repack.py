@@ -7,6 +7,7 @@ follows the offsets that it finds, so nothing but the size changes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import flatbuffers
@@ -39,6 +40,19 @@ def share_vectors(content: bytes) -> bytes:
         _shorten_names(graph)
     packed = pack(model, len(content))
     return packed if len(packed) < len(content) and _same(content, packed) else content
+
+
+def renamed(content: bytes, names: Mapping[tuple[int, int], str]) -> bytes:
+    """A .tflite in which some tensors have other names.
+
+    Args:
+        content: a valid .tflite below 2 GB.
+        names: new names by graph and tensor.
+    """
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    for (graph, tensor), name in names.items():
+        model.subgraphs[graph].tensors[tensor].name = name.encode()
+    return pack(model, len(content))
 
 
 def pack(model: schema.ModelT, size: int) -> bytes:

@@ -13,6 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.records import Record
 from edgesqueeze.errors import TfliteError
+from edgesqueeze.graph.names import name_of
 from edgesqueeze.graph.records import Quantization, Tensor, TfliteModel
 from edgesqueeze.graph.weights import Role, WeightUse, slots_of, weight_uses
 
@@ -28,7 +29,8 @@ class WeightStats(Record):
     """One constant tensor of real numbers.
 
     Attributes:
-        name: the tensor's name.
+        name: the tensor's name; where that only counts constants, as ``arith.constant7``, the name of the
+            output of the operator that reads it, and ``weights``, ``bias`` or ``constant``.
         shape: the tensor's shape.
         dtype: element type as stored, a NumPy name.
         bytes: bytes that the tensor takes in the file, without quantization metadata.
@@ -81,7 +83,7 @@ def weight_stats(model: TfliteModel) -> tuple[WeightStats, ...]:
     Raises:
         TfliteError: a constant holds fewer bytes than its shape asks for.
     """
-    return tuple(_stats(use) for use in _distinct_uses(model))
+    return tuple(_stats(use, name_of(model.graphs[use.subgraph], use)) for use in _distinct_uses(model))
 
 
 def sizes(model: TfliteModel) -> Sizes:
@@ -141,7 +143,7 @@ def _weights_bytes(model: TfliteModel) -> int:
     return sum(buffers.values())
 
 
-def _stats(use: WeightUse) -> WeightStats:
+def _stats(use: WeightUse, name: str) -> WeightStats:
     tensor = use.tensor
     values = _values(tensor)
     axis = _channel_axis(use)
@@ -152,7 +154,7 @@ def _stats(use: WeightUse) -> WeightStats:
     elements = math.prod(tensor.shape)
     zeros = elements - values.size + _zeros(values, tensor.quantization)
     return WeightStats(
-        name=tensor.name,
+        name=name,
         shape=tensor.shape,
         dtype=tensor.dtype,
         bytes=tensor.stored_bytes,

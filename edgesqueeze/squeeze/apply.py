@@ -13,15 +13,18 @@ from edgesqueeze.checks.records import ChannelsReport
 from edgesqueeze.checks.user_metric import UserMetric
 from edgesqueeze.errors import RecipeError
 from edgesqueeze.graph import TfliteModel
-from edgesqueeze.recipe import PASSES, FilledRecipe, Pass, Recipe
+from edgesqueeze.recipe import PASSES, FilledRecipe, Finetune, Pass, Recipe
 from edgesqueeze.squeeze import set_seed
 from edgesqueeze.squeeze.data.check import readable_samples
 from edgesqueeze.squeeze.data.load import input_specs
-from edgesqueeze.squeeze.layers.kernels import kernel_layers
+from edgesqueeze.squeeze.data.sequences import streams_for
+from edgesqueeze.squeeze.layers.streams import is_stateful, with_batch
+from edgesqueeze.squeeze.layers.weights import kernel_layers
 from edgesqueeze.squeeze.opening.whole_layer import whole_layers
 from edgesqueeze.squeeze.passes.convert import convert
 from edgesqueeze.squeeze.passes.lift import coarse_features
 from edgesqueeze.squeeze.passes.macs import channels_report, check_macs
+from edgesqueeze.squeeze.passes.naming import named
 from edgesqueeze.squeeze.passes.precision import Precision
 from edgesqueeze.squeeze.passes.promises import check_promises
 from edgesqueeze.squeeze.passes.state import Cost, Outcome, Setting, State
@@ -102,13 +105,14 @@ def squeeze(
             log.found(findings)
             specs = input_specs(prepared.folded)
             log.found(coarse_features(prepared.data.train, specs, recipe.quantize.mode, prepared.folded))
+            tflite = named(state.model, tflite)
             log.found(check_promises(state.model, tflite, state.promises))
             channels = None if state.cut is None else channels_report(state.cut, tflite, figures)
             log.found(() if channels is None else check_macs(channels))
     # Firmware calls the model by the name of the user's file.
     path = prepared.loaded.path
-    named = replace(tflite, name=path.stem if path else prepared.loaded.model.name)
-    return Squeezed(recipe, state.model, named, tuple(log.stages), tuple(log.findings), channels)
+    called = replace(tflite, name=path.stem if path else prepared.loaded.model.name)
+    return Squeezed(recipe, state.model, called, tuple(log.stages), tuple(log.findings), channels)
 
 
 def _apply(
@@ -117,11 +121,10 @@ def _apply(
     """The passes that the recipe asks for, one after the other."""
     asked = {row.name: options for row in passes if (options := row.options(recipe)) is not None}
     samples, seed = prepared.data.train, recipe.seed
-    trainings = Trainings(
-        prepared.folded, samples, recipe.finetune, [row for row in passes if row.name in asked], seed
-    )
+    before, finetune = _trainable(prepared, recipe.finetune)
+    trainings = Trainings(before, samples, finetune, [row for row in passes if row.name in asked], seed)
     cost = None if figures is None else _cost(prepared, recipe, figures)
-    state, trained = State(prepared.folded), {}
+    state, trained = State(before), {}
     for row in passes:
         if row.name not in asked:
             if row.absent:
@@ -130,7 +133,7 @@ def _apply(
         with log.stage(row.name) as stage:
             train, steps = trainings.trainer(row.name, log.steps(row.name)), trainings.steps[row.name]
             precision = Precision(recipe.quantize.mode)
-            setting = Setting(prepared.folded, samples, precision, seed, steps, train, cost)
+            setting = Setting(before, samples, precision, seed, steps, train, cost)
             outcome: Outcome = row.run(state, asked[row.name], setting)
             if outcome.trained:
                 trained[row.name] = outcome.trained
@@ -138,7 +141,15 @@ def _apply(
         log.found(outcome.findings)
         state = outcome.state
     log.found(trainings.findings(trained))
-    return state
+    return state if before is prepared.folded else replace(state, model=with_batch(state.model, 1))
+
+
+def _trainable(prepared: Prepared, options: Finetune) -> tuple[Any, Finetune]:
+    """What training starts from: a model with a state works on several sequences side by side."""
+    if not is_stateful(prepared.folded):
+        return prepared.folded, options
+    size = streams_for(prepared.data.train.count, options.batch_size)
+    return with_batch(prepared.folded, size), options.model_copy(update={"batch_size": size})
 
 
 def _check_recipe(prepared: Prepared, recipe: FilledRecipe) -> None:

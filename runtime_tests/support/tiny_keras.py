@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -15,11 +16,12 @@ from edgesqueeze.graph.weights import weight_uses
 from edgesqueeze.recipe import PASSES, DataOptions, FilledRecipe
 from edgesqueeze.squeeze.data.load import input_specs
 from edgesqueeze.squeeze.data.source import Source, array_source
-from edgesqueeze.squeeze.layers.kernels import key_of
+from edgesqueeze.squeeze.layers.kernels import KernelKey, key_of
 from edgesqueeze.squeeze.passes.convert import convert
 from edgesqueeze.squeeze.passes.fold import fold
 from edgesqueeze.squeeze.passes.precision import Precision
-from edgesqueeze.squeeze.passes.state import Outcome, Setting, State
+from edgesqueeze.squeeze.passes.promises import check_promises
+from edgesqueeze.squeeze.passes.state import Outcome, Promise, Setting, State, Trainer
 from edgesqueeze.squeeze.passes.trainings import untrained
 
 CLASSES = 4
@@ -115,10 +117,38 @@ def source_of(model: Any, *columns: Array, labels: list[Array] | None = None) ->
     return array_source(columns, labels, rows, input_specs(model), DataOptions())
 
 
+class Passed(NamedTuple):
+    """What the passes and conversion made of a model.
+
+    Attributes:
+        model: the compressed model of plain layers.
+        promises: what was promised of its kernels.
+        tflite: what it was converted to.
+        findings: all of them, those about broken promises included.
+    """
+
+    model: Any
+    promises: Mapping[KernelKey, Promise]
+    tflite: TfliteModel
+    findings: list[Finding]
+
+
 def squeeze(model: Any, raw: dict[str, Any]) -> tuple[TfliteModel, list[Finding]]:
-    """Fold, apply the passes and convert without training; ``raw`` is a recipe without ``finetune``.
+    """What ``passed`` gives of the file and the findings, without those about promises."""
+    made = passed(model, raw, check=False)
+    return made.tflite, made.findings
+
+
+def passed(model: Any, raw: dict[str, Any], *, train: Trainer | None = None, check: bool = True) -> Passed:
+    """Fold, apply the passes and convert; ``raw`` is a recipe without ``finetune``.
 
     Unless it says otherwise, the first and the last layer take part.
+
+    Args:
+        model: a tf_keras model.
+        raw: the recipe.
+        train: what trains a student; without it none is trained.
+        check: whether the findings are to say what became of the promises.
     """
     for section in ("prune", "cluster"):
         if section in raw:
@@ -129,7 +159,8 @@ def squeeze(model: Any, raw: dict[str, Any]) -> tuple[TfliteModel, list[Finding]
     findings = list(found)
     data = [np.random.default_rng(1).normal(size=(12, *one.shape[1:])) for one in folded.inputs]
     source = source_of(folded, *data)
-    setting = Setting(folded, source, Precision(recipe.quantize.mode), 0, 0, untrained)
+    steps = 0 if train is None else 1
+    setting = Setting(folded, source, Precision(recipe.quantize.mode), 0, steps, train or untrained)
     state = State(folded)
     for row in PASSES:
         options = row.options(recipe)
@@ -137,7 +168,8 @@ def squeeze(model: Any, raw: dict[str, Any]) -> tuple[TfliteModel, list[Finding]
             outcome: Outcome = row.run(state, options, setting)
             state, findings = outcome.state, [*findings, *outcome.findings]
     tflite, found = convert(state.model, recipe.quantize.mode, recipe.quantize.io, source, 12, 0)
-    return tflite, [*findings, *found]
+    broken = check_promises(state.model, tflite, state.promises) if check else ()
+    return Passed(state.model, state.promises, tflite, [*findings, *found, *broken])
 
 
 def set_kernel(layer: Any, value: Array) -> None:

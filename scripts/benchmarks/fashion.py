@@ -86,7 +86,8 @@ def squeeze(path: Path, data: Fashion, options: Mapping[str, Any], epochs: int, 
 
 
 def _kernels(result: Any) -> dict[str, tuple[float, int] | None]:
-    from edgesqueeze.squeeze.layers.kernels import kernel_layers, kernel_of, tflite_layout
+    from edgesqueeze.squeeze.layers.kernels import kernel_of, tflite_layout
+    from edgesqueeze.squeeze.layers.weights import kernel_layers
     from edgesqueeze.squeeze.passes.promises import find_kernel
 
     stats = {one.name: one for one in result.report.weights}

@@ -32,6 +32,7 @@ from edgesqueeze.squeeze.data.check import (
 from edgesqueeze.squeeze.data.datasets import open_dataset
 from edgesqueeze.squeeze.data.items import Reader, is_iterable
 from edgesqueeze.squeeze.data.source import InputSpec, Source, array_source, image_source
+from edgesqueeze.squeeze.layers.streams import is_stateful
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp"}
 HELD_OUT_SHARE = 0.2
@@ -224,7 +225,8 @@ def _from_splits(
         test_rows: npt.NDArray[np.int64] = np.arange(loaded.test.count)
     else:
         test = loaded.train
-        train_rows, test_rows = _hold_out(loaded.train.count, seed)
+        # The samples of a model that remembers are one sequence: no holes in it.
+        train_rows, test_rows = _hold_out(loaded.train.count, None if is_stateful(model) else seed)
         findings.append(_held_out(name, len(test_rows)))
     return Data(
         name,
@@ -234,11 +236,13 @@ def _from_splits(
     )
 
 
-def _hold_out(count: int, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Rows for training and rows held out, both in their original order."""
+def _hold_out(count: int, seed: int | None) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows for training and rows held out, both in their original order; the last ones without a seed."""
     held = min(MAX_HELD_OUT, max(1, round(count * HELD_OUT_SHARE)))
     if count == 1:
         return np.arange(1), np.arange(1)
+    if seed is None:
+        return np.arange(count - held), np.arange(count - held, count)
     mixed = np.random.default_rng(seed).permutation(count)
     return np.sort(mixed[held:]), np.sort(mixed[:held])
 

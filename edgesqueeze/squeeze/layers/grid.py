@@ -9,6 +9,8 @@ values survives per-channel quantization.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,6 +21,20 @@ TOP_LEVEL = 127
 """The largest magnitude of a narrow-range int8 weight."""
 
 LLOYD_ITERATIONS = 50
+
+
+class Grid(NamedTuple):
+    """Which weights of a kernel share a scale.
+
+    Attributes:
+        shape: the kernel's shape, in which those that share a scale are whole axes: an LSTM's columns are
+            divided into its gates where each gate has one scale.
+        scales: ``shape`` with 1 in every dimension that the scale is shared over.
+    """
+
+    shape: tuple[int, ...]
+    scales: tuple[int, ...]
+
 
 NEGLIGIBLE = np.float32(0.1)
 """Weights below this share of a quantization step count as zero."""

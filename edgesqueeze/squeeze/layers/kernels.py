@@ -1,8 +1,11 @@
-"""Which weight of a layer is its kernel, and along which axis TFLite gives it scales."""
+"""Which weight of a layer is its kernel, and along which axis TFLite gives it scales.
+
+This is what can take in a batch norm. ``weights.py`` has all that can be pruned and clustered.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,7 +20,8 @@ class KernelKey(NamedTuple):
 
     Attributes:
         layer: name of the layer in the flat model.
-        variable: name of the layer's attribute that holds the kernel.
+        variable: name of the layer's attribute that holds the kernel; where the kernel belongs to something
+            inside of the layer, that one's name comes first, as in ``forward_lstm/kernel``.
     """
 
     layer: str
@@ -37,8 +41,8 @@ class KernelSpec:
     channel_axes: tuple[int, ...]
 
 
-# The one table of layer classes that can be pruned and clustered. SeparableConv2D is not here because
-# folding splits it in two (see fold.py).
+# The one table of layer classes with one kernel. SeparableConv2D is not here because folding splits it in
+# two (see fold.py).
 KERNELS: Mapping[type, KernelSpec] = {
     tf_keras.layers.Conv1D: KernelSpec("kernel", (2,)),
     tf_keras.layers.Conv2D: KernelSpec("kernel", (3,)),
@@ -49,7 +53,7 @@ KERNELS: Mapping[type, KernelSpec] = {
 
 
 def kernel_spec(layer: Any) -> KernelSpec | None:
-    """The kernel of a layer that can be pruned and clustered, or None for any other layer."""
+    """The one kernel of a layer, or None for any other layer."""
     # The exact class: a subclass may compute something else with its kernel.
     return KERNELS.get(type(layer))
 
@@ -70,11 +74,6 @@ def channel_shape(layer: Any) -> tuple[int, ...]:
     spec = KERNELS[type(layer)]
     shape = getattr(layer, spec.attribute).shape
     return tuple(size if axis in spec.channel_axes else 1 for axis, size in enumerate(shape))
-
-
-def kernel_layers(model: Any) -> Iterator[Any]:
-    """The layers of a flat tf_keras model that have a kernel in the table, in the model's order."""
-    yield from (layer for layer in model.layers if kernel_spec(layer) is not None)
 
 
 def tflite_layout(layer: Any, kernel: FloatArray) -> FloatArray:

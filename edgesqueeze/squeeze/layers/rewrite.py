@@ -21,7 +21,12 @@ KNOWN_PACKAGES = ("edgesqueeze.", "tensorflow_model_optimization.", "tf_keras.")
 
 
 def rewrite(
-    model: Any, replace: Replace | None = None, *, clone: bool = True, name: str | None = None
+    model: Any,
+    replace: Replace | None = None,
+    *,
+    clone: bool = True,
+    name: str | None = None,
+    batch: int | None = None,
 ) -> Any:
     """Rebuild ``model``, which is not changed, with the layers that ``replace`` gives.
 
@@ -34,6 +39,7 @@ def rewrite(
             asked about once, and its replacement is shared. A new layer must be built to have its weights.
         clone: kept layers become fresh objects with copies of the weights; else both models share them.
         name: name of the new model; that of the old one if not given.
+        batch: samples in a batch, fixed; as in ``model`` if not given.
 
     Returns:
         A tf_keras Functional model with the inputs, outputs, names and structure of ``model``: if the layer
@@ -62,7 +68,7 @@ def rewrite(
     for node in nodes_in_order(model):
         if isinstance(node.layer, tf_keras.Model):
             raise ValueError(f"'{node.layer.name}' is a model inside the model; flatten it first.")
-    inputs = clone_inputs(model)
+    inputs = clone_inputs(model, batch)
     walk = replay if needs_autograph(model) else tf.autograph.experimental.do_not_convert(replay)
     outputs = walk(model, tf.nest.flatten(inputs), apply)
     for original, copy in clones:
@@ -77,8 +83,7 @@ def needs_autograph(model: Any) -> bool:
 
     For all others the rewriting only costs time, seconds for every graph that is built.
     """
-    layers = (one for one in model.submodules if isinstance(one, tf_keras.layers.Layer))
-    return not all(type(one).__module__.startswith(KNOWN_PACKAGES) for one in layers)
+    return not all(type(one).__module__.startswith(KNOWN_PACKAGES) for one in model._flatten_layers())
 
 
 def nodes_in_order(model: Any) -> Iterator[Any]:
@@ -111,11 +116,13 @@ def replay(model: Any, feed: Sequence[Any], apply: Callable[[Any, Any, Any], Any
     return tf.nest.map_structure(lambda symbol: values[id(symbol)], model._nested_outputs)
 
 
-def clone_inputs(model: Any) -> Any:
-    """Fresh input tensors with the names, shapes, dtypes and structure of the model's."""
+def clone_inputs(model: Any, batch: int | None = None) -> Any:
+    """Fresh input tensors like the model's; ``batch`` fixes how many samples they take."""
 
     def fresh(symbol: Any) -> Any:
         config = symbol._keras_history.layer.get_config()
+        if batch is not None:
+            config["batch_input_shape"] = (batch, *config["batch_input_shape"][1:])
         return tf_keras.layers.InputLayer.from_config(config)._inbound_nodes[0].outputs
 
     return tf.nest.map_structure(fresh, model._nested_inputs)

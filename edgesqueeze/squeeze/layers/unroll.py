@@ -17,10 +17,10 @@ import tf_keras
 from edgesqueeze.base.arrays import Array
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.squeeze.layers.masks import MASK_READERS, Gate, Steps, spelled_masks
+from edgesqueeze.squeeze.layers.recurrent import directions_of, has_operator, is_recurrent, stack_of
 from edgesqueeze.squeeze.layers.rewrite import rewrite
 
 layers = tf_keras.layers
-RECURRENT = (layers.GRU, layers.LSTM, layers.SimpleRNN)
 MERGES: dict[str | None, Callable[[Any, Any], Any]] = {
     "concat": lambda one, other: tf.concat([one, other], axis=-1),
     "sum": lambda one, other: one + other,
@@ -35,11 +35,12 @@ State = tuple[Any, ...]
 Step = Callable[[Any, State], State]
 
 
-def unrolled(model: Any) -> Any:
+def unrolled(model: Any, *, operators: bool = True) -> Any:
     """The model with every recurrent layer that would become a loop written out.
 
     Args:
         model: a flat tf_keras model; it is not changed.
+        operators: whether a layer that TFLite has an operator for becomes that operator.
 
     Returns:
         A model that computes the same, to float32 rounding, or ``model`` itself when there is nothing to do.
@@ -47,11 +48,15 @@ def unrolled(model: Any) -> Any:
     Raises:
         UnsupportedModelError: a number of steps that is not fixed, or a state in two directions.
     """
+
+    def becomes_loop(layer: Any) -> bool:
+        return is_recurrent(layer) and not (operators and has_operator(layer))
+
     masked = any(isinstance(layer, layers.Masking) for layer in model.layers)
-    if not masked and not any(_becomes_loop(layer) for layer in model.layers):
+    if not masked and not any(becomes_loop(layer) for layer in model.layers):
         return model
     gates = not any(isinstance(layer, MASK_READERS) for layer in model.layers)
-    spelled = spelled_masks(model, _is_recurrent) if gates else {}
+    spelled = spelled_masks(model, is_recurrent) if gates else {}
 
     def replace(layer: Any) -> Any:
         if gates and type(layer) is layers.Masking:
@@ -59,7 +64,7 @@ def unrolled(model: Any) -> Any:
         if layer.name in spelled:
             value = spelled[layer.name]
             return [] if value is None else Steps(value, name=layer.name)
-        if not _becomes_loop(layer):
+        if not becomes_loop(layer):
             return None
         _require_steps(layer)
         return Unrolled(layer)
@@ -81,53 +86,22 @@ def _require_steps(layer: Any) -> None:
         )
 
 
-def _becomes_loop(layer: Any) -> bool:
-    return _is_recurrent(layer) and not (type(_cell_of(layer)) is layers.LSTM and _has_operator(layer))
-
-
-def _has_operator(layer: Any) -> bool:
-    """Whether the converter has one for an LSTM: it begins with zeros, masks nothing, and hides its state."""
-    begins = any(node.call_kwargs.get("initial_state") is not None for node in layer._inbound_nodes)
-    several = any(len(tf.nest.flatten(node.input_tensors)) > 1 for node in layer._inbound_nodes)
-    return not (layer.stateful or layer.return_state or begins or several or _has_mask(layer))
-
-
-def _is_recurrent(layer: Any) -> bool:
-    return type(_cell_of(layer)) in RECURRENT
-
-
-def _cell_of(layer: Any) -> Any:
-    """The layer that runs forward in a Bidirectional; any other layer itself."""
-    return layer.forward_layer if isinstance(layer, layers.Bidirectional) else layer
-
-
-def _has_mask(layer: Any) -> bool:
-    """Whether the layer is called with a mask: the converter has an operator for an LSTM without one."""
-    if any(node.call_kwargs.get("mask") is not None for node in layer._inbound_nodes):
-        return True
-    return any(
-        getattr(tensor, "_keras_mask", None) is not None
-        for node in layer._inbound_nodes
-        for tensor in tf.nest.flatten(node.input_tensors)
-    )
-
-
 class Unrolled(layers.Layer):  # type: ignore[misc, name-defined]
     """A recurrent layer, or two in opposite directions, without a loop. It cannot be trained.
 
     The state of a stateful layer is in variables of its own, for a batch of one, and begins with zeros.
 
     Args:
-        layer: a built GRU, LSTM, SimpleRNN or Bidirectional; it is not changed.
+        layer: a built GRU, LSTM, SimpleRNN, RNN of their cells, or Bidirectional; it is not changed.
     """
 
     def __init__(self, layer: Any) -> None:
         super().__init__(name=layer.name, dtype=layer.dtype_policy)
-        both = isinstance(layer, layers.Bidirectional)
-        directions = [layer.forward_layer, layer.backward_layer] if both else [layer]
-        # As tuples behind the tracking of Keras: these variables stay the wrapped layer's own.
+        # Behind the tracking of Keras: these variables stay the wrapped layer's own.
         self.__dict__["_wrapped"] = layer
-        self.__dict__["_directions"] = [(one, _weights(one)) for one in directions]
+        self.__dict__["_directions"] = [
+            (one, [(cell, _weights(cell)) for cell in stack_of(one)]) for one in directions_of(layer)
+        ]
         sizes = tf.nest.flatten(layer.cell.state_size) if layer.stateful else ()
         self.__dict__["_kept"] = [tf.Variable(tf.zeros((1, size)), trainable=False) for size in sizes]
 
@@ -139,7 +113,8 @@ class Unrolled(layers.Layer):  # type: ignore[misc, name-defined]
             mask = mask[0] if isinstance(mask, list | tuple) else mask
         if len(directions) == 1:
             before = [variable.read_value() for variable in self._kept] or initial_state
-            result, state = _run(layer, directions[0][1], inputs, mask, before)
+            ((only, cells),) = directions
+            result, state = _run(only, cells, inputs, mask, before)
             for variable, value in zip(self._kept, state, strict=False):
                 variable.assign(value)
             return result
@@ -148,8 +123,8 @@ class Unrolled(layers.Layer):  # type: ignore[misc, name-defined]
             half = len(initial_state) // 2
             states = [initial_state[:half], initial_state[half:]]
         forward, backward = (
-            _run(one, weights, inputs, mask, state)[0]
-            for (one, weights), state in zip(directions, states, strict=True)
+            _run(one, cells, inputs, mask, state)[0]
+            for (one, cells), state in zip(directions, states, strict=True)
         )
         return _merged(layer, forward, backward)
 
@@ -172,36 +147,63 @@ def _merged(layer: Any, forward: Any, backward: Any) -> Any:
     return [*(merged if isinstance(merged, list) else [merged]), *states]
 
 
-def _weights(layer: Any) -> Weights:
-    """Kernel, recurrent kernel and bias of a layer; zeros for a bias that it does not have."""
-    kernel, recurrent, *bias = (weight.numpy() for weight in layer.cell.weights)
+def _weights(cell: Any) -> Weights:
+    """Kernel, recurrent kernel and bias of a cell; zeros for a bias that it does not have."""
+    kernel, recurrent, *bias = (weight.numpy() for weight in cell.weights)
     return kernel, recurrent, bias[0] if bias else np.zeros(kernel.shape[1], np.float32)
 
 
-def _run(layer: Any, weights: Weights, inputs: Any, mask: Any, initial_state: Any) -> tuple[Any, State]:
-    """All steps of one layer: what it gives, and its last state."""
-    steps = inputs.shape[1]
-    project, step, count = CELLS[type(layer)](layer, weights)
+def _run(
+    layer: Any, cells: Sequence[tuple[Any, Weights]], inputs: Any, mask: Any, initial_state: Any
+) -> tuple[Any, State]:
+    """All steps of one layer, cell by cell: what it gives, and its last state."""
     given = () if initial_state is None else tuple(tf.nest.flatten(initial_state))
+    order = range(inputs.shape[1])
+    order = order[::-1] if layer.go_backwards else order
+    # Slices, since TensorFlow Lite Micro's UNPACK takes no truth values.
+    keep = None if mask is None else [mask[:, index : index + 1] for index in order]
+    state: State = ()
+    for cell, weights in cells:
+        outputs, after = _run_cell(cell, weights, inputs, order, keep, given[len(state) :])
+        state += after
+        # The next cell takes the steps in the order in which this one made them.
+        inputs, order = outputs, range(len(outputs))
+    result = outputs[-1]
+    if layer.return_sequences:
+        zeros = keep is not None and layer.zero_output_for_mask
+        # Zeros where Keras asks for them, as Bidirectional does.
+        rows = [_kept(*pair, None) for pair in zip(keep or (), outputs, strict=True)] if zeros else outputs
+        result = tf.stack(rows, axis=1)
+    return ([result, *state] if layer.return_state else result), state
+
+
+def _run_cell(
+    cell: Any,
+    weights: Weights,
+    inputs: Any,
+    order: Sequence[int],
+    keep: Sequence[Any] | None,
+    given: State,
+) -> tuple[list[Any], State]:
+    """All steps of one cell: its outputs in the order of the steps, and its last state."""
+    if isinstance(inputs, list):
+        inputs = tf.stack(inputs, axis=1)
+    project, step, count = CELLS[type(cell)](cell, weights)
     # Without a state to begin with the first step is shorter; zeros would leave values that nobody reads, and
     # the converter cannot quantize those.
-    state: State = given or (None,) * count
-    order = range(steps - 1, -1, -1) if layer.go_backwards else range(steps)
+    state: State = given[:count] or (None,) * count
     projected = [tf.unstack(part, axis=1) for part in project(inputs)]
-    # Slices, since TensorFlow Lite Micro's UNPACK takes no truth values.
-    keep = None if mask is None else [mask[:, index : index + 1] for index in range(steps)]
     outputs = []
-    for index in order:
+    for number, index in enumerate(order):
         following = step([part[index] for part in projected], state)
         if keep is not None:
-            following = tuple(_kept(keep[index], new, old) for new, old in zip(following, state, strict=True))
+            following = tuple(
+                _kept(keep[number], new, old) for new, old in zip(following, state, strict=True)
+            )
         state = following
-        # In every cell the output is the first part of the state. A masked step repeats its predecessor's, or
-        # gives zeros where Keras asks for them, as Bidirectional does.
-        zeros = layer.zero_output_for_mask
-        outputs.append(_kept(keep[index], state[0], None) if keep and zeros else state[0])
-    result = tf.stack(outputs, axis=1) if layer.return_sequences else state[0]
-    return ([result, *state] if layer.return_state else result), state
+        # In every cell the output is the first part of the state; a masked step repeats its predecessor's.
+        outputs.append(state[0])
+    return outputs, state
 
 
 def _kept(keep: Any, new: Any, old: Any) -> Any:
@@ -213,9 +215,9 @@ def _kept(keep: Any, new: Any, old: Any) -> Any:
     return old + keep * (new - old)
 
 
-def _gru(layer: Any, weights: Weights) -> tuple[Any, Step, int]:
+def _gru(cell: Any, weights: Weights) -> tuple[Any, Step, int]:
     """A GRU (Cho et al., 2014, arXiv:1406.1078), with its reset gate before or after the product."""
-    units = layer.units
+    units = cell.units
     kernel, recurrent, bias = weights
     outer, inner = bias if bias.ndim == 2 else (bias, np.zeros_like(bias))
     gates = slice(0, 2 * units)
@@ -234,25 +236,25 @@ def _gru(layer: Any, weights: Weights) -> tuple[Any, Step, int]:
     def step(projected: Sequence[Any], state: State) -> State:
         (old,) = state
         if old is None:
-            gates_now = layer.recurrent_activation(projected[0])
+            gates_now = cell.recurrent_activation(projected[0])
             inward = gates_now[:, units:] * tf.constant(rest_bias) if rest_bias.any() else 0.0
-            candidate = layer.activation(projected[1] + inward)
+            candidate = cell.activation(projected[1] + inward)
             return (candidate - gates_now[:, :units] * candidate,)
-        both = layer.recurrent_activation(projected[0] + tf.matmul(old, gate_kernel))
+        both = cell.recurrent_activation(projected[0] + tf.matmul(old, gate_kernel))
         update, reset = tf.split(both, 2, axis=-1)
-        if layer.reset_after:
+        if cell.reset_after:
             inward = reset * _biased(tf.matmul(old, rest_kernel), rest_bias)
         else:
             inward = tf.matmul(reset * old, rest_kernel)
-        candidate = layer.activation(projected[1] + inward)
+        candidate = cell.activation(projected[1] + inward)
         return (candidate + update * (old - candidate),)
 
     return project, step, 1
 
 
-def _lstm(layer: Any, weights: Weights) -> tuple[Any, Step, int]:
+def _lstm(cell: Any, weights: Weights) -> tuple[Any, Step, int]:
     """An LSTM (Hochreiter and Schmidhuber, 1997), with the forget gate of Gers et al. (2000)."""
-    units = layer.units
+    units = cell.units
     # Keras: input, forget, cell, output. The three gates come together, the cell's candidate last.
     order = np.r_[0:units, units : 2 * units, 3 * units : 4 * units, 2 * units : 3 * units]
     kernel, recurrent, bias = (values[..., order] for values in weights)
@@ -263,22 +265,22 @@ def _lstm(layer: Any, weights: Weights) -> tuple[Any, Step, int]:
         return _dense(inputs, kernel[:, gates], bias[gates]), _dense(inputs, kernel[:, rest], bias[rest])
 
     def step(projected: Sequence[Any], state: State) -> State:
-        old, cell = state
+        old, memory = state
         if old is None:
-            gates_now = layer.recurrent_activation(projected[0])
-            cell = gates_now[:, :units] * layer.activation(projected[1])
-            return gates_now[:, 2 * units :] * layer.activation(cell), cell
-        three = layer.recurrent_activation(projected[0] + tf.matmul(old, gate_kernel))
+            gates_now = cell.recurrent_activation(projected[0])
+            memory = gates_now[:, :units] * cell.activation(projected[1])
+            return gates_now[:, 2 * units :] * cell.activation(memory), memory
+        three = cell.recurrent_activation(projected[0] + tf.matmul(old, gate_kernel))
         enter, forget, leave = tf.split(three, 3, axis=-1)
-        candidate = layer.activation(projected[1] + tf.matmul(old, rest_kernel))
-        cell = forget * cell + enter * candidate
-        return leave * layer.activation(cell), cell
+        candidate = cell.activation(projected[1] + tf.matmul(old, rest_kernel))
+        memory = forget * memory + enter * candidate
+        return leave * cell.activation(memory), memory
 
     return project, step, 2
 
 
-def _simple(layer: Any, weights: Weights) -> tuple[Any, Step, int]:
-    """A fully connected recurrent layer."""
+def _simple(cell: Any, weights: Weights) -> tuple[Any, Step, int]:
+    """A fully connected recurrent cell."""
     kernel, recurrent, bias = weights
     recurrent_kernel = tf.constant(recurrent)
 
@@ -288,20 +290,18 @@ def _simple(layer: Any, weights: Weights) -> tuple[Any, Step, int]:
     def step(projected: Sequence[Any], state: State) -> State:
         (old,) = state
         return (
-            layer.activation(
-                projected[0] if old is None else projected[0] + tf.matmul(old, recurrent_kernel)
-            ),
+            cell.activation(projected[0] if old is None else projected[0] + tf.matmul(old, recurrent_kernel)),
         )
 
     return project, step, 1
 
 
 CELLS: dict[type, Callable[[Any, Weights], tuple[Any, Step, int]]] = {
-    layers.GRU: _gru,
-    layers.LSTM: _lstm,
-    layers.SimpleRNN: _simple,
+    layers.GRUCell: _gru,
+    layers.LSTMCell: _lstm,
+    layers.SimpleRNNCell: _simple,
 }
-"""Layer class -> the projection of all inputs, one step, and how many parts its state has."""
+"""Cell class -> the projection of all inputs, one step, and how many parts its state has."""
 
 
 def _dense(inputs: Any, kernel: Array, bias: Array) -> Any:

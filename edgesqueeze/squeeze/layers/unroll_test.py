@@ -57,7 +57,8 @@ def test_every_cell_computes_the_same(cell, options, masked):
     x = tf_keras.Input((STEPS, FEATURES))
     inner = layers.Masking()(x) if masked else x
     # The converter has an operator for an LSTM without a mask.
-    loops = 0 if cell == "LSTM" and not masked and "return_state" not in options else 1
+    plain = not {"return_state", "use_bias", "activation"} & set(options)
+    loops = 0 if cell == "LSTM" and not masked and plain else 1
     _agrees(_model(CELLS[cell](UNITS, **options)(inner), x), _sequences(masked), loops)
 
 
@@ -102,6 +103,55 @@ def test_one_step_with_its_state_as_input_and_output():
     x, state = tf_keras.Input((1, FEATURES)), tf_keras.Input((UNITS,))
     model = _model(layers.GRU(UNITS, return_state=True)(x, initial_state=state), x, state)
     _agrees(model, [_values(3, 1, FEATURES), _values(3, UNITS)])
+
+
+def _stack(**options):
+    cells = [layers.LSTMCell(UNITS), layers.GRUCell(5), layers.SimpleRNNCell(4)]
+    return layers.RNN(cells, **options)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("options", [{}, {"return_sequences": True, "go_backwards": True}], ids=str)
+def test_cells_one_on_the_other(options, masked):
+    x = tf_keras.Input((STEPS, FEATURES))
+    inner = layers.Masking()(x) if masked else x
+    _agrees(_model(_stack(**options)(inner), x), _sequences(masked))
+
+
+def test_cells_in_both_directions():
+    x = tf_keras.Input((STEPS, FEATURES))
+    _agrees(_model(layers.Bidirectional(_stack(return_sequences=True))(x), x), _sequences(False))
+
+
+def test_a_stack_of_cells_remembers():
+    x = tf_keras.Input((STEPS, FEATURES), batch_size=1)
+    model = _model(_stack(stateful=True)(x), x)
+    flat = unrolled(model)
+    model.reset_states()
+    for seed in (0, 1):
+        np.testing.assert_allclose(
+            flat(_values(1, STEPS, FEATURES, seed=seed)),
+            model(_values(1, STEPS, FEATURES, seed=seed)),
+            atol=2e-6,
+        )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"activation": "relu"}, {"use_bias": False}, {"recurrent_dropout": 0.1}, {"unroll": True},
+     {"recurrent_activation": "hard_sigmoid"}],
+    ids=str,
+)  # fmt: skip
+def test_an_lstm_that_the_converter_does_not_know_is_written_out(options):
+    x = tf_keras.Input((STEPS, FEATURES))
+    _agrees(_model(layers.LSTM(UNITS, **options)(x), x), _sequences(False))
+
+
+def test_without_operators_every_lstm_is_written_out():
+    x = tf_keras.Input((STEPS, FEATURES))
+    model = _model(layers.LSTM(UNITS)(x), x)
+    assert unrolled(model) is model
+    assert any(isinstance(layer, Unrolled) for layer in unrolled(model, operators=False).layers)
 
 
 def test_a_model_without_loops_stays_as_it_is():

@@ -28,11 +28,11 @@ from edgesqueeze.squeeze.channels.allocate import (
 from edgesqueeze.squeeze.channels.cut import cut
 from edgesqueeze.squeeze.channels.graph import ChannelGraph, channel_graph
 from edgesqueeze.squeeze.layers.kernels import kernel_spec
-from edgesqueeze.squeeze.layers.rewrite import rewrite
+from edgesqueeze.squeeze.layers.streams import is_stateful
 from edgesqueeze.squeeze.passes.budget import kept, share_within
 from edgesqueeze.squeeze.passes.importance import Seen, magnitude, taylor
 from edgesqueeze.squeeze.passes.macs import CutLayer, MacsCut, plain_macs
-from edgesqueeze.squeeze.passes.scaled import bare_model, scaled
+from edgesqueeze.squeeze.passes.scaled import bare_model, trainable_model
 from edgesqueeze.squeeze.passes.selection import left_out
 from edgesqueeze.squeeze.passes.state import Cost, Outcome, Setting, State, Trained
 
@@ -75,9 +75,10 @@ def run(state: State, options: FilledChannels, setting: Setting) -> Outcome:
     """Remove channels until the share of the multiply-accumulates is gone, in rounds with training.
 
     Raises:
-        RecipeError: a pattern that matches no layer; nothing can be cut, or not that much.
+        RecipeError: a pattern that matches no layer; nothing can be cut, or not that much; it keeps a state.
         UnsupportedModelError: the model cannot be converted, or the training diverged.
     """
+    _refuse_state(state.model)
     kept_out = left_out(state.model, options)
     graph = channel_graph(state.model, kept_out)
     plan = _planned(state.model, graph, options, setting, kept_out)
@@ -95,13 +96,24 @@ def run(state: State, options: FilledChannels, setting: Setting) -> Outcome:
             share, model = _within(model, plan, seen, share)
         else:
             model = _cut(model, plan, seen, 1 - (1 - share) ** (number / len(rounds)))
-        student = rewrite(model, lambda layer: None if kernel_spec(layer) is None else scaled(layer))
+        student = trainable_model(model, setting.precision)
         trained.append(setting.train(student, steps, last=number == len(rounds)))
         model = bare_model(student)
     after = channel_graph(model)
     findings += _far_off(1 - (plan.fixed + after.macs()) / plan.macs, share)
     made = MacsCut(share, plan.macs, tuple(_layers(graph, after)), options.budgets)
     return Outcome(replace(state, model=model, cut=made), tuple(findings), _together(trained))
+
+
+def _refuse_state(model: Any) -> None:
+    """What a model's channels matter is learned from samples that have nothing to do with each other."""
+    if is_stateful(model):
+        raise RecipeError(
+            "channels of a model that keeps a state from sample to sample cannot be removed",
+            expected="layers that are not stateful",
+            got=", ".join(layer.name for layer in model.layers if getattr(layer, "stateful", False)),
+            hint="leave out [channels]",
+        )
 
 
 def _planned(

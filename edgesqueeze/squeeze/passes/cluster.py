@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import tensorflow_model_optimization as tfmot
-from tensorflow_model_optimization.python.core.clustering.keras import cluster_wrapper
 from tensorflow_model_optimization.python.core.clustering.keras.experimental import cluster as experimental
 
 from edgesqueeze.base.findings import Finding
@@ -32,17 +31,11 @@ from edgesqueeze.squeeze.layers.grid import (
     project,
     rebuild,
 )
-from edgesqueeze.squeeze.layers.kernels import (
-    KernelKey,
-    channel_shape,
-    kernel_layers,
-    kernel_of,
-    kernel_spec,
-    key_of,
-)
+from edgesqueeze.squeeze.layers.kernels import KernelKey
 from edgesqueeze.squeeze.layers.rewrite import rewrite
+from edgesqueeze.squeeze.layers.weights import Kernel, kernels_of, model_kernels
 from edgesqueeze.squeeze.passes.precision import Precision
-from edgesqueeze.squeeze.passes.scaled import ScaledKernel, bare_model, scaled
+from edgesqueeze.squeeze.passes.scaled import Carrier, ScaledKernel, bare_model, carried
 from edgesqueeze.squeeze.passes.selection import select
 from edgesqueeze.squeeze.passes.state import Outcome, Setting, State
 
@@ -77,14 +70,13 @@ def run_settle(state: State, options: Cluster, setting: Setting) -> Outcome:
     Raises:
         UnsupportedModelError: the training diverged.
     """
-    student = settle(state.model, setting.precision, _sparse(state))
+    student = settle(state.model, _sparse(state))
     trained = setting.train(student, setting.steps)
     model = bare_model(student)
     integers = frozenset(
-        key_of(layer)
-        for layer in kernel_layers(model)
-        if state.promise(key_of(layer)).levels is not None
-        and setting.precision.storage(key_of(layer), kernel_of(layer).size) == "int8"
+        kernel.key
+        for kernel in model_kernels(model)
+        if state.promise(kernel.key).levels is not None and setting.precision.stored(kernel).type == "int8"
     )
     promises = state.promising(integers, settled=True, bits=8)
     return Outcome(replace(state, model=model, promises=promises), (), trained)
@@ -116,35 +108,46 @@ def clusterable(
     """
     findings = []
 
+    def make(kernel: Kernel) -> Any:
+        value, stored, keep_zeros = kernel.value, precision.stored(kernel), kernel.key in sparse
+        if kernel.key not in keys:
+            return ScaledKernel(value, stored, mask=keep_zeros)
+        grid, integers = stored.grid, stored.type == "int8"
+        shaped = value.reshape(grid.shape)
+        scale = channel_maximum(shaped, grid.scales) if integers else np.ones(grid.scales, np.float32)
+        if np.unique(shaped / scale).size <= recipe.clusters:
+            message = f"its {value.size} weights have at most {recipe.clusters} values already"
+            findings.append(Finding(code="cluster-trivial", subject=kernel.name, message=message))
+            return ScaledKernel(value, stored, scale, train_kernel=False, train_scale=integers)
+        own = ScaledKernel(value, stored, scale, train_scale=integers)
+        return _clustered_while_trained(own, shaped != 0 if keep_zeros else None, recipe)
+
     def wrap(layer: Any) -> Any:
-        if kernel_spec(layer) is None:
-            return None
-        key, kernel = key_of(layer), kernel_of(layer)
-        if key not in keys:
-            return scaled(layer, mask=(kernel != 0).astype(np.float32) if key in sparse else None)
-        integers = precision.storage(key, kernel.size) == "int8"
-        shape = channel_shape(layer)
-        scale = channel_maximum(kernel, shape) if integers else np.ones(shape, np.float32)
-        if np.unique(kernel / scale).size <= recipe.clusters:
-            message = f"its {kernel.size} weights have at most {recipe.clusters} values already"
-            findings.append(Finding(code="cluster-trivial", subject=layer.name, message=message))
-            return scaled(layer, scale, train_kernel=False, train_scale=integers)
-        keep_zeros = key in sparse
-        wrapper = experimental.cluster_weights(
-            scaled(layer, scale, train_scale=integers),
-            number_of_clusters=recipe.clusters,
-            cluster_centroids_init=INITS[recipe.init],
-            preserve_sparsity=keep_zeros,
-            name=layer.name,
-        )
-        wrapper.build(layer._build_input_shape)
-        if keep_zeros:
-            # TFMOT would also count the survivors that are nearest to the zero centroid as zeros.
-            wrapper.sparsity_masks["kernel"] = tf.constant(kernel != 0, tf.float32)
-        _refine(wrapper, keep_zeros)
-        return wrapper
+        return carried(layer, make) if kernels_of(layer) else None
 
     return rewrite(model, wrap), tuple(findings)
+
+
+def _clustered_while_trained(kernel: ScaledKernel, kept: Any, recipe: Cluster) -> Any:
+    """A kernel in TFMOT's wrapper, which clusters it.
+
+    Args:
+        kernel: the kernel.
+        kept: which weights are not zero, where zeros are kept; else None.
+        recipe: number of clusters and their initialization.
+    """
+    wrapper = experimental.cluster_weights(
+        kernel,
+        number_of_clusters=recipe.clusters,
+        cluster_centroids_init=INITS[recipe.init],
+        preserve_sparsity=kept is not None,
+    )
+    wrapper.build(())
+    if kept is not None:
+        # TFMOT would also count the survivors that are nearest to the zero centroid as zeros.
+        wrapper.sparsity_masks["kernel"] = tf.constant(kept, tf.float32)
+    _refine(wrapper, kept is not None)
+    return wrapper
 
 
 def _refine(wrapper: Any, keep_zeros: bool) -> None:
@@ -169,35 +172,34 @@ def _refine(wrapper: Any, keep_zeros: bool) -> None:
     variable.assign(refined)
 
 
-def settle(model: Any, precision: Precision, sparse: frozenset[KernelKey]) -> Any:
+def settle(model: Any, sparse: frozenset[KernelKey]) -> Any:
     """Fix every clustered kernel to the values that it will have in the file.
 
     Args:
         model: what ``clusterable`` gave, trained or not.
-        precision: how conversion will store each kernel.
         sparse: kernels whose zeros are kept.
 
     Returns:
-        A model in which the clustered layers are ``ScaledKernel`` layers whose kernels are settled and
-        whose scales and biases can still be trained. ``bare_model`` makes it plain.
+        A model whose clustered kernels are ``ScaledKernel``s that are settled: scales and biases can still be
+        trained. ``bare_model`` makes it plain.
     """
 
-    def fix(layer: Any) -> Any:
-        if isinstance(layer, ScaledKernel):
-            return layer
-        if not isinstance(layer, cluster_wrapper.ClusterWeights):
-            return None
-        inner: ScaledKernel = layer.layer
-        key = key_of(inner.inner)
-        storage = precision.storage(key, inner.kernel.shape.num_elements())
+    def settled(key: KernelKey, maker: Any) -> ScaledKernel:
+        if isinstance(maker, ScaledKernel):
+            return maker
+        own: ScaledKernel = maker.layer
+        kind, grid = own.stored
         keep_zeros = key in sparse
-        kernel, centroids = _clustered(layer, keep_zeros, half=storage == "float16")
-        if storage != "int8":
-            return scaled(inner.bare(kernel), train_kernel=False, train_scale=False)
-        shape = channel_shape(inner.inner)
-        levels, scale = project(kernel, levels_from_centroids(centroids), shape, keep_zeros=keep_zeros)
-        whole = scale * inner.scale()
-        return scaled(inner.bare(rebuild(levels, whole)), whole, train_kernel=False)
+        value, centroids = _clustered(maker, keep_zeros, half=kind == "float16")
+        if kind != "int8":
+            ones = np.ones(grid.scales, np.float32)
+            return ScaledKernel(own.shaped(value), own.stored, ones, train_kernel=False, train_scale=False)
+        levels, scale = project(value, levels_from_centroids(centroids), grid.scales, keep_zeros=keep_zeros)
+        whole = scale * own.scale()
+        return ScaledKernel(own.shaped(rebuild(levels, whole)), own.stored, whole, train_kernel=False)
+
+    def fix(layer: Any) -> Any:
+        return layer.replaced(settled) if isinstance(layer, Carrier) else None
 
     return rewrite(model, fix)
 

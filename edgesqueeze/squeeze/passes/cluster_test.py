@@ -164,10 +164,9 @@ def test_a_model_without_training_computes_nearly_the_same_with_many_clusters():
 
     model, _ = fold(randomize(conv2d()))
     keys = frozenset(KernelKey(name) for name in ("first", "middle", "last"))
-    precision = Precision("int8")
     cluster = parse_recipe({"cluster": {"clusters": 64}}).cluster
     squeezed = bare_model(
-        settle(clusterable(model, cluster, precision, keys, frozenset())[0], precision, frozenset())
+        settle(clusterable(model, cluster, Precision("int8"), keys, frozenset())[0], frozenset())
     )
     before, after = (np.asarray(one(images())) for one in (model, squeezed))
     assert np.abs(before - after).max() < 0.1

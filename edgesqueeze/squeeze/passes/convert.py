@@ -20,6 +20,7 @@ from edgesqueeze.graph.stats import weight_stats
 from edgesqueeze.recipe import IoType, QuantizeMode
 from edgesqueeze.runners.samples import safe_name
 from edgesqueeze.squeeze.data.source import Source
+from edgesqueeze.squeeze.layers.streams import is_stateful
 from edgesqueeze.squeeze.layers.unroll import unrolled
 from edgesqueeze.squeeze.passes.converter import ConverterError, convert_graph
 from edgesqueeze.squeeze.passes.integer_forms import REWRITTEN
@@ -65,10 +66,13 @@ def convert(
     findings: tuple[Finding, ...] = ()
     given = None
     if mode in INTEGER_MODES:
-        model = unrolled(model)
+        remembers = is_stateful(model)
+        # With 16-bit activations the converter has no operator for any recurrent layer.
+        model = unrolled(model, operators=mode == "int8")
         findings = _check_calibration(calibration, samples)
         names = [safe_name(name) for name in model.input_names]
-        given = _calibration(calibration, samples, seed, names)
+        # What remembers from sample to sample sees them in their order.
+        given = _calibration(calibration, samples, None if remembers else seed, names)
     with _without_notes():
         concrete = _batch_one(model)
         converted = parse_tflite(share_vectors(_run(model, concrete, mode, io, given)), name=model.name)
@@ -144,9 +148,12 @@ def _check_calibration(source: Source, samples: int) -> tuple[Finding, ...]:
     return ()
 
 
-def _calibration(source: Source, samples: int, seed: int, names: Sequence[str]) -> dict[str, Sequence[Array]]:
+def _calibration(
+    source: Source, samples: int, seed: int | None, names: Sequence[str]
+) -> dict[str, Sequence[Array]]:
     """Per input one array a sample, with a batch of 1."""
-    rows = [list(inputs) for inputs, _ in source.stream(1, seed).take(samples).as_numpy_iterator()]
+    batches = source.stream(1, seed).take(samples)
+    rows = [list(inputs) for inputs, _ in batches.as_numpy_iterator()]
     return {name: [row[index] for row in rows] for index, name in enumerate(names)}
 
 

@@ -12,7 +12,8 @@ from tensorflow_model_optimization.python.core.sparsity.keras import pruning_imp
 
 from edgesqueeze.graph.weight_blocks import block_numbers
 from edgesqueeze.recipe import DeviceBlocks
-from edgesqueeze.squeeze.layers.kernels import kernel_of, tflite_layout
+from edgesqueeze.squeeze.layers.kernels import tflite_layout
+from edgesqueeze.squeeze.layers.weights import Kernel
 
 FEWEST_BLOCKS = 32
 """A kernel of fewer is small: there is little to win, and a block is a large part of it."""
@@ -20,32 +21,34 @@ FEWEST_BLOCKS = 32
 _CONVOLUTIONS = (tf_keras.layers.Conv1D, tf_keras.layers.Conv2D)
 
 
-def block_of(layer: Any, blocks: DeviceBlocks | None) -> tuple[int, int] | None:
-    """Outputs and inputs of a block of a layer's kernel; None: its kernels skip none, or it has few of them.
+def block_of(kernel: Kernel, blocks: DeviceBlocks | None) -> tuple[int, int] | None:
+    """Outputs and inputs of a block of a kernel; None: the target skips none in it, or it has few of them.
 
     Args:
-        layer: a built layer that ``kernels.KERNELS`` knows.
+        kernel: a kernel of a built model.
         blocks: those of the target.
     """
-    block = None
-    if blocks and type(layer) in _CONVOLUTIONS and layer.groups == 1:
+    block, layer = None, kernel.owner
+    # What a layer repeats over the steps of a sequence has no shape of its own.
+    alone = layer.name == kernel.key.layer
+    if blocks and alone and type(layer) in _CONVOLUTIONS and layer.groups == 1:
         block = blocks.convolution
-    elif blocks and isinstance(layer, tf_keras.layers.Dense):
+    elif blocks and alone and type(layer) is tf_keras.layers.Dense:
         # Applied to several vectors it is a 1x1 convolution on the device.
         block = blocks.dense if len(layer.input_shape) == 2 else blocks.convolution
-    if block is None or numbers_of(layer, block).max() + 1 < FEWEST_BLOCKS:
+    if block is None or numbers_of(kernel, block).max() + 1 < FEWEST_BLOCKS:
         return None
     return block
 
 
-def numbers_of(layer: Any, block: tuple[int, int]) -> npt.NDArray[np.intp]:
-    """The block that every weight of a layer's kernel belongs to, in the kernel's shape."""
-    kernel = kernel_of(layer)
-    numbers = np.empty(kernel.size, np.intp)
-    places: Any = np.arange(kernel.size).reshape(kernel.shape)
-    places = tflite_layout(layer, places)
+def numbers_of(kernel: Kernel, block: tuple[int, int]) -> npt.NDArray[np.intp]:
+    """The block that every weight of a layer's only kernel belongs to, in the kernel's shape."""
+    shape = kernel.value.shape
+    numbers = np.empty(kernel.value.size, np.intp)
+    places: Any = np.arange(numbers.size).reshape(shape)
+    places = tflite_layout(kernel.owner, places)
     numbers[places.reshape(-1)] = block_numbers(places.shape, block).reshape(-1)
-    return numbers.reshape(kernel.shape)
+    return numbers.reshape(shape)
 
 
 class _Blockwise(pruning_impl.Pruning):  # type: ignore[misc]

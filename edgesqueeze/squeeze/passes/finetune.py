@@ -14,9 +14,11 @@ import tf_keras
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.recipe import Finetune
 from edgesqueeze.squeeze.data.augment import Augment, augmenter
+from edgesqueeze.squeeze.data.sequences import part_sequence
 from edgesqueeze.squeeze.data.source import Source
 from edgesqueeze.squeeze.layers.rewrite import needs_autograph
-from edgesqueeze.squeeze.passes.held_out import HeldOut, fed, part_samples, sample_bytes
+from edgesqueeze.squeeze.layers.streams import is_stateful
+from edgesqueeze.squeeze.passes.held_out import SHARE, HeldOut, fed, part_samples, sample_bytes
 from edgesqueeze.squeeze.passes.losses import BatchLoss, batch_loss
 from edgesqueeze.squeeze.passes.rounds import Round, goes_on, next_steps, round_of
 from edgesqueeze.squeeze.passes.state import Trained, Trainer
@@ -71,8 +73,13 @@ def lesson(teacher: Any, source: Source, options: Finetune, seed: int) -> Lesson
     Raises:
         RecipeError: an unknown loss, or one that needs labels without any; augmentation without images.
     """
-    loss, augment = batch_loss(teacher, source, options), augmenter(teacher, options.augment)
-    samples, spared = part_samples(source, sample_bytes(teacher), seed)
+    augment = augmenter(teacher, options.augment)
+    if is_stateful(teacher):
+        samples, spared = part_sequence(source, int(teacher.inputs[0].shape[0]), SHARE)
+        loss = batch_loss(teacher, samples, options)
+    else:
+        loss = batch_loss(teacher, source, options)
+        samples, spared = part_samples(source, sample_bytes(teacher), seed)
     return Lesson(teacher, samples, spared, loss, augment, options, seed)
 
 
@@ -116,7 +123,8 @@ class Training:
     """One student in training.
 
     Args:
-        student: a flat tf_keras model, possibly with TFMOT wrappers; it is trained in place.
+        student: a flat tf_keras model, possibly with TFMOT wrappers; it is trained in place. One with a state
+            begins with zeros for every pass over the samples.
         taught: teacher, samples and loss.
         progress: called with the number of steps done.
     """
@@ -184,6 +192,7 @@ class Training:
     ) -> Iterator[tuple[int, Any]]:
         """The steps of a round as they are done, with the loss of each."""
         for done in range(1, coming.steps + 1):
+            self._forget(before + done)
             self._rate.assign(highest * coming.rate(done))
             loss = self._step(*next(batches))
             if done % CHECKED_EVERY == 0 or done == coming.steps:
@@ -205,6 +214,7 @@ class Training:
         tried, plan, found = self._snapshot(), round_of(trial), []
         for rate in RATES:
             for done, batch in enumerate(self._stream().repeat().take(trial), 1):
+                self._forget(done)
                 self._rate.assign(rate * plan.rate(done))
                 self._step(*batch)
             loss = self._measure()
@@ -213,6 +223,13 @@ class Training:
             _assign(optimizer, blank)
         self._restore(start)
         return RATES[found.index(min(found))]
+
+    def _forget(self, step: int) -> None:
+        """Let what has a state begin with zeros where a step is the first of a pass over the samples."""
+        size = self._taught.options.batch_size
+        if is_stateful(self._student) and (step - 1) % (self._taught.samples.count // size) == 0:
+            self._taught.teacher.reset_states()
+            self._student.reset_states()
 
     @cached_property
     def _measure(self) -> Callable[[], float]:

@@ -6,6 +6,7 @@ import tf_keras
 from edgesqueeze.errors import RecipeError, UnsupportedModelError
 from edgesqueeze.recipe import Finetune
 from edgesqueeze.squeeze.layers.rewrite import rewrite
+from edgesqueeze.squeeze.layers.streams import with_batch
 from edgesqueeze.squeeze.passes.finetune import (
     CHECKED_EVERY,
     RATES,
@@ -319,3 +320,35 @@ def test_labels_are_mixed_in(known):
 def test_labels_that_are_mixed_in_must_be_there():
     with pytest.raises(RecipeError, match=r"finetune.labels = 0.5 needs labels"):
         _lesson(_model("softmax"), labels=0.5)
+
+
+def _remembering(seed=0):
+    x = tf_keras.Input((3, 2), batch_size=1, name="x")
+    return randomize(tf_keras.Model(x, layers.Dense(1)(layers.LSTM(5, stateful=True)(x))), seed)
+
+
+def test_a_student_that_remembers_learns_from_a_teacher_that_does():
+    teacher, student = with_batch(_remembering(), 4), with_batch(_remembering(1), 4)
+    rng = np.random.default_rng(0)
+    source = source_of(teacher, rng.normal(size=(80, 3, 2)).astype(np.float32))
+    pieces = [rng.normal(size=(4, 3, 2)).astype(np.float32) for _ in range(20)]
+
+    def distance():
+        teacher.reset_states()
+        student.reset_states()
+        return float(np.mean([np.abs(teacher(one) - student(one)) for one in pieces]))
+
+    before = distance()
+    finetune(student, teacher, source, steps=200, batch_size=4)
+    assert distance() < before / 2
+    assert with_batch(student, 1).inputs[0].shape[0] == 1
+
+
+def test_a_state_leaks_neither_into_the_next_pass_nor_out_of_a_look_at_held_out_samples():
+    teacher, student = with_batch(_remembering(), 2), with_batch(_remembering(), 2)
+    source = source_of(teacher, np.random.default_rng(0).normal(size=(44, 3, 2)).astype(np.float32))
+    # Equal weights: equal states, and no loss, whatever came before and in between.
+    teacher.layers[1].states[0].assign(tf.ones((2, 5)))
+    done = finetune(student, teacher, source, steps=50, batch_size=2, learning_rate=1e-9)
+    assert done.loss < 1e-10
+    assert done.held_out < 1e-10

@@ -12,6 +12,7 @@ import tensorflow as tf
 from edgesqueeze.recipe import Finetune
 from edgesqueeze.squeeze.data.source import Source
 from edgesqueeze.squeeze.layers.rewrite import needs_autograph
+from edgesqueeze.squeeze.layers.streams import forgetting
 from edgesqueeze.squeeze.passes.losses import BatchLoss
 
 SHARE = 0.1
@@ -69,10 +70,11 @@ class HeldOut:
         self._loss = loss
         self._batches: list[tuple[Any, Any, tuple[Any, ...]]] = []
         total = 0.0
-        for inputs, labels in source.stream(options.batch_size, None):
-            taught = tf.nest.flatten(teacher(fed(inputs), training=False))
-            total += float(loss(taught, list(labels), taught)) * len(taught[0])
-            self._batches.append((inputs, labels, tuple(taught)))
+        with forgetting(teacher):
+            for inputs, labels in source.stream(options.batch_size, None):
+                taught = tf.nest.flatten(teacher(fed(inputs), training=False))
+                total += float(loss(taught, list(labels), taught)) * len(taught[0])
+                self._batches.append((inputs, labels, tuple(taught)))
         self._count = sum(len(taught[0]) for _, _, taught in self._batches)
         from_labels = options.loss != "distill" or options.labels
         self._floor = 0.0 if from_labels else total / self._count
@@ -92,6 +94,7 @@ class HeldOut:
         step = tf.function(lose, input_signature=signature, autograph=needs_autograph(student))
 
         def measure() -> float:
-            return sum(float(step(*batch)) for batch in self._batches) / self._count - self._floor
+            with forgetting(student):
+                return sum(float(step(*batch)) for batch in self._batches) / self._count - self._floor
 
         return measure

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from edgesqueeze.recipe import QuantizeMode
-from edgesqueeze.squeeze.layers.kernels import KernelKey
+from edgesqueeze.squeeze.layers.grid import Grid
+from edgesqueeze.squeeze.layers.weights import Kernel
 
 Storage = Literal["int8", "float16", "float32"]
 
 DYNAMIC_MINIMUM = 1024
-"""Kernels with fewer elements stay float in dynamic-range quantization (TFLite converter)."""
+"""Constants with fewer elements stay float in dynamic-range quantization (TFLite converter)."""
+
+
+class Stored(NamedTuple):
+    """How a .tflite holds a kernel.
+
+    Attributes:
+        type: the element type; ``int8`` has a scale for each part of the grid.
+        grid: which weights share a scale.
+    """
+
+    type: Storage
+    grid: Grid
 
 
 @dataclass(frozen=True)
@@ -24,15 +37,12 @@ class Precision:
 
     mode: QuantizeMode
 
-    def storage(self, key: KernelKey, elements: int) -> Storage:
-        """The element type of a kernel in the .tflite; ``int8`` has one scale for each output channel.
+    def stored(self, kernel: Kernel) -> Stored:
+        """How the .tflite will hold a kernel of a model."""
+        return Stored(self._type(kernel), kernel.grid(operator=self.mode != "int16x8"))
 
-        Args:
-            key: the kernel.
-            elements: how many weights it has.
-        """
+    def _type(self, kernel: Kernel) -> Storage:
         if self.mode == "float16":
             return "float16"
-        if self.mode in ("int8", "int16x8") or (self.mode == "dynamic" and elements >= DYNAMIC_MINIMUM):
-            return "int8"
-        return "float32"
+        small = self.mode == "dynamic" and kernel.smallest < DYNAMIC_MINIMUM
+        return "float32" if self.mode == "none" or small else "int8"

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tf_keras
 
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.graph import Tensor, TfliteModel
 from edgesqueeze.graph.weight_blocks import block_numbers
 from edgesqueeze.squeeze.layers.grid import TOP_LEVEL, FloatArray, channel_maximum
-from edgesqueeze.squeeze.layers.kernels import KernelKey, kernel_layers, kernel_of, key_of, tflite_layout
+from edgesqueeze.squeeze.layers.kernels import KernelKey
+from edgesqueeze.squeeze.layers.weights import Kernel, Part, model_kernels
 from edgesqueeze.squeeze.passes.state import Promise
 
 SPARSITY_TOLERANCE = 0.01
@@ -36,34 +36,34 @@ def check_promises(
         tflite: what it was converted to.
         promises: what was promised of its kernels.
     """
-    for layer in kernel_layers(model):
-        promise = promises.get(key_of(layer))
+    for kernel in model_kernels(model):
+        promise = promises.get(kernel.key)
         if promise is None:
             continue
-        depthwise = isinstance(layer, tf_keras.layers.DepthwiseConv2D)
-        kernel, axis = tflite_layout(layer, kernel_of(layer)), 3 if depthwise else 0
-        tensor = find_kernel(tflite, kernel, axis)
-        if tensor is None:
+        found = find_parts(tflite, kernel)
+        if not found:
             message = "its kernel was not found in the .tflite, so what arrived of it is not known"
-            yield Finding(code="kernel-not-found", subject=layer.name, message=message, severity="warning")
+            yield Finding(code="kernel-not-found", subject=kernel.name, message=message, severity="warning")
             continue
+        tensors = [tensor for _, tensor in found]
         if promise.zeros is not None:
-            yield from _sparsity(layer.name, tensor, promise.zeros, promise.block)
+            yield from _sparsity(kernel.name, tensors, promise.zeros, promise.block)
         if promise.levels is not None:
-            yield from _levels(layer.name, tensor, promise.levels)
+            yield from _levels(kernel.name, tensors, promise.levels)
         if promise.bits is not None:
-            yield from _bits(layer.name, tensor, promise.bits)
+            yield from _bits(kernel.name, tensors[0], promise.bits)
         if promise.settled:
-            yield from _settled(layer.name, tensor, _per_channel(kernel, axis))
+            yield from _settled(kernel.name, found)
 
 
-def _sparsity(name: str, tensor: Tensor, wanted: float, block: tuple[int, int] | None) -> Iterator[Finding]:
+def _sparsity(
+    name: str, tensors: Sequence[Tensor], wanted: float, block: tuple[int, int] | None
+) -> Iterator[Finding]:
     """Whether so many weights are zero; of blocks only those count that are zero as a whole."""
-    assert tensor.data is not None
-    zero = _real(tensor) == 0
+    zeros = np.concatenate([_zeros(tensor, block).ravel() for tensor in tensors])
     # One weight, or block, of a small kernel can be more than a point.
-    tolerance = max(SPARSITY_TOLERANCE, 0.5 * (block[0] * block[1] if block else 1) / tensor.data.size + 1e-9)
-    found = float(np.mean(zero if block is None else _zero_blocks(zero, block)))
+    tolerance = max(SPARSITY_TOLERANCE, 0.5 * (block[0] * block[1] if block else 1) / zeros.size + 1e-9)
+    found = float(np.mean(zeros))
     if found - wanted > tolerance:
         message = (
             f"{found:.1%} of its weights are zero, {wanted:.1%} was asked for: "
@@ -76,27 +76,31 @@ def _sparsity(name: str, tensor: Tensor, wanted: float, block: tuple[int, int] |
         yield Finding(code="sparsity-missed", subject=name, message=message, severity="warning")
     elif abs(found - wanted) > SPARSITY_TOLERANCE:
         message = (
-            f"its sparsity is {found:.1%}: the nearest to {wanted:.1%} that {_count(tensor, block)} allow"
+            f"its sparsity is {found:.1%}: the nearest to {wanted:.1%} that {_count(tensors, block)} allow"
         )
         yield Finding(code="sparsity-granularity", subject=name, message=message)
 
 
-def _zero_blocks(zero: npt.NDArray[np.bool_], block: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """The weights whose whole block is zero, of ``zero`` in the .tflite's layout."""
+def _zeros(tensor: Tensor, block: tuple[int, int] | None) -> npt.NDArray[np.bool_]:
+    """Which weights are zero; of blocks those whose whole block is, in the .tflite's layout."""
+    zero: npt.NDArray[np.bool_] = _real(tensor) == 0
+    if block is None:
+        return zero
     numbers = block_numbers(zero.shape, block)
     whole = np.bincount(numbers.reshape(-1), ~zero.reshape(-1)) == 0
     found: npt.NDArray[np.bool_] = whole[numbers]
     return found
 
 
-def _count(tensor: Tensor, block: tuple[int, int] | None) -> str:
-    assert tensor.data is not None
-    blocks = 0 if block is None else int(block_numbers(tensor.shape, block).max()) + 1
-    return f"{blocks} blocks" if blocks else f"{tensor.data.size} weights"
+def _count(tensors: Sequence[Tensor], block: tuple[int, int] | None) -> str:
+    if block is None:
+        return f"{sum(_stored(tensor).size for tensor in tensors)} weights"
+    return f"{sum(int(block_numbers(tensor.shape, block).max()) + 1 for tensor in tensors)} blocks"
 
 
-def _levels(name: str, tensor: Tensor, wanted: int) -> Iterator[Finding]:
-    found = int(np.unique(tensor.data).size) if tensor.data is not None else 0
+def _levels(name: str, tensors: Sequence[Tensor], wanted: int) -> Iterator[Finding]:
+    """Whether all tensors of a kernel together have no more values than promised."""
+    found = np.unique(np.concatenate([_stored(tensor).ravel() for tensor in tensors])).size
     if found > wanted:
         message = f"its kernel has {found} distinct values in the .tflite, {wanted} were asked for"
         yield Finding(code="clusters-missed", subject=name, message=message, severity="warning")
@@ -109,23 +113,41 @@ def _bits(name: str, tensor: Tensor, wanted: int) -> Iterator[Finding]:
         yield Finding(code="bits-missed", subject=name, message=message, severity="warning")
 
 
-def _settled(name: str, tensor: Tensor, normal: FloatArray) -> Iterator[Finding]:
-    """Whether the integers are those of the settled kernel, given with each channel's largest at 1."""
-    assert tensor.data is not None
-    if tensor.dtype != "int8":
+def _settled(name: str, found: Sequence[tuple[Part, Tensor]]) -> Iterator[Finding]:
+    """Whether the integers are those of the settled kernel, whose largest under each scale is 127."""
+    if found[0][1].dtype != "int8":
         return
-    wanted = np.rint(normal * TOP_LEVEL).astype(np.int8)
-    moved = int(np.count_nonzero(tensor.data.reshape(wanted.shape) != wanted))
+    moved = total = 0
+    for part, tensor in found:
+        normal = _normal(part.values, part.axis, whole=_one_scale(tensor))
+        wanted = np.rint(normal * TOP_LEVEL).astype(np.int8)
+        moved += int(np.count_nonzero(_stored(tensor).reshape(wanted.shape) != wanted))
+        total += wanted.size
     if moved:
-        message = f"{moved} of its {wanted.size} integers in the .tflite are not those that it was settled to"
+        message = f"{moved} of its {total} integers in the .tflite are not those that it was settled to"
         yield Finding(code="settled-moved", subject=name, message=message, severity="warning")
+
+
+def find_parts(tflite: TfliteModel, kernel: Kernel) -> Sequence[tuple[Part, Tensor]]:
+    """The tensors that hold a kernel, each with what it holds; empty if they are not all found.
+
+    Args:
+        tflite: the converted model.
+        kernel: a kernel of the model that it was converted from.
+    """
+    for parts in kernel.stored():
+        found = [(part, find_kernel(tflite, part.values, part.axis)) for part in parts]
+        there = [(part, tensor) for part, tensor in found if tensor is not None]
+        if len(there) == len(found):
+            return there
+    return ()
 
 
 def find_kernel(tflite: TfliteModel, kernel: FloatArray, axis: int = 0) -> Tensor | None:
     """The constant tensor that holds a kernel, found by its values: names change in conversion.
 
     Channels are compared by their shape, not their size: the converter multiplies a scaling of the input
-    into the kernel after it.
+    into the kernel after it. Where all of them share a scale, that is what is compared.
 
     Args:
         tflite: the converted model.
@@ -133,30 +155,42 @@ def find_kernel(tflite: TfliteModel, kernel: FloatArray, axis: int = 0) -> Tenso
         axis: its output channels: 3 for a depthwise kernel, else 0.
     """
     wanted = tuple(size for size in kernel.shape if size != 1)
-    sought = _per_channel(kernel, axis)
     for graph in tflite.graphs:
         for tensor in graph.tensors:
             if tensor.data is None or tuple(size for size in tensor.shape if size != 1) != wanted:
                 continue
-            values = _real(tensor).reshape(kernel.shape)
-            if np.allclose(_per_channel(values, axis), sought, rtol=0, atol=SAME_KERNEL):
+            whole = _one_scale(tensor)
+            values = _normal(_real(tensor).reshape(kernel.shape), axis, whole=whole)
+            if np.allclose(values, _normal(kernel, axis, whole=whole), rtol=0, atol=SAME_KERNEL):
                 return tensor
     return None
 
 
-def _per_channel(kernel: FloatArray, axis: int) -> FloatArray:
-    """A kernel with each channel's largest magnitude at 1."""
+def _one_scale(tensor: Tensor) -> bool:
+    """Whether a tensor holds integers that share a scale, as each gate of an LSTM does."""
+    found = tensor.quantization
+    return tensor.dtype == "int8" and found is not None and not found.per_channel
+
+
+def _normal(kernel: FloatArray, axis: int, *, whole: bool) -> FloatArray:
+    """A kernel with each channel's largest magnitude at 1, or that of the whole kernel."""
     shape = [1] * kernel.ndim
-    shape[axis] = kernel.shape[axis]
+    if not whole:
+        shape[axis] = kernel.shape[axis]
     return kernel / channel_maximum(kernel, tuple(shape))
+
+
+def _stored(tensor: Tensor) -> npt.NDArray[Any]:
+    """The stored elements of a constant."""
+    assert tensor.data is not None
+    return tensor.data
 
 
 def _real(tensor: Tensor) -> npt.NDArray[np.float32]:
     """A constant as real numbers."""
-    assert tensor.data is not None
-    values = tensor.data.astype(np.float32)
+    values = _stored(tensor).astype(np.float32)
     found = tensor.quantization
-    if found is None or not np.issubdtype(tensor.data.dtype, np.integer):
+    if found is None or not np.issubdtype(_stored(tensor).dtype, np.integer):
         return values
     shape = [1] * values.ndim
     if found.per_channel:

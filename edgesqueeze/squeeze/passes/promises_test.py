@@ -5,7 +5,8 @@ import pytest
 import tf_keras
 
 from edgesqueeze.graph.weight_blocks import block_numbers
-from edgesqueeze.squeeze.layers.kernels import KernelKey, kernel_layers, kernel_of, tflite_layout
+from edgesqueeze.squeeze.layers.kernels import KernelKey, kernel_of, tflite_layout
+from edgesqueeze.squeeze.layers.weights import kernel_layers
 from edgesqueeze.squeeze.passes.convert import convert
 from edgesqueeze.squeeze.passes.fold import fold
 from edgesqueeze.squeeze.passes.promises import check_promises, find_kernel

@@ -10,18 +10,13 @@ from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wra
 
 from edgesqueeze.base.findings import Finding, Severity
 from edgesqueeze.recipe import FilledPrune
-from edgesqueeze.squeeze.layers.grid import lift_survivors
-from edgesqueeze.squeeze.layers.kernels import (
-    KernelKey,
-    channel_shape,
-    kernel_layers,
-    kernel_of,
-    kernel_spec,
-    key_of,
-)
+from edgesqueeze.squeeze.layers.grid import FloatArray
+from edgesqueeze.squeeze.layers.kernels import KernelKey
 from edgesqueeze.squeeze.layers.rewrite import rewrite
+from edgesqueeze.squeeze.layers.weights import Kernel, kernels_of, model_kernels
 from edgesqueeze.squeeze.passes.device_pruning import FEWEST_BLOCKS, PrunedInBlocks, block_of, numbers_of
-from edgesqueeze.squeeze.passes.scaled import ScaledKernel, scaled
+from edgesqueeze.squeeze.passes.precision import Precision
+from edgesqueeze.squeeze.passes.scaled import Carrier, ScaledKernel, carried
 from edgesqueeze.squeeze.passes.selection import select
 from edgesqueeze.squeeze.passes.state import Outcome, Setting, State
 
@@ -34,8 +29,8 @@ MASK_UPDATES = 50
 
 _APPLIES_TO = {
     "device": f"Conv1D, Conv2D and Dense, without groups, of {FEWEST_BLOCKS} blocks and more",
-    "2:4": "Conv2D, Conv2DTranspose and Dense",
-    "block": "Dense kernels of several blocks both ways",
+    "2:4": "Conv2D, Conv2DTranspose, Dense and recurrent kernels",
+    "block": "Dense and recurrent kernels of several blocks both ways",
 }
 
 
@@ -47,17 +42,16 @@ def run(state: State, options: FilledPrune, setting: Setting) -> Outcome:
         UnsupportedModelError: the training diverged.
     """
     chosen = select(state.model, "prune", options)
-    student, findings = prunable(state.model, options, chosen.keys, setting.steps)
+    student, findings = prunable(state.model, options, setting.precision, chosen.keys, setting.steps)
     trained = setting.train(
         student, setting.steps, whole_from=ramp_steps(options, setting.steps), hasten=lambda: _hasten(student)
     )
     promises = state.promising(chosen.keys, zeros=options.sparsity)
     pruned = replace(state, model=finish_pruning(student), promises=promises)
-    for layer in kernel_layers(pruned.model):
-        block = block_of(layer, options.device_blocks)
-        if block and key_of(layer) in chosen.keys:
-            promises = pruned.promising(frozenset([key_of(layer)]), block=block)
-            pruned = replace(pruned, promises=promises)
+    for kernel in model_kernels(pruned.model):
+        block = block_of(kernel, options.device_blocks)
+        if block and kernel.key in chosen.keys:
+            pruned = replace(pruned, promises=pruned.promising(frozenset([kernel.key]), block=block))
     return Outcome(pruned, (*chosen.skipped, *_left_to_target(options), *findings), trained)
 
 
@@ -82,64 +76,67 @@ def _sides(block: tuple[int, int]) -> str:
 
 
 def prunable(
-    model: Any, recipe: FilledPrune, keys: frozenset[KernelKey], steps: int
+    model: Any, recipe: FilledPrune, precision: Precision, keys: frozenset[KernelKey], steps: int
 ) -> tuple[Any, tuple[Finding, ...]]:
     """A copy of the model that prunes the chosen kernels while it is trained.
 
     Args:
         model: a folded, flat tf_keras model; it is not changed.
         recipe: sparsity, schedule and structure.
+        precision: how conversion will store each kernel.
         keys: kernels to prune.
         steps: training steps that it will be given; 0 if none.
 
     Returns:
-        The model to train, and findings about layers whose structure had to differ.
+        The model to train, and findings about kernels whose structure had to differ.
     """
     findings = []
 
-    def wrap(layer: Any) -> Any:
-        if kernel_spec(layer) is None:
-            return None
-        if key_of(layer) not in keys:
-            return scaled(layer)
-        structure = _structure(layer, recipe)
+    def make(kernel: Kernel) -> Any:
+        own = ScaledKernel(kernel.value, precision.stored(kernel))
+        if kernel.key not in keys:
+            return own
+        structure = _structure(kernel, recipe)
         if structure != recipe.structure and (recipe.device_blocks or recipe.structure != "device"):
-            findings.append(_other_structure(layer.name, structure, recipe))
-        block = block_of(layer, recipe.device_blocks)
-        if block and structure == "device":
-            wrapper = PrunedInBlocks(scaled(layer), numbers_of(layer, block), _schedule(recipe, steps))
-            wrapper._name = layer.name
-            return wrapper
+            findings.append(_other_structure(kernel.name, structure, recipe))
+        return _pruned(own, kernel, recipe, structure, steps)
+
+    def wrap(layer: Any) -> Any:
+        return carried(layer, make) if kernels_of(layer) else None
+
+    return rewrite(model, wrap), tuple(findings)
+
+
+def _pruned(own: ScaledKernel, kernel: Kernel, recipe: FilledPrune, structure: str, steps: int) -> Any:
+    """A kernel in TFMOT's wrapper, which prunes it."""
+    block = block_of(kernel, recipe.device_blocks) if structure == "device" else None
+    if block:
+        wrapper: Any = PrunedInBlocks(own, numbers_of(kernel, block), _schedule(recipe, steps))
+    else:
         wrapper = tfmot.sparsity.keras.prune_low_magnitude(
-            scaled(layer),
+            own,
             pruning_schedule=_schedule(recipe, steps),
             block_size=recipe.block if structure == "block" else (1, 1),
             block_pooling_type="AVG",
             sparsity_m_by_n=(2, 4) if structure == "2:4" else None,
         )
-        # TFMOT names wrappers itself; a model's output keeps its name only if the layer that makes it does.
-        wrapper._name = layer.name
-        return wrapper
-
-    student = rewrite(model, wrap)
-    for layer in student.layers:
-        if isinstance(layer, pruning_wrapper.PruneLowMagnitude):
-            # What TFMOT's UpdatePruningStep callback does at first; the wrapper counts on by itself.
-            layer.pruning_step.assign(0)
-    return student, tuple(findings)
+    wrapper.build(())
+    # What TFMOT's UpdatePruningStep callback does at first; the wrapper counts on by itself.
+    wrapper.pruning_step.assign(0)
+    return wrapper
 
 
-def _structure(layer: Any, recipe: FilledPrune) -> str:
-    """The structure that a layer's kernel can be given."""
-    shape = kernel_of(layer).shape
+def _structure(kernel: Kernel, recipe: FilledPrune) -> str:
+    """The structure that a kernel can be given."""
+    shape = kernel.value.shape
     rank = len(shape)
     if recipe.structure == "device":
-        return "device" if block_of(layer, recipe.device_blocks) else "unstructured"
+        return "device" if block_of(kernel, recipe.device_blocks) else "unstructured"
     if recipe.structure == "block":
         # TFMOT cannot choose among the blocks of a single row or column of them.
         blocks = [-(-size // side) for size, side in zip(shape, recipe.block, strict=False)]
         return "block" if rank == 2 and min(blocks) > 1 else "unstructured"
-    if recipe.structure == "2:4" and (rank not in (2, 4) or "Depthwise" in type(layer).__name__):
+    if recipe.structure == "2:4" and (rank not in (2, 4) or "Depthwise" in type(kernel.owner).__name__):
         return "unstructured"
     return recipe.structure
 
@@ -179,8 +176,9 @@ def _frequency(steps: int) -> int:
 def _hasten(student: Any) -> None:
     """Bring the masks of a model to their final sparsity at once."""
     for layer in student.layers:
-        if isinstance(layer, pruning_wrapper.PruneLowMagnitude):
-            _enforce(layer)
+        for maker in layer.makers if isinstance(layer, Carrier) else ():
+            if isinstance(maker, pruning_wrapper.PruneLowMagnitude):
+                _enforce(maker)
 
 
 def finish_pruning(model: Any) -> Any:
@@ -194,20 +192,22 @@ def finish_pruning(model: Any) -> Any:
         them that int8 quantization would round to zero.
     """
 
+    def value(key: KernelKey, maker: Any) -> FloatArray:
+        if not isinstance(maker, pruning_wrapper.PruneLowMagnitude):
+            own: ScaledKernel = maker
+            return own.value()
+        _enforce(maker)
+        pruned: ScaledKernel = maker.layer
+        return pruned.value(lifted=True)
+
     def unwrap(layer: Any) -> Any:
-        if isinstance(layer, ScaledKernel):
-            return layer.bare(layer.value())
-        if not isinstance(layer, pruning_wrapper.PruneLowMagnitude):
-            return None
-        _enforce(layer)
-        inner = layer.layer
-        return inner.bare(lift_survivors(inner.value(), channel_shape(inner.inner)))
+        return layer.bare(value) if isinstance(layer, Carrier) else None
 
     return rewrite(model, unwrap)
 
 
 def _enforce(wrapper: Any) -> None:
-    """Bring one layer's mask to the final sparsity with TFMOT's own update."""
+    """Bring one kernel's mask to the final sparsity with TFMOT's own update."""
     schedule = wrapper.pruning_schedule
     # 2:4 masks are chosen at step 1 only.
     final = 1 if wrapper.sparsity_m_by_n else max(int(getattr(schedule, "end_step", 1)), 1)

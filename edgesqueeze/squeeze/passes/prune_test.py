@@ -6,9 +6,11 @@ from edgesqueeze.errors import RecipeError
 from edgesqueeze.graph.weight_blocks import block_numbers
 from edgesqueeze.pipeline import compress
 from edgesqueeze.recipe import FilledPrune, parse_recipe
-from edgesqueeze.squeeze.layers.kernels import KernelKey, kernel_layers, kernel_of, key_of
+from edgesqueeze.squeeze.layers.kernels import KernelKey, kernel_of, key_of
+from edgesqueeze.squeeze.layers.weights import kernel_layers
 from edgesqueeze.squeeze.passes.device_pruning import FEWEST_BLOCKS
 from edgesqueeze.squeeze.passes.fold import fold
+from edgesqueeze.squeeze.passes.precision import Precision
 from edgesqueeze.squeeze.passes.prune import finish_pruning, prunable
 from runtime_tests.support.tiny_keras import (
     NETS,
@@ -25,6 +27,7 @@ from runtime_tests.support.tiny_keras import (
 )
 
 layers = tf_keras.layers
+INT8 = Precision("int8")
 # Together with clustering, cluster_test.py has the other nets too.
 KERNELS = {"separable": 5, "conv1d": 3, "transpose": 3}
 
@@ -74,7 +77,7 @@ def test_training_does_not_lose_the_sparsity(schedule):
 def test_survivors_are_the_largest_weights():
     model, _ = fold(randomize(dense()))
     keys = frozenset(key_of(layer) for layer in kernel_layers(model))
-    pruned = finish_pruning(prunable(model, FilledPrune(sparsity=0.6), keys, 0)[0])
+    pruned = finish_pruning(prunable(model, FilledPrune(sparsity=0.6), INT8, keys, 0)[0])
     for before, after in zip(kernel_layers(model), kernel_layers(pruned), strict=True):
         kept = kernel_of(after) != 0
         assert np.abs(kernel_of(before))[kept].min() >= np.abs(kernel_of(before))[~kept].max()
@@ -175,7 +178,7 @@ def test_the_blocks_that_stay_are_the_largest():
     model, _ = fold(randomize(dense()))
     keys = frozenset(key_of(layer) for layer in kernel_layers(model))
     options = FilledPrune.model_validate({"structure": "device", "device_blocks": DEVICE[0], "sparsity": 0.6})
-    pruned = finish_pruning(prunable(model, options, keys, 0)[0])
+    pruned = finish_pruning(prunable(model, options, INT8, keys, 0)[0])
     for before, after in zip(kernel_layers(model), kernel_layers(pruned), strict=True):
         numbers = block_numbers(kernel_of(before).T.shape, (4, 1)).reshape(-1)
         if numbers.max() + 1 < FEWEST_BLOCKS:
@@ -225,7 +228,7 @@ def test_a_pattern_that_matches_nothing_is_an_error_with_the_nearest_name():
 def test_nothing_of_the_model_given_is_changed():
     model, _ = fold(randomize(conv2d()))
     before = model.get_weights()
-    finish_pruning(prunable(model, FilledPrune(sparsity=0.9), _keys("first", "middle"), 0)[0])
+    finish_pruning(prunable(model, FilledPrune(sparsity=0.9), INT8, _keys("first", "middle"), 0)[0])
     for one, other in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -234,6 +237,6 @@ def test_names_of_outputs_are_kept():
     image = tf_keras.Input((8, 8, 3), name="image")
     x = layers.Flatten()(image)
     model = tf_keras.Model(image, [layers.Dense(3, name="a")(x), layers.Dense(2, name="b")(x)])
-    pruned = finish_pruning(prunable(fold(model)[0], FilledPrune(sparsity=0.5), _keys("a", "b"), 0)[0])
+    pruned = finish_pruning(prunable(fold(model)[0], FilledPrune(sparsity=0.5), INT8, _keys("a", "b"), 0)[0])
     assert pruned.output_names == ["a", "b"]
     assert [type(layer) for layer in pruned.layers] == [type(layer) for layer in model.layers]

@@ -11,7 +11,8 @@ from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.suggest import nearest
 from edgesqueeze.errors import RecipeError
 from edgesqueeze.recipe import FirstAndLast
-from edgesqueeze.squeeze.layers.kernels import KernelKey, kernel_layers, kernel_of, kernel_spec, key_of
+from edgesqueeze.squeeze.layers.kernels import KernelKey
+from edgesqueeze.squeeze.layers.weights import kernel_layers, kernels_of
 
 SMALL_SHARE = 0.05
 """A first or last layer with less than this share of the kernel weights is left alone by default.
@@ -74,22 +75,24 @@ def select(
     """
     _check_patterns(model, (*patterns.include, *patterns.exclude))
     layers = list(kernel_layers(model))
-    total = sum(kernel_of(layer).size for layer in layers)
+    sizes = {layer.name: sum(kernel.value.size for kernel in kernels_of(layer)) for layer in layers}
+    total = sum(sizes.values())
     ends = {layer.name for layer in (layers[0], layers[-1])} if layers else set()
-    keys, skipped = set(), []
+    keys: set[KernelKey] = set()
+    skipped = []
     for layer in layers:
-        share = kernel_of(layer).size / total
+        share = sizes[layer.name] / total
         reason = _named_out(layer, patterns)
         if not reason and layer.name in ends and len(layers) > 1:
             reason = _end_reason(patterns.first_and_last, share, "first" if layer is layers[0] else "last")
         if reason:
             skipped.append(_skip(task, layer, reason))
         else:
-            keys.add(key_of(layer))
+            keys.update(kernel.key for kernel in kernels_of(layer))
     skipped += [
         _skip(task, layer, f"{type(layer).__name__} kernels are not supported by this pass")
         for layer in model.layers
-        if kernel_spec(layer) is None and any(weight.shape.rank >= 2 for weight in layer.trainable_weights)
+        if not kernels_of(layer) and any(weight.shape.rank >= 2 for weight in layer.trainable_weights)
     ]
     return Selection(frozenset(keys), tuple(skipped))
 

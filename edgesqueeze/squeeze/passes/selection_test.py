@@ -81,11 +81,30 @@ def test_a_pattern_without_a_layer_is_an_error(include, exclude):
 
 
 def test_a_layer_with_a_kernel_that_no_pass_supports_is_named():
-    image = tf_keras.Input((6, 4), name="image")
-    model = tf_keras.Model(image, layers.Dense(3, name="last")(layers.LSTM(5, name="memory")(image)))
-    chosen = select(model, "prune", _patterns())
+    image = tf_keras.Input((6, 4, 4, 4), name="image")
+    x = layers.GlobalAveragePooling3D()(layers.Conv3D(5, 2, name="volume")(image))
+    chosen = select(tf_keras.Model(image, layers.Dense(3, name="last")(x)), "prune", _patterns())
     assert _names(chosen) == {"last"}
-    assert [(one.subject, "LSTM" in one.message) for one in chosen.skipped] == [("memory", True)]
+    assert [(one.subject, "Conv3D" in one.message) for one in chosen.skipped] == [("volume", True)]
+
+
+@pytest.mark.parametrize("pattern", ["memory", "Bidirectional"])
+def test_all_kernels_of_a_recurrent_layer_are_chosen_together(pattern):
+    image = tf_keras.Input((6, 4), name="image")
+    both = layers.Bidirectional(layers.LSTM(5, name="lstm"), name="memory")
+    model = tf_keras.Model(image, layers.Dense(3, name="last")(both(image)))
+    chosen = select(model, "prune", _patterns([pattern]))
+    ways = ("forward_lstm", "backward_lstm")
+    kinds = ("kernel", "recurrent_kernel")
+    assert chosen.keys == {("memory", f"{way}/{kind}") for way in ways for kind in kinds}
+
+
+def test_a_small_layer_at_the_end_is_measured_against_all_kernels():
+    image = tf_keras.Input((6, 4), name="image")
+    model = tf_keras.Model(image, layers.Dense(2, name="last")(layers.GRU(20, name="memory")(image)))
+    chosen = select(model, "prune", _patterns())
+    assert chosen.keys == {("memory", "kernel"), ("memory", "recurrent_kernel")}
+    assert [one.subject for one in chosen.skipped] == ["last"]
 
 
 def test_a_model_without_kernels_has_nothing_to_choose():
