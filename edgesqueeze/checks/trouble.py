@@ -13,6 +13,7 @@ import numpy as np
 from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.checks.tasks import classes_of, labels_as_choices, task_of
+from edgesqueeze.checks.unclipped import unclipped
 from edgesqueeze.graph import Graph, Tensor, TfliteModel
 from edgesqueeze.graph.affine import is_quantized, quantized_twin, real_range
 from edgesqueeze.runners.samples import per_output
@@ -83,15 +84,17 @@ def find_trouble(
         reference = None if original is None else original[i]
         name = names[i] if i < len(names) else _output_name(tensor, i)
         found += _output(graph, name, values, reference, truths[i] if i < len(truths) else None)
-    makers = {index: operator.opcode for operator in graph.operators for index in operator.outputs}
+    makers = {index: operator for operator in graph.operators for index in operator.outputs}
     for index, values in activations.items():
-        tensor = graph.tensors[index]
-        if makers.get(index) in MOVERS or len(values) < MIN_SAMPLES:
+        tensor, maker = graph.tensors[index], makers.get(index)
+        kind = "" if maker is None else maker.opcode
+        if kind in MOVERS or len(values) < MIN_SAMPLES:
             continue
         if index not in graph.outputs:
             found += _dead(tensor, values)
-        if is_quantized(tensor) and makers.get(index) not in BOUNDED:
-            found += _saturated(tensor, values)
+        if is_quantized(tensor) and kind not in BOUNDED:
+            exact = None if maker is None else unclipped(graph, maker, activations)
+            found += _saturated(tensor, values, exact)
     return tuple(found)
 
 
@@ -197,7 +200,8 @@ def _dead(tensor: Tensor, values: Array) -> Iterator[Finding]:
         )
 
 
-def _saturated(tensor: Tensor, values: Array) -> Iterator[Finding]:
+def _saturated(tensor: Tensor, values: Array, exact: Array | None) -> Iterator[Finding]:
+    """Whether many values are cut off; without the exact ones, whether many sit at an end of the range."""
     limits = np.iinfo(tensor.dtype)
     low, high = real_range(tensor)
     step = (high - low) / (int(limits.max) - int(limits.min))
@@ -206,6 +210,9 @@ def _saturated(tensor: Tensor, values: Array) -> Iterator[Finding]:
         ("highest", int(limits.max), high, any(abs(high - top) <= step for top in NATURAL_TOPS)),
     ):
         share = float(np.mean(values == bound))
+        if exact is not None:
+            outside = exact < low - step if end == "lowest" else exact > high + step
+            share = min(share, float(np.mean(outside)))
         if share >= SATURATED_SHARE and not natural:
             yield _warning(
                 "saturated-activation",
