@@ -55,6 +55,7 @@ def unrolled(model: Any, *, operators: bool = True) -> Any:
     masked = any(isinstance(layer, layers.Masking) for layer in model.layers)
     if not masked and not any(becomes_loop(layer) for layer in model.layers):
         return model
+    last = {tensor._keras_history.layer.name for tensor in model.outputs}
     gates = not any(isinstance(layer, MASK_READERS) for layer in model.layers)
     spelled = spelled_masks(model, is_recurrent) if gates else {}
 
@@ -67,7 +68,7 @@ def unrolled(model: Any, *, operators: bool = True) -> Any:
         if not becomes_loop(layer):
             return None
         _require_steps(layer)
-        return Unrolled(layer)
+        return Unrolled(layer, gives_state=layer.name in last)
 
     return rewrite(model, replace)
 
@@ -93,15 +94,18 @@ class Unrolled(layers.Layer):  # type: ignore[misc, name-defined]
 
     Args:
         layer: a built GRU, LSTM, SimpleRNN, RNN of their cells, or Bidirectional; it is not changed.
+        gives_state: whether what it gives is an output of the model. The converter cannot have one value both
+            there and in a variable, so a stateful layer gives a copy then.
     """
 
-    def __init__(self, layer: Any) -> None:
+    def __init__(self, layer: Any, *, gives_state: bool = False) -> None:
         super().__init__(name=layer.name, dtype=layer.dtype_policy)
         # Behind the tracking of Keras: these variables stay the wrapped layer's own.
         self.__dict__["_wrapped"] = layer
         self.__dict__["_directions"] = [
             (one, [(cell, _weights(cell)) for cell in stack_of(one)]) for one in directions_of(layer)
         ]
+        self._gives_state = gives_state
         sizes = tf.nest.flatten(layer.cell.state_size) if layer.stateful else ()
         self.__dict__["_kept"] = [tf.Variable(tf.zeros((1, size)), trainable=False) for size in sizes]
 
@@ -117,7 +121,7 @@ class Unrolled(layers.Layer):  # type: ignore[misc, name-defined]
             result, state = _run(only, cells, inputs, mask, before)
             for variable, value in zip(self._kept, state, strict=False):
                 variable.assign(value)
-            return result
+            return tf.nest.map_structure(_copy, result) if self._gives_state and self._kept else result
         states = [None, None]
         if initial_state is not None:
             half = len(initial_state) // 2
@@ -131,6 +135,11 @@ class Unrolled(layers.Layer):  # type: ignore[misc, name-defined]
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """That of the layer."""
         return self._wrapped.compute_mask(inputs, mask)
+
+
+def _copy(value: Any) -> Any:
+    """The same value in another tensor, by operators that the converter does not take away."""
+    return tf.stack([value], axis=1)[:, 0]
 
 
 def _merged(layer: Any, forward: Any, backward: Any) -> Any:

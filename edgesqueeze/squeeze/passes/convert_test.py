@@ -218,6 +218,20 @@ def test_a_stateful_layer_remembers_in_integers(cell, variables):
     assert np.abs(np.concatenate(apart) - have).max() > 0.05
 
 
+@pytest.mark.parametrize("options", [{}, {"return_state": True}], ids=str)
+def test_a_stateful_layer_may_be_the_output(options):
+    pieces = tf_keras.Input((4, 3), batch_size=1, name="pieces")
+    model = randomize(tf_keras.Model(pieces, layers.GRU(6, stateful=True, **options)(pieces), name="tiny"))
+    tflite, _ = _convert(model, count=200, samples=150)
+    x = np.random.default_rng(2).normal(size=(10, 4, 3)).astype(np.float32)
+    found = _outputs(tflite, ("pieces",), x)[0].reshape(10, 6)
+    model.reset_states()
+    wanted = np.concatenate([tf.nest.flatten(model(one[None]))[0] for one in x])
+    assert np.sqrt(np.mean((wanted - found) ** 2)) < 0.03 * wanted.std()
+    apart = np.concatenate([_outputs(tflite, ("pieces",), one[None])[0].reshape(1, 6) for one in x])
+    assert np.abs(apart - found).max() > 0.05
+
+
 @pytest.mark.parametrize("mode", ["int8", "int16x8"])
 def test_a_negation_is_rewritten_where_it_would_stay_float(mode):
     """Keras 3 normalizes layers with one, and the converter has no integer form of it."""
