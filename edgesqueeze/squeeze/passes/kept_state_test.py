@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from edgesqueeze.recipe import Cluster, FilledPrune, Finetune
-from edgesqueeze.squeeze.layers.kernels import kernel_layers, key_of
+from edgesqueeze.recipe import Cluster, Finetune, Prune
+from edgesqueeze.squeeze.layers.weights import model_kernels
 from edgesqueeze.squeeze.passes import finetune
 from edgesqueeze.squeeze.passes.cluster import clusterable
 from edgesqueeze.squeeze.passes.finetune import Training, lesson
@@ -13,6 +13,7 @@ from edgesqueeze.squeeze.passes.precision import Precision
 from edgesqueeze.squeeze.passes.prune import _hasten, prunable, ramp_steps
 from runtime_tests.support.tiny_keras import dense, randomize, source_of
 
+INT8 = Precision("int8")
 PRUNE = FilledPrune(sparsity=0.75)
 STEPS = 40
 
@@ -23,7 +24,7 @@ def teacher():
 
 
 def _keys(model):
-    return frozenset(key_of(layer) for layer in kernel_layers(model))
+    return frozenset(kernel.key for kernel in model_kernels(model))
 
 
 def _training(student, teacher):
@@ -36,7 +37,7 @@ def _masks(student):
 
 
 def test_the_state_that_is_kept_of_a_pruned_student_has_all_its_zeros(teacher):
-    student, _ = prunable(teacher, PRUNE, _keys(teacher), STEPS)
+    student, _ = prunable(teacher, PRUNE, INT8, _keys(teacher), STEPS)
     training = _training(student, teacher)
     full = ramp_steps(PRUNE, STEPS)
     trained = training.run(STEPS, 3 * STEPS, whole_from=full)
@@ -47,14 +48,14 @@ def test_the_state_that_is_kept_of_a_pruned_student_has_all_its_zeros(teacher):
 
 
 def test_the_state_that_is_kept_of_a_clustered_student_is_the_one_that_was_measured(teacher):
-    student, _ = clusterable(teacher, Cluster(clusters=4), Precision("int8"), _keys(teacher), frozenset())
+    student, _ = clusterable(teacher, Cluster(clusters=4), INT8, _keys(teacher), frozenset())
     training = _training(student, teacher)
     trained = training.run(STEPS, STEPS)
     assert training._measure() == pytest.approx(trained.held_out, rel=1e-5)
 
 
 def test_rates_are_tried_on_a_student_that_is_full_of_zeros_and_made_undone(teacher, monkeypatch):
-    student, _ = prunable(teacher, PRUNE, _keys(teacher), STEPS)
+    student, _ = prunable(teacher, PRUNE, INT8, _keys(teacher), STEPS)
     training, seen = _training(student, teacher), []
     measure = training._measure
     monkeypatch.setattr(training, "_measure", lambda: seen.append(_masks(student)) or measure())

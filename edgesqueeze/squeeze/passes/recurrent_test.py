@@ -84,7 +84,7 @@ def test_a_masked_lstm_has_another_form_and_keeps_both_promises():
     _assert_kept(passed(_model(FORMS["lstm"], masked=True), raw), 0.5, 8)
 
 
-def _trained(student, steps):
+def _trained(student, steps, **how):
     """A few steps towards zero outputs, large ones: what is not held would move."""
     optimizer = tf_keras.optimizers.legacy.Adam(0.05)
     x = np.random.default_rng(3).normal(size=(8, *student.inputs[0].shape[1:])).astype(np.float32)
