@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgesqueeze.recipe import Cluster, Finetune, Prune
+from edgesqueeze.recipe import Cluster, FilledPrune, Finetune
 from edgesqueeze.squeeze.layers.weights import model_kernels
 from edgesqueeze.squeeze.passes import finetune
 from edgesqueeze.squeeze.passes.cluster import clusterable
