@@ -24,6 +24,12 @@ A recipe with every key at its default::
     exclude = []
     first_and_last = "auto"        # or "include", "exclude"; see squeeze/passes/selection.py
 
+    [bits]                         # leave the section out for eight
+    weights = 4                    # fifteen even levels for each channel; for mode = "int8"
+    include = ["*"]
+    exclude = []
+    first_and_last = "auto"
+
     [cluster]                      # leave the section out for no clustering
     clusters = 16                  # distinct values of a whole kernel, zero included
     init = "kmeans++"              # or "linear", "random", "density"
@@ -223,6 +229,22 @@ class Cluster(Record):
     first_and_last: FirstAndLast = "auto"
 
 
+class Bits(Record):
+    """Kernels of fewer bits than eight, trained as they will be stored.
+
+    Attributes:
+        weights: width of a weight: 4 means fifteen even levels for each output channel.
+        include: patterns (``*``, ``?``) of layer names or classes that take part.
+        exclude: patterns of layers that stay out though they are included.
+        first_and_last: whether the first and the last layer take part; ``auto``: unless they are small.
+    """
+
+    weights: Literal[4] = 4
+    include: tuple[Pattern, ...] = ("*",)
+    exclude: tuple[Pattern, ...] = ()
+    first_and_last: FirstAndLast = "auto"
+
+
 class Finetune(Record):
     """How the compressed model learns to do its job again.
 
@@ -337,6 +359,7 @@ class Recipe(Record):
         channels: structured pruning; null for none.
         prune: pruning; null for none.
         cluster: weight clustering; null for none.
+        bits: kernels of four bits; null for eight.
         finetune: how the compressed model is trained.
         quantize: what the .tflite holds.
         data: how raw data become the model's input.
@@ -347,6 +370,7 @@ class Recipe(Record):
     channels: Channels | None = None
     prune: Prune | None = None
     cluster: Cluster | None = None
+    bits: Bits | None = None
     finetune: Finetune = Finetune()
     quantize: Quantize = Quantize()
     data: DataOptions = DataOptions()
@@ -358,6 +382,12 @@ class Recipe(Record):
             raise ValueError("a pruned kernel needs at least 3 clusters: zero, and one on each side of it")
         return self
 
+    @model_validator(mode="after")
+    def _four_bits_are_for_int8(self) -> Recipe:
+        if self.bits and self.quantize.mode not in (None, "int8"):
+            raise ValueError(f"weights of 4 bits go with mode int8, but mode is {self.quantize.mode}")
+        return self
+
 
 class FilledRecipe(Recipe):
     """A recipe in which nothing is left to the target: what the passes work with.
@@ -367,6 +397,7 @@ class FilledRecipe(Recipe):
         channels: structured pruning; null for none.
         prune: pruning; null for none.
         cluster: weight clustering; null for none.
+        bits: kernels of four bits; null for eight.
         finetune: how the compressed model is trained.
         quantize: what the .tflite holds.
         data: how raw data become the model's input.
@@ -425,6 +456,16 @@ PASSES: tuple[Pass, ...] = (
         less="less sparsity",
     ),
     Pass(
+        "bits",
+        "gives each channel of a kernel fifteen even levels, which take four bits",
+        Lazy("edgesqueeze.squeeze.passes.bits:run"),
+        options=lambda recipe: recipe.bits,
+        weight=0.5,
+        done="brought to four bits",
+        absent="no four bits were asked for",
+        less="eight bits",
+    ),
+    Pass(
         "cluster",
         "gives each kernel a few distinct values",
         Lazy("edgesqueeze.squeeze.passes.cluster:run"),
@@ -469,6 +510,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = {
     "sparsity": ("prune", "sparsity"),
     "structure": ("prune", "structure"),
     "clusters": ("cluster", "clusters"),
+    "bits": ("bits", "weights"),
     "quantize": ("quantize", "mode"),
     "io": ("quantize", "io"),
     "epochs": ("finetune", "epochs"),

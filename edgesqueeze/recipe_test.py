@@ -9,6 +9,7 @@ from edgesqueeze.errors import RecipeError
 from edgesqueeze.recipe import (
     FLAGS,
     PASSES,
+    Bits,
     Channels,
     Cluster,
     DataOptions,
@@ -31,6 +32,7 @@ NAN = float("nan")
 SECTIONS = {
     "channels": Channels,
     "prune": Prune,
+    "bits": Bits,
     "cluster": Cluster,
     "finetune": Finetune,
     "quantize": Quantize,
@@ -56,7 +58,7 @@ def test_the_documented_recipe_has_every_key_at_its_default():
         in_place_of_share = set(BUDGETS) & set(record.model_fields)
         assert set(documented[section]) == set(record.model_fields) - in_place_of_share
         assert all(f"# {name} = " in module.__doc__ for name in in_place_of_share)
-    wanted = Recipe(channels=Channels(), prune=Prune(), cluster=Cluster())
+    wanted = Recipe(channels=Channels(), prune=Prune(), bits=Bits(), cluster=Cluster())
     unset = {
         "channels": {"share": None, "step": None},
         "finetune": {"epochs": None, "learning_rate": None},
@@ -115,7 +117,7 @@ def test_every_flag_lands_and_wins_over_the_file(tmp_path, flag, value):
 
 
 def test_the_flags_tested_are_all_flags():
-    tested = {"channels", "sparsity", "structure", "clusters", "quantize", "io", "epochs", "seed"}
+    tested = {"channels", "sparsity", "structure", "clusters", "bits", "quantize", "io", "epochs", "seed"}
     tested |= {"max_accuracy_drop", "evaluation_samples", "lift_normalization"}
     assert set(FLAGS) == tested
 
@@ -125,6 +127,7 @@ def test_a_flag_opens_its_section():
     assert load_recipe(None, {"channels": 0.7}).channels == Channels(share=0.7)
     assert load_recipe(None, {"sparsity": 0.7}).prune == Prune(sparsity=0.7)
     assert load_recipe(None, {"clusters": 4}).cluster == Cluster(clusters=4)
+    assert load_recipe(None, {"bits": 4}).bits == Bits(weights=4)
 
 
 @pytest.mark.parametrize(
@@ -275,9 +278,9 @@ def test_a_pass_without_training_takes_no_steps():
 
 
 def test_every_pass_is_there_and_says_what_it_is():
-    from edgesqueeze.squeeze.passes import channels, cluster, prune
+    from edgesqueeze.squeeze.passes import bits, channels, cluster, prune
 
-    runs = [channels.run, prune.run, cluster.run, cluster.run_settle]
+    runs = [channels.run, prune.run, bits.run, cluster.run, cluster.run_settle]
     assert [row.run.load() for row in PASSES] == runs
     assert len({row.name for row in PASSES}) == len(PASSES)
     for row in PASSES:

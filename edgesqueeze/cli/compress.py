@@ -49,6 +49,12 @@ from edgesqueeze.target.load import load_target
     "--clusters", type=int, metavar="N", help="Cluster: distinct values of a kernel, zero included."
 )
 @click.option(
+    "--bits",
+    type=int,
+    metavar="N",
+    help="4: weights of four bits, fifteen even levels for each channel; eight bits if unset.",
+)
+@click.option(
     "--quantize",
     type=click.Choice(get_args(QuantizeMode)),
     help="What the .tflite holds; else what the target prefers.",

@@ -6,6 +6,9 @@ An INT4 tensor holds integers from -7 to 7, two in a byte, the first in the low 
 ``round(127 * k / most)`` in every channel: such channels are found by their values, and ``k`` is stored with
 a scale that is ``127 / most`` times as large. A bias has the scale of input times weights, so it is rounded
 anew. Nothing else in the model changes.
+
+TensorFlow Lite Micro takes INT4 weights of ``FULLY_CONNECTED`` with one scale for all of them only, so they
+are stored in that way or not at all.
 """
 
 from __future__ import annotations
@@ -20,11 +23,15 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from edgesqueeze.graph.read import parse_tflite
-from edgesqueeze.graph.records import NO_TENSOR, Graph, Operator, Tensor, TfliteModel
+from edgesqueeze.graph.records import NO_TENSOR, Graph, Operator, Quantization, Tensor, TfliteModel
 from edgesqueeze.graph.repack import pack
 
 TOP_LEVEL = 127
 MOST_LEVELS = 7
+HALF = 0.501
+"""How far an integer may be off what it was rounded from: 127 / 2 becomes 63 or 64."""
+SAME_STEP = 1e-4
+"""How far scales may be off a common one, relative to it: float32's rounding, many times over."""
 WEIGHT_SLOTS: Mapping[str, int] = MappingProxyType(
     {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1}
 )
@@ -60,18 +67,52 @@ def even_levels(values: Integers, axis: int) -> tuple[Integers, npt.NDArray[np.i
         The multiples, from -7 to 7 and in the shape of ``values``, and for each channel the largest that its
         scale stands for, 1 to 7; None if a channel has other integers than ``round(127 * k / most)``.
     """
-    channels = np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1).astype(np.int64)
-    steps = np.zeros_like(channels)
-    most = np.zeros(len(channels), np.int64)
+    rows = np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
+    steps = np.zeros_like(rows)
+    most = np.zeros(len(rows), np.int64)
     # From many levels to few: of grids that hold a channel's integers the finest rounds the bias least.
     for count in range(MOST_LEVELS, 0, -1):
-        multiples = np.rint(channels * (count / TOP_LEVEL)).astype(np.int64)
-        exact = (np.rint(multiples * (TOP_LEVEL / count)) == channels).all(axis=1) & (most == 0)
-        steps[exact], most[exact] = multiples[exact], count
+        multiples, exact = _multiples(rows, count)
+        chosen = exact & (most == 0)
+        steps[chosen], most[chosen] = multiples[chosen], count
     if not most.all():
         return None
     moved = (values.shape[axis], *np.delete(values.shape, axis))
-    return np.moveaxis(steps.reshape(moved), 0, axis).astype(np.int8), most
+    return np.moveaxis(steps.reshape(moved), 0, axis), most
+
+
+def one_scale(rows: Integers, scales: Scales) -> tuple[Integers, np.float32] | None:
+    """Weights as multiples of one step for all channels, where they are that.
+
+    Args:
+        rows: int8 weights, the channels first.
+        scales: float32, one for each channel.
+
+    Returns:
+        The multiples, from -7 to 7, and their scale; None if there is no such step.
+    """
+    used = rows.any(axis=1)
+    if not used.any():
+        return np.zeros_like(rows), np.float32(scales[0])
+    largest = float(scales[used].max()) * TOP_LEVEL
+    # The channel with the largest scale has the largest multiple.
+    for count in range(MOST_LEVELS, 0, -1):
+        step = largest / count
+        counts = np.where(used, np.rint(scales * (TOP_LEVEL / step)), 1).astype(np.int64)
+        near = np.abs(counts * step - scales * TOP_LEVEL) <= SAME_STEP * step
+        if not (near | ~used).all() or counts.min() < 1:
+            continue
+        found = [_multiples(rows[[i]], int(one)) for i, one in enumerate(counts)]
+        if all(exact.all() for _, exact in found):
+            return np.concatenate([multiples for multiples, _ in found]), np.float32(step)
+    return None
+
+
+def _multiples(rows: Integers, count: int) -> tuple[Integers, npt.NDArray[np.bool_]]:
+    """The multiples of ``127 / count`` that channels consist of, and which channels do."""
+    multiples = np.rint(rows * (count / TOP_LEVEL))
+    exact = (np.abs(multiples * (TOP_LEVEL / count) - rows) <= HALF).all(axis=1)
+    return multiples.astype(np.int8), exact
 
 
 def with_int4(model: TfliteModel, only: Collection[int] | None = None) -> TfliteModel:
@@ -133,18 +174,27 @@ def _four_bits(graph: Graph, only: Collection[int] | None) -> Iterator[tuple[int
             continue
         weights = graph.tensors[operator.inputs[slot]]
         assert weights.data is not None and weights.quantization is not None
-        found = weights.quantization
-        axis = found.axis if found.per_channel else 0
-        values = weights.data if found.per_channel else weights.data.reshape(1, -1)
-        levels = even_levels(values, axis)
-        if levels is None:
+        found = _levels_of(weights.data, weights.quantization, operator.kind == "FULLY_CONNECTED")
+        if found is None:
             continue
-        growth = (TOP_LEVEL / levels[1]).astype(np.float32)
-        scales = (found.scales * growth).astype(np.float32)
-        yield weights.index, Rewritten(levels[0].reshape(weights.shape), scales, "int4")
+        yield weights.index, found
         bias = _bias(graph, operator, slot)
         if bias is not None:
-            yield bias.index, _rescaled(graph, operator, bias, found.scales, scales)
+            yield bias.index, _rescaled(graph, operator, bias, weights.quantization.scales, found.scales)
+
+
+def _levels_of(values: Integers, found: Quantization, dense: bool) -> Rewritten | None:
+    """Weights as INT4, or None where they are on no grid of their scales."""
+    if dense and found.per_channel:
+        one = one_scale(values, found.scales) if found.axis == 0 else None
+        return None if one is None else Rewritten(one[0], np.array([one[1]], np.float32), "int4")
+    axis = found.axis if found.per_channel else 0
+    levels = even_levels(values if found.per_channel else values.reshape(1, -1), axis)
+    if levels is None:
+        return None
+    growth = (TOP_LEVEL / levels[1]).astype(np.float32)
+    scales = (found.scales * growth).astype(np.float32)
+    return Rewritten(levels[0].reshape(values.shape), scales, "int4")
 
 
 def _can_change(graph: Graph, operator: Operator, slot: int, readers: Mapping[int, int]) -> bool:
@@ -200,6 +250,8 @@ def _stored(model: TfliteModel, changed: Mapping[int, Rewritten]) -> TfliteModel
         tensor = record.subgraphs[0].tensors[index]
         tensor.type = getattr(schema.TensorType, stored.dtype.upper())
         tensor.quantization.scale = stored.scales
+        tensor.quantization.zeroPoint = np.zeros(stored.scales.size, np.int64)
+        tensor.quantization.quantizedDimension *= int(stored.scales.size > 1)
         # Another tensor may share the buffer.
         buffer = schema.BufferT()
         integers = packed(stored.values) if stored.dtype == "int4" else stored.values

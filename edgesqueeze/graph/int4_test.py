@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
-from edgesqueeze.graph.int4 import even_levels, packed, unpacked, widened, with_int4
+from edgesqueeze.graph.int4 import even_levels, one_scale, packed, unpacked, widened, with_int4
 
 SHAPES = arrays.array_shapes(min_dims=1, max_dims=4, max_side=7)
 
@@ -45,6 +45,12 @@ def test_levels_are_found_for_every_grid(multiples, most, data):
     shape[axis] = -1
     np.testing.assert_array_equal(np.rint(found[0] * (127 / found[1].reshape(shape))), values)
     assert np.abs(found[0]).max() <= 7
+
+
+@pytest.mark.parametrize("half", [63, 64])
+def test_half_steps_may_be_rounded_either_way(half):
+    levels, most = even_levels(np.array([[0, half, -half, 127]], np.int8), 0)
+    assert (levels.tolist(), most.tolist()) == ([[0, 3, -3, 6]], [6])
 
 
 @pytest.mark.parametrize("wrong", [1, 17, 19, 126])
@@ -87,6 +93,29 @@ def test_what_a_tensor_stands_for_stays():
     # The second operator's weights are on no grid.
     assert after.main.tensors[after.main.operators[1].inputs[1]].dtype == "int8"
     assert len(after.content) < len(before.content)
+
+
+@pytest.mark.parametrize("axis_scales", [(1.0, 1.0, 1.0), (1.0, 5 / 7, 3 / 7), (3 / 7, 1.0, 0.1)])
+def test_dense_weights_have_one_scale_or_stay(axis_scales):
+    """Each channel has its own scale, the largest of its multiples over 127, as the converter makes it."""
+    tops = [round(7 * one) for one in axis_scales]
+    multiples = np.array([[top, -1 if top > 1 else 0, 0, 1] for top in tops], np.int8)
+    values = np.rint(127.0 * multiples / np.abs(multiples).max(axis=1, keepdims=True)).astype(np.int8)
+    scales = np.array([0.02 * one for one in axis_scales], np.float32)
+    found = one_scale(values, scales)
+    if axis_scales[-1] == 0.1:
+        assert found is None
+        return
+    np.testing.assert_array_equal(found[0], multiples)
+    np.testing.assert_allclose(found[1], 0.02 * 127 / 7, rtol=1e-6)
+
+
+def test_dense_weights_of_zeros_have_a_scale():
+    values, scale = one_scale(np.zeros((2, 3), np.int8), np.array([0.5, 0.25], np.float32))
+    assert (values.any(), scale) == (False, 0.5)
+    values, scale = one_scale(np.array([[0, 0], [127, -18]], np.int8), np.array([9, 0.07], np.float32))
+    assert values.tolist() == [[0, 0], [7, -1]]
+    assert scale == pytest.approx(0.07 * 127 / 7)
 
 
 def test_only_some():

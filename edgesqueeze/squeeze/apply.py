@@ -21,6 +21,7 @@ from edgesqueeze.squeeze.data.sequences import streams_for
 from edgesqueeze.squeeze.layers.streams import is_stateful, with_batch
 from edgesqueeze.squeeze.layers.weights import kernel_layers
 from edgesqueeze.squeeze.opening.whole_layer import whole_layers
+from edgesqueeze.squeeze.passes.bits import in_four_bits
 from edgesqueeze.squeeze.passes.convert import convert
 from edgesqueeze.squeeze.passes.lift import coarse_features
 from edgesqueeze.squeeze.passes.macs import channels_report, check_macs
@@ -102,6 +103,7 @@ def squeeze(
                 recipe.quantize.calibration_samples,
                 recipe.seed,
             )
+            tflite = in_four_bits(state.model, tflite, state)
             log.found(findings)
             specs = input_specs(prepared.folded)
             log.found(coarse_features(prepared.data.train, specs, recipe.quantize.mode, prepared.folded))

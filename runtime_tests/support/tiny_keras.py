@@ -17,6 +17,7 @@ from edgesqueeze.recipe import PASSES, DataOptions, FilledRecipe
 from edgesqueeze.squeeze.data.load import input_specs
 from edgesqueeze.squeeze.data.source import Source, array_source
 from edgesqueeze.squeeze.layers.kernels import KernelKey, key_of
+from edgesqueeze.squeeze.passes.bits import in_four_bits
 from edgesqueeze.squeeze.passes.convert import convert
 from edgesqueeze.squeeze.passes.fold import fold
 from edgesqueeze.squeeze.passes.precision import Precision
@@ -150,7 +151,7 @@ def passed(model: Any, raw: dict[str, Any], *, train: Trainer | None = None, che
         train: what trains a student; without it none is trained.
         check: whether the findings are to say what became of the promises.
     """
-    for section in ("prune", "cluster"):
+    for section in ("prune", "cluster", "bits"):
         if section in raw:
             raw = {**raw, section: {"first_and_last": "include", **raw[section]}}
     quantize = {"mode": "int8", "io": "int8", **raw.get("quantize", {})}
@@ -168,6 +169,7 @@ def passed(model: Any, raw: dict[str, Any], *, train: Trainer | None = None, che
             outcome: Outcome = row.run(state, options, setting)
             state, findings = outcome.state, [*findings, *outcome.findings]
     tflite, found = convert(state.model, recipe.quantize.mode, recipe.quantize.io, source, 12, 0)
+    tflite = in_four_bits(state.model, tflite, state)
     broken = check_promises(state.model, tflite, state.promises) if check else ()
     return Passed(state.model, state.promises, tflite, [*findings, *found, *broken])
 

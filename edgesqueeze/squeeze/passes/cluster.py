@@ -58,10 +58,18 @@ def run(state: State, options: Cluster, setting: Setting) -> Outcome:
         UnsupportedModelError: the training diverged.
     """
     chosen = select(state.model, "cluster", options)
-    student, findings = clusterable(state.model, options, setting.precision, chosen.keys, _sparse(state))
+    fixed = frozenset(key for key, promise in state.promises.items() if promise.settled)
+    keys = chosen.keys - fixed
+    student, findings = clusterable(state.model, options, setting.precision, keys, _sparse(state), fixed)
     trained = setting.train(student, setting.steps)
-    promises = state.promising(chosen.keys, levels=options.clusters)
-    return Outcome(replace(state, model=student, promises=promises), (*chosen.skipped, *findings), trained)
+    promises = state.promising(keys, levels=options.clusters)
+    skipped = (*chosen.skipped, *(_has_levels(key) for key in sorted(chosen.keys & fixed)))
+    return Outcome(replace(state, model=student, promises=promises), (*skipped, *findings), trained)
+
+
+def _has_levels(key: KernelKey) -> Finding:
+    message = f"{'/'.join(key)} has four bits: its fifteen levels are values enough"
+    return Finding(code="cluster-skipped", subject=key.layer, message=message)
 
 
 def run_settle(state: State, options: Cluster, setting: Setting) -> Outcome:
@@ -76,7 +84,9 @@ def run_settle(state: State, options: Cluster, setting: Setting) -> Outcome:
     integers = frozenset(
         kernel.key
         for kernel in model_kernels(model)
-        if state.promise(kernel.key).levels is not None and setting.precision.stored(kernel).type == "int8"
+        if state.promise(kernel.key).levels is not None
+        and not state.promise(kernel.key).settled
+        and setting.precision.stored(kernel).type == "int8"
     )
     promises = state.promising(integers, settled=True, bits=8)
     return Outcome(replace(state, model=model, promises=promises), (), trained)
@@ -93,6 +103,7 @@ def clusterable(
     precision: Precision,
     keys: frozenset[KernelKey],
     sparse: frozenset[KernelKey],
+    fixed: frozenset[KernelKey] = frozenset(),
 ) -> tuple[Any, tuple[Finding, ...]]:
     """A copy of the model that clusters the chosen kernels while it is trained.
 
@@ -102,6 +113,7 @@ def clusterable(
         precision: how conversion will store each kernel.
         keys: kernels to cluster.
         sparse: kernels whose zeros are kept.
+        fixed: kernels that stay as they are.
 
     Returns:
         The model to train, and findings about kernels that have few values already.
@@ -110,6 +122,9 @@ def clusterable(
 
     def make(kernel: Kernel) -> Any:
         value, stored, keep_zeros = kernel.value, precision.stored(kernel), kernel.key in sparse
+        if kernel.key in fixed:
+            ones = np.ones(stored.grid.scales, np.float32)
+            return ScaledKernel(value, stored, ones, train_kernel=False, train_scale=False)
         if kernel.key not in keys:
             return ScaledKernel(value, stored, mask=keep_zeros)
         grid, integers = stored.grid, stored.type == "int8"

@@ -26,6 +26,10 @@ class Stored(NamedTuple):
     type: Storage
     grid: Grid
 
+    def with_one_scale(self) -> Stored:
+        """The same with one scale for the whole kernel."""
+        return self._replace(grid=self.grid._replace(scales=(1,) * len(self.grid.shape)))
+
 
 @dataclass(frozen=True)
 class Precision:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.graph import Tensor, TfliteModel
+from edgesqueeze.graph.int4 import widened
 from edgesqueeze.graph.weight_blocks import block_numbers
 from edgesqueeze.squeeze.layers.grid import TOP_LEVEL, FloatArray, channel_maximum
 from edgesqueeze.squeeze.layers.kernels import KernelKey
@@ -36,11 +37,12 @@ def check_promises(
         tflite: what it was converted to.
         promises: what was promised of its kernels.
     """
+    wide = widened(tflite)
     for kernel in model_kernels(model):
         promise = promises.get(kernel.key)
         if promise is None:
             continue
-        found = find_parts(tflite, kernel)
+        found = find_parts(wide, kernel)
         if not found:
             message = "its kernel was not found in the .tflite, so what arrived of it is not known"
             yield Finding(code="kernel-not-found", subject=kernel.name, message=message, severity="warning")
@@ -50,10 +52,11 @@ def check_promises(
             yield from _sparsity(kernel.name, tensors, promise.zeros, promise.block)
         if promise.levels is not None:
             yield from _levels(kernel.name, tensors, promise.levels)
+        kind = tflite.main.tensors[tensors[0].index].dtype
         if promise.bits is not None:
-            yield from _bits(kernel.name, tensors[0], promise.bits)
-        if promise.settled:
-            yield from _settled(kernel.name, found)
+            yield from _bits(kernel.name, kind, promise.bits)
+        if promise.settled and kind in ("int8", "int4"):
+            yield from _settled(kernel.name, found, top=TOP_LEVEL if kind == "int8" else None)
 
 
 def _sparsity(
@@ -106,22 +109,27 @@ def _levels(name: str, tensors: Sequence[Tensor], wanted: int) -> Iterator[Findi
         yield Finding(code="clusters-missed", subject=name, message=message, severity="warning")
 
 
-def _bits(name: str, tensor: Tensor, wanted: int) -> Iterator[Finding]:
-    found = BITS.get(tensor.dtype)
-    if found != wanted:
-        message = f"its kernel is stored as {tensor.dtype} in the .tflite, {wanted} bits were asked for"
+def _bits(name: str, kind: str, wanted: int) -> Iterator[Finding]:
+    if BITS.get(kind) != wanted:
+        message = f"its kernel is stored as {kind} in the .tflite, {wanted} bits were asked for"
         yield Finding(code="bits-missed", subject=name, message=message, severity="warning")
 
 
-def _settled(name: str, found: Sequence[tuple[Part, Tensor]]) -> Iterator[Finding]:
-    """Whether the integers are those of the settled kernel, whose largest under each scale is 127."""
-    if found[0][1].dtype != "int8":
-        return
+def _settled(name: str, found: Sequence[tuple[Part, Tensor]], top: int | None) -> Iterator[Finding]:
+    """Whether the integers are those of the settled kernel.
+
+    Args:
+        name: the kernel's name.
+        found: its parts, and the tensors that hold them.
+        top: the largest integer under each scale; None for that which is there.
+    """
     moved = total = 0
     for part, tensor in found:
         normal = _normal(part.values, part.axis, whole=_one_scale(tensor))
-        wanted = np.rint(normal * TOP_LEVEL).astype(np.int8)
-        moved += int(np.count_nonzero(_stored(tensor).reshape(wanted.shape) != wanted))
+        stored = _stored(tensor).reshape(normal.shape)
+        largest = top or _top(stored.astype(np.float32), part.axis, whole=_one_scale(tensor))
+        wanted = np.rint(normal * largest).astype(np.int8)
+        moved += int(np.count_nonzero(stored != wanted))
         total += wanted.size
     if moved:
         message = f"{moved} of its {total} integers in the .tflite are not those that it was settled to"
@@ -174,10 +182,15 @@ def _one_scale(tensor: Tensor) -> bool:
 
 def _normal(kernel: FloatArray, axis: int, *, whole: bool) -> FloatArray:
     """A kernel with each channel's largest magnitude at 1, or that of the whole kernel."""
+    return kernel / _top(kernel, axis, whole=whole)
+
+
+def _top(kernel: FloatArray, axis: int, *, whole: bool) -> FloatArray:
+    """Each channel's largest magnitude, or that of the whole kernel."""
     shape = [1] * kernel.ndim
     if not whole:
         shape[axis] = kernel.shape[axis]
-    return kernel / channel_maximum(kernel, tuple(shape))
+    return channel_maximum(kernel, tuple(shape))
 
 
 def _stored(tensor: Tensor) -> npt.NDArray[Any]:
