@@ -71,7 +71,19 @@ WEIGHT_CONTRACT = {
     "distinct_values",
     "distinct_values_per_channel_max",
 }
-STAGES = ["load", "fold", "channels", "prune", "cluster", "settle", "convert", "emit", "verify", "fit"]
+STAGES = [
+    "load",
+    "fold",
+    "channels",
+    "prune",
+    "bits",
+    "cluster",
+    "settle",
+    "convert",
+    "emit",
+    "verify",
+    "fit",
+]
 
 
 def _recipe(raw=RAW, **sections):
@@ -122,7 +134,7 @@ def test_the_report_keeps_its_contract(result):
     assert report["target"] == "nucleo-f446re"
     assert [stage["name"] for stage in report["stages"]] == STAGES
     assert all(stage["seconds"] >= 0 for stage in report["stages"])
-    assert [stage["name"] for stage in report["stages"] if stage["skipped"]] == ["channels"]
+    assert [stage["name"] for stage in report["stages"] if stage["skipped"]] == ["channels", "bits"]
     assert sum(stage["steps"] for stage in report["stages"]) == 4
     assert report["model"]["parameters"] == sum(value.size for value in weights_of(model))
     assert report["recipe"]["quantize"]["mode"] == "int8"
@@ -195,7 +207,7 @@ def test_a_linux_board_gets_no_sources_and_its_preferences(linux):
     assert linux.tflite.main.input_tensors[0].dtype == "float32"
     assert report.sizes.arena_bytes is None
     skipped = {stage.name: stage.skipped for stage in report.stages if stage.skipped}
-    assert set(skipped) == {"channels", "prune", "cluster", "emit"}
+    assert set(skipped) == {"channels", "prune", "bits", "cluster", "emit"}
     assert all(skipped.values())
 
 
@@ -415,7 +427,7 @@ def test_a_target_that_runs_native_c_gets_a_folder_of_it(tmp_path):
 
 def test_a_model_that_native_c_refuses_does_not_fit(tmp_path):
     board, out = write_native_board(tmp_path), tmp_path / "out"
-    recipe = _recipe(PLAIN, quantize={"mode": "int16x8"})
+    recipe = _recipe(PLAIN, quantize={"mode": "float16"})
     found = compress(dense(), target=str(board), data=X, out=out, recipe=recipe)
     assert not found.report.ok
     assert not found.sources
@@ -424,7 +436,7 @@ def test_a_model_that_native_c_refuses_does_not_fit(tmp_path):
     assert "native C does not take the model" in stage.skipped
     ops = found.report.fit.ops
     assert (ops.runtime, ops.verdict, found.report.sizes.arena_bytes) == ("c", "does-not-fit", None)
-    assert "int16" in {one.kind: one.reason for one in ops.missing}["FULLY_CONNECTED"]
+    assert "float32" in {one.kind: one.reason for one in ops.missing}["FULLY_CONNECTED"]
     with pytest.raises(FitError, match="does not fit") as caught:
         raise_if_not_ok(found.report)
     assert caught.value.exit_code == 1
@@ -591,7 +603,8 @@ def test_a_pass_is_one_file_and_one_row(tmp_path, monkeypatch, place):
     monkeypatch.syspath_prepend(tmp_path)
     row = Pass("nothing", "does nothing", Lazy(f"nothing{place}:run"), options=lambda recipe: recipe.seed + 1)
     prepared = prepare(randomize(dense()), data=X)
-    recipe = fill_preferences(_recipe(channels={"share": 0.3, "step": 1}), load_target("rpi4"))
+    asked = _recipe(channels={"share": 0.3, "step": 1}, bits={"include": ["last"]})
+    recipe = fill_preferences(asked, load_target("rpi4"))
     seen = []
     plain = squeeze(prepared, recipe)
     more = squeeze(
