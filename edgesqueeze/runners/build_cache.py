@@ -42,7 +42,8 @@ def cached(parts: Iterable[str | bytes], make: Callable[[Path], None]) -> Path:
         return place
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=_HALF_MADE, dir=folder))
+        # What unpacks an archive into the folder may set its times to anything.
+        fresh = Path(tempfile.mkdtemp(prefix=f"{_HALF_MADE}{int(time.time())}-", dir=folder))
     except OSError as error:
         raise _cannot_write(folder, error) from error
     try:
@@ -86,6 +87,12 @@ def _digest(parts: Iterable[str | bytes]) -> str:
     return digest.hexdigest()[:32]
 
 
+def _begun(path: Path) -> int:
+    """When a half-made build was begun, in seconds; 0 where its name does not say."""
+    begun = path.name.removeprefix(_HALF_MADE).partition("-")[0]
+    return int(begun) if begun.isdecimal() else 0
+
+
 def _tidy(folder: Path) -> None:
     """Remove builds beyond ``KEPT``, and what killed processes left behind."""
     ages: list[tuple[float, Path]] = []
@@ -93,8 +100,8 @@ def _tidy(folder: Path) -> None:
         with contextlib.suppress(OSError):
             ages.append((path.stat().st_mtime, path))
     ages.sort(reverse=True)
-    half_made = [(age, path) for age, path in ages if path.name.startswith(_HALF_MADE)]
+    half_made = [path for _, path in ages if path.name.startswith(_HALF_MADE)]
     whole = [path for _, path in ages if not path.name.startswith(_HALF_MADE)]
-    old = [path for age, path in half_made if time.time() - age > LEFTOVER_SECONDS]
+    old = [path for path in half_made if time.time() - _begun(path) > LEFTOVER_SECONDS]
     for path in (*old, *whole[KEPT:]):
         shutil.rmtree(path, ignore_errors=True)

@@ -60,12 +60,20 @@ def test_the_longest_unused_go_first(folder, monkeypatch):
     old, used = cached(["1"], writer("1")), cached(["2"], writer("2"))
     for age, path in ((200, old), (100, used)):
         os.utime(path, (time.time() - age, time.time() - age))
-    killed = folder / ".making-x"
-    killed.mkdir()
-    os.utime(killed, (0, 0))
+    for name in (".making-x", f".making-{int(time.time()) - 4000}-x"):
+        (folder / name).mkdir()
     new = cached(["3"], writer("3"))
     build_cache._tidy(folder)
     assert sorted(folder.iterdir()) == sorted([used, new])
+
+
+def test_what_is_being_made_stays_whatever_its_times_are(folder):
+    def unpack(path):
+        os.utime(path, (0, 0))
+        build_cache._tidy(folder)
+        (path / "a").write_text("unpacked")
+
+    assert (cached(["1"], unpack) / "a").read_text() == "unpacked"
 
 
 def test_a_folder_that_cannot_be_made(monkeypatch, tmp_path):
