@@ -129,7 +129,7 @@ def widened(model: TfliteModel) -> TfliteModel:
     """The model's graphs with INT4 constants as the same integers in int8; ``content`` stays as it is."""
     if not any(_is_packed(tensor) for graph in model.graphs for tensor in graph.tensors):
         return model
-    graphs = (replace(graph, tensors=tuple(map(_wide, graph.tensors))) for graph in model.graphs)
+    graphs = (replace(graph, tensors=tuple(map(wide, graph.tensors))) for graph in model.graphs)
     return replace(model, graphs=tuple(graphs))
 
 
@@ -137,7 +137,8 @@ def _is_packed(tensor: Tensor) -> bool:
     return tensor.dtype == "int4" and tensor.data is not None and not tensor.sparse
 
 
-def _wide(tensor: Tensor) -> Tensor:
+def wide(tensor: Tensor) -> Tensor:
+    """The tensor with an INT4 constant as the same integers in int8; any other as it is."""
     if not _is_packed(tensor):
         return tensor
     assert tensor.data is not None

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.graph import Tensor, TfliteModel
-from edgesqueeze.graph.int4 import widened
+from edgesqueeze.graph.int4 import wide
 from edgesqueeze.graph.weight_blocks import block_numbers
 from edgesqueeze.squeeze.layers.grid import TOP_LEVEL, FloatArray, channel_maximum
 from edgesqueeze.squeeze.layers.kernels import KernelKey
@@ -22,6 +22,9 @@ SPARSITY_TOLERANCE = 0.01
 
 BITS: Mapping[str, int] = MappingProxyType({"int4": 4, "int8": 8, "float16": 16, "float32": 32})
 """Element type of a stored kernel -> its width in bits."""
+
+INTEGERS = ("int4", "int8")
+"""Element types of kernels whose integers a pass may have settled."""
 
 SAME_KERNEL = 0.006
 """How far weights may be off, where the channel's largest is 1: half a step of 127 and float16's rounding."""
@@ -37,12 +40,11 @@ def check_promises(
         tflite: what it was converted to.
         promises: what was promised of its kernels.
     """
-    wide = widened(tflite)
     for kernel in model_kernels(model):
         promise = promises.get(kernel.key)
         if promise is None:
             continue
-        found = find_parts(wide, kernel)
+        found = find_parts(tflite, kernel)
         if not found:
             message = "its kernel was not found in the .tflite, so what arrived of it is not known"
             yield Finding(code="kernel-not-found", subject=kernel.name, message=message, severity="warning")
@@ -52,11 +54,10 @@ def check_promises(
             yield from _sparsity(kernel.name, tensors, promise.zeros, promise.block)
         if promise.levels is not None:
             yield from _levels(kernel.name, tensors, promise.levels)
-        kind = tflite.main.tensors[tensors[0].index].dtype
         if promise.bits is not None:
-            yield from _bits(kernel.name, kind, promise.bits)
-        if promise.settled and kind in ("int8", "int4"):
-            yield from _settled(kernel.name, found, top=TOP_LEVEL if kind == "int8" else None)
+            yield from _bits(kernel.name, tensors[0], promise.bits)
+        if promise.settled:
+            yield from _settled(kernel.name, found)
 
 
 def _sparsity(
@@ -109,25 +110,24 @@ def _levels(name: str, tensors: Sequence[Tensor], wanted: int) -> Iterator[Findi
         yield Finding(code="clusters-missed", subject=name, message=message, severity="warning")
 
 
-def _bits(name: str, kind: str, wanted: int) -> Iterator[Finding]:
-    if BITS.get(kind) != wanted:
-        message = f"its kernel is stored as {kind} in the .tflite, {wanted} bits were asked for"
+def _bits(name: str, tensor: Tensor, wanted: int) -> Iterator[Finding]:
+    if BITS.get(tensor.dtype) != wanted:
+        message = f"its kernel is stored as {tensor.dtype} in the .tflite, {wanted} bits were asked for"
         yield Finding(code="bits-missed", subject=name, message=message, severity="warning")
 
 
-def _settled(name: str, found: Sequence[tuple[Part, Tensor]], top: int | None) -> Iterator[Finding]:
-    """Whether the integers are those of the settled kernel.
-
-    Args:
-        name: the kernel's name.
-        found: its parts, and the tensors that hold them.
-        top: the largest integer under each scale; None for that which is there.
-    """
+def _settled(name: str, found: Sequence[tuple[Part, Tensor]]) -> Iterator[Finding]:
+    """Whether the integers are those of the settled kernel: the largest under each scale of int8 is 127."""
+    if found[0][1].dtype not in INTEGERS:
+        return
     moved = total = 0
     for part, tensor in found:
-        normal = _normal(part.values, part.axis, whole=_one_scale(tensor))
+        whole = _one_scale(tensor)
+        normal = _normal(part.values, part.axis, whole=whole)
         stored = _stored(tensor).reshape(normal.shape)
-        largest = top or _top(stored.astype(np.float32), part.axis, whole=_one_scale(tensor))
+        largest = (
+            TOP_LEVEL if tensor.dtype == "int8" else _top(stored.astype(np.float32), part.axis, whole=whole)
+        )
         wanted = np.rint(normal * largest).astype(np.int8)
         moved += int(np.count_nonzero(stored != wanted))
         total += wanted.size
@@ -177,7 +177,7 @@ def find_kernel(tflite: TfliteModel, kernel: FloatArray, axis: int = 0) -> Tenso
 def _one_scale(tensor: Tensor) -> bool:
     """Whether a tensor holds integers that share a scale, as each gate of an LSTM does."""
     found = tensor.quantization
-    return tensor.dtype == "int8" and found is not None and not found.per_channel
+    return tensor.dtype in INTEGERS and found is not None and not found.per_channel
 
 
 def _normal(kernel: FloatArray, axis: int, *, whole: bool) -> FloatArray:
@@ -195,8 +195,9 @@ def _top(kernel: FloatArray, axis: int, *, whole: bool) -> FloatArray:
 
 def _stored(tensor: Tensor) -> npt.NDArray[Any]:
     """The stored elements of a constant."""
-    assert tensor.data is not None
-    return tensor.data
+    data = wide(tensor).data
+    assert data is not None
+    return data
 
 
 def _real(tensor: Tensor) -> npt.NDArray[np.float32]:
