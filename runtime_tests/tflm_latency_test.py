@@ -23,7 +23,7 @@ BOARDS = {
 }
 """Processors that are taken to run the code of the counted cores."""
 
-INT8 = ("Cortex-M4, TFLM + CMSIS-NN, int8", "Cortex-M4, TFLM + CMSIS-NN, int8, -Os")
+INT8 = "Cortex-M4, TFLM + CMSIS-NN, int8"
 
 
 @pytest.fixture(scope="module")
@@ -101,31 +101,32 @@ def test_instructions_of_a_model_that_the_fit_leaves_out(script, core, median, h
     assert max(errors.values()) < highest, errors
 
 
-def test_published_int8_latencies_without_their_model(residuals):
-    found = summary([one for one in residuals if one.group in INT8])
-    assert found.count == 17
+def test_published_int8_latencies_without_their_family(residuals):
+    found = summary([one for one in residuals if one.group == INT8])
+    assert found.count == 10
     assert found.median <= 0.12
     assert found.within[0.25] >= 0.9
 
 
-def test_published_float32_latencies_without_their_model(residuals):
-    found = summary([one for one in residuals if one.arithmetic == "float32" and "no FPU" not in one.group])
-    assert found.count == 17
-    assert found.median <= 0.06
-    assert found.percentile_90 <= 0.12
+def test_published_float32_latencies_without_their_family(residuals):
+    found = summary([one for one in residuals if one.arithmetic == "float32"])
+    assert found.count == 10
+    assert found.median <= 0.12
+    assert found.coverage >= 0.9
 
 
 def test_published_latencies_of_other_devices(residuals):
     found = summary([one for one in residuals if one.left_out == "device"])
-    assert found.count == 12
+    assert found.count == 11
     assert found.median <= 0.25
     assert found.percentile_90 <= 0.45
     assert found.coverage == 1
 
 
-def test_bounds_hold_nine_of_ten_latencies(residuals):
-    assert len(residuals) == 59
-    assert 0.85 <= summary(residuals).coverage <= 0.95
+def test_bounds_hold_nine_of_ten_cells(residuals):
+    found = summary(residuals)
+    assert (found.count, found.rows) == (34, 38)
+    assert 0.85 <= found.coverage <= 0.95
 
 
 def test_another_version_of_the_runtime_is_told_apart(residuals):

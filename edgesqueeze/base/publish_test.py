@@ -195,7 +195,12 @@ def test_ctrl_c_between_two_renames_comes_after_the_last(out, monkeypatch, numbe
         return replace(self, target)
 
     monkeypatch.setattr(publish.Path, "replace", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        write_files(out, NEW, {"stale": digest(out, "stale")})
+    # What a script starts in the background ignores Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            write_files(out, NEW, {"stale": digest(out, "stale")})
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert tree(out) == AFTER
     assert not list(out.glob(f"{STAGE_PREFIX}*"))

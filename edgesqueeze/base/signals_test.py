@@ -9,6 +9,16 @@ import pytest
 from edgesqueeze.base.signals import ENDING, Stopped, ending_in_order, held_back
 
 
+@pytest.fixture(autouse=True)
+def _as_in_a_terminal():
+    """Signals as a terminal's programs have them: what a script starts in the background ignores Ctrl-C."""
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("number", ENDING)
 def test_a_signal_is_an_exception_and_a_second_one_does_not_disturb(number):
     closed = []

@@ -54,7 +54,7 @@ def test_native_c_tells_itself_whether_it_fits(tmp_path):
 
 
 def test_what_native_c_refuses_does_not_fit(tmp_path):
-    fit = fit_to(parse_tflite(tiny_dense(dtype="int16")), native_board(tmp_path))
+    fit = fit_to(parse_tflite(tiny_dense(dtype="float32")), native_board(tmp_path))
     assert not fit.ok
     assert [one.kind for one in fit.ops.missing] == ["FULLY_CONNECTED"]
 

@@ -147,7 +147,14 @@ def compile_kernels(folder: Path) -> ctypes.CDLL:
     (folder / "shim.c").write_text(_SHIM)
     sources = [
         path
-        for stem in ("es_conv2d", "es_depthwise", "es_fully_connected", "es_unpack_channels")
+        for stem in (
+            "es_conv2d",
+            "es_depthwise",
+            "es_dot",
+            "es_fully_connected",
+            "es_sparse",
+            "es_unpack_channels",
+        )
         for path in sorted((KERNELS / "reference").glob(f"{stem}*.c"))
     ]
     command = ["gcc", "-std=c99", "-O1", "-shared", "-fPIC", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
