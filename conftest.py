@@ -12,6 +12,8 @@ import pytest
 LONGEST = (
     "runtime_tests/applications_test.py",
     "runtime_tests/native_c_test.py",
+    "runtime_tests/readme_runs_test.py",
+    "runtime_tests/kill_test.py",
     "runtime_tests/ssh_cli_test.py",
     "edgesqueeze/squeeze/passes/cluster_test.py",
     "edgesqueeze/squeeze/passes/convert_test.py",
