@@ -44,6 +44,8 @@ def unclipped(
         return None
     rank = 1 + len(graph.tensors[operator.outputs[0]].shape)
     one, other = (_aligned(values, rank) for values in operands if values is not None)
+    if 1 != len(one) != len(other) != 1:
+        return None
     result: npt.NDArray[np.float32] = np.asarray(function(one, other), np.float32)
     return result
 
@@ -53,8 +55,11 @@ def _real(graph: Graph, index: int, activations: Mapping[int, Array]) -> npt.NDA
     tensor = graph.tensor(index)
     if tensor is None or not is_quantized(tensor):
         return None
-    raw = tensor.data[np.newaxis] if tensor.data is not None else activations.get(index)
-    return None if raw is None else np.asarray(dequantize(tensor, raw), np.float32)
+    raw = tensor.data if tensor.data is not None else activations.get(index)
+    if raw is None or tensor.elements == 0 or raw.size % tensor.elements:
+        return None
+    # Samples may have been joined along the tensor's own first dimension.
+    return np.asarray(dequantize(tensor, raw), np.float32).reshape(-1, *tensor.shape)
 
 
 def _aligned(values: npt.NDArray[np.float32], rank: int) -> npt.NDArray[np.float32]:

@@ -73,3 +73,21 @@ def test_what_is_not_told():
     operator = fused.main.operators[1]
     hidden = np.zeros((3, 1, 4, 4, 2), np.int8)
     assert unclipped(fused.main, operator, {operator.inputs[0]: hidden}) is None
+
+
+def test_samples_that_are_joined_along_the_first_dimension():
+    """Values of a tensor without a batch of its own come as ``[samples * 2]``."""
+    graph = GraphBuilder(0)
+    x = graph.input((1, 4, 2), scale=0.02, zero_point=0)
+    shift = graph.tensor((2,), "int8", 0.01, 0, name="shift")
+    graph.op("ABS", [x], [shift])
+    y = graph.tensor((1, 4, 2), "int8", 0.02, 0, name="y")
+    graph.op("ADD", [x, shift], [y])
+    model = parse_tflite(graph.build([y]))
+    rng = np.random.default_rng(0)
+    wide, narrow = rng.integers(-9, 9, (3, 1, 4, 2)).astype(np.int8), rng.integers(-9, 9, 6).astype(np.int8)
+    found = unclipped(model.main, model.main.operators[1], {x: wide, shift: narrow})
+    expected = wide * 0.02 + narrow.reshape(3, 1, 1, 2) * 0.01
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert unclipped(model.main, model.main.operators[1], {x: wide, shift: narrow[:4]}) is None
+    assert unclipped(model.main, model.main.operators[1], {x: wide, shift: narrow[:5]}) is None
