@@ -13,6 +13,7 @@ are stored in that way or not at all.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -25,6 +26,7 @@ from ai_edge_litert import schema_py_generated as schema
 from edgesqueeze.graph.read import parse_tflite
 from edgesqueeze.graph.records import NO_TENSOR, Graph, Operator, Quantization, Tensor, TfliteModel
 from edgesqueeze.graph.repack import pack
+from edgesqueeze.graph.small_integers import small_integers
 
 TOP_LEVEL = 127
 MOST_LEVELS = 7
@@ -152,9 +154,7 @@ def unpacked(raw: npt.NDArray[np.uint8], shape: tuple[int, ...]) -> Integers:
         raw: two integers in a byte, the first in the low bits.
         shape: the tensor's shape.
     """
-    nibbles = np.stack([raw & 15, raw >> 4], axis=-1).reshape(-1)[: int(np.prod(shape, dtype=np.int64))]
-    # The highest of four bits is the sign.
-    return ((nibbles ^ 8).astype(np.int8) - 8).astype(np.int8).reshape(shape)
+    return small_integers(raw, "int4")[: math.prod(shape)].reshape(shape)
 
 
 def packed(values: Integers) -> npt.NDArray[np.uint8]:

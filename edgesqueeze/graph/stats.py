@@ -15,12 +15,11 @@ from edgesqueeze.base.records import Record
 from edgesqueeze.errors import TfliteError
 from edgesqueeze.graph.names import name_of
 from edgesqueeze.graph.records import Quantization, Tensor, TfliteModel
+from edgesqueeze.graph.small_integers import PACKED_BITS, small_integers
 from edgesqueeze.graph.weights import Role, WeightUse, slots_of, weight_uses
 
 # Vectors of a tensor's quantization by their slot in its vtable: min, max, scale, zero_point.
 METADATA_SLOTS = {4: 4, 6: 4, 8: 4, 10: 8}
-# Elements smaller than a byte: how many bits each takes.
-PACKED_BITS = {"int4": 4, "uint4": 4, "int2": 2}
 # Floats that NumPy lacks: the integer type of the same size, and its bits without the sign.
 BIT_FLOATS = {"bfloat16": ("<u2", 0x7FFF), "float8_e4m3fn": ("u1", 0x7F), "float8_e5m2": ("u1", 0x7F)}
 
@@ -190,7 +189,7 @@ def _values(tensor: Tensor) -> Array:
     """The stored elements in the tensor's shape, as comparable numbers; a vector if sparsely encoded."""
     assert tensor.data is not None
     if tensor.dtype in PACKED_BITS:
-        values = _unpack(tensor.data.reshape(-1), tensor.dtype)
+        values = small_integers(tensor.data.reshape(-1), tensor.dtype)
     elif tensor.dtype in BIT_FLOATS:
         kind, magnitude = BIT_FLOATS[tensor.dtype]
         values = tensor.data.reshape(-1)
@@ -213,16 +212,6 @@ def _values(tensor: Tensor) -> Array:
             hint="convert the model again, or copy the file again",
         )
     return values[:elements].reshape(tensor.shape)
-
-
-def _unpack(raw: Array, dtype: str) -> Array:
-    """Elements of less than a byte, the first in the lowest bits."""
-    bits = PACKED_BITS[dtype]
-    shifts = np.arange(0, 8, bits, dtype=np.uint8)
-    values: Array = ((raw[:, None] >> shifts) & (2**bits - 1)).reshape(-1).astype(np.int8)
-    if not dtype.startswith("u"):
-        values[values >= 2 ** (bits - 1)] -= 2**bits
-    return values
 
 
 def _zeros(values: Array, quantization: Quantization | None) -> int:
