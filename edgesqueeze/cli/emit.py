@@ -25,12 +25,12 @@ from edgesqueeze.emit.native.packing.document import LayerPacking
 from edgesqueeze.emit.native.records import NativeSource
 from edgesqueeze.emit.native.write import write_native
 from edgesqueeze.emit.scaling import Scaling, scaling_header
-from edgesqueeze.emit.tflm import TflmSource, emit_tflm
+from edgesqueeze.emit.tflm import TflmSource
 from edgesqueeze.errors import UsageError
 from edgesqueeze.graph import TfliteModel, read_tflite
 from edgesqueeze.graph.npu import refuse_npu
-from edgesqueeze.runners.arena import find_arena
-from edgesqueeze.runners.lean_array import TflmArray, tflm_array
+from edgesqueeze.runners.firmware_sources import tflm_source
+from edgesqueeze.runners.lean_array import TflmArray
 from edgesqueeze.target.load import load_target
 from edgesqueeze.target.records import Target
 
@@ -152,9 +152,7 @@ def emit(
     _check_microcontroller(target)
     _check_no_choice(optimize)
     with refused_as_unfit():
-        arena = find_arena(content, target.cpu.core)
-        array = tflm_array(content)
-        source = emit_tflm(content, arena, name=name, content=array.content)
+        source, array = tflm_source(content, target, name=name)
     source = replace(source, files={**source.files, **scaling_header(content, source.name, scalings)})
     update = update_of(out, source.files, lambda name: False)
     write_files(out, update.files)

@@ -3,11 +3,11 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from edgesqueeze.cli import emit as module
 from edgesqueeze.cli.emit import emit
 from edgesqueeze.emit.arena import Arena
 from edgesqueeze.errors import EdgeSqueezeError, FitError, OutputError, TfliteError, UsageError
 from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.runners import firmware_sources
 from edgesqueeze.target.load import list_targets
 from runtime_tests.support.packed_layers import small_images
 from runtime_tests.support.tflite_builder import tiny_cnn, tiny_compiled, tiny_dense
@@ -21,7 +21,7 @@ ARENA = Arena(
 def cores(monkeypatch):
     """A fixed arena; the cores that it was asked for."""
     asked = []
-    monkeypatch.setattr(module, "find_arena", lambda model, core: asked.append(core) or ARENA)
+    monkeypatch.setattr(firmware_sources, "find_arena", lambda model, core: asked.append(core) or ARENA)
     return asked
 
 

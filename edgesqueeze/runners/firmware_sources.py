@@ -10,11 +10,11 @@ from edgesqueeze.emit.names import c_name
 from edgesqueeze.emit.native.for_target import native_needs, try_for
 from edgesqueeze.emit.native.records import Refused
 from edgesqueeze.emit.scaling import Scaling, scaling_header
-from edgesqueeze.emit.tflm import emit_tflm
+from edgesqueeze.emit.tflm import TflmSource, emit_tflm
 from edgesqueeze.errors import MissingToolError, RequirementError, UnsupportedModelError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.runners.arena import find_arena
-from edgesqueeze.runners.lean_array import tflm_array
+from edgesqueeze.runners.lean_array import TflmArray, tflm_array
 from edgesqueeze.runners.memory import needs_on
 from edgesqueeze.target.fit import NATIVE, ModelNeeds
 from edgesqueeze.target.needs import needs_of
@@ -64,17 +64,37 @@ def firmware_sources(model: TfliteModel, target: Target, scalings: Sequence[Scal
     return found._replace(files={**found.files, **{folder + name: text for name, text in header.items()}})
 
 
+def tflm_source(
+    model: TfliteModel, target: Target, *, name: str | None = None
+) -> tuple[TflmSource, TflmArray]:
+    """C++ for TensorFlow Lite Micro with the arena that was measured, and the array that it carries.
+
+    Args:
+        model: any .tflite that TFLM can run.
+        target: the device.
+        name: as ``emit_tflm``.
+
+    Raises:
+        UsageError: ``name`` is not valid in C.
+        UnsupportedModelError: operators that TFLM does not have.
+        RequirementError: TFLM refuses the model; with TFLM's own message.
+        MissingToolError: the ``tflite-micro`` package is not installed.
+    """
+    arena = find_arena(model, target.cpu.core)
+    array = tflm_array(model)
+    return emit_tflm(model, arena, name=name, content=array.content), array
+
+
 def _sources(model: TfliteModel, target: Target) -> FirmwareSources:
     if target.runtime.name == NATIVE:
         return _native(model, target)
     if not target.is_mcu:
         return FirmwareSources(needs_on(model, target), skipped=f"{target.name} loads the .tflite itself")
     try:
-        arena = find_arena(model, target.cpu.core)
-        source = emit_tflm(model, arena, content=tflm_array(model).content)
+        source, _ = tflm_source(model, target)
     except (MissingToolError, RequirementError, UnsupportedModelError) as error:
         return FirmwareSources(needs_on(model, target), skipped=error.problem)
-    needs = needs_of(model, arena.bytes, arena.method, model_bytes=source.array_bytes)
+    needs = needs_of(model, source.arena.bytes, source.arena.method, model_bytes=source.array_bytes)
     return FirmwareSources(needs, source.files)
 
 
