@@ -17,7 +17,8 @@ buffers without data               tensors that are computed share the first one
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgesqueeze.graph.read import parse_tflite
 from edgesqueeze.graph.records import Graph, Quantization, Tensor, TfliteModel
-from edgesqueeze.graph.repack import pack
+from edgesqueeze.graph.repack import graph_content, pack
 
 READ_METADATA = ("OfflineMemoryAllocation", "COMPRESSION_METADATA")
 """The metadata that TFLM looks at."""
@@ -114,23 +115,14 @@ def _same(model: TfliteModel, packed: bytes, biases: list[set[int]]) -> bool:
     """Whether what computes is as before: operators, constants, and scales but those of free biases."""
     after = parse_tflite(packed, model.name)
     return all(
-        (one.inputs, one.outputs) == (other.inputs, other.outputs)
-        and [_operator(it) for it in one.operators] == [_operator(it) for it in other.operators]
-        and all(
-            _tensor(a, a.index in free) == _tensor(b, b.index in free)
-            for a, b in zip(one.tensors, other.tensors, strict=True)
-        )
+        graph_content(one, partial(_tensor, free=free)) == graph_content(other, partial(_tensor, free=free))
         for one, other, free in zip(model.graphs, after.graphs, biases, strict=True)
     )
 
 
-def _operator(operator: Any) -> tuple[Any, ...]:
-    return operator.kind, operator.version, operator.inputs, operator.outputs, dict(operator.options)
-
-
-def _tensor(tensor: Tensor, bias: bool) -> tuple[Any, ...]:
+def _tensor(tensor: Tensor, free: Collection[int]) -> tuple[Any, ...]:
     value = None if tensor.data is None else tensor.data.tobytes()
-    scale = None if bias else _scale(tensor.quantization)
+    scale = None if tensor.index in free else _scale(tensor.quantization)
     return tensor.shape, tensor.dtype, value, tensor.variable, tensor.sparse, scale
 
 

@@ -7,7 +7,7 @@ follows the offsets that it finds, so nothing but the size changes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flatbuffers
@@ -113,14 +113,22 @@ class _SharingBuilder(flatbuffers.Builder):  # type: ignore[misc]
 def _same(before: bytes, after: bytes) -> bool:
     """Whether two files hold the same graphs, constants included."""
     one, other = parse_tflite(before), parse_tflite(after)
-    return [_content(graph) for graph in one.graphs] == [_content(graph) for graph in other.graphs]
+    return [graph_content(graph, _tensor) for graph in one.graphs] == [
+        graph_content(graph, _tensor) for graph in other.graphs
+    ]
 
 
-def _content(graph: Graph) -> tuple[Any, ...]:
+def graph_content(graph: Graph, tensor: Callable[[Tensor], Any]) -> tuple[Any, ...]:
+    """What two graphs are compared by.
+
+    Args:
+        graph: a graph.
+        tensor: what of a tensor must be the same.
+    """
     operators = [
         (one.kind, one.version, one.inputs, one.outputs, dict(one.options)) for one in graph.operators
     ]
-    return graph.inputs, graph.outputs, operators, [_tensor(one) for one in graph.tensors]
+    return graph.inputs, graph.outputs, operators, [tensor(one) for one in graph.tensors]
 
 
 def _tensor(tensor: Tensor) -> tuple[Any, ...]:
