@@ -87,8 +87,7 @@ def run(state: State, options: Bits, setting: Setting) -> Outcome:
     four = {one.key: type(one.owner) in OWNERS for one in model_kernels(state.model)}
     keys = frozenset(key for key in chosen.keys if four[key])
     skipped = tuple(_skipped(key) for key in sorted(chosen.keys - keys))
-    sparse = frozenset(key for key, promise in state.promises.items() if promise.zeros is not None)
-    student = with_even_kernels(state.model, setting, keys, sparse)
+    student = with_even_kernels(state.model, setting, keys, state.sparse)
     trained = setting.train(student, setting.steps)
     promises = state.promising(keys, levels=LEVELS, bits=4, settled=True)
     after = replace(state, model=bare_model(student), promises=promises)

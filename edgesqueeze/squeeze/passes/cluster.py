@@ -58,9 +58,9 @@ def run(state: State, options: Cluster, setting: Setting) -> Outcome:
         UnsupportedModelError: the training diverged.
     """
     chosen = select(state.model, "cluster", options)
-    fixed = frozenset(key for key, promise in state.promises.items() if promise.settled)
+    fixed = state.settled
     keys = chosen.keys - fixed
-    student, findings = clusterable(state.model, options, setting.precision, keys, _sparse(state), fixed)
+    student, findings = clusterable(state.model, options, setting.precision, keys, state.sparse, fixed)
     trained = setting.train(student, setting.steps)
     promises = state.promising(keys, levels=options.clusters)
     skipped = (*chosen.skipped, *(_has_levels(key) for key in sorted(chosen.keys & fixed)))
@@ -78,23 +78,18 @@ def run_settle(state: State, options: Cluster, setting: Setting) -> Outcome:
     Raises:
         UnsupportedModelError: the training diverged.
     """
-    student = settle(state.model, _sparse(state))
+    student = settle(state.model, state.sparse)
     trained = setting.train(student, setting.steps)
     model = bare_model(student)
     integers = frozenset(
         kernel.key
         for kernel in model_kernels(model)
         if state.promise(kernel.key).levels is not None
-        and not state.promise(kernel.key).settled
+        and kernel.key not in state.settled
         and setting.precision.stored(kernel).type == "int8"
     )
     promises = state.promising(integers, settled=True, bits=8)
     return Outcome(replace(state, model=model, promises=promises), (), trained)
-
-
-def _sparse(state: State) -> frozenset[KernelKey]:
-    """Kernels whose zeros were promised."""
-    return frozenset(key for key, promise in state.promises.items() if promise.zeros is not None)
 
 
 def clusterable(

@@ -54,6 +54,16 @@ class State:
         """What was promised of a kernel."""
         return self.promises.get(key, Promise())
 
+    @property
+    def sparse(self) -> frozenset[KernelKey]:
+        """Kernels whose zeros were promised."""
+        return frozenset(key for key, promise in self.promises.items() if promise.zeros is not None)
+
+    @property
+    def settled(self) -> frozenset[KernelKey]:
+        """Kernels whose integers are final."""
+        return frozenset(key for key, promise in self.promises.items() if promise.settled)
+
     def promising(self, keys: frozenset[KernelKey], **changes: Any) -> Mapping[KernelKey, Promise]:
         """The promises with some fields changed for some kernels."""
         changed = {key: replace(self.promise(key), **changes) for key in sorted(keys)}
