@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import platform
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -62,6 +64,33 @@ def _processor() -> str:
     # Arm's cpuinfo has no model name.
     found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def kept_model(name: str, recipe: str, seed: int, make: Callable[[], Any], *, quiet: bool = False) -> Path:
+    """The path of a trained Keras model, which is kept in ``CACHE``; it is made if it is not there yet.
+
+    Args:
+        name: beginning of the file's name.
+        recipe: everything that the model depends on, in words.
+        seed: of everything random in ``make``.
+        make: gives the trained model.
+        quiet: whether nothing is said of a model that is there.
+    """
+    import keras
+
+    digest = hashlib.sha256(recipe.encode()).hexdigest()[:8]
+    path = CACHE / f"{name}-{digest}.keras"
+    if path.is_file():
+        if not quiet:
+            out.print(f"float model: {path.relative_to(CACHE.parents[1])}, trained earlier", style="dim")
+        return path
+    keras.utils.set_random_seed(seed)
+    model = make()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial.keras")
+    model.save(partial)
+    partial.rename(path)
+    return path
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from common import out, start, table, verdict
 from compressor_models import NETWORKS, trained
-from fashion_model import Fashion, float_accuracy, load_fashion, progress, quiet_imports
+from fashion_model import Fashion, float_accuracy, load_fashion, quiet_imports, squeezed
 
 TARGETS: Mapping[str, str] = {"Cortex-M4": "nucleo-l4r5zi", "Cortex-M55": "corstone-300"}
 """Core -> the device whose instructions are counted; the model is compressed for the first."""
@@ -54,37 +53,20 @@ class Outcome:
 
 def squeeze(path: Path, data: Fashion, name: str, epochs: int, seed: int) -> Outcome:
     """Compress a network with images only, judge the .tflite with labels, and count instructions."""
-    import edgesqueeze
     from edgesqueeze.graph.macs import operator_macs
     from edgesqueeze.recipe import parse_recipe
-    from edgesqueeze.runners import litert
-    from edgesqueeze.runners.samples import EvalData, data_samples
     from edgesqueeze.timing.bench import bench
 
     recipe = parse_recipe({"finetune": {"epochs": epochs}, "seed": seed, **VARIANTS[name]})
-    begin = time.perf_counter()
-    with progress() as bar:
-        task = bar.add_task(name, total=None)
-        result = edgesqueeze.compress(
-            path,
-            target=TARGETS["Cortex-M4"],
-            data=((data.x_train, None), (data.x_test, None)),
-            recipe=recipe,
-            progress=lambda stage, done, total: bar.update(
-                task, description=f"{name}: {stage}", completed=done, total=total or None
-            ),
-        )
-    seconds = time.perf_counter() - begin
-    outputs = litert.run(result.tflite, data_samples(result.tflite, EvalData((data.x_test,), None)))
-    scores = np.concatenate([values[0] for values in outputs])
-    main = result.tflite.main
+    found = squeezed(path, data, TARGETS["Cortex-M4"], recipe, name)
+    result, main = found.result, found.result.tflite.main
     counted: dict[str, Any] = {core: bench(result.tflite, target) for core, target in TARGETS.items()}
     return Outcome(
-        accuracy=float(np.mean(scores.argmax(axis=1) == data.y_test)),
+        accuracy=found.accuracy,
         tflite_bytes=result.report.sizes.tflite_bytes,
         macs=sum(operator_macs(main, one) for one in main.operators),
         instructions={core: one.instructions for core, one in counted.items()},
-        seconds=seconds,
+        seconds=found.seconds,
     )
 
 

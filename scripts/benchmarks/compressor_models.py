@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from common import CACHE, out
-from fashion_model import Fashion, progress
+from common import kept_model
+from fashion_model import Fashion, fitted
 
 EPOCHS = 10
 BATCH = 64
@@ -81,31 +80,10 @@ NETWORKS: Mapping[str, Callable[[], Any]] = MappingProxyType(
 
 def trained(name: str, seed: int, data: Fashion) -> Path:
     """The path of a trained network; it is trained with labels if it is not there yet."""
-    import keras
-
-    recipe = inspect.getsource(NETWORKS[name]) + inspect.getsource(_train)
-    digest = hashlib.sha256(f"{recipe} {EPOCHS} {BATCH} {RATE}".encode()).hexdigest()[:8]
-    path = CACHE / f"{name}-{seed}-{digest}.keras"
-    if path.is_file():
-        out.print(f"float model: {path.relative_to(CACHE.parents[1])}, trained earlier", style="dim")
-        return path
-    keras.utils.set_random_seed(seed)
-    model = NETWORKS[name]()
-    _train(model, data, name)
-    CACHE.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial.keras")
-    model.save(partial)
-    partial.rename(path)
-    return path
-
-
-def _train(model: Any, data: Fashion, name: str) -> None:
-    import keras
-
-    steps = EPOCHS * -(-len(data.x_train) // BATCH)
-    rate = keras.optimizers.schedules.CosineDecay(RATE, steps)
-    model.compile(keras.optimizers.Adam(rate), loss="sparse_categorical_crossentropy")
-    with progress() as bar:
-        task = bar.add_task(f"training {name}", total=EPOCHS)
-        step = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bar.advance(task))
-        model.fit(data.x_train, data.y_train, BATCH, EPOCHS, verbose=0, callbacks=[step])
+    recipe = inspect.getsource(NETWORKS[name]) + inspect.getsource(fitted)
+    return kept_model(
+        f"{name}-{seed}",
+        f"{recipe} {EPOCHS} {BATCH} {RATE}",
+        seed,
+        lambda: fitted(NETWORKS[name](), data, EPOCHS, BATCH, RATE, name),
+    )

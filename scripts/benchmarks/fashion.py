@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from common import out, start, table, verdict
-from fashion_model import Fashion, float_accuracy, load_fashion, progress, quiet_imports, trained_model
+from fashion_model import Fashion, float_accuracy, load_fashion, quiet_imports, squeezed, trained_model
 
 SPARSITY = 0.6
 CLUSTERS = 16
@@ -54,32 +52,16 @@ class Outcome:
 
 def squeeze(path: Path, data: Fashion, options: Mapping[str, Any], epochs: int, name: str) -> Outcome:
     """Compress the network with images only, and judge the .tflite with labels."""
-    import edgesqueeze
     from edgesqueeze.recipe import parse_recipe
-    from edgesqueeze.runners import litert
-    from edgesqueeze.runners.samples import EvalData, data_samples
 
     recipe = parse_recipe({**options, "finetune": {"epochs": epochs}})
-    begin = time.perf_counter()
-    with progress() as bar:
-        task = bar.add_task(name, total=None)
-        result = edgesqueeze.compress(
-            path,
-            target=TARGET,
-            data=((data.x_train, None), (data.x_test, None)),
-            recipe=recipe,
-            progress=lambda stage, done, total: bar.update(
-                task, description=f"{name}: {stage}", completed=done, total=total or None
-            ),
-        )
-    seconds = time.perf_counter() - begin
-    outputs = litert.run(result.tflite, data_samples(result.tflite, EvalData((data.x_test,), None)))
-    scores = np.concatenate([values[0] for values in outputs])
+    found = squeezed(path, data, TARGET, recipe, name)
+    result = found.result
     return Outcome(
-        accuracy=float(np.mean(scores.argmax(axis=1) == data.y_test)),
+        accuracy=found.accuracy,
         tflite_bytes=result.report.sizes.tflite_bytes,
         deflate_bytes=result.report.sizes.tflite_deflate_bytes,
-        seconds=seconds,
+        seconds=found.seconds,
         kernels=_kernels(result),
         left_out=_left_out(result.report.findings),
     )

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import inspect
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from common import CACHE, out
+from common import kept_model, out
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 Array = npt.NDArray[Any]
@@ -88,34 +88,65 @@ def build_model() -> Any:
 
 def trained_model(data: Fashion) -> Path:
     """The path of the trained network; it is trained with labels if it is not there yet."""
+    recipe = inspect.getsource(build_model) + inspect.getsource(fitted)
+    return kept_model(
+        "fashion",
+        f"{recipe} {EPOCHS} {BATCH} {RATE} {SEED}",
+        SEED,
+        lambda: fitted(build_model(), data, EPOCHS, BATCH, RATE, "the float model"),
+    )
+
+
+def fitted(model: Any, data: Fashion, epochs: int, batch: int, rate: float, title: str) -> Any:
+    """The model after training with labels, with a rate that falls to 0 along a cosine."""
     import keras
 
-    recipe = inspect.getsource(build_model) + inspect.getsource(_train)
-    digest = hashlib.sha256(f"{recipe} {EPOCHS} {BATCH} {RATE} {SEED}".encode()).hexdigest()[:8]
-    path = CACHE / f"fashion-{digest}.keras"
-    if path.is_file():
-        out.print(f"float model: {path.relative_to(CACHE.parents[1])}, trained earlier", style="dim")
-        return path
-    keras.utils.set_random_seed(SEED)
-    model = build_model()
-    _train(model, data)
-    CACHE.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial.keras")
-    model.save(partial)
-    partial.rename(path)
-    return path
-
-
-def _train(model: Any, data: Fashion) -> None:
-    import keras
-
-    steps = EPOCHS * -(-len(data.x_train) // BATCH)
-    rate = keras.optimizers.schedules.CosineDecay(RATE, steps)
-    model.compile(keras.optimizers.Adam(rate), loss="sparse_categorical_crossentropy")
+    steps = epochs * -(-len(data.x_train) // batch)
+    falling = keras.optimizers.schedules.CosineDecay(rate, steps)
+    model.compile(keras.optimizers.Adam(falling), loss="sparse_categorical_crossentropy")
     with progress() as bar:
-        task = bar.add_task("training the float model", total=EPOCHS)
+        task = bar.add_task(f"training {title}", total=epochs)
         step = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bar.advance(task))
-        model.fit(data.x_train, data.y_train, BATCH, EPOCHS, verbose=0, callbacks=[step])
+        model.fit(data.x_train, data.y_train, batch, epochs, verbose=0, callbacks=[step])
+    return model
+
+
+class Squeezed(NamedTuple):
+    """A network that was compressed with images only.
+
+    Attributes:
+        result: what ``edgesqueeze.compress`` gave.
+        accuracy: of the .tflite on LiteRT, on all test images.
+        seconds: how long ``compress`` took.
+    """
+
+    result: Any
+    accuracy: float
+    seconds: float
+
+
+def squeezed(path: Path, data: Fashion, target: str, recipe: Any, name: str) -> Squeezed:
+    """Compress a network with images only, and judge the .tflite with labels."""
+    import edgesqueeze
+    from edgesqueeze.runners import litert
+    from edgesqueeze.runners.samples import EvalData, data_samples
+
+    begin = time.perf_counter()
+    with progress() as bar:
+        task = bar.add_task(name, total=None)
+        result = edgesqueeze.compress(
+            path,
+            target=target,
+            data=((data.x_train, None), (data.x_test, None)),
+            recipe=recipe,
+            progress=lambda stage, done, total: bar.update(
+                task, description=f"{name}: {stage}", completed=done, total=total or None
+            ),
+        )
+    seconds = time.perf_counter() - begin
+    outputs = litert.run(result.tflite, data_samples(result.tflite, EvalData((data.x_test,), None)))
+    scores = np.concatenate([values[0] for values in outputs])
+    return Squeezed(result, float(np.mean(scores.argmax(axis=1) == data.y_test)), seconds)
 
 
 def progress() -> Progress:

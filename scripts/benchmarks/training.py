@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import inspect
 import sys
 import time
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import training_tasks
-from common import CACHE, out, start, table, verdict
+from common import kept_model, out, start, table, verdict
 from fashion_model import quiet_imports
 from training_tasks import TASKS, Split, Task, split_of
 
@@ -55,33 +54,28 @@ class Outcome:
 
 def trained_model(task: Task, data: Split, seed: int) -> Path:
     """The path of a task's network; it is trained with labels if it is not there yet."""
+    source = inspect.getsource(training_tasks) + inspect.getsource(_trained)
+    return kept_model(
+        f"training-{task.name.replace(' ', '-')}",
+        f"{source} {BATCH} {RATE} {seed}",
+        seed,
+        lambda: _trained(task, data),
+        quiet=True,
+    )
+
+
+def _trained(task: Task, data: Split) -> Any:
     import keras
 
-    source = inspect.getsource(training_tasks) + inspect.getsource(_train)
-    digest = hashlib.sha256(f"{source} {BATCH} {RATE} {seed}".encode()).hexdigest()[:8]
-    path = CACHE / f"training-{task.name.replace(' ', '-')}-{digest}.keras"
-    if path.is_file():
-        return path
-    keras.utils.set_random_seed(seed)
     inputs = keras.Input(data.x_train.shape[1:], name="samples")
     model = keras.Model(inputs, task.build(inputs, int(data.y_train.max()) + 1))
-    _train(model, task, data)
-    CACHE.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial.keras")
-    model.save(partial)
-    partial.rename(path)
-    return path
-
-
-def _train(model: Any, task: Task, data: Split) -> None:
-    import keras
-
     x, y = data.x_train, data.y_train
     if data.x_besides is not None and data.y_besides is not None:
         x, y = np.concatenate([x, data.x_besides]), np.concatenate([y, data.y_besides])
     rate = keras.optimizers.schedules.CosineDecay(RATE, task.epochs * -(-len(x) // BATCH))
     model.compile(keras.optimizers.Adam(rate), loss="sparse_categorical_crossentropy")
     model.fit(x, y, BATCH, task.epochs, verbose=0)
+    return model
 
 
 def squeeze(path: Path, data: Split, finetune: Mapping[str, Any], seed: int) -> Outcome:
