@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy.typing as npt
 
-from edgesqueeze.emit.native.records import Blob, UnsupportedOperationError
+from edgesqueeze.emit.native.records import Blob, Call, Operation, Struct, UnsupportedOperationError
 from edgesqueeze.graph import Tensor
 
 LARGEST_SIZE = (1 << 15) - 1
@@ -42,6 +42,27 @@ def computed(tensor: Tensor) -> int:
     if tensor.is_constant:
         raise UnsupportedOperationError("the input is a constant, expected one that is computed")
     return tensor.index
+
+
+def same_sized(operation: Operation, require: Callable[[Tensor, Tensor], None]) -> tuple[Tensor, Tensor]:
+    """The input and the output of an operator on single values.
+
+    Args:
+        operation: the operator.
+        require: raises what the two tensors' types are wrong in.
+
+    Raises:
+        UnsupportedOperationError: that, or another number of elements.
+    """
+    source, output = operation.input(0), operation.output()
+    require(source, output)
+    require_same_elements(source, output)
+    return source, output
+
+
+def value_call(function: str, header: str, parameters: Struct, source: Tensor, output: Tensor) -> Call:
+    """A call of a kernel that reads each value before it writes one there: both may be one memory."""
+    return Call(function, header, parameters, (computed(source),), (output.index,), overlap={0: 0})
 
 
 def place_of(tensor: Tensor) -> int | Blob:

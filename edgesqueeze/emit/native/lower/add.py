@@ -18,11 +18,10 @@ from edgesqueeze.emit.native.lower.pairs import (
     HEADER,
     PairFunction,
     clamp_after,
-    in_place,
     lookup_with_constant,
     loops_struct,
     multiplier_struct,
-    pair_inputs,
+    pair_call,
     pair_tensors,
 )
 from edgesqueeze.emit.native.numerics import (
@@ -159,7 +158,7 @@ def _lower(operation: Operation, total: Sum) -> tuple[Call, ...]:
         short = short_sum(total)
         if short is not None:
             members = {**short._asdict(), "count": operation.output().elements}
-            return (_call(operation, "es_add_s8", Struct("es_add", members)), *clamp)
+            return (pair_call(operation, "es_add_s8", HEADER, Struct("es_add", members)), *clamp)
     scales = [
         multiplier_struct(multiplier, shift, extra_left=left)
         for (multiplier, shift), left in zip(total.multipliers, (LEFT_SHIFT, LEFT_SHIFT, 0), strict=True)
@@ -174,15 +173,4 @@ def _lower(operation: Operation, total: Sum) -> tuple[Call, ...]:
         "output_zero_point": total.zero_points[2],
         "sign2": total.sign,
     }
-    return (_call(operation, "es_add_broadcast_s8", Struct("es_add_broadcast", members)), *clamp)
-
-
-def _call(operation: Operation, function: str, parameters: Struct) -> Call:
-    return Call(
-        function,
-        HEADER,
-        parameters,
-        pair_inputs(operation),
-        (operation.output().index,),
-        overlap=in_place(operation),
-    )
+    return (pair_call(operation, "es_add_broadcast_s8", HEADER, Struct("es_add_broadcast", members)), *clamp)

@@ -8,11 +8,10 @@ import numpy.typing as npt
 from edgesqueeze.emit.native.lower.pairs import (
     HEADER,
     clamp_after,
-    in_place,
     lookup_with_constant,
     loops_struct,
     multiplier_struct,
-    pair_inputs,
+    pair_call,
     pair_tensors,
 )
 from edgesqueeze.emit.native.numerics import (
@@ -53,7 +52,7 @@ def lower_mul(operation: Operation) -> tuple[Call | Placement, ...]:
         "output_zero_point": zero,
     }
     return lookup_with_constant(operation, results) or (
-        _call(operation, "es_mul_s8", Struct("es_mul", members)),
+        pair_call(operation, "es_mul_s8", HEADER, Struct("es_mul", members)),
         *clamp_after(operation),
     )
 
@@ -92,7 +91,7 @@ def lower_prelu(operation: Operation) -> tuple[Call | Placement, ...]:
         "output_zero_point": zero,
     }
     return lookup_with_constant(operation, results) or (
-        _call(operation, "es_prelu_s8", Struct("es_prelu", members)),
+        pair_call(operation, "es_prelu_s8", HEADER, Struct("es_prelu", members)),
     )
 
 
@@ -102,17 +101,8 @@ def _lower_extremum(operation: Operation, results: np.ufunc, function: str) -> t
         raise UnsupportedOperationError(
             "inputs and output are quantized differently, expected one scale and zero point"
         )
-    return lookup_with_constant(operation, results) or (_call(operation, function, loops_struct(operation)),)
-
-
-def _call(operation: Operation, function: str, parameters: Struct) -> Call:
-    return Call(
-        function,
-        HEADER,
-        parameters,
-        pair_inputs(operation),
-        (operation.output().index,),
-        overlap=in_place(operation),
+    return lookup_with_constant(operation, results) or (
+        pair_call(operation, function, HEADER, loops_struct(operation)),
     )
 
 

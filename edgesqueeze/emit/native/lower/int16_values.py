@@ -11,10 +11,10 @@ import numpy.typing as npt
 from edgesqueeze.emit.native.lower.add import common_scales
 from edgesqueeze.emit.native.lower.int16 import HEADER, INT16_MAX, INT16_MIN, range_of, require_int16
 from edgesqueeze.emit.native.lower.lstm import scale_struct, sigmoid_table
-from edgesqueeze.emit.native.lower.pairs import loops_struct, multiplier_struct
+from edgesqueeze.emit.native.lower.pairs import broadcast_pair, loops_struct, multiplier_struct, pair_call
 from edgesqueeze.emit.native.lower.pool import MAX_SCALE_DIFFERENCE, pool_sizes
 from edgesqueeze.emit.native.numerics import quantization_of, round_half_away
-from edgesqueeze.emit.native.operands import computed, place_of, require_same_elements, require_shape
+from edgesqueeze.emit.native.operands import computed, require_shape, same_sized, value_call
 from edgesqueeze.emit.native.records import (
     Blob,
     Call,
@@ -56,14 +56,14 @@ def lower_sub_int16(operation: Operation) -> tuple[Call | Placement, ...]:
 
 def lower_mul_int16(operation: Operation) -> tuple[Call | Placement, ...]:
     """MUL; raises what ``lower_add_int16`` does."""
-    first, second, output = _pair(operation)
+    first, second, output = broadcast_pair(operation, require_int16)
     ratio = quantization_of(first)[0] * quantization_of(second)[0] / quantization_of(output)[0]
     members: dict[str, Value] = {
         "loops": loops_struct(operation),
         "scale": scale_struct(ratio),
         **range_of(operation),
     }
-    return (_pair_call(operation, "es_mul_s16", Struct("es_mul_wide", members)),)
+    return (pair_call(operation, "es_mul_s16", HEADER, Struct("es_mul_wide", members)),)
 
 
 def lower_max_pool_int16(operation: Operation) -> tuple[Call | Placement, ...]:
@@ -82,7 +82,7 @@ def lower_average_pool_int16(operation: Operation) -> tuple[Call | Placement, ..
 
 def lower_leaky_relu_int16(operation: Operation) -> tuple[Call | Placement, ...]:
     """LEAKY_RELU with a slope of 0 or more."""
-    source, output = _unary(operation)
+    source, output = same_sized(operation, require_int16)
     ratio = quantization_of(source)[0] / quantization_of(output)[0]
     slope = quantization_of(source)[0] * float(operation.option("alpha")) / quantization_of(output)[0]
     if slope < 0:
@@ -92,15 +92,17 @@ def lower_leaky_relu_int16(operation: Operation) -> tuple[Call | Placement, ...]
         "negative": scale_struct(slope),
         "count": output.elements,
     }
-    return (_call("es_leaky_relu_s16", Struct("es_leaky_relu_wide", members), source, output),)
+    return (value_call("es_leaky_relu_s16", HEADER, Struct("es_leaky_relu_wide", members), source, output),)
 
 
 def lower_quantize_int16(operation: Operation) -> tuple[Call | Placement, ...]:
     """QUANTIZE from int16 to int16."""
-    source, output = _unary(operation)
+    source, output = same_sized(operation, require_int16)
     ratio = quantization_of(source)[0] / quantization_of(output)[0]
     members: dict[str, Value] = {"scale": scale_struct(ratio), "count": output.elements}
-    return (_call("es_requantize_values_s16", Struct("es_requantize_wide", members), source, output),)
+    return (
+        value_call("es_requantize_values_s16", HEADER, Struct("es_requantize_wide", members), source, output),
+    )
 
 
 def lower_logistic_int16(operation: Operation) -> tuple[Call | Placement, ...]:
@@ -115,7 +117,7 @@ def lower_tanh_int16(operation: Operation) -> tuple[Call | Placement, ...]:
 
 def lower_softmax_int16(operation: Operation) -> tuple[Call | Placement, ...]:
     """SOFTMAX over the last dimension; the output's scale is 1/32768."""
-    source, output = _unary(operation)
+    source, output = same_sized(operation, require_int16)
     require_shape(output, source.shape)
     _require_scale(output)
     depth = source.shape[-1] if source.shape else 1
@@ -131,45 +133,11 @@ def lower_softmax_int16(operation: Operation) -> tuple[Call | Placement, ...]:
         "rows": source.elements // depth,
         "depth": depth,
     }
-    return (_call("es_softmax_s16", Struct("es_softmax_wide", members), source, output),)
-
-
-def _unary(operation: Operation) -> tuple[Tensor, Tensor]:
-    source, output = operation.input(0), operation.output()
-    require_int16(source, output)
-    require_same_elements(source, output)
-    return source, output
-
-
-def _call(function: str, parameters: Struct, source: Tensor, output: Tensor) -> Call:
-    return Call(function, HEADER, parameters, (computed(source),), (output.index,), overlap={0: 0})
-
-
-def _pair(operation: Operation) -> tuple[Tensor, Tensor, Tensor]:
-    first, second, output = operation.input(0), operation.input(1), operation.output()
-    require_int16(first, second, output)
-    try:
-        require_shape(output, np.broadcast_shapes(first.shape, second.shape))
-    except ValueError:
-        raise UnsupportedOperationError(
-            f"inputs of the shapes {list(first.shape)} and {list(second.shape)}, expected shapes to broadcast"
-        ) from None
-    return first, second, output
-
-
-def _pair_call(operation: Operation, function: str, parameters: Struct) -> Call:
-    first, second, output = operation.input(0), operation.input(1), operation.output()
-    same = {
-        position: 0
-        for position, tensor in enumerate((first, second))
-        if not tensor.is_constant and tensor.elements == output.elements
-    }
-    inputs = (place_of(first), place_of(second))
-    return Call(function, HEADER, parameters, inputs, (output.index,), overlap=same)
+    return (value_call("es_softmax_s16", HEADER, Struct("es_softmax_wide", members), source, output),)
 
 
 def _sum(operation: Operation, sign: int) -> Call:
-    scales = [quantization_of(tensor)[0] for tensor in _pair(operation)]
+    scales = [quantization_of(tensor)[0] for tensor in broadcast_pair(operation, require_int16)]
     multipliers = common_scales(scales[0], scales[1], scales[2], ADD_SHIFT)
     structs = [
         multiplier_struct(*one, extra_left=left)
@@ -183,7 +151,7 @@ def _sum(operation: Operation, sign: int) -> Call:
         "sign2": sign,
         **range_of(operation),
     }
-    return _pair_call(operation, "es_add_s16", Struct("es_add_wide", members))
+    return pair_call(operation, "es_add_s16", HEADER, Struct("es_add_wide", members))
 
 
 def _pool(operation: Operation, function: str) -> Call:
@@ -197,7 +165,7 @@ def _pool(operation: Operation, function: str) -> Call:
 
 def _sigmoid(operation: Operation, function: str) -> Call:
     """Three times the argument in Q3.12 is what the table is for; TFLite takes 16 bits of the factor."""
-    source, output = _unary(operation)
+    source, output = same_sized(operation, require_int16)
     _require_scale(output)
     scale = quantization_of(source)[0]
     fraction, exponent = math.frexp(scale)
@@ -215,7 +183,7 @@ def _sigmoid(operation: Operation, function: str) -> Call:
         "multiplier": int(multiplier),
         "shift": shift,
     }
-    return _call(function, Struct("es_sigmoid_wide", members), source, output)
+    return value_call(function, HEADER, Struct("es_sigmoid_wide", members), source, output)
 
 
 def _require_scale(output: Tensor) -> None:

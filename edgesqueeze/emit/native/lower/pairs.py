@@ -38,8 +38,23 @@ def pair_tensors(operation: Operation) -> tuple[Tensor, Tensor, Tensor]:
         UnsupportedOperationError: not int8 with one scale each, or an output of another shape than the
             inputs' broadcast.
     """
+    return broadcast_pair(operation, require_scales)
+
+
+def broadcast_pair(
+    operation: Operation, require: Callable[[Tensor, Tensor, Tensor], None]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The two inputs and the output of an operator of any type.
+
+    Args:
+        operation: the operator.
+        require: raises what the three tensors' types are wrong in.
+
+    Raises:
+        UnsupportedOperationError: that, or an output of another shape than the inputs' broadcast.
+    """
     first, second, output = operation.input(0), operation.input(1), operation.output()
-    require_scales(first, second, output)
+    require(first, second, output)
     try:
         shape = np.broadcast_shapes(first.shape, second.shape)
     except ValueError:
@@ -64,6 +79,18 @@ def in_place(operation: Operation) -> Mapping[int, int]:
         for position in (0, 1)
         if not operation.input(position).is_constant and operation.input(position).elements == elements
     }
+
+
+def pair_call(operation: Operation, function: str, header: str, parameters: Struct) -> Call:
+    """A call of a kernel of two inputs; the output may lie over any of them that is as large."""
+    return Call(
+        function,
+        header,
+        parameters,
+        pair_inputs(operation),
+        (operation.output().index,),
+        overlap=in_place(operation),
+    )
 
 
 def clamp_after(operation: Operation) -> tuple[Call, ...]:

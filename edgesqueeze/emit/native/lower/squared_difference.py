@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from edgesqueeze.emit.native.lower.pairs import (
     HEADER,
-    in_place,
     lookup_with_constant,
     loops_struct,
     multiplier_struct,
-    pair_inputs,
+    pair_call,
     pair_tensors,
 )
 from edgesqueeze.emit.native.numerics import (
@@ -56,12 +55,6 @@ def lower_squared_difference(operation: Operation) -> tuple[Call | Placement, ..
         "zero_point2": zero2,
         "output_zero_point": zero,
     }
-    call = Call(
-        "es_squared_difference_s8",
-        HEADER,
-        Struct("es_squared_difference", members),
-        pair_inputs(operation),
-        (operation.output().index,),
-        overlap=in_place(operation),
-    )
+    parameters = Struct("es_squared_difference", members)
+    call = pair_call(operation, "es_squared_difference_s8", HEADER, parameters)
     return lookup_with_constant(operation, results) or (call,)
