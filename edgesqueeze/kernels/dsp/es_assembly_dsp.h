@@ -26,4 +26,21 @@ static inline uint32_t es_odd_bytes(uint32_t word) {
   return result;
 }
 
+/* Assembly that widens r12 words of 4 int8 each at r0, r1 and r2 to r3, in the order of es_conv_core_dsp.h; moves
+ * them all on, and takes r4 to r9 and the label 1. */
+#define ES_WIDEN_WORDS \
+  "1:\n" \
+  "ldr r4, [r0], #4\n" \
+  "ldr r5, [r1], #4\n" \
+  "ldr r6, [r2], #4\n" \
+  "sxtb16 r7, r4, ror #8\n" \
+  "sxtb16 r8, r5, ror #8\n" \
+  "sxtb16 r9, r6, ror #8\n" \
+  "sxtb16 r4, r4\n" \
+  "sxtb16 r5, r5\n" \
+  "sxtb16 r6, r6\n" \
+  "stmia r3!, {r4-r9}\n" \
+  "subs r12, r12, #1\n" \
+  "bne 1b\n"
+
 #endif /* ES_ASSEMBLY_DSP_H */

@@ -18,19 +18,7 @@ ES_ASSEMBLY static void widen(const int8_t *a ES_UNUSED, const int8_t *b ES_UNUS
   __asm__ volatile(
       "ldr r12, [sp]\n"
       "push {r4-r9}\n"
-      "1:\n"
-      "ldr r4, [r0], #4\n"
-      "ldr r5, [r1], #4\n"
-      "ldr r6, [r2], #4\n"
-      "sxtb16 r7, r4, ror #8\n"
-      "sxtb16 r8, r5, ror #8\n"
-      "sxtb16 r9, r6, ror #8\n"
-      "sxtb16 r4, r4\n"
-      "sxtb16 r5, r5\n"
-      "sxtb16 r6, r6\n"
-      "stmia r3!, {r4-r9}\n"
-      "subs r12, r12, #1\n"
-      "bne 1b\n"
+      ES_WIDEN_WORDS
       "pop {r4-r9}\n"
       "bx lr\n");
 }

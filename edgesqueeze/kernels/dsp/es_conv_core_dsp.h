@@ -58,4 +58,67 @@ int8_t *es_conv_core_start(const es_conv2d *layer, int32_t inputs, void *scratch
 /* Computes all output channels of a widened group. Fewer than 3 pixels left: the others are not written. */
 void es_conv_core_pixels(es_conv_core *core, int8_t *output, int32_t left);
 
+/* Assembly of a turn, which computes two channels of the pixels a, b and c:
+ *
+ *   r0  next inputs    r4, r5  weights of 4 inputs    r7-r9  odd channel's sums    r10-r12  256 * even + odd sums
+ *
+ * The products of 4 inputs. Takes r1 to r3, and leaves the odd channel's weights in r4 and r5. */
+#define ES_CONV_CORE_PRODUCTS \
+  "ldmia r0!, {r1, r2, r3}\n" \
+  "smlad r10, r1, r4, r10\n" \
+  "smlad r11, r2, r4, r11\n" \
+  "smlad r12, r3, r4, r12\n" \
+  "sxtb16 r4, r4\n" \
+  "smlad r7, r1, r4, r7\n" \
+  "smlad r8, r2, r4, r8\n" \
+  "smlad r9, r3, r4, r9\n" \
+  "ldmia r0!, {r1, r2, r3}\n" \
+  "smlad r10, r1, r5, r10\n" \
+  "smlad r11, r2, r5, r11\n" \
+  "smlad r12, r3, r5, r12\n" \
+  "sxtb16 r5, r5\n" \
+  "smlad r7, r1, r5, r7\n" \
+  "smlad r8, r2, r5, r8\n" \
+  "smlad r9, r3, r5, r9\n"
+
+/* The outputs of both channels: requantized, limited and written to r6 and at the offsets that lie in the stack.
+ * In r0 to r3 is the even channel, whose bias is in its sums, and r5 points to the odd one. Leaves in r10 the odd
+ * channel's shift. */
+#define ES_CONV_CORE_OUTPUTS(offsets) \
+  "add r4, r2, r10, asr #31\n" /* addend, one less for negative sums */ \
+  "smmlar r10, r10, r1, r4\n" \
+  "add r4, r2, r11, asr #31\n" \
+  "smmlar r11, r11, r1, r4\n" \
+  "add r4, r2, r12, asr #31\n" \
+  "smmlar r12, r12, r1, r4\n" \
+  "ldrd r0, r1, [sp, #" offsets "]\n" \
+  "asr r10, r10, r3\n" \
+  "asr r11, r11, r3\n" \
+  "asr r12, r12, r3\n" \
+  "ssat r10, #8, r10\n" \
+  "ssat r11, #8, r11\n" \
+  "ssat r12, #8, r12\n" \
+  "strb r12, [r6, r1]\n" \
+  "strb r11, [r6, r0]\n" \
+  "strb r10, [r6], #1\n" \
+  "ldmia r5!, {r2, r3, r4, r10}\n" /* odd channel: bias, multiplier, addend, shift */ \
+  "add r7, r2, r7, lsl #1\n" \
+  "add r8, r2, r8, lsl #1\n" \
+  "add r9, r2, r9, lsl #1\n" \
+  "add r11, r4, r7, asr #31\n" \
+  "smmlar r7, r7, r3, r11\n" \
+  "add r11, r4, r8, asr #31\n" \
+  "smmlar r8, r8, r3, r11\n" \
+  "add r11, r4, r9, asr #31\n" \
+  "smmlar r9, r9, r3, r11\n" \
+  "asr r7, r7, r10\n" \
+  "asr r8, r8, r10\n" \
+  "asr r9, r9, r10\n" \
+  "ssat r7, #8, r7\n" \
+  "ssat r8, #8, r8\n" \
+  "ssat r9, #8, r9\n" \
+  "strb r9, [r6, r1]\n" \
+  "strb r8, [r6, r0]\n" \
+  "strb r7, [r6], #1\n"
+
 #endif /* ES_CONV_CORE_DSP_H */
