@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from edgesqueeze.emit.native.conv_shape import ConvShape
 from edgesqueeze.emit.native.lower.int16 import HEADER, is_wide, output_struct, require_int16
-from edgesqueeze.emit.native.lower.transpose_conv import cut_off, require_shapes
+from edgesqueeze.emit.native.lower.transpose_conv import window_of
 from edgesqueeze.emit.native.numerics import quantization_of
-from edgesqueeze.emit.native.operands import computed, constant, require_int8, require_int16_sizes
+from edgesqueeze.emit.native.operands import computed, constant, require_int8
 from edgesqueeze.emit.native.records import (
     Blob,
     Call,
@@ -65,13 +65,8 @@ def lower_transpose_conv_int16(operation: Operation) -> tuple[Call | Placement, 
     source, output = operation.input(2), operation.output()
     require_int16(source, output)
     weights = _constant_weights(operation.input(1), 4)
-    require_shapes(operation)
+    stride, pads = window_of(operation)
     out_channels, *kernel, in_channels = weights.shape
-    stride = (operation.option("stride_h"), operation.option("stride_w"))
-    require_int16_sizes((*source.shape, *weights.shape, *output.shape, *stride))
-    if min(stride) < 1:
-        raise UnsupportedOperationError(f"strides {list(stride)}, expected 1 or more")
-    pads = cut_off(operation, kernel, stride)
     sizes = (*source.shape[1:], *output.shape[1:], *kernel, *stride)
     shape = replace(ConvShape(*sizes), pad_top=pads[0], pad_left=pads[1])
     bias = operation.optional_input(3)

@@ -45,13 +45,8 @@ def lower_transpose_conv(operation: Operation) -> tuple[Call | Placement, ...]:
     if operation.operator.options.get("fused_activation_function", "NONE") != "NONE":
         raise UnsupportedOperationError("a fused activation, expected none: TFLite Micro ignores it")
     weights = constant(operation.input(1))
-    require_shapes(operation)
+    stride, pads = window_of(operation)
     out_channels, *kernel, in_channels = weights.shape
-    stride = (operation.option("stride_h"), operation.option("stride_w"))
-    require_int16_sizes((*source.shape, *weights.shape, *output.shape, *stride))
-    if min(stride) < 1:
-        raise UnsupportedOperationError(f"strides {list(stride)}, expected 1 or more")
-    pads = cut_off(operation, kernel, stride)
     parameters = Struct(
         "es_transpose_conv2d",
         {
@@ -81,6 +76,21 @@ def lower_transpose_conv(operation: Operation) -> tuple[Call | Placement, ...]:
         overlap=MappingProxyType({0: _distance(operation, kernel, stride, pads)}),
     )
     return (call,)
+
+
+def window_of(operation: Operation) -> tuple[tuple[int, int], list[int]]:
+    """Strides, and rows and columns that are cut off above and on the left.
+
+    Raises:
+        UnsupportedOperationError: shapes that do not agree, sizes beyond int16, or strides below 1.
+    """
+    source, weights, output = operation.input(2), operation.input(1), operation.output()
+    require_shapes(operation)
+    stride = (operation.option("stride_h"), operation.option("stride_w"))
+    require_int16_sizes((*source.shape, *weights.shape, *output.shape, *stride))
+    if min(stride) < 1:
+        raise UnsupportedOperationError(f"strides {list(stride)}, expected 1 or more")
+    return stride, cut_off(operation, list(weights.shape[1:3]), stride)
 
 
 def require_shapes(operation: Operation) -> None:
