@@ -70,7 +70,7 @@ class EvenKernel(ScaledKernel):
     def value(self, *, lifted: bool = False) -> FloatArray:
         """The kernel as it is stored; ``lifted`` makes no difference to it."""
         normal = np.asarray(self.kernel.numpy(), np.float32)
-        levels = np.rint(np.clip(normal, -1, 1) * MOST_LEVELS)
+        levels = _levels(normal)
         if self.mask is not None:
             levels = self.mask * np.where(levels == 0, np.where(normal < 0, -1, 1), levels)
         return (levels / np.float32(MOST_LEVELS) * self.scale()).astype(np.float32).reshape(self._shape)
@@ -121,6 +121,11 @@ def with_even_kernels(
     return rewrite(model, lambda layer: carried(layer, make) if kernels_of(layer) else None)
 
 
+def _levels(normal: FloatArray) -> FloatArray:
+    """The nearest of the fifteen levels, as whole numbers, of weights whose largest level is 1."""
+    return np.rint(np.clip(normal, -1, 1) * MOST_LEVELS)
+
+
 def best_scales(kernel: FloatArray, stored: Stored) -> FloatArray:
     """The largest level of each channel with the least squared error of its rounded weights.
 
@@ -137,7 +142,7 @@ def best_scales(kernel: FloatArray, stored: Stored) -> FloatArray:
     best, least = largest, np.full(scales, np.inf, np.float64)
     for clip in CLIPS:
         scale = largest * clip
-        levels = np.rint(np.clip(kernel / scale, -1, 1) * MOST_LEVELS) / np.float32(MOST_LEVELS)
+        levels = _levels(kernel / scale) / np.float32(MOST_LEVELS)
         error = np.square(levels * scale - kernel, dtype=np.float64).sum(axis=axes, keepdims=True)
         best = np.where(error < least, scale, best).astype(np.float32)
         least = np.minimum(error, least)

@@ -85,7 +85,7 @@ def run_settle(state: State, options: Cluster, setting: Setting) -> Outcome:
         kernel.key
         for kernel in model_kernels(model)
         if state.promise(kernel.key).levels is not None
-        and kernel.key not in state.settled
+        and not state.promise(kernel.key).settled
         and setting.precision.stored(kernel).type == "int8"
     )
     promises = state.promising(integers, settled=True, bits=8)
