@@ -103,9 +103,9 @@ if TYPE_CHECKING:
     from edgesqueeze.latency.predict import predict as predict
     from edgesqueeze.latency.prediction import Prediction as Prediction
     from edgesqueeze.pipeline import compress as compress
-    from edgesqueeze.recipe import Recipe as Recipe
-    from edgesqueeze.recipe import load_recipe as load_recipe
-    from edgesqueeze.recipe import parse_recipe as parse_recipe
+    from edgesqueeze.recipe.read import load_recipe as load_recipe
+    from edgesqueeze.recipe.read import parse_recipe as parse_recipe
+    from edgesqueeze.recipe.sections import Recipe as Recipe
     from edgesqueeze.report.report import Report as Report
     from edgesqueeze.report.report import raise_if_not_ok as raise_if_not_ok
     from edgesqueeze.report.result import Compressed as Compressed
@@ -142,7 +142,7 @@ _PUBLIC = {
     "ModelNeeds": Lazy("edgesqueeze.target.fit:ModelNeeds"),
     "NativeSource": Lazy("edgesqueeze.emit.native.records:NativeSource"),
     "Prediction": Lazy("edgesqueeze.latency.prediction:Prediction"),
-    "Recipe": Lazy("edgesqueeze.recipe:Recipe"),
+    "Recipe": Lazy("edgesqueeze.recipe.sections:Recipe"),
     "Report": Lazy("edgesqueeze.report.report:Report"),
     "Session": Lazy("edgesqueeze.devices.session:Session"),
     "Settings": Lazy("edgesqueeze.devices.measure:Settings"),
@@ -161,7 +161,7 @@ _PUBLIC = {
     "find_arena": Lazy("edgesqueeze.runners.arena:find_arena"),
     "fit_to": Lazy("edgesqueeze.runners.memory:fit_to"),
     "list_targets": Lazy("edgesqueeze.target.load:list_targets"),
-    "load_recipe": Lazy("edgesqueeze.recipe:load_recipe"),
+    "load_recipe": Lazy("edgesqueeze.recipe.read:load_recipe"),
     "load_target": Lazy("edgesqueeze.target.load:load_target"),
     "measure": Lazy("edgesqueeze.devices.measure:measure"),
     "measure_all": Lazy("edgesqueeze.devices.measure:measure_all"),
@@ -169,7 +169,7 @@ _PUBLIC = {
     "open_local": Lazy("edgesqueeze.devices.session:open_local"),
     "open_session": Lazy("edgesqueeze.devices.session:open_session"),
     "parse_host": Lazy("edgesqueeze.devices.ssh_host:parse_host"),
-    "parse_recipe": Lazy("edgesqueeze.recipe:parse_recipe"),
+    "parse_recipe": Lazy("edgesqueeze.recipe.read:parse_recipe"),
     "predict": Lazy("edgesqueeze.latency.predict:predict"),
     "raise_if_not_ok": Lazy("edgesqueeze.report.report:raise_if_not_ok"),
     "read_tflite": Lazy("edgesqueeze.graph.read:read_tflite"),

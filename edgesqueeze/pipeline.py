@@ -4,7 +4,7 @@
 
 ``prepare`` (in ``squeeze/prepare.py``) runs once for a model, ``squeeze`` (in ``squeeze/apply.py``) and
 ``judge`` once for each recipe; ``compress`` is one after the other, with the result written to a folder. The
-passes are the rows of ``recipe.PASSES``; each is a function in a file of its own in ``squeeze/passes``. What
+passes are the rows of ``recipe.passes.PASSES``; each is a function in a file of its own in ``squeeze/passes``. What
 follows conversion works on the .tflite alone.
 """
 
@@ -26,7 +26,8 @@ from edgesqueeze.checks.user_metric import as_metric
 from edgesqueeze.checks.verify import trouble_on
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.stats import sizes, weight_stats
-from edgesqueeze.recipe import Recipe, as_recipe
+from edgesqueeze.recipe.read import as_recipe
+from edgesqueeze.recipe.sections import Recipe
 from edgesqueeze.report.environment import environment
 from edgesqueeze.report.folder import FILES, files_of, write_result
 from edgesqueeze.report.report import (

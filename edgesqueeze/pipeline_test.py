@@ -21,7 +21,9 @@ from edgesqueeze.errors import (
     UsageError,
 )
 from edgesqueeze.pipeline import compress, judge, prepare, squeeze
-from edgesqueeze.recipe import PASSES, Pass, Recipe, parse_recipe
+from edgesqueeze.recipe.passes import PASSES, Pass
+from edgesqueeze.recipe.read import parse_recipe
+from edgesqueeze.recipe.sections import Recipe
 from edgesqueeze.report import folder as written
 from edgesqueeze.report.report import accuracy_drop, raise_if_not_ok
 from edgesqueeze.runners import litert

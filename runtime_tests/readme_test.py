@@ -8,10 +8,10 @@ import click
 import pytest
 
 import edgesqueeze
-from edgesqueeze import recipe
 from edgesqueeze.cli import BROKEN_PIPE_EXIT, COMMANDS, FAULT_EXIT, INTERRUPTED_EXIT, USAGE_EXIT, cli
 from edgesqueeze.emit.native.kernels import FOLDER as KERNELS
 from edgesqueeze.emit.native.lower.table import INT16, OPERATORS, REAL
+from edgesqueeze.recipe.read import parse_recipe
 from edgesqueeze.runners.registry import RUNNERS
 from runtime_tests.support.native_figures import peer
 from runtime_tests.support.readmes import (
@@ -197,7 +197,7 @@ def test_tables_are_where_it_says():
 def test_recipe_keys_and_defaults():
     (text,) = blocks("toml", section("Recipe", SQUEEZE))
     shown = recipe_toml(text)
-    parsed = recipe.parse_recipe(shown)
+    parsed = parse_recipe(shown)
     assert set(shown) == set(recipe.Recipe.model_fields)
     for name in set(recipe.Recipe.model_fields) - {"seed"}:
         record = type(getattr(parsed, name))

@@ -14,7 +14,7 @@ from edgesqueeze.base.npz import load_npz
 from edgesqueeze.base.worker import call_worker
 from edgesqueeze.errors import RecipeError
 from edgesqueeze.graph import TfliteModel
-from edgesqueeze.recipe import DataOptions
+from edgesqueeze.recipe.sections import DataOptions
 from edgesqueeze.runners.samples import EvalData, in_graph_order, plain_name
 
 WHAT = "an .npz file, a folder of images by class, module:callable, or EvalData"

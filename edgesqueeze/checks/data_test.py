@@ -6,7 +6,7 @@ from edgesqueeze.checks.data import as_data, scaled
 from edgesqueeze.errors import DataError, RecipeError, UsageError
 from edgesqueeze.graph import parse_tflite, read_tflite
 from edgesqueeze.graph.builder import GraphBuilder
-from edgesqueeze.recipe import DataOptions
+from edgesqueeze.recipe.sections import DataOptions
 from edgesqueeze.runners.samples import EvalData
 from runtime_tests.support.tflite_builder import tiny_cnn
 

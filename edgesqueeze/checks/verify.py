@@ -29,7 +29,7 @@ from edgesqueeze.graph.expose import with_outputs
 from edgesqueeze.graph.npu import refuse_npu
 from edgesqueeze.graph.shapes import open_inputs, shape_text
 from edgesqueeze.graph.state import state_of
-from edgesqueeze.recipe import DataOptions
+from edgesqueeze.recipe.sections import DataOptions
 from edgesqueeze.runners.registry import RUNNERS, Runner, require_runner, with_state
 from edgesqueeze.runners.samples import (
     EvalData,

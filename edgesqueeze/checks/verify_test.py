@@ -9,7 +9,7 @@ from edgesqueeze.checks.verify import NO_DATA, Verification, verify
 from edgesqueeze.errors import UnsupportedModelError, UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
-from edgesqueeze.recipe import DataOptions
+from edgesqueeze.recipe.sections import DataOptions
 from edgesqueeze.runners import litert
 from edgesqueeze.runners.registry import Runner
 from edgesqueeze.runners.samples import EvalData

@@ -14,7 +14,8 @@ from edgesqueeze.base.custom_objects import import_objects
 from edgesqueeze.checks.user_metric import as_metric
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.screen import say, say_json
-from edgesqueeze.recipe import IoType, QuantizeMode, Structure, load_recipe
+from edgesqueeze.recipe.read import load_recipe
+from edgesqueeze.recipe.sections import IoType, QuantizeMode, Structure
 from edgesqueeze.target.load import load_target
 
 

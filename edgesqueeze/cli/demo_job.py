@@ -22,7 +22,7 @@ from edgesqueeze.base.records import Record
 from edgesqueeze.checks.verify import Verification, verify
 from edgesqueeze.errors import MissingToolError
 from edgesqueeze.graph import read_tflite
-from edgesqueeze.recipe import parse_recipe
+from edgesqueeze.recipe.read import parse_recipe
 from edgesqueeze.report.report import Report
 from edgesqueeze.runners.samples import EvalData
 

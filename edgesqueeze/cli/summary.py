@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from edgesqueeze.cli.screen import escape, open_screen
 from edgesqueeze.cli.tables import Table, print_findings
-from edgesqueeze.recipe import PASSES
+from edgesqueeze.recipe.passes import PASSES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -113,7 +113,7 @@ def verify(
     """
     from edgesqueeze.checks.verify import verify as run_verify
     from edgesqueeze.graph import read_tflite
-    from edgesqueeze.recipe import load_recipe
+    from edgesqueeze.recipe.read import load_recipe
     from edgesqueeze.runners.resize import resized
 
     result = run_verify(

@@ -5,7 +5,7 @@ from edgesqueeze.emit.native.for_target import emit_for
 from edgesqueeze.emit.native.write import write_native
 from edgesqueeze.errors import OutputError
 from edgesqueeze.pipeline import compress
-from edgesqueeze.recipe import parse_recipe
+from edgesqueeze.recipe.read import parse_recipe
 from edgesqueeze.report.folder import FILES
 from edgesqueeze.target.load import load_target
 from runtime_tests.support.native_board import write_native_board

@@ -16,7 +16,8 @@ from edgesqueeze.checks.metrics import Figure, worst
 from edgesqueeze.checks.records import ChannelsReport, InputScaling
 from edgesqueeze.errors import AccuracyError, FitError, RequirementError, TroubleError
 from edgesqueeze.graph.stats import WeightStats
-from edgesqueeze.recipe import PASSES, FilledRecipe
+from edgesqueeze.recipe.filled import FilledRecipe
+from edgesqueeze.recipe.passes import PASSES
 from edgesqueeze.report.figures import amount_of, title_of, value_of
 from edgesqueeze.target.fit import Fit, raise_if_unfit
 

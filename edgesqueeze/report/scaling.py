@@ -11,7 +11,8 @@ from edgesqueeze.checks.records import InputScaling
 from edgesqueeze.emit.scaling import Scaling
 from edgesqueeze.errors import UsageError
 from edgesqueeze.graph import TfliteModel
-from edgesqueeze.recipe import DataOptions, load_recipe
+from edgesqueeze.recipe.read import load_recipe
+from edgesqueeze.recipe.sections import DataOptions
 from edgesqueeze.report.report import Report
 
 FLOATS = ("float32", "int8", "uint8", "int16")

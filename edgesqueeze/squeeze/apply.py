@@ -13,7 +13,9 @@ from edgesqueeze.checks.records import ChannelsReport
 from edgesqueeze.checks.user_metric import UserMetric
 from edgesqueeze.errors import RecipeError
 from edgesqueeze.graph import TfliteModel
-from edgesqueeze.recipe import PASSES, FilledRecipe, Finetune, Pass, Recipe
+from edgesqueeze.recipe.filled import FilledRecipe
+from edgesqueeze.recipe.passes import PASSES, Pass
+from edgesqueeze.recipe.sections import Finetune, Recipe
 from edgesqueeze.squeeze import set_seed
 from edgesqueeze.squeeze.data.check import readable_samples
 from edgesqueeze.squeeze.data.load import input_specs

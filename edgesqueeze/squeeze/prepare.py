@@ -13,7 +13,7 @@ from edgesqueeze.checks.agreement import fidelity
 from edgesqueeze.checks.evaluate import Originals
 from edgesqueeze.checks.records import InputScaling
 from edgesqueeze.checks.user_metric import UserMetric, as_metric
-from edgesqueeze.recipe import DataOptions
+from edgesqueeze.recipe.sections import DataOptions
 from edgesqueeze.squeeze import set_seed
 from edgesqueeze.squeeze.data.check import readable_samples
 from edgesqueeze.squeeze.data.load import Data, load_data

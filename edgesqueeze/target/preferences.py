@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from edgesqueeze.recipe import (
-    FilledChannels,
-    FilledPrune,
-    FilledQuantize,
-    FilledRecipe,
-    Prune,
-    QuantizeMode,
-    Recipe,
-)
+from edgesqueeze.recipe.filled import FilledChannels, FilledPrune, FilledQuantize, FilledRecipe
+from edgesqueeze.recipe.sections import Prune, QuantizeMode, Recipe
 from edgesqueeze.target.device_blocks import device_blocks
 from edgesqueeze.target.records import Target
 from edgesqueeze.target.steps import channel_step, kernels_of

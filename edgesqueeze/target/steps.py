@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from edgesqueeze.recipe import Kernels
+from edgesqueeze.recipe.filled import Kernels
 from edgesqueeze.target.processor import processor_of
 from edgesqueeze.target.records import Target
 

@@ -1,6 +1,6 @@
 import pytest
 
-from edgesqueeze.recipe import parse_recipe
+from edgesqueeze.recipe.read import parse_recipe
 from edgesqueeze.target.load import load_target
 from edgesqueeze.target.preferences import fill_preferences
 from edgesqueeze.target.steps import CHANNEL_STEPS, channel_step, kernels_of

@@ -2,7 +2,7 @@ import pytest
 
 from edgesqueeze.errors import UsageError
 from edgesqueeze.graph import parse_tflite
-from edgesqueeze.recipe import Channels
+from edgesqueeze.recipe.sections import Channels
 from edgesqueeze.runners.firmware_sources import firmware_sources
 from edgesqueeze.target.fit import check_fit
 from edgesqueeze.target.load import load_target

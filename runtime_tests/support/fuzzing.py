@@ -28,8 +28,8 @@ from edgesqueeze.devices.jobs import Job
 from edgesqueeze.devices.session import Session
 from edgesqueeze.errors import EdgeSqueezeError
 from edgesqueeze.graph import parse_tflite
-from edgesqueeze.recipe import FILE as RECIPE_FILE
-from edgesqueeze.recipe import parse_recipe
+from edgesqueeze.recipe.read import FILE as RECIPE_FILE
+from edgesqueeze.recipe.read import parse_recipe
 from edgesqueeze.target.load import parse_target, shipped_folder
 from runtime_tests.support import tflite_builder
 

@@ -13,7 +13,9 @@ from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.graph import Tensor, TfliteModel
 from edgesqueeze.graph.weights import weight_uses
-from edgesqueeze.recipe import PASSES, DataOptions, FilledRecipe
+from edgesqueeze.recipe.filled import FilledRecipe
+from edgesqueeze.recipe.passes import PASSES
+from edgesqueeze.recipe.sections import DataOptions
 from edgesqueeze.squeeze.data.load import input_specs
 from edgesqueeze.squeeze.data.source import Source, array_source
 from edgesqueeze.squeeze.layers.kernels import KernelKey, key_of

@@ -54,7 +54,7 @@ class Outcome:
 def squeeze(path: Path, data: Fashion, name: str, epochs: int, seed: int) -> Outcome:
     """Compress a network with images only, judge the .tflite with labels, and count instructions."""
     from edgesqueeze.graph.macs import operator_macs
-    from edgesqueeze.recipe import parse_recipe
+    from edgesqueeze.recipe.read import parse_recipe
     from edgesqueeze.timing.bench import bench
 
     recipe = parse_recipe({"finetune": {"epochs": epochs}, "seed": seed, **VARIANTS[name]})

@@ -50,7 +50,7 @@ def timed(work: Callable[[], dict[str, float]]) -> Timing:
 def squeeze(path: Path, data: Fashion, epochs: int) -> dict[str, float]:
     """Everything that ``compress`` does: prune, cluster, fine-tune, convert, emit and verify."""
     import edgesqueeze
-    from edgesqueeze.recipe import parse_recipe
+    from edgesqueeze.recipe.read import parse_recipe
 
     recipe = parse_recipe(
         {

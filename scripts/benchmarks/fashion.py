@@ -52,7 +52,7 @@ class Outcome:
 
 def squeeze(path: Path, data: Fashion, options: Mapping[str, Any], epochs: int, name: str) -> Outcome:
     """Compress the network with images only, and judge the .tflite with labels."""
-    from edgesqueeze.recipe import parse_recipe
+    from edgesqueeze.recipe.read import parse_recipe
 
     recipe = parse_recipe({**options, "finetune": {"epochs": epochs}})
     found = squeezed(path, data, TARGET, recipe, name)

@@ -110,7 +110,7 @@ def baseline(folder: Path) -> None:
 def squeeze(folder: Path) -> None:
     """Compress the model on the images: one epoch, pruned, clustered and int8."""
     import edgesqueeze
-    from edgesqueeze.recipe import parse_recipe
+    from edgesqueeze.recipe.read import parse_recipe
 
     recipe = parse_recipe(
         {

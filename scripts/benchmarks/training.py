@@ -82,7 +82,7 @@ def squeeze(path: Path, data: Split, finetune: Mapping[str, Any], seed: int) -> 
     """Compress a network by default, and quantize it only; the training samples come without labels."""
     from edgesqueeze.pipeline import judge, prepare
     from edgesqueeze.pipeline import squeeze as apply
-    from edgesqueeze.recipe import parse_recipe
+    from edgesqueeze.recipe.read import parse_recipe
     from edgesqueeze.target.load import load_target
     from edgesqueeze.target.preferences import fill_preferences
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgesqueeze.recipe import Kernels
+from edgesqueeze.recipe.filled import Kernels
 from edgesqueeze.squeeze.channels.graph import ChannelGraph
 from edgesqueeze.squeeze.channels.labels import FIXED, Ints
 from edgesqueeze.squeeze.channels.rates import rates_of

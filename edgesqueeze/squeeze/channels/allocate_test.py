@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tf_keras
 
-from edgesqueeze.recipe import Kernels
+from edgesqueeze.recipe.filled import Kernels
 from edgesqueeze.squeeze.channels.allocate import Costs, allocate, groups_of, least_counts, steps_of
 from edgesqueeze.squeeze.channels.cut import cut
 from edgesqueeze.squeeze.channels.graph import channel_graph

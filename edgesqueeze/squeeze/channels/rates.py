@@ -10,7 +10,7 @@ import tf_keras
 
 from edgesqueeze.emit.native.packing.cost import COSTS, LayerCost
 from edgesqueeze.emit.native.packing.sites import Kind
-from edgesqueeze.recipe import Kernels
+from edgesqueeze.recipe.filled import Kernels
 from edgesqueeze.squeeze.channels.rules import Role
 
 EVEN: Mapping[Kind, LayerCost] = MappingProxyType(

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from edgesqueeze.errors import RecipeError
-from edgesqueeze.recipe import Augmentation
+from edgesqueeze.recipe.sections import Augmentation
 
 FARTHEST = 0.1
 """How far an image is moved at most, as a share of its height and width."""

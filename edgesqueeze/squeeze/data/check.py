@@ -17,7 +17,7 @@ from edgesqueeze.base.images import size_of_image
 from edgesqueeze.base.npz import Split
 from edgesqueeze.errors import DataError, RecipeError
 from edgesqueeze.graph.affine import without_ones
-from edgesqueeze.recipe import DataOptions
+from edgesqueeze.recipe.sections import DataOptions
 from edgesqueeze.squeeze.data.source import InputSpec, Source
 
 Labels = tuple[Array, ...]

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.errors import DataError
-from edgesqueeze.recipe import DataOptions
+from edgesqueeze.recipe.sections import DataOptions
 from edgesqueeze.squeeze.data.items import Reader
 from edgesqueeze.squeeze.data.source import Source, dataset_source
 

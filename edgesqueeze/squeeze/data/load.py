@@ -21,7 +21,7 @@ import tensorflow as tf
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.npz import NpzData, Split, load_npz
 from edgesqueeze.errors import DataError
-from edgesqueeze.recipe import DataOptions
+from edgesqueeze.recipe.sections import DataOptions
 from edgesqueeze.squeeze.data.check import (
     check_images,
     check_labels,

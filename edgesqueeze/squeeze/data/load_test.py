@@ -11,7 +11,7 @@ import tf_keras
 from PIL import Image
 
 from edgesqueeze.errors import DataError, RecipeError
-from edgesqueeze.recipe import DataOptions
+from edgesqueeze.recipe.sections import DataOptions
 from edgesqueeze.squeeze.data.load import Data, from_object, load_data
 from runtime_tests.support.tiny_keras import images, source_of
 

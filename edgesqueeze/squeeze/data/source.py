@@ -12,7 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from edgesqueeze.base.arrays import Array
-from edgesqueeze.recipe import DataOptions
+from edgesqueeze.recipe.sections import DataOptions
 
 SHUFFLE_BYTES = 64 << 20
 """What a shuffle buffer of samples may take; sources that can be indexed shuffle indices instead."""

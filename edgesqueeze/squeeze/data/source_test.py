@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from edgesqueeze.recipe import DataOptions
+from edgesqueeze.recipe.sections import DataOptions
 from edgesqueeze.squeeze.data.source import InputSpec, array_source, dataset_source, image_source
 
 SPEC = InputSpec("image", (4, 4, 1), "float32")

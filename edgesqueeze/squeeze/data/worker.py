@@ -16,7 +16,7 @@ import numpy as np
 
 from edgesqueeze.base.worker import run_as_worker
 from edgesqueeze.graph import Tensor, read_tflite
-from edgesqueeze.recipe import DataOptions
+from edgesqueeze.recipe.sections import DataOptions
 from edgesqueeze.runners.samples import plain_name
 
 BATCH = 64

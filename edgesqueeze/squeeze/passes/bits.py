@@ -22,7 +22,7 @@ import tf_keras
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.int4 import MOST_LEVELS, with_int4
-from edgesqueeze.recipe import Bits
+from edgesqueeze.recipe.sections import Bits
 from edgesqueeze.squeeze.layers.grid import FloatArray, channel_maximum
 from edgesqueeze.squeeze.layers.kernels import KernelKey
 from edgesqueeze.squeeze.layers.rewrite import rewrite

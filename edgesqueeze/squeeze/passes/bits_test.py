@@ -6,7 +6,7 @@ import tf_keras
 
 from edgesqueeze.errors import RecipeError
 from edgesqueeze.graph.int4 import unpacked
-from edgesqueeze.recipe import parse_recipe
+from edgesqueeze.recipe.read import parse_recipe
 from edgesqueeze.runners import litert
 from edgesqueeze.runners.samples import EvalData, data_samples
 from edgesqueeze.squeeze.layers.grid import Grid, channel_maximum

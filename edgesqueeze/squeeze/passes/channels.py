@@ -15,7 +15,7 @@ import numpy as np
 
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.errors import RecipeError
-from edgesqueeze.recipe import FilledChannels
+from edgesqueeze.recipe.filled import FilledChannels
 from edgesqueeze.squeeze.channels.allocate import (
     Costs,
     Name,

@@ -5,7 +5,7 @@ import tf_keras
 from edgesqueeze.errors import RecipeError
 from edgesqueeze.graph.macs import operator_macs
 from edgesqueeze.pipeline import compress, prepare, squeeze
-from edgesqueeze.recipe import parse_recipe
+from edgesqueeze.recipe.read import parse_recipe
 from edgesqueeze.squeeze.passes import macs
 from edgesqueeze.squeeze.passes.channels import ROUND_STEPS, _rounds
 from edgesqueeze.squeeze.passes.macs import MacsCut, channels_report, check_macs

@@ -21,7 +21,7 @@ import tensorflow_model_optimization as tfmot
 from tensorflow_model_optimization.python.core.clustering.keras.experimental import cluster as experimental
 
 from edgesqueeze.base.findings import Finding
-from edgesqueeze.recipe import Cluster
+from edgesqueeze.recipe.sections import Cluster
 from edgesqueeze.squeeze.layers.grid import (
     FloatArray,
     channel_maximum,

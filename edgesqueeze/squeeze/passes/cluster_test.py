@@ -3,7 +3,7 @@ import pytest
 import tf_keras
 
 from edgesqueeze.pipeline import compress
-from edgesqueeze.recipe import parse_recipe
+from edgesqueeze.recipe.read import parse_recipe
 from runtime_tests.support.tiny_keras import (
     NETS,
     assert_sparse,

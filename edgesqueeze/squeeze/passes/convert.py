@@ -17,7 +17,7 @@ from edgesqueeze.errors import DataError, FloatOperatorError, UnsupportedModelEr
 from edgesqueeze.graph import Operator, Tensor, TfliteModel, parse_tflite
 from edgesqueeze.graph.repack import share_vectors
 from edgesqueeze.graph.stats import weight_stats
-from edgesqueeze.recipe import IoType, QuantizeMode
+from edgesqueeze.recipe.sections import IoType, QuantizeMode
 from edgesqueeze.runners.samples import safe_name
 from edgesqueeze.squeeze.data.source import Source
 from edgesqueeze.squeeze.layers.streams import is_stateful

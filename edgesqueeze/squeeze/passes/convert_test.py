@@ -177,7 +177,7 @@ def test_an_operator_that_tflite_lacks_is_named():
 TRAINED = """
 import hashlib
 from edgesqueeze.pipeline import compress
-from edgesqueeze.recipe import parse_recipe
+from edgesqueeze.recipe.read import parse_recipe
 from runtime_tests.support.tiny_keras import conv2d, images, randomize
 recipe = parse_recipe({"prune": {"sparsity": 0.6}, "cluster": {"clusters": 6}, "seed": 5,
     "finetune": {"epochs": 2, "batch_size": 6}, "quantize": {"calibration_samples": 12}})

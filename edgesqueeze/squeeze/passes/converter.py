@@ -25,7 +25,7 @@ import tensorflow as tf
 from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.worker import environment
 from edgesqueeze.errors import UnsupportedModelError
-from edgesqueeze.recipe import QuantizeMode
+from edgesqueeze.recipe.sections import QuantizeMode
 
 MODULE = "edgesqueeze.squeeze.passes.converter_worker"
 

@@ -11,7 +11,7 @@ import tf_keras
 from tensorflow_model_optimization.python.core.sparsity.keras import pruning_impl, pruning_wrapper
 
 from edgesqueeze.graph.weight_blocks import block_numbers
-from edgesqueeze.recipe import DeviceBlocks
+from edgesqueeze.recipe.filled import DeviceBlocks
 from edgesqueeze.squeeze.layers.kernels import tflite_layout
 from edgesqueeze.squeeze.layers.weights import Kernel
 

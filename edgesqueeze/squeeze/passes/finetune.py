@@ -12,7 +12,7 @@ import tensorflow as tf
 import tf_keras
 
 from edgesqueeze.errors import UnsupportedModelError
-from edgesqueeze.recipe import Finetune
+from edgesqueeze.recipe.sections import Finetune
 from edgesqueeze.squeeze.data.augment import Augment, augmenter
 from edgesqueeze.squeeze.data.sequences import part_sequence
 from edgesqueeze.squeeze.data.source import Source

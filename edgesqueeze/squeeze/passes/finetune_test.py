@@ -4,7 +4,7 @@ import tensorflow as tf
 import tf_keras
 
 from edgesqueeze.errors import RecipeError, UnsupportedModelError
-from edgesqueeze.recipe import Finetune
+from edgesqueeze.recipe.sections import Finetune
 from edgesqueeze.squeeze.layers.rewrite import rewrite
 from edgesqueeze.squeeze.layers.streams import with_batch
 from edgesqueeze.squeeze.passes.finetune import (

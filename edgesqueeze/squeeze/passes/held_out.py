@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from edgesqueeze.recipe import Finetune
+from edgesqueeze.recipe.sections import Finetune
 from edgesqueeze.squeeze.data.source import Source
 from edgesqueeze.squeeze.layers.rewrite import needs_autograph
 from edgesqueeze.squeeze.layers.streams import forgetting

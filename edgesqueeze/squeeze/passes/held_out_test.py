@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tf_keras
 
-from edgesqueeze.recipe import Finetune
+from edgesqueeze.recipe.sections import Finetune
 from edgesqueeze.squeeze.layers.rewrite import rewrite
 from edgesqueeze.squeeze.passes.held_out import MOST, TOO_FEW, HeldOut, part_samples, sample_bytes
 from edgesqueeze.squeeze.passes.losses import batch_loss

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from edgesqueeze.recipe import Cluster, FilledPrune, Finetune
+from edgesqueeze.recipe.filled import FilledPrune
+from edgesqueeze.recipe.sections import Cluster, Finetune
 from edgesqueeze.squeeze.layers.weights import model_kernels
 from edgesqueeze.squeeze.passes import finetune
 from edgesqueeze.squeeze.passes.cluster import clusterable

@@ -19,7 +19,7 @@ from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.checks.evaluate import Originals
 from edgesqueeze.checks.records import InputScaling
-from edgesqueeze.recipe import DataOptions, QuantizeMode
+from edgesqueeze.recipe.sections import DataOptions, QuantizeMode
 from edgesqueeze.squeeze.data.load import Data
 from edgesqueeze.squeeze.data.source import InputSpec, Source
 from edgesqueeze.squeeze.layers.rewrite import nodes_in_order, rewrite

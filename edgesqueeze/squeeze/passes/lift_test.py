@@ -5,7 +5,8 @@ import tf_keras
 
 from edgesqueeze.errors import RequirementError
 from edgesqueeze.pipeline import compress
-from edgesqueeze.recipe import DataOptions, parse_recipe
+from edgesqueeze.recipe.read import parse_recipe
+from edgesqueeze.recipe.sections import DataOptions
 from edgesqueeze.report.report import raise_if_not_ok
 from edgesqueeze.runners.outputs import run
 from edgesqueeze.squeeze.passes.lift import lift

@@ -10,7 +10,7 @@ import tf_keras
 
 from edgesqueeze.base.suggest import nearest
 from edgesqueeze.errors import RecipeError
-from edgesqueeze.recipe import Finetune
+from edgesqueeze.recipe.sections import Finetune
 from edgesqueeze.squeeze.data.source import Source
 
 NO_LOSSES = ("Loss", "Reduction", "deserialize", "get", "serialize")

@@ -10,7 +10,7 @@ from edgesqueeze.base.findings import Finding
 from edgesqueeze.checks.records import BudgetReport, ChannelsReport, LayerChannels
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.macs import operator_macs
-from edgesqueeze.recipe import QuantizeMode
+from edgesqueeze.recipe.sections import QuantizeMode
 from edgesqueeze.squeeze.layers.unroll import unrolled
 from edgesqueeze.squeeze.passes.convert import INTEGER_MODES, convert_float
 

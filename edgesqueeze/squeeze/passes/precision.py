@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from edgesqueeze.recipe import QuantizeMode
+from edgesqueeze.recipe.sections import QuantizeMode
 from edgesqueeze.squeeze.layers.grid import Grid
 from edgesqueeze.squeeze.layers.weights import Kernel
 

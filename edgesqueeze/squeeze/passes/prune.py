@@ -9,7 +9,7 @@ import tensorflow_model_optimization as tfmot
 from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
 
 from edgesqueeze.base.findings import Finding, Severity
-from edgesqueeze.recipe import FilledPrune
+from edgesqueeze.recipe.filled import FilledPrune
 from edgesqueeze.squeeze.layers.grid import FloatArray
 from edgesqueeze.squeeze.layers.kernels import KernelKey
 from edgesqueeze.squeeze.layers.rewrite import rewrite

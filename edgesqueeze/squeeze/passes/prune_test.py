@@ -5,7 +5,8 @@ import tf_keras
 from edgesqueeze.errors import RecipeError
 from edgesqueeze.graph.weight_blocks import block_numbers
 from edgesqueeze.pipeline import compress
-from edgesqueeze.recipe import FilledPrune, parse_recipe
+from edgesqueeze.recipe.filled import FilledPrune
+from edgesqueeze.recipe.read import parse_recipe
 from edgesqueeze.squeeze.layers.kernels import KernelKey, kernel_of, key_of
 from edgesqueeze.squeeze.layers.weights import kernel_layers
 from edgesqueeze.squeeze.passes.device_pruning import FEWEST_BLOCKS

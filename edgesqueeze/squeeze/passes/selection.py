@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.suggest import nearest
 from edgesqueeze.errors import RecipeError
-from edgesqueeze.recipe import FirstAndLast
+from edgesqueeze.recipe.sections import FirstAndLast
 from edgesqueeze.squeeze.layers.kernels import KernelKey
 from edgesqueeze.squeeze.layers.weights import kernel_layers, kernels_of
 

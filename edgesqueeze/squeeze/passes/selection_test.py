@@ -2,7 +2,7 @@ import pytest
 import tf_keras
 
 from edgesqueeze.errors import RecipeError
-from edgesqueeze.recipe import Prune
+from edgesqueeze.recipe.sections import Prune
 from edgesqueeze.squeeze.passes.selection import SMALL_SHARE, select
 from runtime_tests.support.tiny_keras import conv2d
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from edgesqueeze.base.findings import Finding
-from edgesqueeze.recipe import Finetune, Pass, share_steps
+from edgesqueeze.recipe.passes import Pass, share_steps
+from edgesqueeze.recipe.sections import Finetune
 from edgesqueeze.squeeze.data.source import Source
 from edgesqueeze.squeeze.passes.finetune import Lesson, lesson, steps_per_epoch, trainer
 from edgesqueeze.squeeze.passes.rounds import FIRST_STEPS, open_steps

@@ -3,7 +3,8 @@ import pytest
 import tf_keras
 
 from edgesqueeze.errors import RecipeError
-from edgesqueeze.recipe import PASSES, Finetune, share_steps
+from edgesqueeze.recipe.passes import PASSES, share_steps
+from edgesqueeze.recipe.sections import Finetune
 from edgesqueeze.squeeze.passes.rounds import FIRST_STEPS, MOST_STEPS
 from edgesqueeze.squeeze.passes.state import Trained
 from edgesqueeze.squeeze.passes.trainings import Trainings

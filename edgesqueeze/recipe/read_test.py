@@ -1,14 +1,12 @@
 import sys
 import textwrap
-from pathlib import Path
 
 import pytest
 
 from edgesqueeze import recipe as module
 from edgesqueeze.errors import RecipeError
-from edgesqueeze.recipe import (
-    FLAGS,
-    PASSES,
+from edgesqueeze.recipe.read import FLAGS, load_recipe, parse_recipe
+from edgesqueeze.recipe.sections import (
     Bits,
     Channels,
     Cluster,
@@ -18,9 +16,6 @@ from edgesqueeze.recipe import (
     Prune,
     Quantize,
     Recipe,
-    load_recipe,
-    parse_recipe,
-    share_steps,
 )
 
 if sys.version_info >= (3, 11):
@@ -247,55 +242,3 @@ def test_a_section_that_is_no_table_is_an_error_with_a_flag_too(tmp_path):
 def test_records_are_frozen():
     with pytest.raises(ValueError, match="frozen"):
         Recipe().seed = 3
-
-
-ROWS = {row.name: row for row in PASSES}
-
-
-@pytest.mark.parametrize(
-    ("names", "steps", "shares"),
-    [
-        (("prune", "cluster", "settle"), 10, (5, 3, 2)),
-        (("prune", "cluster", "settle"), 19, (9, 5, 5)),
-        (("prune",), 7, (7,)),
-        (("cluster", "settle"), 10, (6, 4)),
-        (("prune", "cluster", "settle"), 0, (0, 0, 0)),
-        (("prune", "cluster", "settle"), 1, (0, 0, 1)),
-        (("channels", "prune", "cluster", "settle"), 17, (6, 5, 3, 3)),
-        (("channels",), 7, (7,)),
-        ((), 10, ()),
-    ],
-)
-def test_steps_are_shared_by_weight_and_the_last_takes_what_is_left(names, steps, shares):
-    found = share_steps(steps, [ROWS[name] for name in names])
-    assert found == dict(zip(names, shares, strict=True))
-
-
-def test_a_pass_without_training_takes_no_steps():
-    untrained = ROWS["settle"]._replace(name="rounded", weight=0.0)
-    assert share_steps(9, [ROWS["prune"], untrained]) == {"prune": 9, "rounded": 0}
-    assert share_steps(9, [untrained]) == {"rounded": 0}
-
-
-def test_every_pass_is_there_and_says_what_it_is():
-    from edgesqueeze.squeeze.passes import bits, channels, cluster, prune
-
-    runs = [channels.run, prune.run, bits.run, cluster.run, cluster.run_settle]
-    assert [row.run.load() for row in PASSES] == runs
-    assert len({row.name for row in PASSES}) == len(PASSES)
-    for row in PASSES:
-        assert row.summary
-        assert row.options(Recipe()) is None
-        assert bool(row.absent) == bool(row.done)
-        if row.absent:
-            assert row.name in SECTIONS
-
-
-def test_the_readme_has_the_table_of_passes():
-    text = Path(module.__file__).with_name("squeeze").joinpath("README.md").read_text()
-    shown = text.split("<!-- passes -->")[1].split("<!-- /passes -->")[0].strip().splitlines()[2:]
-    sections = [f"`[{row.name}]`" if row.absent else "with the pass before" for row in PASSES]
-    assert shown == [
-        f"| {row.name} | {section} | {row.summary} | {row.weight} |"
-        for row, section in zip(PASSES, sections, strict=True)
-    ]

@@ -1,0 +1,104 @@
+"""The table of passes: what can be done to a model between folding and conversion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from edgesqueeze.base.lazy import Lazy
+from edgesqueeze.recipe.filled import FilledRecipe
+
+
+class Pass(NamedTuple):
+    """A row of the table of passes: one thing that can be done to a folded model.
+
+    Attributes:
+        name: name of the pass: its recipe section, its stage in the report and its progress bar.
+        summary: what it does, for a person.
+        run: the function that does it: ``run(state, options, setting) -> Outcome``, records of
+            ``squeeze/passes/state.py``.
+        options: the part of a recipe that asks for the pass; None: the recipe does not.
+        weight: its part of the training steps, relative to the other passes that the recipe asks for.
+        done: what it makes of a layer, in one word: what a layer that was left out is not.
+        absent: why it is skipped where the recipe does not ask for it; empty where another row says so.
+        less: what to ask for where too much accuracy was lost; empty where another row says so.
+    """
+
+    name: str
+    summary: str
+    run: Lazy
+    options: Callable[[FilledRecipe], Any]
+    weight: float = 0.0
+    done: str = ""
+    absent: str = ""
+    less: str = ""
+
+
+PASSES: tuple[Pass, ...] = (
+    Pass(
+        "channels",
+        "removes whole filters and units, those that matter least for what they cost",
+        Lazy("edgesqueeze.squeeze.passes.channels:run"),
+        options=lambda recipe: recipe.channels,
+        weight=0.6,
+        done="cut",
+        absent="no share of the multiply-accumulates was to go",
+        less="a smaller share of channels",
+    ),
+    Pass(
+        "prune",
+        "makes a share of each kernel's weights zero, the least ones",
+        Lazy("edgesqueeze.squeeze.passes.prune:run"),
+        options=lambda recipe: recipe.prune,
+        weight=0.5,
+        done="pruned",
+        absent="no sparsity was asked for",
+        less="less sparsity",
+    ),
+    Pass(
+        "bits",
+        "gives each channel of a kernel fifteen even levels, which take four bits",
+        Lazy("edgesqueeze.squeeze.passes.bits:run"),
+        options=lambda recipe: recipe.bits,
+        weight=0.5,
+        done="brought to four bits",
+        absent="no four bits were asked for",
+        less="eight bits",
+    ),
+    Pass(
+        "cluster",
+        "gives each kernel a few distinct values",
+        Lazy("edgesqueeze.squeeze.passes.cluster:run"),
+        options=lambda recipe: recipe.cluster,
+        weight=0.3,
+        done="clustered",
+        absent="no clusters were asked for",
+        less="more clusters",
+    ),
+    Pass(
+        "settle",
+        "fixes clustered kernels to the integers of the file, and trains their scales and biases",
+        Lazy("edgesqueeze.squeeze.passes.cluster:run_settle"),
+        options=lambda recipe: recipe.cluster,
+        weight=0.2,
+    ),
+)
+"""What can be done to a model between folding and conversion, in the order in which it is done."""
+
+
+def share_steps(steps: int, passes: Sequence[Pass]) -> dict[str, int]:
+    """Training steps of each pass by its name: whole numbers that add up to ``steps``, as the weights say.
+
+    Args:
+        steps: steps of all passes together.
+        passes: the passes that take place, in order.
+    """
+    training = [one for one in passes if one.weight]
+    total = sum(one.weight for one in training)
+    shares = {one.name: 0 for one in passes}
+    for one in training:
+        shares[one.name] = int(steps * (one.weight / total))
+    if training:
+        # What rounding leaves goes to the last: it trains what will be in the file.
+        shares[training[-1].name] += steps - sum(shares.values())
+    return shares
