@@ -4,8 +4,8 @@
 
 ``prepare`` (in ``squeeze/prepare.py``) runs once for a model, ``squeeze`` (in ``squeeze/apply.py``) and
 ``judge`` once for each recipe; ``compress`` is one after the other, with the result written to a folder. The
-passes are the rows of ``recipe.passes.PASSES``; each is a function in a file of its own in ``squeeze/passes``. What
-follows conversion works on the .tflite alone.
+passes are the rows of ``PASSES`` in ``recipe/passes.py``; each is a function in a file of its own in
+``squeeze/passes``. What follows conversion works on the .tflite alone.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from edgesqueeze.cli import BROKEN_PIPE_EXIT, COMMANDS, FAULT_EXIT, INTERRUPTED_
 from edgesqueeze.emit.native.kernels import FOLDER as KERNELS
 from edgesqueeze.emit.native.lower.table import INT16, OPERATORS, REAL
 from edgesqueeze.recipe.read import parse_recipe
+from edgesqueeze.recipe.sections import Recipe
 from edgesqueeze.runners.registry import RUNNERS
 from runtime_tests.support.native_figures import peer
 from runtime_tests.support.readmes import (
@@ -198,8 +199,8 @@ def test_recipe_keys_and_defaults():
     (text,) = blocks("toml", section("Recipe", SQUEEZE))
     shown = recipe_toml(text)
     parsed = parse_recipe(shown)
-    assert set(shown) == set(recipe.Recipe.model_fields)
-    for name in set(recipe.Recipe.model_fields) - {"seed"}:
+    assert set(shown) == set(Recipe.model_fields)
+    for name in set(Recipe.model_fields) - {"seed"}:
         record = type(getattr(parsed, name))
         # What stands in place of another key is shown as a comment.
         instead = set(re.findall(r"^ +# (\w+) = ", text, re.MULTILINE)) & set(record.model_fields)
