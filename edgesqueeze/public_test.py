@@ -124,7 +124,7 @@ def test_firmware_for_tflm_from_a_path(kind, model):
 def test_an_emulation_from_paths(kind, model):
     for tool, package in (("arm-none-eabi-gcc", "gcc-arm-none-eabi"), ("qemu-system-arm", "qemu-system-arm")):
         require_tool(tool, package)
-    assert es.emulate(kind(model), "pico", opt="Os").instructions > 0
+    assert es.emulate(kind(model), "pico", build="Os").instructions > 0
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from edgesqueeze.devices.ssh_host import Host
     from edgesqueeze.emit.native.packing.choose import Optimize
     from edgesqueeze.graph import TfliteModel
+    from edgesqueeze.latency.builds import Build
     from edgesqueeze.target.records import Target
-    from edgesqueeze.timing.emulation import Level
 
 
 class _Wish(NamedTuple):
     """What was asked for beside the model and the target."""
 
     runtime: str | None
-    opt: Level | None
+    build: Build | None
     optimize: Optimize | None
     hosts: tuple[str, ...]
     local: bool
@@ -54,7 +54,10 @@ class _Wish(NamedTuple):
     "are predicted; the target's profile says for which one.",
 )
 @click.option(
-    "--opt", type=click.Choice(["O3", "O2", "Os"]), help="Optimization level for --runtime c; O3 by default."
+    "--build",
+    type=click.Choice(["O3", "O2", "Os", "arduino", "nofpu"]),
+    help="How a microcontroller's code is compiled: for speed (O3, by default), for size (Os), as Arduino "
+    "compiles it, or without an FPU; O2 for --runtime c only.",
 )
 @optimize
 @click.option(
@@ -136,7 +139,7 @@ def _check(wish: _Wish, target_name: str | None, measured: bool) -> None:
         "--forget": not wish.hosts and wish.forget,
         "--ssh-config": not wish.hosts and wish.ssh_config,
         "--plot": measured and wish.plot,
-        "--opt": measured and wish.opt,
+        "--build": measured and wish.build,
         "--optimize": measured and wish.optimize,
         "--runtime": measured and wish.runtime,
         "several --threads": not measured and len(wish.threads) > 1,
@@ -160,7 +163,7 @@ def _foretell(model: TfliteModel, target: Target, wish: _Wish) -> None:
         model,
         target,
         runtime=wish.runtime or "",
-        opt=wish.opt,
+        build=wish.build,
         optimize=wish.optimize,
         threads=threads,
     )

@@ -24,6 +24,7 @@ RECORD = Emulation(
     target="nucleo-l4r5zi",
     core="cortex-m4",
     clock_mhz=120,
+    build="O3",
     opt="O3",
     latency_ms=span(12.345),
     instructions=1_234_567,
@@ -107,7 +108,9 @@ def invoke(tmp_path, *arguments, columns="120"):
 
 def test_a_person_sees_layers_and_totals(tmp_path, asked):
     lines = [" ".join(line.split()) for line in invoke(tmp_path).splitlines()]
-    assert asked == [("door", "nucleo-l4r5zi", {"runtime": "", "opt": None, "optimize": None, "threads": 1})]
+    assert asked == [
+        ("door", "nucleo-l4r5zi", {"runtime": "", "build": None, "optimize": None, "threads": 1})
+    ]
     for line in (
         "door on nucleo-l4r5zi (cortex-m4, 120 MHz), native C, -O3: emulated",
         "0 CONV_2D 3x3: 8x8x4 -> 8x8x8 1,000,000 1,234,000 1.23 99.9% 20,000 1,024",
@@ -146,14 +149,14 @@ def test_no_number_is_broken(tmp_path, monkeypatch, columns):
 
 
 def test_options_and_json(tmp_path, asked):
-    document = json.loads(invoke(tmp_path, "--opt", "Os", "--optimize", "size", "--json"))
-    assert asked[0][2] == {"runtime": "", "opt": "Os", "optimize": "size", "threads": 1}
+    document = json.loads(invoke(tmp_path, "--build", "Os", "--optimize", "size", "--json"))
+    assert asked[0][2] == {"runtime": "", "build": "Os", "optimize": "size", "threads": 1}
     assert document == json.loads(RECORD.model_dump_json())
     schema = json.loads(SCHEMA.read_text())
     jsonschema.validate(document, schema, jsonschema.Draft202012Validator)
 
 
-@pytest.mark.parametrize("words", [("--opt", "O9"), ("--runtime", "tvm")])
+@pytest.mark.parametrize("words", [("--build", "O9"), ("--runtime", "tvm")])
 def test_an_unknown_level_or_runtime(tmp_path, words):
     (tmp_path / "a.tflite").write_bytes(tiny_dense())
     result = CliRunner().invoke(bench, [str(tmp_path / "a.tflite"), "--target", "pico", *words])

@@ -149,7 +149,7 @@ def test_forgetting_never_hides_the_measurement(tmp_path, boards, monkeypatch):
         ((), "which device?"),
         (("--ssh", "pi", "--plot", "x.svg"), "--plot does not go with --ssh"),
         (("--ssh", "pi", "--runtime", "c"), "--runtime does not go with --ssh"),
-        (("--ssh", "pi", "--opt", "O3"), "--opt does not go with --ssh"),
+        (("--ssh", "pi", "--build", "O3"), "--build does not go with --ssh"),
         (("--target", "rpi4", "--sustain", "3"), "--sustain only goes with --ssh"),
         (("--target", "rpi4", "--install"), "--install only goes with --ssh"),
         (("--target", "rpi4", "--forget"), "--forget only goes with --ssh"),

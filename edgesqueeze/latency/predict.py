@@ -10,6 +10,7 @@ from edgesqueeze.errors import FitError, TargetError, UnsupportedModelError, Usa
 from edgesqueeze.graph import TfliteModel, as_model
 from edgesqueeze.graph.npu import refuse_npu
 from edgesqueeze.graph.shapes import refuse_open
+from edgesqueeze.latency.builds import Build
 from edgesqueeze.latency.cost import activation_bytes
 from edgesqueeze.latency.four_bits import with_four_bits
 from edgesqueeze.latency.prediction import PredictedLayer, PredictedMemory, Prediction
@@ -25,7 +26,12 @@ CONTROL_FLOW = frozenset({"WHILE", "IF", "CALL", "STABLEHLO_WHILE", "STABLEHLO_C
 
 
 def predict(
-    model: str | Path | TfliteModel, target: str | Path | Target, *, runtime: str = "", threads: int = 1
+    model: str | Path | TfliteModel,
+    target: str | Path | Target,
+    *,
+    runtime: str = "",
+    threads: int = 1,
+    build: Build | None = None,
 ) -> Prediction:
     """Predict the latency of one inference.
 
@@ -34,10 +40,12 @@ def predict(
         target: a profile, its name or its path, with a section ``[latency]``.
         runtime: what shall run it; by default what the section is for.
         threads: number of threads that run it.
+        build: how the code of a microcontroller is compiled; ``O3`` by default.
 
     Raises:
         TargetError: the profile has no latency model.
-        UsageError: the latency model is for another runtime, or so many threads make no sense.
+        UsageError: the latency model is for another runtime, so many threads make no sense, or nothing is
+            known of the build.
         TfliteError: an operator is malformed.
         UnsupportedModelError: the model has loops or branches, an input of open shape (``runners.resize``
             gives it one), or was compiled for a neural processor.
@@ -64,9 +72,10 @@ def predict(
     _refuse_control_flow(model)
     _refuse_operators(model, target, latency.runtime)
     works = work_of(model)
-    estimate = with_four_bits(model, _estimate(works, target, threads))
+    estimate = with_four_bits(model, _estimate(works, target, threads, build))
     basis = (*estimate.basis, *_unheard_of(works), *_too_large(model, target))
-    return _record(model, target, works, estimate._replace(basis=basis))
+    result = _record(model, target, works, estimate._replace(basis=basis))
+    return result.model_copy(update={"build": build or "O3"}) if target.is_mcu else result
 
 
 def _refuse_control_flow(model: TfliteModel) -> None:
@@ -118,7 +127,7 @@ def _too_large(model: TfliteModel, target: Target) -> Iterable[str]:
         )
 
 
-def _estimate(works: Sequence[Work], target: Target, threads: int) -> Estimate:
+def _estimate(works: Sequence[Work], target: Target, threads: int, build: Build | None) -> Estimate:
     if target.is_mcu:
         if threads != 1:
             raise UsageError(
@@ -129,7 +138,14 @@ def _estimate(works: Sequence[Work], target: Target, threads: int) -> Estimate:
             )
         from edgesqueeze.latency import tflm
 
-        return tflm.predict(works, target)
+        return tflm.predict(works, target, build or "O3")
+    if build:
+        raise UsageError(
+            f"{target.name} runs a runtime that comes compiled",
+            expected="a microcontroller, or no build",
+            got=build,
+            hint="leave out --build",
+        )
     from edgesqueeze.latency import litert
 
     return litert.predict(works, target, threads)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from edgesqueeze.base.records import Range
+from edgesqueeze.latency.builds import Build
 from edgesqueeze.latency.document import LayerHead, MemoryHead, TimingHead
 
 
@@ -46,6 +47,8 @@ class Prediction(TimingHead):
         latency_ms: expected time of one inference, in milliseconds, with 90 % bounds.
         core: name of the core that the prediction is for.
         clock_mhz: clock of the core, in megahertz.
+        build: how the runtime is compiled: ``O3``, ``Os``, ``arduino`` or ``nofpu``; null where it comes
+            compiled.
         runtime_version: version, build and kernels of the runtime that the figures are for.
         threads: number of threads that run the model.
         confidence: share of measured latencies that are expected between ``low`` and ``high``, 0 to 1.
@@ -58,6 +61,7 @@ class Prediction(TimingHead):
     method: Literal["predicted"] = "predicted"
     core: str
     clock_mhz: float
+    build: Build | None = None
     runtime_version: str
     threads: int
     confidence: float

@@ -8,12 +8,22 @@ that has been. Operators that were never counted are guessed, and widen the boun
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
-from edgesqueeze.errors import TargetError
+from edgesqueeze.errors import TargetError, UsageError
+from edgesqueeze.latency.builds import ARDUINO_KERNELS, BUILDS, Build, as_built
 from edgesqueeze.latency.records import Bounds, Estimate, bounds_around
-from edgesqueeze.latency.tflm_model import Layer, counted_core, cycles, inference, layer_of, shipped_model
+from edgesqueeze.latency.tflm_features import COPIES
+from edgesqueeze.latency.tflm_model import (
+    Layer,
+    counted_core,
+    cycles,
+    inference,
+    layer_of,
+    shipped_model,
+)
 from edgesqueeze.latency.work import Work
 from edgesqueeze.target.latency import InstructionLatency, Interval
 from edgesqueeze.target.records import Target
@@ -22,11 +32,26 @@ LAYER_ERROR = math.log(1.15)
 """Half width of bounds on one operator beyond those of the whole inference, as a logarithm: errors of
 operators cancel in the sum."""
 
-BUILD = (
-    "the runtime is built for speed (-O3; by the levels of its own makefile it executes up to 4 % more "
-    "instructions, with MVE 21 %); built for size (-Os), int8 models took 1.3 to 1.7 times as long on the "
-    "NUCLEO-L4R5ZI, and float32 convolutions 4 to 8 times"
+SIZE = (
+    "what -Os changes: measured on the NUCLEO-L4R5ZI (int8 models take 1.3 to 1.7 times as long as at -O3, "
+    "float32 convolutions 4 to 8 times), on other cores from counted instructions"
 )
+SAID: Mapping[Build, str] = MappingProxyType(
+    {
+        "O3": "the runtime is built for speed (-O3; by the levels of its own makefile it executes up to 4 % "
+        "more instructions, with MVE 21 %); built for size (-Os), int8 models took 1.3 to 1.7 times as long "
+        "on the NUCLEO-L4R5ZI, and float32 convolutions 4 to 8 times: --build Os, or --build arduino, "
+        "predicts that",
+        "Os": f"the runtime is {BUILDS['Os'].words}; {SIZE}",
+        "arduino": f"the runtime is {BUILDS['arduino'].words}, from Arduino's library; {SIZE}",
+        "nofpu": f"the runtime is {BUILDS['nofpu'].words}: kernels of int8 hardly use one, and float32 was "
+        "measured so on the NUCLEO-L4R5ZI",
+    }
+)
+"""What the build means for the figures."""
+SIZE_FLOAT_ERROR = 0.12
+"""Half width of bounds on float32 models at -Os beside those at -O3, as a logarithm: the largest error of a
+published model that the fit leaves out."""
 HIDDEN = 0.01
 """Operators that were never counted are named in ``basis`` from this share of the latency on, together."""
 
@@ -39,26 +64,34 @@ class _Part(NamedTuple):
     layer: Layer
 
 
-def predict(works: Sequence[Work], target: Target) -> Estimate:
+def predict(works: Sequence[Work], target: Target, build: Build = "O3") -> Estimate:
     """The latency of one inference, in milliseconds.
 
     Args:
         works: work of a model's operators, in execution order.
         target: a microcontroller whose profile has a section ``[latency]`` for ``tflm``.
+        build: how the runtime is compiled.
 
     Raises:
         TargetError: the profile has no such section.
+        UsageError: nothing is known of the build.
     """
     latency = _latency(target)
-    model = shipped_model()
-    layers = tuple(layer_of(model, work, target.cpu) for work in works)
-    rates = latency.cycles_per_instruction.by_rate()
-    parts = [
-        _Part(
-            cycles(layer.instructions, rates),
-            _interval(work, latency),
-            layer,
+    if build not in SAID:
+        raise UsageError(
+            f"nothing is known of TensorFlow Lite Micro {BUILDS[build].words}",
+            expected=", ".join(SAID),
+            got=build,
+            hint="take another --build, or --runtime c",
         )
+    model, cpu, level = shipped_model(), as_built(target.cpu, build), BUILDS[build].level
+    layers = tuple(layer_of(model, work, cpu, level) for work in works)
+    rates, error = latency.cycles_per_instruction.by_rate(), 0.0
+    if level == "Os":
+        size = model.size[counted_core(cpu)]
+        rates, error = {rate: value * size.factors[rate] for rate, value in rates.items()}, size.error
+    parts = [
+        _Part(cycles(layer.instructions, rates), _interval(work, latency, error), layer)
         for work, layer in zip(works, layers, strict=True)
     ]
     total = cycles(inference(model, layers), rates)
@@ -67,9 +100,9 @@ def predict(works: Sequence[Work], target: Target) -> Estimate:
         total=_total(parts, total, latency.interval, milliseconds),
         layers=tuple(_layer(part, milliseconds) for part in parts),
         runtime=latency.runtime,
-        runtime_version=latency.version,
+        runtime_version=_version(latency, build),
         threads=1,
-        basis=(latency.basis, _counted(target), *_guessed(parts, total), BUILD),
+        basis=(latency.basis, _counted(target), *_guessed(parts, total), *_build(build, works)),
     )
 
 
@@ -83,10 +116,38 @@ def _latency(target: Target) -> InstructionLatency:
     return target.latency
 
 
-def _interval(work: Work, latency: InstructionLatency) -> Interval:
+def _version(latency: InstructionLatency, build: Build) -> str:
+    """The version that was counted, in the build that is predicted."""
+    if build == "O3":
+        return latency.version
+    return f"{latency.version.partition(', built ')[0]}, {BUILDS[build].words}"
+
+
+def _build(build: Build, works: Sequence[Work]) -> tuple[str, ...]:
+    """What the build means, and where it lacks kernels of CMSIS-NN."""
+    computing = (
+        work.opcode for work in works if work.kind not in ("free", "move") and work.opcode not in COPIES
+    )
+    missing = [one for one in dict.fromkeys(computing) if one not in ARDUINO_KERNELS]
+    if build != "arduino" or not missing:
+        return (SAID[build],)
+    return (
+        SAID[build],
+        f"Arduino's library has no kernels of CMSIS-NN for {', '.join(missing)}: reference kernels compute "
+        "them",
+    )
+
+
+def _interval(work: Work, latency: InstructionLatency, error: float) -> Interval:
+    """Bounds on an operator's kind, with an independent error of what the build changes."""
     if work.arithmetic in ("float32", "hybrid"):
-        return latency.float32_interval
-    return latency.dense_interval if work.kind == "fully_connected" else latency.interval
+        own, error = latency.float32_interval, SIZE_FLOAT_ERROR if error else 0.0
+    else:
+        own = latency.dense_interval if work.kind == "fully_connected" else latency.interval
+    if not error:
+        return own
+    low, _, high = bounds_around(1.0, math.log(own.low), math.log(own.high), error)
+    return Interval(low=low, high=high)
 
 
 def _total(parts: Sequence[_Part], total: float, default: Interval, milliseconds: float) -> Bounds:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from edgesqueeze.latency.builds import Level
 from edgesqueeze.latency.tflm_features import RATES, features_of, float_features_of, rate_of
 from edgesqueeze.latency.work import Work
 from edgesqueeze.target.latency import Rate
@@ -64,6 +65,32 @@ class Layer(NamedTuple):
     why: str
 
 
+MEASURED_WITH = MappingProxyType(
+    {
+        "single": MEASURED_FLOAT,
+        "size": MEASURED_FLOAT - {"depthwise"},
+        "none": MEASURED_FLOAT - {"depthwise"},
+    }
+)
+"""The same by key of ``Model.float_cycles``."""
+
+NO_DEPTHWISE_ERROR = math.log(2)
+"""Half width of 90 % bounds on float32 depthwise convolutions in builds that were measured without any, and
+are taken to be convolutions with one input channel: an assumption."""
+
+
+class SizeBuild(NamedTuple):
+    """What building for size does to integer kernels.
+
+    Attributes:
+        factors: what it multiplies cycles with, by rate.
+        error: half width of the bounds on a whole model's factor, as a logarithm.
+    """
+
+    factors: Mapping[Rate, float]
+    error: float
+
+
 class Model(NamedTuple):
     """Figures that ``scripts/benchmarks/fit_tflm.py`` fits.
 
@@ -72,9 +99,10 @@ class Model(NamedTuple):
         errors: 90th percentile of the absolute logarithmic error of an operator's instructions in a model
             that the fit leaves out, by counted core and family.
         interpreter: instructions for every operator, and once for each inference.
-        float_cycles: cycles of float32 kernels on the board that they were fitted on, by FPU (``single`` or
-            ``none``).
+        float_cycles: cycles of float32 kernels on the board that they were fitted on, by FPU (``single``,
+            ``none``; ``size``: with the FPU, built for size).
         rates: cycles per instruction on the board that they were fitted on, by build (``speed`` or ``size``).
+        size: what -Os does, by counted core.
     """
 
     instructions: Mapping[str, Coefficients]
@@ -82,6 +110,7 @@ class Model(NamedTuple):
     interpreter: tuple[float, float]
     float_cycles: Mapping[str, Coefficients]
     rates: Mapping[str, Mapping[Rate, float]]
+    size: Mapping[str, SizeBuild]
 
 
 @functools.cache
@@ -89,7 +118,12 @@ def shipped_model() -> Model:
     """The model of ``data/tflm.json``."""
     data: dict[str, Any] = json.loads(DATA.read_text(encoding="utf-8"))
     return Model(
-        data["instructions"], data["errors"], tuple(data["interpreter"]), data["float_cycles"], data["rates"]
+        data["instructions"],
+        data["errors"],
+        tuple(data["interpreter"]),
+        data["float_cycles"],
+        data["rates"],
+        {core: SizeBuild(one["factors"], one["error"]) for core, one in data["size"].items()},
     )
 
 
@@ -102,10 +136,10 @@ def counted_core(cpu: Cpu) -> str:
     return "cortex-m4" if cpu.dsp else "cortex-m3"
 
 
-def layer_of(model: Model, work: Work, cpu: Cpu) -> Layer:
-    """What an operator takes on a core."""
+def layer_of(model: Model, work: Work, cpu: Cpu, level: Level = "O3") -> Layer:
+    """What an operator takes on a core, with kernels built for speed (``O3``) or for size (``Os``)."""
     if work.arithmetic in ("float32", "hybrid") and work.kind != "convert":
-        return _float_layer(model, work, cpu)
+        return _float_layer(model, work, cpu, level)
     core = counted_core(cpu)
     family, loops = features_of(work)
     coefficients = model.instructions[core].get(family)
@@ -135,13 +169,21 @@ def cycles(instructions: Mapping[Rate, float], rates: Mapping[Rate, float]) -> f
     return sum(number * rates[rate] for rate, number in instructions.items())
 
 
-def _float_layer(model: Model, work: Work, cpu: Cpu) -> Layer:
+def _float_layer(model: Model, work: Work, cpu: Cpu, level: Level) -> Layer:
     family, loops = float_features_of(work)
-    coefficients = model.float_cycles["none" if cpu.fpu == "none" else "single"].get(family, {})
+    kernels = "none" if cpu.fpu == "none" else "size" if level == "Os" else "single"
+    coefficients = model.float_cycles[kernels].get(family, {})
     total = sum(coefficients.get(loop, 0.0) * turns for loop, turns in loops.items())
     error, why = 0.0, ""
     if family != "copy" and work.kind not in MEASURED_FLOAT:
         error, why = UNCOUNTED_ERROR, f"{work.opcode} in float32 was never measured"
+    elif kernels == "none" and level == "Os":
+        error, why = UNCOUNTED_ERROR, "float32 without an FPU was never measured in a build for size"
+    elif family != "copy" and work.kind not in MEASURED_WITH[kernels]:
+        error, why = NO_DEPTHWISE_ERROR, f"{work.opcode} in float32 was not measured in this build"
     elif work.arithmetic == "hybrid":
         error, why = HYBRID_ERROR, f"{work.opcode} with int8 weights for float32 was never measured"
-    return Layer({"other": total / model.rates["speed"]["other"]}, error, why)
+    rate = model.rates["speed"]["other"]
+    if level == "Os":
+        rate *= model.size[counted_core(cpu)].factors["other"]
+    return Layer({"other": total / rate}, error, why)

@@ -174,7 +174,7 @@ def _subject(document: Document) -> Iterator[tuple[str, str]]:
         yield "target", document.target
         yield "runtime", document.runtime
         if isinstance(document, Emulation):
-            yield "optimization", document.opt
+            yield "build", document.build
         if isinstance(document, Measurement):
             yield "device", document.host
 

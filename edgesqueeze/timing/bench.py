@@ -15,8 +15,9 @@ from edgesqueeze.target.records import Target
 
 if TYPE_CHECKING:
     from edgesqueeze.emit.native.packing.choose import Optimize
+    from edgesqueeze.latency.builds import Build
     from edgesqueeze.latency.prediction import Prediction
-    from edgesqueeze.timing.emulation import Emulation, Level
+    from edgesqueeze.timing.emulation import Emulation
 
 EMULATED = "c"
 
@@ -26,7 +27,7 @@ def bench(
     target: str | Path | Target,
     *,
     runtime: str = "",
-    opt: Level | None = None,
+    build: Build | None = None,
     optimize: Optimize | None = None,
     threads: int = 1,
 ) -> Emulation | Prediction:
@@ -37,7 +38,7 @@ def bench(
         target: a profile, its name or its path.
         runtime: ``c`` for native C, or what the profile's section ``[latency]`` is for; by default native C
             on microcontrollers, else the latter.
-        opt: the compiler's optimization level for native C, O3 by default.
+        build: how the code of a microcontroller is compiled, ``O3`` by default; ``O2`` is for native C only.
         optimize: what native C is made for: ``time``, ``size`` or, by default, ``balance``.
         threads: number of threads of the runtime; native C has one.
 
@@ -50,18 +51,18 @@ def bench(
     if runtime != EMULATED:
         from edgesqueeze.latency.predict import predict
 
-        if opt or optimize:
+        if optimize:
             raise UsageError(
-                "only native C is made for time or size, and compiled with an optimization level",
+                "only native C is made for time or size",
                 expected=f"the runtime {EMULATED}",
-                got=f"{runtime or 'a prediction'} with {opt or optimize}",
+                got=f"{runtime or 'a prediction'} with {optimize}",
                 hint="leave that out, or take the runtime c",
             )
-        return predict(model, target, runtime=runtime, threads=threads)
+        return predict(model, target, runtime=runtime, threads=threads, build=build)
     from edgesqueeze.timing.emulate import emulate
 
     if threads != 1:
         raise UsageError(
             "native C runs one thread", expected="1", got=str(threads), hint="leave out the number of threads"
         )
-    return emulate(model, target, opt=opt or "O3", optimize=optimize or "balance")
+    return emulate(model, target, build=build or "O3", optimize=optimize or "balance")

@@ -25,6 +25,7 @@ from edgesqueeze.graph.npu import refuse_npu
 from edgesqueeze.graph.shapes import refuse_open
 from edgesqueeze.graph.state import state_of
 from edgesqueeze.latency import cycles as cycle_model
+from edgesqueeze.latency.builds import BUILDS, Build, Level, as_built
 from edgesqueeze.latency.cycles import LayerCount
 from edgesqueeze.latency.flash import Flash, flash_of
 from edgesqueeze.latency.instructions import parse_disassembly
@@ -43,7 +44,6 @@ from edgesqueeze.timing.emulation import (
     EmulatedMemory,
     Emulation,
     EmulationSetup,
-    Level,
     Reference,
 )
 
@@ -71,7 +71,7 @@ def emulate(
     model: str | Path | TfliteModel,
     target: str | Path | Target,
     *,
-    opt: Level = "O3",
+    build: Build = "O3",
     optimize: Optimize = "balance",
     seed: int = 0,
 ) -> Emulation:
@@ -80,7 +80,7 @@ def emulate(
     Args:
         model: any .tflite that native C supports, or its path.
         target: a microcontroller's profile, its name or its path.
-        opt: the compiler's optimization level.
+        build: how the C is compiled.
         optimize: what the C is made for: ``time``, ``size`` or ``balance``.
         seed: seed of the random inputs.
 
@@ -95,7 +95,8 @@ def emulate(
         MissingToolError: a compiler or the emulator is not installed.
     """
     model, target = as_model(model), as_target(target)
-    built = _build(model, target, opt, optimize)
+    target = target.model_copy(update={"cpu": as_built(target.cpu, build)})
+    built = _build(model, target, BUILDS[build].level, optimize)
     flash = flash_of(target.cpu, target.memory)
     run, reference = _run(model, built.firmware, flash, seed)
     _check_fit(model, target, built, run.stack_bytes)
@@ -108,7 +109,8 @@ def emulate(
         target=target.name,
         core=target.cpu.core,
         clock_mhz=target.cpu.clock_mhz,
-        opt=opt,
+        build=build,
+        opt=BUILDS[build].level,
         latency_ms=_range(Cycles(*(figure / target.cpu.clock_mhz / 1000 for figure in cycles)), 4),
         instructions=whole.instructions,
         cycles=_range(cycles),
@@ -116,11 +118,11 @@ def emulate(
         layers=_layers(target, flash, built.source, counts, cycles),
         memory=_memory(built, run.stack_bytes),
         emulation=_emulation(built.firmware, run, reference),
-        basis=_basis(target, flash, built.firmware),
+        basis=_basis(target, flash, built.firmware, build),
     )
 
 
-def _build(model: TfliteModel, target: Target, opt: Level, optimize: Optimize) -> _Built:
+def _build(model: TfliteModel, target: Target, level: Level, optimize: Optimize) -> _Built:
     """Generate and compile, and see that it fits as far as that is known without running it."""
     # The generator is needed here only; the records are not.
     from edgesqueeze.emit.native.for_target import emit_for
@@ -130,7 +132,7 @@ def _build(model: TfliteModel, target: Target, opt: Level, optimize: Optimize) -
     refuse_open(model, "it cannot be emulated")
     source = emit_for(model, target, optimize=optimize)
     toolchain.require(*TOOLS)
-    firmware = build_firmware(source, processor_of(target.cpu), opt)
+    firmware = build_firmware(source, processor_of(target.cpu), level)
     built = _Built(source, firmware, read_sizes(firmware.elf))
     _check_fit(model, target, built)
     return built
@@ -293,12 +295,19 @@ def _emulation(firmware: Firmware, run: qemu.Run, reference: Reference) -> Emula
     )
 
 
-def _basis(target: Target, flash: Flash, firmware: Firmware) -> tuple[str, ...]:
+def _basis(target: Target, flash: Flash, firmware: Firmware, build: Build) -> tuple[str, ...]:
     machine = firmware.machine
     counted = f"instructions: counted exactly in QEMU's {machine.name}"
     if machine.core != target.cpu.core:
         counted += f", whose {machine.core} executes the code that was compiled for {target.cpu.core}"
-    return (counted, *basis(target.cpu.core, flash))
+    return (counted, *_remarks(build), *basis(target.cpu.core, flash))
+
+
+def _remarks(build: Build) -> tuple[str, ...]:
+    """What is to be said of a build that its flags do not say."""
+    if build == "arduino":
+        return (f"build: {BUILDS[build].words}; native C brings its own kernels, no library's",)
+    return ()
 
 
 def _range(cycles: Cycles, digits: int = 0) -> Range:

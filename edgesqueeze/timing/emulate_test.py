@@ -87,9 +87,19 @@ def test_a_bench(tools, model):
 
 
 def test_a_stand_in_for_the_core_is_named(tools, model):
-    result = emulate(model, load_target("pico"), opt="Os")
+    result = emulate(model, load_target("pico"), build="Os")
     assert (result.core, result.emulation.core) == ("cortex-m0plus", "cortex-m3")
     assert "whose cortex-m3 executes the code that was compiled for cortex-m0plus" in result.basis[0]
+
+
+@pytest.mark.parametrize(
+    ("build", "flags"), [("nofpu", "-mfloat-abi=soft -O3"), ("arduino", "-mfloat-abi=hard -Os")]
+)
+def test_a_build_is_compiled_as_it_says(tools, model, build, flags):
+    result = emulate(model, TARGET, build=build)
+    assert flags in result.emulation.flags
+    assert (result.build, result.opt) == (build, flags[-2:])
+    assert any("as Arduino builds" in sentence for sentence in result.basis) == (build == "arduino")
 
 
 def test_other_outputs_break_parity(tools, model, monkeypatch):

@@ -6,9 +6,9 @@ from typing import Literal
 
 from edgesqueeze.base.records import Range, Record
 from edgesqueeze.emit.native.packing.document import LayerPacking
+from edgesqueeze.latency.builds import Build, Level
 from edgesqueeze.latency.document import LayerHead, MemoryHead, TimingHead
 
-Level = Literal["O3", "O2", "Os"]
 Reference = Literal["tflm", "c"]
 
 
@@ -93,6 +93,7 @@ class Emulation(TimingHead):
         latency_ms: time of one inference in milliseconds, computed from the cycles.
         core: name of the target's core.
         clock_mhz: clock of the target's core, in megahertz.
+        build: how the code is compiled: ``O3``, ``O2``, ``Os``, ``arduino`` or ``nofpu``.
         opt: optimization level of the compiler.
         instructions: executed instructions of one inference, counted exactly.
         cycles: processor cycles of one inference, computed from the instructions.
@@ -107,6 +108,7 @@ class Emulation(TimingHead):
     method: Literal["emulated"] = "emulated"
     core: str
     clock_mhz: float
+    build: Build
     opt: Level
     instructions: int
     cycles: Range

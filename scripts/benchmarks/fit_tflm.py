@@ -11,6 +11,7 @@ import json
 import sys
 from typing import Any
 
+from tflm_builds import size_build
 from tflm_counts import CORES, family_errors, fit_core, interpreter
 from tflm_published import fit_float, fit_rates
 from tflm_targets import TARGETS, VERSION, Figures, figures
@@ -25,8 +26,10 @@ NOTE = (
     "90b983c2, CMSIS-NN 99f736a6, GCC 12.2.1 -O3). errors: 90th percentile of the absolute logarithmic error "
     "of an operator in models that the fit leaves out. interpreter: instructions for each operator, and "
     "once. rates: cycles per instruction on the NUCLEO-L4R5ZI by build, and float_cycles: cycles of float32 "
-    "kernels there, with the FPU (single) and without (none), fitted to "
-    "scripts/benchmarks/published/cortex_m.csv"
+    "kernels there, with the FPU (single), built for size (size), and without FPU (none), fitted to "
+    "scripts/benchmarks/published/cortex_m.csv. size: what -Os multiplies the cycles of integer kernels "
+    "with, by counted core, and the 90th percentile of the absolute logarithmic error of a model's "
+    "instructions that the fit leaves out"
 )
 
 
@@ -39,7 +42,11 @@ def content() -> dict[str, Any]:
         "errors": {f"cortex-{core}": family_errors(core) for core in CORES},
         "interpreter": [_digits(value) for value in interpreter()],
         "rates": {build: _rounded(fit_rates(build)) for build in ("speed", "size")},
-        "float_cycles": {"single": _rounded(fit_float("speed")), "none": _rounded(fit_float("none"))},
+        "float_cycles": {
+            name: _rounded(fit_float(build))
+            for name, build in (("single", "speed"), ("size", "size"), ("none", "none"))
+        },
+        "size": {f"cortex-{core}": _rounded(size_build(core)) for core in CORES},
     }
 
 

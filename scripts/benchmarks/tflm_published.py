@@ -146,7 +146,9 @@ def fitted_rows(build: str, arithmetic: str) -> tuple[Row, ...]:
 @functools.cache
 def counting_model(core: str, left_out: frozenset[str] = frozenset()) -> Model:
     """The instructions alone, without some models; no rates yet."""
-    return Model({core: fit_core(core.removeprefix("cortex-"), left_out)}, {core: {}}, interpreter(), {}, {})
+    return Model(
+        {core: fit_core(core.removeprefix("cortex-"), left_out)}, {core: {}}, interpreter(), {}, {}, {}
+    )
 
 
 @functools.cache
