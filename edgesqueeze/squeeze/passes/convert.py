@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -15,6 +15,7 @@ from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.quiet import quiet
 from edgesqueeze.errors import DataError, FloatOperatorError, UnsupportedModelError
 from edgesqueeze.graph import Operator, Tensor, TfliteModel, parse_tflite
+from edgesqueeze.graph.ranges import Range
 from edgesqueeze.graph.repack import share_vectors
 from edgesqueeze.graph.stats import weight_stats
 from edgesqueeze.recipe.sections import IoType, QuantizeMode
@@ -42,7 +43,13 @@ BORDER_OPERATORS = ("QUANTIZE", "DEQUANTIZE")
 
 
 def convert(
-    model: Any, mode: QuantizeMode, io: IoType, calibration: Source, samples: int, seed: int
+    model: Any,
+    mode: QuantizeMode,
+    io: IoType,
+    calibration: Source,
+    samples: int,
+    seed: int,
+    ranges: Mapping[str, Range] | None = None,
 ) -> tuple[TfliteModel, tuple[Finding, ...]]:
     """Convert a model, with batch 1 and fixed shapes.
 
@@ -54,6 +61,8 @@ def convert(
         calibration: samples that show the range of every activation.
         samples: how many of them to use.
         seed: which of them.
+        ranges: what activations span, by their names in what ``calibrated`` gives, in place of what the
+            samples show; for ``int8``.
 
     Returns:
         The model, and findings about the calibration.
@@ -66,21 +75,20 @@ def convert(
     findings: tuple[Finding, ...] = ()
     given = None
     if mode in INTEGER_MODES:
-        remembers = is_stateful(model)
+        findings = _check_calibration(calibration, samples)
+        given = _calibration(model, calibration, samples, seed)
         # With 16-bit activations the converter has no operator for any recurrent layer.
         model = unrolled(model, operators=mode == "int8")
-        findings = _check_calibration(calibration, samples)
-        names = [safe_name(name) for name in model.input_names]
-        # What remembers from sample to sample sees them in their order.
-        given = _calibration(calibration, samples, None if remembers else seed, names)
     with _without_notes():
         concrete = _batch_one(model)
-        converted = parse_tflite(share_vectors(_run(model, concrete, mode, io, given)), name=model.name)
+        converted = parse_tflite(
+            share_vectors(_run(model, concrete, mode, io, given, ranges=ranges)), name=model.name
+        )
         # Only where it is needed: nothing else that is converted may change.
         left = {one.kind for one in _float_operators(converted)} if mode in INTEGER_MODES else set()
         if left.intersection(REWRITTEN):
             rewrite = sorted(left.intersection(REWRITTEN))
-            content = _run(model, concrete, mode, io, given, rewrite=rewrite)
+            content = _run(model, concrete, mode, io, given, rewrite=rewrite, ranges=ranges)
             converted = parse_tflite(share_vectors(content), name=model.name)
     if mode in INTEGER_MODES:
         _check_integer(converted, [layer.name for layer in model.layers])
@@ -98,6 +106,27 @@ def convert_float(model: Any) -> TfliteModel:
     """
     with _without_notes():
         return parse_tflite(_run(model, _batch_one(model), "none", "float32", None), name=model.name)
+
+
+def calibrated(model: Any, calibration: Source, samples: int, seed: int) -> TfliteModel:
+    """The float .tflite that int8 quantization begins with: ``graph.ranges`` reads what its tensors span.
+
+    Args:
+        model: a flat tf_keras model of plain layers.
+        calibration: samples that show the range of every activation.
+        samples: how many of them to use.
+        seed: which of them.
+
+    Raises:
+        DataError: too few samples to calibrate on.
+        UnsupportedModelError: the converter cannot convert the model.
+    """
+    _check_calibration(calibration, samples)
+    given = _calibration(model, calibration, samples, seed)
+    model = unrolled(model, operators=True)
+    with _without_notes():
+        content = _run(model, _batch_one(model), "int8", "int8", given, only_calibrate=True)
+    return parse_tflite(content, name=model.name)
 
 
 def _unquantized(model: TfliteModel, mode: QuantizeMode) -> tuple[Finding, ...]:
@@ -148,11 +177,11 @@ def _check_calibration(source: Source, samples: int) -> tuple[Finding, ...]:
     return ()
 
 
-def _calibration(
-    source: Source, samples: int, seed: int | None, names: Sequence[str]
-) -> dict[str, Sequence[Array]]:
+def _calibration(model: Any, source: Source, samples: int, seed: int) -> dict[str, Sequence[Array]]:
     """Per input one array a sample, with a batch of 1."""
-    batches = source.stream(1, seed).take(samples)
+    names = [safe_name(name) for name in model.input_names]
+    # What remembers from sample to sample sees them in their order.
+    batches = source.stream(1, None if is_stateful(model) else seed).take(samples)
     rows = [list(inputs) for inputs, _ in batches.as_numpy_iterator()]
     return {name: [row[index] for row in rows] for index, name in enumerate(names)}
 
@@ -165,15 +194,16 @@ def _run(
     calibration: dict[str, Sequence[Array]] | None,
     *,
     rewrite: Sequence[str] = (),
+    **options: Any,
 ) -> bytes:
     dtype = "int16" if mode == "int16x8" and io == "int8" else io
     try:
-        return convert_graph(model, concrete, mode, dtype, calibration, rewrite=rewrite)
+        return convert_graph(model, concrete, mode, dtype, calibration, rewrite=rewrite, **options)
     except ConverterError as error:
         text = str(error)
         named = [kind for kind in REWRITTEN if f"'{kind}'" in text]
         if mode in INTEGER_MODES and named and not rewrite:
-            return _run(model, concrete, mode, io, calibration, rewrite=named)
+            return _run(model, concrete, mode, io, calibration, rewrite=named, **options)
         names = sorted(
             {first or second for first, second in re.findall(r"\btf\.([A-Z]\w+)|\bop: '(\w+)'", text)}
         )

@@ -8,10 +8,11 @@ import tf_keras
 
 from edgesqueeze.checks.original import in_output_order
 from edgesqueeze.errors import DataError, FloatOperatorError, UnsupportedModelError
+from edgesqueeze.graph.ranges import ranges_in
 from edgesqueeze.graph.state import state_of
 from edgesqueeze.runners import litert
 from edgesqueeze.runners.samples import EvalData, data_samples, real_outputs
-from edgesqueeze.squeeze.passes.convert import MIN_CALIBRATION, convert
+from edgesqueeze.squeeze.passes.convert import MIN_CALIBRATION, calibrated, convert
 from runtime_tests.support.tiny_keras import conv2d, images, randomize, source_of
 
 layers = tf_keras.layers
@@ -301,3 +302,24 @@ def test_a_fourier_transform_has_no_integer_form():
         _convert(model)
     assert "model.get_layer('mel').output" in caught.value.hint
     assert _convert(model, "dynamic")[0].main.operators
+
+
+def test_ranges_that_are_given_replace_those_that_samples_show():
+    model = _chain(layers.Conv2D(4, 3, activation="relu", name="first"), layers.Flatten(), layers.Dense(3))
+    source = source_of(model, np.random.default_rng(0).normal(size=(32, 8, 8, 3)).astype("f4"))
+    shown = ranges_in(calibrated(model, source, 24, 0).content)
+    name = next(one for one in shown if "first/Relu" in one)
+    assert shown[name].low == 0
+    found, _ = convert(model, "int8", "int8", source, 24, 0, {name: (0.0, 25.5)})
+    output = found.main.tensors[found.main.operators[0].outputs[0]]
+    assert (output.quantization.scale, output.quantization.zero_point) == (pytest.approx(0.1), -128)
+    plain, _ = convert(model, "int8", "int8", source, 24, 0)
+    others = [one.main.input_tensors[0].quantization.scale for one in (plain, found)]
+    assert others[0] == others[1]
+
+
+def test_a_range_of_no_tensor_is_an_error():
+    model = _chain(layers.Flatten(), layers.Dense(3))
+    source = source_of(model, np.random.default_rng(0).normal(size=(32, 8, 8, 3)).astype("f4"))
+    with pytest.raises(UnsupportedModelError, match="nothing"):
+        convert(model, "int8", "int8", source, 24, 0, {"nothing": (0.0, 1.0)})

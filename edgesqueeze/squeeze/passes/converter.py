@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ import tensorflow as tf
 from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.worker import environment
 from edgesqueeze.errors import UnsupportedModelError
+from edgesqueeze.graph.ranges import Range
 from edgesqueeze.recipe.sections import QuantizeMode
 
 MODULE = "edgesqueeze.squeeze.passes.converter_worker"
@@ -98,6 +99,8 @@ def convert_graph(
     calibration: dict[str, Sequence[Array]] | None,
     *,
     rewrite: Sequence[str] = (),
+    ranges: Mapping[str, Range] | None = None,
+    only_calibrate: bool = False,
 ) -> bytes:
     """Convert a concrete function.
 
@@ -108,6 +111,8 @@ def convert_graph(
         io: element type of inputs and outputs, for the integer modes.
         calibration: per input, by its name in the function, one array a sample; for the integer modes.
         rewrite: operators that have no integer form and are written in others; see ``integer_forms``.
+        ranges: what tensors span, by their names in the calibrated model, in place of what the samples show.
+        only_calibrate: whether to give the float model with the ranges that the samples show instead.
 
     Raises:
         ConverterError: the converter cannot convert it, in its own words.
@@ -120,9 +125,15 @@ def convert_graph(
         tf.saved_model.save(
             _module(model, remembered), str(folder / "saved_model"), {"serving_default": concrete}, options
         )
-        (folder / "request.json").write_text(
-            json.dumps({"mode": mode, "io": io, "variables": bool(remembered), "rewrite": list(rewrite)})
-        )
+        request = {
+            "mode": mode,
+            "io": io,
+            "variables": bool(remembered),
+            "rewrite": list(rewrite),
+            "ranges": dict(ranges or {}),
+            "only_calibrate": only_calibrate,
+        }
+        (folder / "request.json").write_text(json.dumps(request))
         if calibration is not None:
             columns = {key: np.stack(list(values)) for key, values in calibration.items()}
             np.savez(folder / "calibration.npz", **columns)  # type: ignore[arg-type]

@@ -6,9 +6,10 @@ modes, ``calibration.npz``; the answer is ``model.tflite`` or ``failure.json`` i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,27 @@ def _convert(folder: Path) -> bytes:
         converter.representative_dataset = lambda: _samples(folder / "calibration.npz")
         converter.target_spec.supported_ops = [_integer_operators(mode)]
         converter.inference_input_type = converter.inference_output_type = tf.as_dtype(request["io"])
-    return bytes(converter.convert())
+    converter._experimental_calibrate_only = request["only_calibrate"]
+    with _imposed(request["ranges"]):
+        return bytes(converter.convert())
+
+
+@contextlib.contextmanager
+def _imposed(ranges: Mapping[str, Any]) -> Iterator[None]:
+    """Give tensors other ranges than calibration did, between calibration and quantization."""
+    from tensorflow.lite.python import lite
+
+    from edgesqueeze.graph.ranges import with_ranges
+
+    quantize = lite._mlir_quantize
+    try:
+        if ranges:
+            lite._mlir_quantize = lambda content, *args, **options: quantize(
+                with_ranges(content, ranges), *args, **options
+            )
+        yield
+    finally:
+        lite._mlir_quantize = quantize
 
 
 def _integer_operators(mode: str) -> Any:
