@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import click
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from edgesqueeze.emit.native.packing.choose import Optimize
     from edgesqueeze.graph import TfliteModel
     from edgesqueeze.latency.builds import Build
+    from edgesqueeze.runners.samples import EvalData
     from edgesqueeze.target.records import Target
 
 
@@ -36,6 +38,9 @@ class _Wish(NamedTuple):
     threads: tuple[int, ...]
     sustain: float
     plot: Path | None
+    data: str | None
+    recipe: Path | None
+    samples: int | None
     as_json: bool
 
 
@@ -43,9 +48,11 @@ class _Wish(NamedTuple):
 @click.argument("model", metavar="MODEL.tflite", type=NamedPath())
 @click.option(
     "--target",
-    "target_name",
+    "target_names",
     metavar="NAME",
-    help="Device to emulate or predict: a name from `targets list`, or the path of a profile.",
+    multiple=True,
+    help="Device to emulate or predict: a name from `targets list`, or the path of a profile. "
+    "Can be repeated.",
 )
 @click.option(
     "--runtime",
@@ -93,15 +100,36 @@ class _Wish(NamedTuple):
     type=NamedPath(),
     help="Draw the time of each layer, emulated or predicted, into this file.",
 )
+@click.option(
+    "--data",
+    metavar="DATA",
+    help="Real inputs for all devices: an .npz, a folder of images by class, or module:callable; with labels "
+    "the accuracy on each runtime is told.",
+)
+@click.option(
+    "--recipe",
+    metavar="FILE",
+    type=NamedPath(),
+    help="Scale the data as [data] in this recipe says, as when the model was made.",
+)
+@click.option(
+    "--samples",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Compute at most so many samples of the data on every device, spread evenly; 64 by default.",
+)
 @input_shape
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
-def bench(model: Path, target_name: str | None, **options: object) -> None:
+def bench(model: Path, target_names: tuple[str, ...], **options: object) -> None:
     """Say how long one inference of MODEL.tflite takes on a device.
 
     There are three ways. For a microcontroller as --target the model becomes C and runs in an emulator that
     counts its instructions. For a Raspberry Pi or a phone as --target, and for --runtime tflm, the time is
     predicted from the file alone. With --ssh or --local it is measured; --target then adds what would have
     been predicted.
+
+    With several targets, or with --data, all devices are compared in one table: their times, and their
+    outputs on the same inputs.
 
     Exits with 1 if the model does not fit the target, or if a device fails or computes something else.
     """
@@ -111,21 +139,24 @@ def bench(model: Path, target_name: str | None, **options: object) -> None:
     shapes: tuple[str, ...] = options.pop("shapes")  # type: ignore[assignment]
     wish = _Wish(**options)  # type: ignore[arg-type]
     measured = bool(wish.hosts or wish.local)
-    _check(wish, target_name, measured)
+    compared = len(target_names) > 1 or wish.data is not None
+    _check(wish, target_names, measured, compared)
     read = read_tflite(model)
     if shapes:
         from edgesqueeze.runners.resize import resized
 
         read = resized(read, shapes)
-    target = load_target(target_name) if target_name else None
+    if compared:
+        _compare(read, [load_target(name) for name in target_names], wish)
+    target = load_target(target_names[0]) if target_names else None
     if measured:
         _measure(read, target, wish)
     elif target:
         _foretell(read, target, wish)
 
 
-def _check(wish: _Wish, target_name: str | None, measured: bool) -> None:
-    if not measured and not target_name:
+def _check(wish: _Wish, target_names: tuple[str, ...], measured: bool, compared: bool) -> None:
+    if not measured and not target_names:
         raise UsageError(
             "which device?",
             expected="--target NAME to predict or emulate, --ssh HOST or --local to measure",
@@ -133,20 +164,25 @@ def _check(wish: _Wish, target_name: str | None, measured: bool) -> None:
             hint="`edgesqueeze targets list` shows the names",
         )
     where = "only goes with --ssh or --local" if not measured else "does not go with --ssh and --local"
+    if compared:
+        where = "does not go with several devices or --data"
+    only = measured and not (compared and target_names)
     wrong = {
         "--sustain": not measured and wish.sustain,
         "--install": not wish.hosts and wish.install,
         "--forget": not wish.hosts and wish.forget,
         "--ssh-config": not wish.hosts and wish.ssh_config,
-        "--plot": measured and wish.plot,
-        "--build": measured and wish.build,
-        "--optimize": measured and wish.optimize,
-        "--runtime": measured and wish.runtime,
-        "several --threads": not measured and len(wish.threads) > 1,
+        "--plot": (measured or compared) and wish.plot,
+        "--build": only and wish.build,
+        "--optimize": only and wish.optimize,
+        "--runtime": only and wish.runtime,
+        "several --threads": (compared or not measured) and len(wish.threads) > 1,
+        "--recipe without --data": wish.recipe and not wish.data,
+        "--samples without --data": wish.samples and not wish.data,
     }
     for option, is_wrong in wrong.items():
         if is_wrong:
-            why = "the device's runtime does not time layers" if option == "--plot" else ""
+            why = "the device's runtime does not time layers" if option == "--plot" and measured else ""
             raise UsageError(f"{option} {where}", hint=why or f"leave out {option}")
 
 
@@ -186,17 +222,62 @@ def _foretell(model: TfliteModel, target: Target, wish: _Wish) -> None:
         say(f"wrote {wish.plot}")
 
 
-def _measure(model: TfliteModel, target: Target | None, wish: _Wish) -> None:
+def _compare(model: TfliteModel, targets: Sequence[Target], wish: _Wish) -> NoReturn:
+    """Compare all devices in one table."""
     from edgesqueeze.devices.measure import Settings
+    from edgesqueeze.timing.judge import Wishes, judge_devices
+
+    settings = Settings(threads=wish.threads or (1,), sustain_seconds=wish.sustain, install=wish.install)
+    wishes = Wishes(wish.runtime or "", wish.build, wish.optimize, settings, wish.forget)
+    hosts = _hosts(wish)
+    names = [*(target.name for target in targets), *_names(hosts)]
+    if not wish.as_json:
+        say(f"comparing {', '.join(names)} ...", stderr=True)
+    found = judge_devices(model, targets, hosts, wishes, data=_data(model, wish), tell=_tell)
+    if wish.as_json:
+        say_json(found.model_dump_json(indent=2))
+    else:
+        from edgesqueeze.cli.verdict import print_verdicts
+
+        print_verdicts(found)
+    sys.exit(found.exit_code)
+
+
+def _data(model: TfliteModel, wish: _Wish) -> EvalData | None:
+    """The samples that all devices compute; None for random ones."""
+    if wish.data is None:
+        return None
+    from edgesqueeze.checks.data import as_data, scaled
+    from edgesqueeze.graph.state import state_of
+    from edgesqueeze.timing.judge import MAX_SAMPLES
+
+    limit = wish.samples or MAX_SAMPLES
+    data = as_data(wish.data, model, limit).pick(limit, sequence=state_of(model).is_sequence())
+    if wish.recipe:
+        from edgesqueeze.recipe.read import load_recipe
+
+        data = scaled(data, model, load_recipe(wish.recipe).data)
+    return data
+
+
+def _hosts(wish: _Wish) -> list[Host | str]:
     from edgesqueeze.devices.session import LOCAL
     from edgesqueeze.devices.ssh_host import parse_host
+
+    return [*(parse_host(text, wish.ssh_config) for text in wish.hosts), *([LOCAL] if wish.local else [])]
+
+
+def _names(hosts: Sequence[Host | str]) -> list[str]:
+    return [host if isinstance(host, str) else host.destination for host in hosts]
+
+
+def _measure(model: TfliteModel, target: Target | None, wish: _Wish) -> None:
+    from edgesqueeze.devices.measure import Settings
     from edgesqueeze.timing.boards import measure_boards
 
-    hosts: list[Host | str] = [parse_host(text, wish.ssh_config) for text in wish.hosts]
-    hosts += [LOCAL] if wish.local else []
+    hosts = _hosts(wish)
     if not wish.as_json:
-        names = [host if isinstance(host, str) else host.destination for host in hosts]
-        say(f"measuring on {', '.join(names)} ...", stderr=True)
+        say(f"measuring on {', '.join(_names(hosts))} ...", stderr=True)
     settings = Settings(threads=wish.threads or None, sustain_seconds=wish.sustain, install=wish.install)
     found = measure_boards(model, hosts, settings, target=target, forget_after=wish.forget, tell=_tell)
     if wish.as_json:

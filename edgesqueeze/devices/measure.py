@@ -30,6 +30,8 @@ WARMUP_RUNS = 5
 WARMUP_SECONDS = 0.5
 INTERRUPT_SECONDS = 15.0
 MOST_SECONDS = 1_000_000
+FEW_SAMPLES = 4
+"""Up to so many samples get a process each, so that one that crashes is told apart; more share one."""
 HOST_HINT = "edgesqueeze.parse_host makes a Host from user@host"
 
 
@@ -151,6 +153,48 @@ def measure_all(
     return tuple(result for result in results if isinstance(result, Measurement | Failure))
 
 
+def outputs_on(
+    session: Session, model: TfliteModel, samples: Sequence[Sequence[Array]], threads: int
+) -> list[list[Array]]:
+    """What a device computes, without timing.
+
+    Args:
+        session: the device.
+        model: any .tflite that LiteRT runs.
+        samples: per inference one array per graph input; state is forgotten before each.
+        threads: number of threads.
+
+    Raises:
+        UnsupportedModelError: the device's runtime cannot run the model.
+        DeviceError: the connection or the agent is lost.
+    """
+    jobs = [
+        Job(
+            name=model.name,
+            content=model.content,
+            inputs=list(sample),
+            threads=threads,
+            warmup_runs=0,
+            min_runs=1,
+            min_seconds=0.0,
+            max_seconds=0.0,
+            want_outputs=True,
+            fresh_process=len(samples) <= FEW_SAMPLES,
+        )
+        for sample in samples
+    ]
+    rows = []
+    for result in session.run(jobs):
+        if result.error or result.outputs is None:
+            raise UnsupportedModelError(
+                f"{session.name} cannot run {model.name}",
+                expected="outputs",
+                got=result.error or "none",
+            )
+        rows.append(list(result.outputs))
+    return rows
+
+
 def thread_counts(cores: int) -> tuple[int, ...]:
     """1 to 4, then powers of two and the number itself."""
     counts = {count for count in (1, 2, 3, 4) if count <= cores}
@@ -194,7 +238,7 @@ def _measure(model: TfliteModel, session: Session, settings: Settings) -> Measur
         model,
         sample,
         {result.threads: result.outputs for result in good if result.outputs is not None},
-        lambda pieces, samples, threads: _run_plainly(session, pieces, samples, threads),
+        lambda pieces, samples, threads: outputs_on(session, pieces, samples, threads),
     )
     sustained = results[-1].sustained
     after = session.look()
@@ -252,35 +296,6 @@ def _jobs(model: TfliteModel, sample: list[Array], threads: Sequence[int], setti
         )
         for count in threads
     ]
-
-
-def _run_plainly(
-    session: Session, model: TfliteModel, samples: Sequence[Sequence[Array]], threads: int
-) -> list[list[Array]]:
-    """Outputs alone, without timing."""
-    rows = []
-    for sample in samples:
-        job = Job(
-            name=model.name,
-            content=model.content,
-            inputs=list(sample),
-            threads=threads,
-            warmup_runs=0,
-            min_runs=1,
-            min_seconds=0.0,
-            max_seconds=0.0,
-            want_outputs=True,
-            fresh_process=True,
-        )
-        (result,) = session.run([job])
-        if result.error or result.outputs is None:
-            raise UnsupportedModelError(
-                f"{session.name} cannot run {model.name}",
-                expected="outputs",
-                got=result.error or "none",
-            )
-        rows.append(list(result.outputs))
-    return rows
 
 
 def _cannot_run(model: TfliteModel, session: Session, result: JobResult) -> DeviceError:

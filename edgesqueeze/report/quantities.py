@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from pydantic import ValidationError
 
+from edgesqueeze.checks.agreement import Fidelity
 from edgesqueeze.checks.metrics import Figure
 from edgesqueeze.devices.records import Boards, Measurement
 from edgesqueeze.errors import UsageError
@@ -18,9 +19,10 @@ from edgesqueeze.report.figures import title_of
 from edgesqueeze.report.report import Report
 from edgesqueeze.timing.document import BenchDocument
 from edgesqueeze.timing.emulation import Emulation
+from edgesqueeze.timing.verdict import DeviceVerdict, Verdicts
 
 Kind = Literal["accuracy", "latency", "instructions", "size", "flash", "ram"]
-Document = Report | Emulation | Prediction | Measurement | Boards
+Document = Report | Emulation | Prediction | Measurement | Boards | Verdicts
 REPORT = "report.json"
 
 
@@ -51,7 +53,7 @@ class Contents(NamedTuple):
     """What was read of one document.
 
     Attributes:
-        kind: ``report``, ``emulated``, ``predicted`` or ``measured``.
+        kind: ``report``, ``emulated``, ``predicted``, ``measured`` or ``compared``.
         quantities: figures by title.
         subject: what they are about: names that should be the same in both documents.
         problems: why the document itself says that a requirement is not met; empty if it is.
@@ -119,17 +121,34 @@ def _quantities(document: Document) -> Iterator[Quantity]:
         yield from _of_report(document)
     elif isinstance(document, Boards):
         for board in document.boards:
-            yield from (one._replace(title=f"{board.host}: {one.title}") for one in _of_timing(board))
+            yield from _named(board.host, _of_timing(board))
+    elif isinstance(document, Verdicts):
+        for device in document.devices:
+            yield from _named(f"{device.device}, {device.method}", _of_verdict(device))
     else:
         yield from _of_timing(document)
 
 
-def _of_report(report: Report) -> Iterator[Quantity]:
-    several = len(report.fidelity.outputs) > 1
-    for figure in report.fidelity.figures:
+def _named(name: str, quantities: Iterable[Quantity]) -> Iterator[Quantity]:
+    yield from (one._replace(title=f"{name}: {one.title}") for one in quantities)
+
+
+def _of_verdict(device: DeviceVerdict) -> Iterator[Quantity]:
+    yield from _of_timing(device.timing)
+    if device.fidelity:
+        yield from _of_fidelity(device.fidelity)
+
+
+def _of_fidelity(fidelity: Fidelity) -> Iterator[Quantity]:
+    several = len(fidelity.outputs) > 1
+    for figure in fidelity.figures:
         # Figures of single labels are many, and the mean is there as well.
         if figure.decides and figure.part is None:
-            yield _accuracy(figure, several, report.fidelity.samples)
+            yield _accuracy(figure, several, fidelity.samples)
+
+
+def _of_report(report: Report) -> Iterator[Quantity]:
+    yield from _of_fidelity(report.fidelity)
     yield Quantity(".tflite", "size", report.sizes.tflite_bytes, "bytes")
     yield Quantity(".tflite, deflated", "size", report.sizes.tflite_deflate_bytes, "bytes")
     if report.sizes.arena_bytes is not None:
@@ -170,6 +189,9 @@ def _subject(document: Document) -> Iterator[tuple[str, str]]:
         yield "target", document.target
         yield "data", document.data
         yield "samples", str(document.fidelity.samples)
+    elif isinstance(document, Verdicts):
+        yield "data", document.data
+        yield "samples", str(document.samples)
     elif not isinstance(document, Boards):
         yield "target", document.target
         yield "runtime", document.runtime
@@ -187,5 +209,10 @@ def _problems(document: Document) -> Iterator[str]:
     elif isinstance(document, Boards):
         yield from (f"{one.host}: {one.message}" for one in document.failures)
         yield from (f"{one.host}: {one.outputs.reason}" for one in document.boards if not one.outputs.ok)
+    elif isinstance(document, Verdicts):
+        yield from (f"{one.host}: {one.message}" for one in document.failures)
+        yield from (
+            f"{one.device}, {one.method}: outputs are wrong" for one in document.devices if not one.ok
+        )
     elif isinstance(document, Measurement) and not document.outputs.ok:
         yield document.outputs.reason

@@ -56,9 +56,14 @@ def available() -> str | None:
 
 
 def runner(
-    processor: Processor, carry_state: bool | None = None
+    processor: Processor, carry_state: bool | None = None, level: str = "O3"
 ) -> Callable[[TfliteModel, Samples], Outputs]:
     """A function that runs inferences on an emulated core; see ``edgesqueeze.runners`` for the contract.
+
+    Args:
+        processor: the core and its extensions.
+        carry_state: whether state goes on from sample to sample; None leaves it to the model.
+        level: the compiler's optimization level.
 
     It raises:
         DataError: an array of the wrong dtype or shape, or the wrong number of arrays.
@@ -73,7 +78,7 @@ def runner(
         check_samples(model, samples)
         if not samples:
             return []
-        firmware = build_firmware(emit_native(model, core=processor.kernel_core), processor)
+        firmware = build_firmware(emit_native(model, core=processor.kernel_core), processor, level)
         sequence = state_of(model).is_sequence(carry_state)
         return run_firmware(firmware, samples, sequence=sequence).outputs
 

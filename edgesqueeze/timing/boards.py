@@ -48,7 +48,7 @@ class MeasuredBoards(NamedTuple):
     @property
     def exit_code(self) -> int:
         """1 if a device failed or was wrong, 2 if one could not be reached and nothing worse happened."""
-        if not all(map(_is_right, self.measurements)):
+        if not all(map(is_right, self.measurements)):
             return 1
         codes = [failure.exit_code for failure in self.failures]
         return 1 if 1 in codes else max(codes, default=0)
@@ -79,7 +79,7 @@ def measure_boards(
         UsageError: a device that is named twice; settings that the device cannot meet.
         EdgeSqueezeError: what ``measure`` raises, if there is one device. One of several becomes a failure.
     """
-    _refuse_repeated(hosts)
+    refuse_repeated(hosts)
     results = _measure(model, hosts, settings, forget_after, tell)
     measurements = tuple(one for one in results if isinstance(one, Measurement))
     if target:
@@ -88,7 +88,8 @@ def measure_boards(
     return MeasuredBoards(measurements, failures, _prediction(model, target, measurements, tell))
 
 
-def _refuse_repeated(hosts: Sequence[Host | str]) -> None:
+def refuse_repeated(hosts: Sequence[Host | str]) -> None:
+    """Raise ``UsageError`` if a device is named twice."""
     names = Counter(host.destination if isinstance(host, Host) else host for host in hosts)
     twice = [name for name, count in names.items() if count > 1]
     if twice:
@@ -121,14 +122,15 @@ def _measure(
     finally:
         # After an interrupt too.
         if forget_after:
-            _forget(reached, tell)
+            tidy(reached, tell)
 
 
 def _is_unreached(result: Measurement | Failure) -> bool:
     return isinstance(result, Failure) and result.error == ConnectError.__name__
 
 
-def _forget(hosts: Sequence[Host | str], tell: Tell) -> None:
+def tidy(hosts: Sequence[Host | str], tell: Tell) -> None:
+    """Remove from boards what measuring left there; what cannot be removed is told."""
     for host in hosts:
         if not isinstance(host, Host):
             continue
@@ -152,6 +154,6 @@ def _prediction(
         return None
 
 
-def _is_right(one: Measurement) -> bool:
+def is_right(one: Measurement) -> bool:
     """Whether the outputs are right, and the model ran with every number of threads."""
     return one.outputs.ok and not any(finding.code == "failed" for finding in one.findings)
