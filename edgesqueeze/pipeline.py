@@ -10,11 +10,12 @@ passes are the rows of ``PASSES`` in ``recipe/passes.py``; each is a function in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.generated import check_replaceable, generated
 from edgesqueeze.base.given import path_of
 from edgesqueeze.base.output import staged
@@ -22,12 +23,15 @@ from edgesqueeze.base.stages import Log, Progress
 from edgesqueeze.checks.agreement import Fidelity, fidelity
 from edgesqueeze.checks.evaluate import evaluate
 from edgesqueeze.checks.metrics import worst
+from edgesqueeze.checks.original import output_places
 from edgesqueeze.checks.user_metric import as_metric
 from edgesqueeze.checks.verify import trouble_on
+from edgesqueeze.emit.scaling import Scaling
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.stats import sizes, weight_stats
 from edgesqueeze.recipe.read import as_recipe
 from edgesqueeze.recipe.sections import Recipe
+from edgesqueeze.report.describe import described
 from edgesqueeze.report.environment import environment
 from edgesqueeze.report.folder import FILES, files_of, write_result
 from edgesqueeze.report.report import (
@@ -73,6 +77,7 @@ def compress(
     out: str | Path | None = None,
     recipe: str | Path | Recipe | None = None,
     metric: str | Callable[[Any, Any], float] | None = None,
+    labels: str | Path | Sequence[str] | None = None,
     custom_objects: Mapping[str, Any] | None = None,
     unsafe: bool = False,
     progress: Progress | None = None,
@@ -89,6 +94,8 @@ def compress(
         recipe: what to do, or the path of a recipe; full-integer quantization only, if not given.
         metric: what the result is judged by, ``MODULE:CALLABLE`` or a callable of labels and outputs that
             gives a number; see ``checks.user_metric``. By default the metrics of ``checks.metrics``.
+        labels: names of the classes in the order of the output, or a text file with one a line, for the
+            .tflite's metadata; by default those of a folder of images, if that is what the data are.
         custom_objects: the model's own classes by name.
         unsafe: allow model files that hold code (Lambda layers) to run it.
         progress: called as the work goes on.
@@ -114,6 +121,7 @@ def compress(
             options=chosen.data,
             seed=chosen.seed,
             metric=own,
+            labels=labels,
             custom_objects=custom_objects,
             unsafe=unsafe,
             progress=progress,
@@ -145,10 +153,12 @@ def judge(
         TargetError: there is no such target, or its profile is malformed.
     """
     target = as_target(target)
-    tflite, recipe = squeezed.tflite, squeezed.recipe
-    log = Log(progress)
+    recipe, log = squeezed.recipe, Log(progress)
     with log.stage("emit") as stage:
-        sources = firmware_sources(tflite, target, scalings_of(prepared.scaling, recipe.data, tflite))
+        scalings = scalings_of(prepared.scaling, recipe.data, squeezed.tflite)
+        tflite, findings = _described(prepared, squeezed, scalings)
+        log.found(findings)
+        sources = firmware_sources(tflite, target, scalings)
         stage.skipped = sources.skipped
     compared = _verify(prepared, tflite, log)
     with log.stage("fit"):
@@ -175,6 +185,22 @@ def judge(
     report = report.model_copy(update={"drop_before_conversion": before})
     report = report.model_copy(update={"ok": not problems_of(report)})
     return Compressed(report, tflite, squeezed.model, sources.files)
+
+
+def _described(
+    prepared: Prepared, squeezed: Squeezed, scalings: Sequence[Scaling]
+) -> tuple[TfliteModel, tuple[Finding, ...]]:
+    """The .tflite with what an app needs to know of it."""
+    originals, data = prepared.originals, prepared.data
+    places = output_places(squeezed.tflite, originals.outputs)
+    return described(
+        squeezed.tflite,
+        squeezed.recipe,
+        scalings,
+        outputs=[originals.names[place] for place in places] if originals.names else (),
+        labels=data.class_names,
+        images=data.images,
+    )
 
 
 def _drop_before_conversion(prepared: Prepared, squeezed: Squeezed, report: Report) -> float | None:

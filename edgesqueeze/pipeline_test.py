@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import keras
@@ -20,6 +21,7 @@ from edgesqueeze.errors import (
     TroubleError,
     UsageError,
 )
+from edgesqueeze.graph.metadata import read_metadata
 from edgesqueeze.pipeline import compress, judge, prepare, squeeze
 from edgesqueeze.recipe.passes import PASSES, Pass
 from edgesqueeze.recipe.read import parse_recipe
@@ -198,7 +200,8 @@ def linux():
     model = randomize(dense())
     labels = np.asarray(model(X)).argmax(axis=1)
     data = ((X, labels), (X[:30], labels[:30]))
-    return compress(model, target="rpi4", data=data, recipe=_recipe(PLAIN))
+    names = [f"class {number}" for number in range(model.output_shape[-1])]
+    return compress(model, target="rpi4", data=data, labels=names, recipe=_recipe(PLAIN))
 
 
 def test_a_linux_board_gets_no_sources_and_its_preferences(linux):
@@ -211,6 +214,22 @@ def test_a_linux_board_gets_no_sources_and_its_preferences(linux):
     skipped = {stage.name: stage.skipped for stage in report.stages if stage.skipped}
     assert set(skipped) == {"channels", "prune", "bits", "cluster", "emit"}
     assert all(skipped.values())
+
+
+def test_the_file_tells_an_app_what_it_needs(linux):
+    metadata = read_metadata(linux.tflite)
+    (x,), (y,) = metadata.inputs, metadata.outputs
+    assert (x.mean, x.std) == ((0.0,), (1.0,))
+    assert y.labels == tuple(
+        f"class {number}" for number in range(linux.tflite.main.output_tensors[0].shape[-1])
+    )
+    recipe = json.dumps(json.loads(linux.report.model_dump_json())["recipe"], separators=(",", ":"))
+    assert metadata.version == f"recipe sha256:{hashlib.sha256(recipe.encode()).hexdigest()}"
+
+
+def test_names_for_another_number_of_classes_are_refused():
+    with pytest.raises(DataError, match="there are 2 labels, and no output with so many values"):
+        prepare(dense(), data=X, labels=["a", "b"])
 
 
 def test_labels_give_accuracy_of_both_models(linux):

@@ -11,6 +11,7 @@ from typing import Any, get_args
 import click
 
 from edgesqueeze.base.custom_objects import import_objects
+from edgesqueeze.base.names import read_names
 from edgesqueeze.checks.user_metric import as_metric
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.screen import say, say_json
@@ -81,6 +82,12 @@ from edgesqueeze.target.load import load_target
     help="Judge by a metric of your own: called with labels and outputs, it gives a number.",
 )
 @click.option(
+    "--labels",
+    metavar="FILE",
+    type=NamedPath(),
+    help="Names of the classes, one a line, for the .tflite's metadata; else those of a folder of images.",
+)
+@click.option(
     "--evaluation-samples",
     type=int,
     metavar="N",
@@ -109,6 +116,7 @@ def command(
     out: Path,
     recipe: Path | None,
     metric: str | None,
+    labels: Path | None,
     custom_objects: tuple[str, ...],
     unsafe: bool,
     as_json: bool,
@@ -130,6 +138,7 @@ def command(
         import edgesqueeze.squeeze  # noqa: F401
     objects = import_objects(custom_objects)
     own = as_metric(metric)
+    names = None if labels is None else read_names(labels)
     with progress_bar(enabled=not as_json) as progress:
         from edgesqueeze.pipeline import compress
         from edgesqueeze.report.report import problems_of, raise_if_not_ok
@@ -141,6 +150,7 @@ def command(
             out=out,
             recipe=chosen,
             metric=own,
+            labels=names,
             custom_objects=objects,
             unsafe=unsafe,
             progress=progress,

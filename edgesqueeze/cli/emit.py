@@ -26,7 +26,7 @@ from edgesqueeze.emit.native.records import NativeSource
 from edgesqueeze.emit.native.write import write_native
 from edgesqueeze.emit.scaling import Scaling, scaling_header
 from edgesqueeze.emit.tflm import TflmSource
-from edgesqueeze.errors import UsageError
+from edgesqueeze.errors import TfliteError, UsageError
 from edgesqueeze.graph import TfliteModel, read_tflite
 from edgesqueeze.graph.npu import refuse_npu
 from edgesqueeze.runners.firmware_sources import tflm_source
@@ -118,7 +118,8 @@ class Emission(Record):
     "--scaling",
     metavar="FILE",
     type=NamedPath(),
-    help="A report.json or a recipe: also write its scale and offset of raw data, as NAME_scaling.h.",
+    help="A report.json or a recipe: write its scale and offset of raw data, as NAME_scaling.h; else those "
+    "of the .tflite's metadata.",
 )
 @click.option("--name", metavar="C_NAME", help="The model's name in C; otherwise made from the file's name.")
 @optimize
@@ -140,7 +141,7 @@ def emit(
     """
     target = load_target(target_name)
     content = read_tflite(model)
-    scalings = () if scaling is None else _scalings(scaling, content)
+    scalings = _scalings(scaling, content)
     if output_format == "c":
         with refused_as_unfit():
             refuse_npu(content, "C without a runtime cannot be made")
@@ -160,10 +161,17 @@ def emit(
     _tell(emission, as_json, _tflm_summary(source, target, model, out, _flash_line(content, array)))
 
 
-def _scalings(path: Path, model: TfliteModel) -> tuple[Scaling, ...]:
-    from edgesqueeze.report.scaling import read_scalings
+def _scalings(path: Path | None, model: TfliteModel) -> tuple[Scaling, ...]:
+    """What is done with raw data: as the file says that was given, else as the model's own metadata say."""
+    from edgesqueeze.report.scaling import metadata_scalings, read_scalings
 
-    return read_scalings(path, model)
+    if path is not None:
+        return read_scalings(path, model)
+    try:
+        return metadata_scalings(model)
+    except TfliteError as error:
+        say(f"note: no scale and offset of raw data: {error.problem}", stderr=True)
+        return ()
 
 
 def _tell(emission: Emission, as_json: bool, summary: str) -> None:

@@ -6,7 +6,10 @@ from click.testing import CliRunner
 from edgesqueeze.cli.emit import emit
 from edgesqueeze.emit.arena import Arena
 from edgesqueeze.errors import EdgeSqueezeError, FitError, OutputError, TfliteError, UsageError
+from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.graph.metadata import Metadata, PortMetadata
+from edgesqueeze.graph.metadata_write import with_metadata
 from edgesqueeze.runners import firmware_sources
 from edgesqueeze.target.load import list_targets
 from runtime_tests.support.packed_layers import small_images
@@ -62,6 +65,21 @@ def test_the_scale_of_raw_data_goes_into_a_header(tmp_path, cores, output_format
         assert path.read_bytes() == (tmp_path / "scaled" / path.name).read_bytes()
     text = (tmp_path / "scaled" / "door_scaling.h").read_text()
     assert "0.25f" in text and "3.0f" in text
+
+
+def test_the_scale_of_raw_data_comes_from_the_models_own_metadata(tmp_path, cores):
+    said = PortMetadata(mean=(8.0,), std=(4.0,))
+    told = with_metadata(parse_tflite(tiny_cnn()), Metadata(inputs=(said,), outputs=(PortMetadata(),)))
+    arguments = ("--target", microcontroller().name, "--format", "tflm", "--name", "door")
+    (tmp_path / "a.tflite").write_bytes(told.content)
+    assert invoke(tmp_path / "a.tflite", *arguments, "--out", tmp_path / "out").exit_code == 0
+    text = (tmp_path / "out" / "door_scaling.h").read_text()
+    assert "0.25f" in text and "-2.0f" in text
+    (tmp_path / "b.tflite").write_bytes(told.content.replace(b"M001", b"M002"))
+    result = invoke(tmp_path / "b.tflite", *arguments, "--out", tmp_path / "other")
+    assert result.exit_code == 0
+    assert "are damaged" in result.stderr
+    assert not (tmp_path / "other" / "door_scaling.h").exists()
 
 
 def test_a_scaling_of_another_model_is_refused(tmp_path, cores):

@@ -17,10 +17,13 @@ from edgesqueeze.cli.screen import Screen, escape, open_screen, say_json
 from edgesqueeze.cli.tables import Table
 
 if TYPE_CHECKING:
+    from edgesqueeze.graph.metadata import Metadata
     from edgesqueeze.report.inspection import Inspection, OperatorInfo
     from edgesqueeze.target.fit import Fit, ResourceFit
 
 LEGEND = "bytes: weights and biases; values: different weights; chan.: most of them in one output channel"
+MOST_LABELS = 8
+"""Labels of an output that are shown."""
 VERDICTS = {"fits": "green", "tight": "yellow", "does-not-fit": "red", "not-checked": "dim"}
 SCHEMES = {
     "full-int8": "full int8",
@@ -80,6 +83,8 @@ def _print(inspection: Inspection) -> None:
     out.print(f"[bold]{escape(inspection.model)}[/bold]{escape(title)}\n")
     for label, text in _summary(inspection):
         out.print(f"{label:<14}{escape(text)}")
+    for label, text in _said(inspection.metadata):
+        out.print(f"{label:<14}{escape(text)}")
     out.print()
     out.print(_ports(inspection))
     out.print(_operators(inspection, out.width))
@@ -102,6 +107,31 @@ def _summary(inspection: Inspection) -> Iterator[tuple[str, str]]:
     yield "weights", f"{totals.weights:,}, {tables.percent(totals.sparsity)} of them zero"
     plural = "" if totals.operators == 1 else "s"
     yield "work", f"{totals.macs:,} MACs in {totals.operators} operator{plural}"
+
+
+def _said(metadata: Metadata | None) -> Iterator[tuple[str, str]]:
+    """What the file says to an app."""
+    if metadata is None:
+        return
+    words = (metadata.name, metadata.description, metadata.version, metadata.author, metadata.license)
+    yield "metadata", "; ".join(word for word in words if word) or "no name"
+    for port in metadata.inputs:
+        if port.normalizes:
+            mean, std = _numbers(port.mean), _numbers(port.std)
+            kind = f", {port.content}" if port.content else ""
+            yield "", f"input {port.name}{kind}: (raw - mean) / std with mean {mean}, std {std}"
+        elif port.content:
+            yield "", f"input {port.name}: {port.content}"
+    for port in metadata.outputs:
+        if port.labels:
+            shown = ", ".join(port.labels[:MOST_LABELS]) + (", ..." if len(port.labels) > MOST_LABELS else "")
+            yield "", f"output {port.name}: {len(port.labels)} labels: {shown}"
+    if metadata.files:
+        yield "", f"files behind it: {', '.join(metadata.files)}"
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
 
 
 def _ports(inspection: Inspection) -> Table:

@@ -5,7 +5,10 @@ from click.testing import CliRunner
 
 from edgesqueeze.cli.inspect import command
 from edgesqueeze.errors import TargetError, TfliteError, UsageError
+from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.graph.metadata import Metadata, PortMetadata
+from edgesqueeze.graph.metadata_write import with_metadata
 from edgesqueeze.runners import memory as target_fit
 from edgesqueeze.target.load import list_targets
 from runtime_tests.support.native_board import write_native_board
@@ -129,3 +132,21 @@ def test_equal_operators_that_follow_each_other_are_shown_once(tmp_path):
     assert (said.count("ABS"), said.count("LOGISTIC")) == (1, 1)
     assert "the 2 above 9 times more, to 20" in said
     assert "in 21 operators" in said
+
+
+def test_what_the_file_says_to_an_app(tmp_path):
+    said = Metadata(
+        name="door[bold]",
+        inputs=(PortMetadata(name="x", mean=(8.0,), std=(4.0,)),),
+        outputs=(PortMetadata(name="who", labels=tuple("abcd")),),
+    )
+    content = with_metadata(parse_tflite(tiny_cnn()), said).content
+    (tmp_path / "a.tflite").write_bytes(content)
+    output = invoke(tmp_path / "a.tflite").output
+    assert "metadata      door[bold]" in output
+    assert "input x: (raw - mean) / std with mean 8, std 4" in output
+    assert "output who: 4 labels: a, b, c, d" in output
+    (tmp_path / "b.tflite").write_bytes(content.replace(b"M001", b"M002"))
+    damaged = invoke(tmp_path / "b.tflite")
+    assert damaged.exit_code == 0
+    assert "warning: b: the metadata of b are damaged" in damaged.output

@@ -25,7 +25,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgesqueeze.graph.read import parse_tflite
 from edgesqueeze.graph.records import NO_TENSOR, Graph, Operator, Quantization, Tensor, TfliteModel
-from edgesqueeze.graph.repack import pack
+from edgesqueeze.graph.repack import repacked
 from edgesqueeze.graph.small_integers import small_integers
 
 TOP_LEVEL = 127
@@ -260,7 +260,7 @@ def _stored(model: TfliteModel, changed: Mapping[int, Rewritten]) -> TfliteModel
         tensor.buffer = len(record.buffers)
         record.buffers.append(buffer)
     _drop_unused(record)
-    return parse_tflite(pack(record, len(model.content)), model.name)
+    return parse_tflite(repacked(record, model.content), model.name)
 
 
 def _drop_unused(record: Any) -> None:

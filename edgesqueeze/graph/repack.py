@@ -7,6 +7,7 @@ follows the offsets that it finds, so nothing but the size changes.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
+from edgesqueeze.base.zips import ZipError
+from edgesqueeze.graph.appended import appended_files, with_appended
 from edgesqueeze.graph.read import FILE_IDENTIFIER, parse_tflite
 from edgesqueeze.graph.records import Graph, Tensor
 
@@ -38,7 +41,7 @@ def share_vectors(content: bytes) -> bytes:
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     for graph in model.subgraphs:
         _shorten_names(graph)
-    packed = pack(model, len(content))
+    packed = repacked(model, content)
     return packed if len(packed) < len(content) and _same(content, packed) else content
 
 
@@ -52,7 +55,19 @@ def renamed(content: bytes, names: Mapping[tuple[int, int], str]) -> bytes:
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     for (graph, tensor), name in names.items():
         model.subgraphs[graph].tensors[tensor].name = name.encode()
-    return pack(model, len(content))
+    return repacked(model, content)
+
+
+def repacked(model: schema.ModelT, before: bytes) -> bytes:
+    """A changed model of the object API as a file, with what stood behind the file that it came from.
+
+    Args:
+        model: any model.
+        before: the file that it was read from; an archive behind it that is damaged is left out.
+    """
+    with contextlib.suppress(ZipError):
+        return with_appended(pack(model, len(before)), appended_files(before))
+    return pack(model, len(before))
 
 
 def pack(model: schema.ModelT, size: int) -> bytes:

@@ -9,7 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph.read import parse_tflite
 from edgesqueeze.graph.records import Tensor, TfliteModel
-from edgesqueeze.graph.repack import pack
+from edgesqueeze.graph.repack import repacked
 
 Shape = tuple[int, ...]
 
@@ -54,4 +54,4 @@ def with_shapes(model: TfliteModel, shapes: Sequence[Shape]) -> TfliteModel:
         tensor.shapeSignature = None
         if not known.is_constant:
             tensor.shape = list(shape)
-    return parse_tflite(pack(record, len(model.content)), model.name)
+    return parse_tflite(repacked(record, model.content), model.name)

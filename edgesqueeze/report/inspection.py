@@ -8,8 +8,10 @@ from typing import Literal
 from edgesqueeze.base.findings import Finding, Severity
 from edgesqueeze.base.records import Record
 from edgesqueeze.emit.native.constant_channels import without_constant_channels
+from edgesqueeze.errors import TfliteError
 from edgesqueeze.graph.axes import misplaced_axes
 from edgesqueeze.graph.macs import operator_macs
+from edgesqueeze.graph.metadata import Metadata, read_metadata
 from edgesqueeze.graph.npu import NPUS, npu_of
 from edgesqueeze.graph.records import Graph, Operator, Tensor, TfliteModel
 from edgesqueeze.graph.scheme import Scheme, float_operators, scheme_of
@@ -105,6 +107,8 @@ class Inspection(Record):
         outputs: output tensors of the first graph, in its order.
         operators: the operators of all graphs, in the order of execution.
         weights: statistics of every constant of real numbers.
+        metadata: what the file says to an app: names, labels, normalization; None where it says nothing, or
+            nothing that can be read.
         float_operators: positions, in the first graph, of the float operators of a model that is otherwise
             integer.
         fit: whether the model fits the target; None if no target was named.
@@ -123,6 +127,7 @@ class Inspection(Record):
     outputs: tuple[TensorInfo, ...]
     operators: tuple[OperatorInfo, ...]
     weights: tuple[WeightStats, ...]
+    metadata: Metadata | None = None
     float_operators: tuple[int, ...]
     fit: Fit | None = None
     findings: tuple[Finding, ...] = ()
@@ -155,6 +160,7 @@ def inspect_model(model: TfliteModel, fit: Fit | None = None) -> Inspection:
     scheme = scheme_of(model)
     all_sizes = sizes(model)
     floats = float_operators(model)
+    metadata, damage = _metadata(model)
     return Inspection(
         model=model.name,
         sha256=model.sha256,
@@ -167,10 +173,19 @@ def inspect_model(model: TfliteModel, fit: Fit | None = None) -> Inspection:
         outputs=tuple(_tensor(tensor) for tensor in model.main.output_tensors),
         operators=operators,
         weights=weights,
+        metadata=metadata,
         float_operators=floats,
         fit=fit,
-        findings=tuple(_findings(model, all_sizes, floats)),
+        findings=(*damage, *_findings(model, all_sizes, floats)),
     )
+
+
+def _metadata(model: TfliteModel) -> tuple[Metadata | None, tuple[Finding, ...]]:
+    """The metadata, or what is wrong with them: runtimes run the file all the same."""
+    try:
+        return read_metadata(model), ()
+    except TfliteError as error:
+        return None, (_finding("damaged-metadata", model.name, error.problem, "warning"),)
 
 
 def _tensor(tensor: Tensor) -> TensorInfo:

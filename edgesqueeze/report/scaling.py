@@ -11,6 +11,7 @@ from edgesqueeze.checks.records import InputScaling
 from edgesqueeze.emit.scaling import Scaling
 from edgesqueeze.errors import UsageError
 from edgesqueeze.graph import TfliteModel
+from edgesqueeze.graph.metadata import read_metadata
 from edgesqueeze.recipe.read import load_recipe
 from edgesqueeze.recipe.sections import DataOptions
 from edgesqueeze.report.report import Report
@@ -45,6 +46,25 @@ def scalings_of(
                 hint="give the recipe that the model was made with",
             )
     return tuple(Scaling(tensor.name, options.scales, options.offsets) for tensor in inputs)
+
+
+def metadata_scalings(model: TfliteModel) -> tuple[Scaling, ...]:
+    """The same, from the normalization that a .tflite's own metadata have; empty where they have none.
+
+    Raises:
+        TfliteError: the metadata are damaged.
+    """
+    found = read_metadata(model)
+    tensors = model.main.input_tensors
+    return tuple(
+        Scaling(
+            tensor.name,
+            tuple(1 / std for std in port.std),
+            tuple(0.0 - mean / std for mean, std in zip(port.mean, port.std, strict=True)),
+        )
+        for tensor, port in zip(tensors, () if found is None else found.inputs, strict=False)
+        if port.normalizes
+    )
 
 
 def read_scalings(path: Path, model: TfliteModel) -> tuple[Scaling, ...]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from edgesqueeze.base.findings import Finding
+from edgesqueeze.base.names import read_names
 from edgesqueeze.base.stages import Log, Progress, Stage
 from edgesqueeze.checks.agreement import fidelity
 from edgesqueeze.checks.evaluate import Originals
 from edgesqueeze.checks.records import InputScaling
 from edgesqueeze.checks.user_metric import UserMetric, as_metric
+from edgesqueeze.errors import DataError
 from edgesqueeze.recipe.sections import DataOptions
 from edgesqueeze.squeeze import set_seed
 from edgesqueeze.squeeze.data.check import readable_samples
@@ -60,6 +62,7 @@ def prepare(
     options: DataOptions | None = None,
     seed: int = 0,
     metric: str | Callable[[Any, Any], float] | None = None,
+    labels: str | Path | Sequence[str] | None = None,
     custom_objects: Mapping[str, Any] | None = None,
     unsafe: bool = False,
     progress: Progress | None = None,
@@ -72,6 +75,7 @@ def prepare(
         options: scale and offset of the data, and how many samples judge a result.
         seed: seed of the split, where the data do not say what is for testing.
         metric: as for ``compress``.
+        labels: as for ``compress``.
         custom_objects: the model's own classes by name.
         unsafe: allow model files that hold code (Lambda layers) to run it.
         progress: called as the work goes on.
@@ -84,11 +88,13 @@ def prepare(
     warm_up()
     set_seed(seed)
     chosen = options or DataOptions()
-    own = as_metric(metric)
+    own, names = as_metric(metric), None if labels is None else read_names(labels)
     with readable_samples():
         with log.stage("load"):
             loaded = _open(model, custom_objects, unsafe)
+            _check_names(names, loaded.model)
             opened = load_data(data, loaded.model, chosen, seed)
+            opened = opened if names is None else replace(opened, class_names=names)
             originals = originals_of(loaded, opened.test, chosen.evaluation_samples)
             _check_metric(own, originals)
             log.found([*loaded.findings, *opened.findings])
@@ -114,6 +120,18 @@ def _lift(folded: Any, log: Log) -> Lifted | None:
         lifted, findings = lift(folded)
         log.found(findings)
     return lifted
+
+
+def _check_names(names: Sequence[str] | None, model: Any) -> None:
+    """See that an output has as many values as there are names of classes."""
+    widths = [int(tensor.shape[-1]) if len(tensor.shape) > 1 else 1 for tensor in model.outputs]
+    if names is not None and len(names) not in widths:
+        raise DataError(
+            f"there are {len(names)} labels, and no output with so many values",
+            expected=" or ".join(str(width) for width in widths),
+            got=f"{len(names)}: {', '.join(names[:8])}",
+            hint="name each value along the last axis of an output, one a line",
+        )
 
 
 def _check_metric(metric: UserMetric | None, originals: Originals) -> None:

@@ -49,6 +49,7 @@ class Data:
         train: for training and calibration.
         test: for fidelity and accuracy.
         class_names: names of the classes where the source has them.
+        images: whether they are pictures, read from files.
         findings: what was noticed or decided.
     """
 
@@ -56,6 +57,7 @@ class Data:
     train: Source
     test: Source
     class_names: tuple[str, ...] = ()
+    images: bool = False
     findings: tuple[Finding, ...] = ()
 
 
@@ -289,7 +291,8 @@ def _from_folder(path: Path, model: Any, specs: Sequence[InputSpec], options: Da
         )
     check_images([*files, *(test_files if test_folder else ())])
     findings += check_stream(train, specs, model, path.name)
-    return Data(f"images in {path.name}", train, test, tuple(names), tuple(findings))
+    described = f"images in {path.name}"
+    return Data(described, train, test, tuple(names), images=True, findings=tuple(findings))
 
 
 def _chosen(
