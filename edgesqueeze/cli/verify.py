@@ -138,7 +138,7 @@ def verify(
 
 def print_verification(result: Verification) -> None:
     """Print the runtimes, the figures against the original, and the findings."""
-    from edgesqueeze.cli.summary import shown_findings
+    from edgesqueeze.report.summary import shown_findings
 
     screen = open_screen()
     source = "random inputs" if result.data == "random" else "samples"

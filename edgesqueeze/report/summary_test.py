@@ -1,7 +1,7 @@
 import pytest
 
 from edgesqueeze.base.findings import Finding
-from edgesqueeze.cli.summary import LISTED, _operators, _resource, said_of, short_names, shown_findings
+from edgesqueeze.report.summary import LISTED, _operators, _resource, said_of, short_names, shown_findings
 from edgesqueeze.target.fit import MissingOperator, ModelNeeds, OperatorFit, ResourceFit, check_fit
 
 
