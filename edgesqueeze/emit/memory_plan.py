@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgesqueeze.emit.places import SCRATCH, Place
 from edgesqueeze.emit.rounding import round_up
 from edgesqueeze.emit.timeline import Timeline, lowest_gap
 from edgesqueeze.graph import NO_TENSOR, Graph, TfliteModel
@@ -29,11 +30,13 @@ class Buffer(NamedTuple):
         size: its length in bytes, a multiple of 16.
         first: index of the first operator during which it holds something.
         last: index of the last operator during which it holds something.
+        name: what it holds, for a person.
     """
 
     size: int
     first: int
     last: int
+    name: str = SCRATCH
 
 
 def planned_bytes(graph: Graph, scratch: Mapping[int, int] | None = None) -> int:
@@ -43,11 +46,27 @@ def planned_bytes(graph: Graph, scratch: Mapping[int, int] | None = None) -> int
         graph: its activations are placed as they are stored, one batch.
         scratch: operator index -> bytes of scratch memory during that operator.
     """
+    return max((place.end for place in planned(graph, scratch)), default=0)
+
+
+def planned(graph: Graph, scratch: Mapping[int, int] | None = None) -> list[Place]:
+    """Where everything lies in the shared memory part of an arena, the largest first.
+
+    Args:
+        graph: as ``planned_bytes``.
+        scratch: as ``planned_bytes``.
+    """
     needed = scratch or {}
     buffers = activations(graph) + [
         Buffer(aligned(size), index, index) for index, size in needed.items() if size
     ]
-    return _place(buffers)
+    timeline = Timeline(1 + max((buffer.last for buffer in buffers), default=0))
+    places = []
+    for size, first, last, name in sorted(buffers, key=lambda one: -one.size):
+        offset = lowest_gap(timeline.in_use(first, last), size)
+        timeline.use(first, last, offset, offset + size)
+        places.append(Place(name, offset, size, first, last))
+    return places
 
 
 def compiled_bytes(model: TfliteModel) -> int:
@@ -101,6 +120,7 @@ def activations(graph: Graph) -> list[Buffer]:
             aligned(graph.tensors[index].elements * _itemsize(graph.tensors[index].dtype)),
             first[index],
             last[index],
+            graph.tensors[index].label,
         )
         for index in sorted(first)
         if not graph.tensors[index].is_constant
@@ -110,16 +130,6 @@ def activations(graph: Graph) -> list[Buffer]:
 def aligned(size: int) -> int:
     """A size as it counts in an arena: the next multiple of 16."""
     return round_up(size, ALIGNMENT)
-
-
-def _place(buffers: list[Buffer]) -> int:
-    timeline = Timeline(1 + max((buffer.last for buffer in buffers), default=0))
-    peak = 0
-    for buffer in sorted(buffers, key=lambda one: -one.size):
-        offset = lowest_gap(timeline.in_use(buffer.first, buffer.last), buffer.size)
-        timeline.use(buffer.first, buffer.last, offset, offset + buffer.size)
-        peak = max(peak, offset + buffer.size)
-    return peak
 
 
 def _itemsize(dtype: str) -> int:

@@ -2,7 +2,8 @@ import importlib.util
 
 import pytest
 
-from edgesqueeze.emit.memory_plan import compiled_bytes, planned_bytes
+from edgesqueeze.emit.memory_plan import compiled_bytes, planned, planned_bytes
+from edgesqueeze.emit.places import SCRATCH
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners.tflm import measure_arena
@@ -108,3 +109,15 @@ def test_a_compilers_own_plan(offsets, expected):
     content = tiny_compiled()
     model = parse_tflite(content if offsets is None else with_plan(content, offsets))
     assert compiled_bytes(model) == expected
+
+
+def test_what_is_in_use_together_lies_apart():
+    places = planned(parse_tflite(branches()).main, {0: 500, 3: 200})
+    assert sum(place.name == SCRATCH for place in places) == 2
+    assert max(place.end for place in places) == planned_bytes(
+        parse_tflite(branches()).main, {0: 500, 3: 200}
+    )
+    for number, one in enumerate(places):
+        for other in places[:number]:
+            together = one.first <= other.last and other.first <= one.last
+            assert not together or one.end <= other.offset or other.end <= one.offset

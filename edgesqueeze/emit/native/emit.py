@@ -111,6 +111,7 @@ def _source(program: Program, packed: Packed) -> NativeSource:
         outputs=program.outputs,
         layers=tuple(_summary(layer, packed) for layer in program.lowered.layers),
         state_bytes=program.plan.state_bytes,
+        places=program.plan.places,
     )
 
 

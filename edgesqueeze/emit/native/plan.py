@@ -7,6 +7,7 @@ several orders of placing the largest first, and keeps the smallest arena.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edgesqueeze.emit.coverage import Coverage
@@ -15,6 +16,7 @@ from edgesqueeze.emit.native.kernels import ALIGNMENT
 from edgesqueeze.emit.native.lower.graph import Lowered, roots_of
 from edgesqueeze.emit.native.place import EXACT, Buffer, best_offsets, bytes_alive, peak_of
 from edgesqueeze.emit.native.records import Call
+from edgesqueeze.emit.places import SCRATCH, Place
 from edgesqueeze.emit.rounding import round_up
 from edgesqueeze.graph import Graph
 
@@ -33,6 +35,7 @@ class Plan:
             inputs can make the arena smaller than that.
         in_use: layer by layer the bytes of the arena that are in use.
         state_bytes: bytes of the tensors that outlive an inference.
+        places: the same by what lies there and when, for a person.
     """
 
     offsets: dict[int, int]
@@ -41,6 +44,7 @@ class Plan:
     live_bytes: int
     in_use: tuple[int, ...]
     state_bytes: int = 0
+    places: tuple[Place, ...] = ()
 
 
 def plan(lowered: Lowered, kernel_set: str) -> Plan:
@@ -67,7 +71,14 @@ def plan(lowered: Lowered, kernel_set: str) -> Plan:
         live_bytes=max(bytes_alive(buffers).values(), default=0),
         in_use=_in_use(buffers, offsets, len(layers)),
         state_bytes=sum(state.first.bytes for state in lowered.states),
+        places=tuple(_places(graph, buffers, offsets)),
     )
+
+
+def _places(graph: Graph, buffers: dict[int, Buffer], offsets: dict[int, int]) -> Iterator[Place]:
+    for index, offset in offsets.items():
+        name = graph.tensors[index].label if index < len(graph.tensors) else SCRATCH
+        yield Place(name, offset, buffers[index].size, buffers[index].first, buffers[index].last)
 
 
 def _lifetimes(lowered: Lowered, roots: dict[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:

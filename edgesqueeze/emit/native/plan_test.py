@@ -10,6 +10,7 @@ from edgesqueeze.emit.native.lower.graph import Lowered, lower
 from edgesqueeze.emit.native.place import EXACT, Buffer, best_offsets, together_in_use
 from edgesqueeze.emit.native.plan import Plan, plan
 from edgesqueeze.emit.native.records import Call, Layer, Placement
+from edgesqueeze.emit.places import SCRATCH
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from runtime_tests.support.random_layers import random_convolutions
@@ -82,7 +83,9 @@ def call(inputs, outputs, **more):
 def planned(sizes, layers, inputs, outputs, *, floats=(), placements=(), entry=(), leaving=()):
     """The plan of a graph made up for a test: tensors of so many bytes, and the calls of each layer."""
     tensors = [
-        SimpleNamespace(elements=size, nbytes=size, dtype="float32" if index in floats else "int8")
+        SimpleNamespace(
+            elements=size, nbytes=size, label=str(index), dtype="float32" if index in floats else "int8"
+        )
         for index, size in enumerate(sizes)
     ]
     graph = SimpleNamespace(tensors=tensors, inputs=tuple(inputs), outputs=tuple(outputs))
@@ -98,6 +101,8 @@ def test_scratch_memory_is_the_most_that_a_call_of_the_layer_takes():
     assert result.in_use == (64 + 64 + 100, 64 + 64)
     assert result.live_bytes == 64 + 64 + 100
     assert result.arena_bytes == 240
+    lives = {place.name: (place.size, place.first, place.last) for place in result.places}
+    assert lives == {"0": (64, -1, 0), "1": (64, 0, 1), "2": (64, 1, 2), SCRATCH: (100, 0, 0)}
 
 
 def test_an_input_that_no_layer_reads_is_there_before_the_first_and_not_after():

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesqueeze.emit.native.packing.document import LayerPacking
+from edgesqueeze.emit.places import Place
 from edgesqueeze.graph import Graph, Operator, Tensor
 
 
@@ -297,6 +298,7 @@ class NativeSource:
         layers: the layers in execution order.
         state_bytes: those bytes of the arena that outlive an inference; 0 where every inference is as the
             first.
+        places: what lies where in the arena, and when.
     """
 
     name: str
@@ -310,6 +312,7 @@ class NativeSource:
     outputs: tuple[Io, ...]
     layers: tuple[LayerSummary, ...]
     state_bytes: int = 0
+    places: tuple[Place, ...] = ()
 
 
 def as_bytes(array: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
