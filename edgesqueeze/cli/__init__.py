@@ -66,6 +66,9 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
             Lazy("edgesqueeze.cli.bench:bench"),
             "Say how long an inference takes: emulated, predicted or measured.",
         ),
+        "report": Entry(
+            Lazy("edgesqueeze.cli.report:command"), "Show what was made and found on one page of HTML."
+        ),
         "compare": Entry(
             Lazy("edgesqueeze.cli.compare:command"),
             "Show what became better or worse between two results, for CI.",

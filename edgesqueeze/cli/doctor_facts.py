@@ -15,7 +15,7 @@ from edgesqueeze.base.sandbox.confined import in_force
 from edgesqueeze.base.versions import installed_version, own_version
 from edgesqueeze.runners import toolchain
 
-Part = Literal["core", "runtime", "compress", "demo", "tool"]
+Part = Literal["core", "runtime", "compress", "report", "demo", "tool"]
 State = Literal["ok", "missing", "too old", "too new"]
 
 MIN_PYTHON, END_PYTHON = "3.10", "3.14"
@@ -83,6 +83,14 @@ PACKAGES: tuple[Package, ...] = (
         )
     ),
     Package(
+        "vl-convert-python",
+        "report",
+        "1.7",
+        "2",
+        "report, bench --plot: charts",
+        "pip install 'edgesqueeze[report]'",
+    ),
+    Package(
         "scikit-learn",
         "demo",
         "1.4",
@@ -114,7 +122,8 @@ class Component(Record):
 
     Attributes:
         name: name of the package or program.
-        part: ``core`` (nothing works without it), ``runtime``, ``compress``, ``demo`` or ``tool``.
+        part: ``core`` (nothing works without it), ``runtime``, ``compress``, ``report``, ``demo`` or
+            ``tool``.
         state: ``ok``, ``missing``, ``too old`` or ``too new``.
         version: version that is installed; None if it is missing or does not tell.
         wanted: versions that are supported; empty if any is.

@@ -1,50 +1,46 @@
-"""A bar chart of the time that each layer takes, as an SVG."""
+"""A bar chart of the time that each layer takes, as an SVG of its own."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from edgesqueeze.base.output import write_files
 from edgesqueeze.base.plain import plain
 from edgesqueeze.base.records import Range
-from edgesqueeze.base.templates import rendered
 from edgesqueeze.base.versions import own_version
 from edgesqueeze.errors import OutputError
 from edgesqueeze.latency.prediction import PredictedLayer, Prediction
+from edgesqueeze.report.draw import COLOURS, FAINT, INK, svg
 from edgesqueeze.timing.emulation import EmulatedLayer, Emulation
 
 MOST_BARS = 50
 """Of more layers the shortest are one bar together."""
-WIDTH, LEFT, RIGHT, TOP, ROW = 1080, 400, 180, 104, 24
-SHAPES = 34
-NAME = 60
-"""Most characters of a model's or an operator's name."""
-CHARACTER = 7.0
-"""Width of one character of the legend, about."""
-TEMPLATE = Path(__file__).with_name("templates") / "layers.svg"
+WIDTH, ROW = 460, 24
+NAME, SHAPES = 60, 34
+"""Most characters of a model's or an operator's name, and of shapes."""
 
-# Colours that people with any colour vision tell apart (Okabe and Ito, Color Universal Design, 2008).
-_GROUPS: Mapping[str, tuple[str, str]] = MappingProxyType(
+_GROUPS: Mapping[str, str] = MappingProxyType(
     {
-        "CONV_2D": ("convolution", "#0072b2"),
-        "TRANSPOSE_CONV": ("convolution", "#0072b2"),
-        "DEPTHWISE_CONV_2D": ("depthwise convolution", "#56b4e9"),
-        "FULLY_CONNECTED": ("fully connected", "#e69f00"),
-        "BATCH_MATMUL": ("fully connected", "#e69f00"),
+        "CONV_2D": "convolution",
+        "TRANSPOSE_CONV": "convolution",
+        "DEPTHWISE_CONV_2D": "depthwise convolution",
+        "FULLY_CONNECTED": "fully connected",
+        "BATCH_MATMUL": "fully connected",
     }
 )
-_OTHER = ("everything else", "#8c959f")
-_REST = ("shorter layers together", "#d0d7de")
+_OTHER, _REST = "everything else", "shorter layers together"
+_COLOURS: Mapping[str, str] = MappingProxyType(
+    dict(zip((*dict.fromkeys(_GROUPS.values()), _OTHER, _REST), (*COLOURS[:3], *COLOURS[-2:]), strict=True))
+)
 
 
 class _Layer(NamedTuple):
     label: str
     shapes: str
-    group: tuple[str, str]
+    group: str
     ms: Range
     share: float
 
@@ -58,6 +54,7 @@ def write_chart(result: Emulation | Prediction, path: Path) -> None:
 
     Raises:
         OutputError: the name ends with something else, or the file cannot be written.
+        MissingToolError: the package that draws charts is not installed.
     """
     if path.suffix.lower() != ".svg":
         raise OutputError(
@@ -78,32 +75,50 @@ def write_chart(result: Emulation | Prediction, path: Path) -> None:
 
 
 def chart(result: Emulation | Prediction) -> str:
-    """The chart as SVG: one bar a layer in the order in which they run, with bounds."""
+    """The chart as SVG: one bar a layer in the order in which they run, with bounds.
+
+    Raises:
+        MissingToolError: the package that draws charts is not installed.
+    """
     layers = _shortened(_layers(result))
     # What is summed up would squeeze the others: its bar ends with the axis, its figures are true.
     longest = max((layer.ms.estimate for layer in layers if layer.group != _REST), default=0.0) or 1.0
-    step = _step(longest)
-    end = step * math.ceil(longest / step - 1e-9)
-    scale = (WIDTH - LEFT - RIGHT) / end
-    bottom = TOP + ROW * len(layers)
-    values = {
-        "width": WIDTH,
-        "height": bottom + 64,
-        "left": LEFT,
-        "top": TOP,
-        "bottom": bottom,
-        "value_x": WIDTH - 80,
-        "title": _title(result),
-        "subtitle": _subtitle(result),
-        "legend": _legend(layers),
-        "ticks": [
-            {"x": round(LEFT + step * number * scale, 1), "text": f"{step * number:,.10g} ms"}
-            for number in range(round(end / step) + 1)
-        ],
-        "bars": [_bar(layer, TOP + ROW * number, scale, end) for number, layer in enumerate(layers)],
-        "footer": f"EdgeSqueeze {own_version()}. Lines in the bars: bounds, as far as they fit.",
+    rows = [_row(layer) for layer in layers]
+    y = {
+        "field": "label",
+        "type": "nominal",
+        "sort": [row["label"] for row in rows],
+        "title": None,
+        "axis": {"labelLimit": 380, "labelFontSize": 12, "ticks": False, "domain": False},
     }
-    return rendered(TEMPLATE, values, xml=True)
+    scale = {"domain": [0, longest], "nice": True, "clamp": True}
+    x = {"field": "ms", "type": "quantitative", "scale": scale, "title": "milliseconds; lines: bounds"}
+    groups = [name for name in _COLOURS if any(layer.group == name for layer in layers)]
+    colours = {"domain": groups, "range": [_COLOURS[name] for name in groups]}
+    legend = {"orient": "top", "title": None}
+    colour = {"field": "group", "type": "nominal", "scale": colours, "legend": legend}
+    bar = {"y": y, "x": x, "color": colour, "description": {"field": "hint"}}
+    rule = {"type": "rule", "color": INK, "opacity": 0.6, "aria": False}
+    bounds = {"y": y, "x": {**x, "field": "low"}, "x2": {"field": "high"}}
+    said = {"y": y, "x": {"value": "width"}, "text": {"field": "text"}}
+    return svg(
+        rows,
+        {
+            "width": WIDTH,
+            "height": {"step": ROW},
+            "background": "#ffffff",
+            "padding": 16,
+            "title": {
+                "text": _title(result),
+                "subtitle": [*_subtitle(result), f"EdgeSqueeze {own_version()}"],
+            },
+            "layer": [
+                {"mark": {"type": "bar", "height": ROW - 8}, "encoding": bar},
+                {"mark": rule, "encoding": bounds},
+                {"mark": {"type": "text", "align": "left", "dx": 10, "color": FAINT}, "encoding": said},
+            ],
+        },
+    )
 
 
 def _layers(result: Emulation | Prediction) -> list[_Layer]:
@@ -115,11 +130,12 @@ def _layers(result: Emulation | Prediction) -> list[_Layer]:
 
 def _layer(layer: EmulatedLayer | PredictedLayer, time: Range) -> _Layer:
     group = _GROUPS.get(layer.opcode, _OTHER)
-    return _Layer(f"{layer.index} {_short(plain(layer.opcode))}", layer.summary, group, time, layer.share)
+    label = f"{layer.index} {_short(plain(layer.opcode), NAME)}"
+    return _Layer(label, _short(layer.summary, SHAPES), group, time, layer.share)
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= NAME else f"{name[: NAME - 3]}..."
+def _short(name: str, most: int) -> str:
+    return name if len(name) <= most else f"{name[: most - 3]}..."
 
 
 def _in_milliseconds(cycles: Range, per_ms: float) -> Range:
@@ -143,49 +159,30 @@ def _shortened(layers: Sequence[_Layer]) -> list[_Layer]:
     return [*shown, _Layer(f"{len(rest)} shorter layers", "", _REST, together, share)]
 
 
-def _bar(layer: _Layer, y: int, scale: float, end: float) -> dict[str, Any]:
-    low, high = (round(LEFT + min(value, end) * scale, 1) for value in (layer.ms.low, layer.ms.high))
+def _row(layer: _Layer) -> dict[str, object]:
+    label = f"{layer.label}  {layer.shapes}".rstrip()
     bounds = f"{_milliseconds(layer.ms.low)} to {_milliseconds(layer.ms.high)} ms"
     return {
-        "y": y,
-        "label": layer.label,
-        "shapes": layer.shapes if len(layer.shapes) <= SHAPES else layer.shapes[: SHAPES - 3] + "...",
-        "hint": f"{layer.label} {layer.shapes}: {_milliseconds(layer.ms.estimate)} ms, {bounds}",
-        "width": max(0.5, round(min(layer.ms.estimate, end) * scale, 1)),
-        "low": low,
-        "high": high,
-        "whisker": high - low > 2,
-        "colour": layer.group[1],
-        "value": f"{_milliseconds(layer.ms.estimate)} ms",
-        "share": f"{layer.share:.1%}",
+        "label": label,
+        "ms": layer.ms.estimate,
+        "low": layer.ms.low,
+        "high": layer.ms.high,
+        "group": layer.group,
+        "text": f"{_milliseconds(layer.ms.estimate)} ms, {layer.share:.1%}",
+        "hint": f"{label}: {_milliseconds(layer.ms.estimate)} ms, {bounds}",
     }
 
 
-def _legend(layers: Sequence[_Layer]) -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = []
-    x = 24.0
-    for text, colour in dict.fromkeys(layer.group for layer in layers):
-        entries.append({"x": round(x), "text": text, "colour": colour})
-        x += 40 + CHARACTER * len(text)
-    return entries
-
-
 def _title(result: Emulation | Prediction) -> str:
-    name = _short(plain(result.model))
+    name = _short(plain(result.model), NAME)
     return f"{name} on {result.target}: {_milliseconds(result.latency_ms.estimate)} ms"
 
 
-def _subtitle(result: Emulation | Prediction) -> str:
+def _subtitle(result: Emulation | Prediction) -> list[str]:
     span = f"{_milliseconds(result.latency_ms.low)} to {_milliseconds(result.latency_ms.high)} ms"
     runtime = "native C" if isinstance(result, Emulation) else result.runtime_version
-    text = f"{result.method}, {span}; {result.core}, {result.clock_mhz:g} MHz; {runtime}"
-    return text if len(text) <= 140 else text[:137] + "..."
-
-
-def _step(longest: float) -> float:
-    """Between ticks: 1, 2 or 5 times a power of ten, four to eight of them."""
-    power = 10.0 ** math.floor(math.log10(longest / 4))
-    return next(factor * power for factor in (1, 2, 5, 10) if longest / (factor * power) <= 8)
+    first = f"{result.method}, {span}; {result.core}, {result.clock_mhz:g} MHz"
+    return [first, runtime if len(runtime) <= 110 else runtime[:107] + "..."]
 
 
 def _milliseconds(value: float) -> str:

@@ -1,12 +1,14 @@
+import re
+import sys
 import xml.etree.ElementTree as ET
 
 import pytest
 
 from edgesqueeze.base.records import Range
 from edgesqueeze.cli.bench_test import RECORD
-from edgesqueeze.errors import OutputError
+from edgesqueeze.errors import MissingToolError, OutputError
 from edgesqueeze.latency.prediction import PredictedLayer, PredictedMemory, Prediction
-from edgesqueeze.report.chart import MOST_BARS, chart, write_chart
+from edgesqueeze.report.chart import MOST_BARS, WIDTH, chart, write_chart
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -45,8 +47,11 @@ def prediction(times, name="net"):
 
 def bars(svg):
     """Widths of the bars, in order."""
-    groups = ET.fromstring(svg).findall(f"{SVG}g")
-    return [float(group.find(f"{SVG}rect").get("width")) for group in groups]
+    paths = [
+        path for path in ET.fromstring(svg).iter(f"{SVG}path") if path.get("aria-roledescription") == "bar"
+    ]
+    assert all(path.get("aria-label") for path in paths)
+    return [float(re.match(r"M[\d.]+,[\d.]+h([\d.]+)v", path.get("d"))[1]) for path in paths]
 
 
 def texts(svg):
@@ -72,12 +77,13 @@ def test_the_chart_says_what_it_shows():
         assert words in shown
 
 
-def test_nothing_is_drawn_outside():
-    root = ET.fromstring(chart(prediction([0.01 * 1.3**n for n in range(45)])))
-    width = float(root.get("width"))
-    for group in root.findall(f"{SVG}g"):
-        rect = group.find(f"{SVG}rect")
-        assert float(rect.get("x")) + float(rect.get("width")) < width - 100
+def test_nothing_is_drawn_outside_of_the_axis():
+    assert max(bars(chart(prediction([0.01 * 1.3**n for n in range(MOST_BARS + 9)])))) <= WIDTH
+
+
+def test_layers_are_in_the_order_in_which_they_run():
+    names = [text for text in texts(chart(prediction([1.0] * 12))) if "8x8x4" in text]
+    assert [int(name.split()[0]) for name in names] == list(range(12))
 
 
 def test_of_many_layers_the_shortest_are_one_bar():
@@ -99,7 +105,14 @@ def test_emulated_layers_are_drawn_in_milliseconds():
 
 
 def test_a_model_that_takes_no_time_has_a_chart():
-    assert bars(chart(prediction([0.0, 0.0])))
+    assert "0 ms, 0.0%" in texts(chart(prediction([0.0, 0.0])))
+
+
+def test_without_the_package_that_draws_it_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    with pytest.raises(MissingToolError, match="vl-convert-python") as caught:
+        chart(RECORD)
+    assert "edgesqueeze[report]" in caught.value.hint
 
 
 def test_another_kind_of_file_is_refused(tmp_path):
@@ -115,7 +128,7 @@ def test_names_with_control_characters_leave_it_xml():
 
 
 def test_a_long_name_does_not_run_out_of_the_picture():
-    title = texts(chart(prediction([1.0], name="x" * 240)))[0]
+    (title,) = [text for text in texts(chart(prediction([1.0], name="x" * 240))) if "xxx" in text]
     assert "x..." in title and len(title) < 100
 
 

@@ -1,0 +1,28 @@
+"""``edgesqueeze report``: what was made and found, as one page of HTML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgesqueeze.cli.paths import NamedPath
+from edgesqueeze.cli.screen import say
+
+
+@click.command("report")
+@click.argument("folder", metavar="DIR", type=NamedPath())
+@click.option(
+    "--html", metavar="FILE", type=NamedPath(), help="Where the page goes; report.html in DIR if not given."
+)
+@click.option(
+    "--target", metavar="NAME", help="The device, if the report's name does not find its profile: a file."
+)
+@click.option(
+    "--runtime", metavar="NAME", default="", help="Whose time and memory to show: c, or the target's own."
+)
+def command(folder: Path, html: Path | None, target: str | None, runtime: str) -> None:
+    """Show what `compress` wrote to DIR on one page of HTML, which needs no network and can be printed."""
+    from edgesqueeze.report.page.page import write_page
+
+    say(f"wrote {write_page(folder, html, target=target, runtime=runtime)}")

@@ -1,0 +1,1 @@
+"""What was made and found, as one page of HTML that needs nothing but itself."""

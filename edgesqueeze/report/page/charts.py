@@ -1,0 +1,168 @@
+"""The pictures of the page: what is drawn, as values and a specification of Vega-Lite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from edgesqueeze.base.plain import plain
+from edgesqueeze.report.draw import ACCENT, COLOURS, FAINT, INK, PAPER, WARM, svg
+from edgesqueeze.report.page.layers import Arena, Layer
+from edgesqueeze.report.page.weights import Histogram
+
+ROW = 17
+"""Height of a bar with the room around it."""
+MOST_NAMED = 40
+"""With more layers than this, only some are named below the arena."""
+NARROW, WIDE = 170, 520
+HINT, TEXT = {"field": "hint"}, {"field": "text"}
+_WORDS = {"type": "text", "align": "left", "dx": 4, "color": FAINT, "aria": False}
+
+
+def bars(
+    layers: Sequence[Layer], value: Callable[[Layer], float | None], said: Callable[[float], str], title: str
+) -> str:
+    """One bar for each layer.
+
+    Args:
+        layers: in the order of execution.
+        value: length of a layer's bar; None: it has none.
+        said: the value in words.
+        title: what the bars are, with the unit.
+    """
+    rows = [
+        {
+            "layer": label_of(layer),
+            "value": number or 0.0,
+            "text": "" if number is None else said(number),
+            "hint": f"{label_of(layer)} {plain(layer.name)}: "
+            f"{'not known' if number is None else said(number)}",
+        }
+        for layer in layers
+        for number in [value(layer)]
+    ]
+    y = _by_layer(rows)
+    x = {"field": "value", "type": "quantitative", "title": title, "axis": _few_ticks()}
+    mark = {"type": "bar", "color": ACCENT, "height": ROW - 6}
+    bar = {"mark": mark, "encoding": {"y": y, "x": x, "description": HINT}}
+    words = {"mark": _WORDS, "encoding": {"y": y, "x": x, "text": TEXT}}
+    return svg(rows, {"width": NARROW, "height": {"step": ROW}, "layer": [bar, words]})
+
+
+def times(layers: Sequence[Layer]) -> str:
+    """The time of each layer with its bounds."""
+    rows = [
+        {
+            "layer": label_of(layer),
+            "ms": layer.ms.estimate,
+            "low": layer.ms.low,
+            "high": layer.ms.high,
+            "text": number_text(layer.ms.estimate),
+            "hint": f"{label_of(layer)} {plain(layer.name)}: {number_text(layer.ms.estimate)} ms, "
+            f"{number_text(layer.ms.low)} to {number_text(layer.ms.high)} ms",
+        }
+        for layer in layers
+        if layer.ms is not None
+    ]
+    y = _by_layer(rows)
+    x = {"field": "ms", "type": "quantitative", "title": "milliseconds, with bounds", "axis": _few_ticks()}
+    bar = {"type": "bar", "color": ACCENT, "height": ROW - 6}
+    rule = {"type": "rule", "color": INK, "opacity": 0.6, "aria": False}
+    bounds = {"y": y, "x": {"field": "low", "type": "quantitative"}, "x2": {"field": "high"}}
+    layered = [
+        {"mark": bar, "encoding": {"y": y, "x": x, "description": HINT}},
+        {"mark": rule, "encoding": bounds},
+        {"mark": _WORDS, "encoding": {"y": y, "x": {"field": "high", "type": "quantitative"}, "text": TEXT}},
+    ]
+    return svg(rows, {"width": NARROW, "height": {"step": ROW}, "layer": layered})
+
+
+def arena_picture(arena: Arena) -> str:
+    """Memory over time: one rectangle for each tensor, from the first layer that needs it to the last."""
+    last = len(arena.layers)
+    rows = [
+        {
+            "from": place.first,
+            "to": place.last + 1,
+            "low": place.offset,
+            "high": place.end,
+            "colour": number % len(COLOURS),
+            "hint": f"{plain(place.name)}: {place.size:,} bytes at {place.offset:,}, "
+            f"{_time(place.first, arena)} to {_time(place.last, arena)}",
+        }
+        for number, place in enumerate(sorted(arena.places, key=lambda one: (one.first, one.offset)))
+    ]
+    begin = min((place.first for place in arena.places), default=0)
+    end = max((place.last + 1 for place in arena.places), default=last)
+    step = max(1, -(-last // MOST_NAMED))
+    x = {
+        "field": "from",
+        "type": "quantitative",
+        "scale": {"domain": [begin, end], "nice": False},
+        "axis": {"title": "layer that runs", "values": list(range(0, last + 1, step)), "grid": False},
+    }
+    y = {"field": "low", "type": "quantitative", "title": "bytes from the start of the arena"}
+    colour = {
+        "field": "colour",
+        "type": "nominal",
+        "scale": {"domain": list(range(len(COLOURS))), "range": list(COLOURS)},
+        "legend": None,
+    }
+    encoding = {"x": x, "x2": {"field": "to"}, "y": y, "y2": {"field": "high"}, "color": colour}
+    mark = {"type": "rect", "stroke": PAPER, "strokeWidth": 1}
+    spec = {"width": WIDE, "height": 260, "mark": mark, "encoding": {**encoding, "description": HINT}}
+    return svg(rows, spec)
+
+
+def histogram(found: Histogram) -> str:
+    """How often each value occurs; zeros have a colour of their own."""
+    rows = [
+        {
+            "from": one.low,
+            "to": one.high,
+            "count": one.amount,
+            "zero": one.zero,
+            "hint": f"{one.said}: {one.amount:,} of {found.elements:,}",
+        }
+        for one in found.bins
+    ]
+    x = {"field": "from", "type": "quantitative", "title": found.unit, "axis": _few_ticks(5)}
+    x["scale"] = {"nice": False, "domain": [found.low, found.high]}
+    y = {"field": "count", "type": "quantitative", "axis": None, "scale": {"type": "sqrt"}}
+    colour = {
+        "field": "zero",
+        "type": "nominal",
+        "scale": {"domain": [False, True], "range": [ACCENT, WARM]},
+        "legend": None,
+    }
+    encoding: dict[str, Any] = {"x": x, "x2": {"field": "to"}, "y": y, "color": colour, "description": HINT}
+    return svg(
+        rows,
+        {"width": 210, "height": 90, "mark": {"type": "bar", "orient": "vertical"}, "encoding": encoding},
+    )
+
+
+def label_of(layer: Layer) -> str:
+    """What to call a layer beside its bar."""
+    return plain(layer.kind) if layer.number is None else f"{layer.number} {plain(layer.kind)}"
+
+
+def number_text(value: float) -> str:
+    """A figure with three digits."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _time(layer: int, arena: Arena) -> str:
+    if layer < 0:
+        return "the caller"
+    return arena.layers[layer] if layer < len(arena.layers) else "the caller"
+
+
+def _by_layer(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    axis = {"labelLimit": 170, "ticks": False, "domain": False}
+    names = [row["layer"] for row in rows]
+    return {"field": "layer", "type": "nominal", "sort": names, "title": None, "axis": axis}
+
+
+def _few_ticks(count: int = 4) -> dict[str, Any]:
+    return {"tickCount": count, "format": "~s"}

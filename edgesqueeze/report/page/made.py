@@ -1,0 +1,70 @@
+"""The folder that ``compress`` wrote, read back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from edgesqueeze.errors import UsageError
+from edgesqueeze.graph import TfliteModel
+from edgesqueeze.graph.read import read_tflite
+from edgesqueeze.report.report import Report
+
+REPORT, MODEL = "report.json", "model.tflite"
+
+
+class Made(NamedTuple):
+    """What ``compress`` made.
+
+    Attributes:
+        report: what was done and found.
+        model: the .tflite.
+    """
+
+    report: Report
+    model: TfliteModel
+
+
+def read_made(folder: Path) -> Made:
+    """Read the report and the .tflite of a folder.
+
+    Raises:
+        UsageError: the folder has no report, or one of another version, or its .tflite is another one.
+        TfliteError: its .tflite cannot be read.
+    """
+    report = read_report(folder)
+    model = read_tflite(folder / MODEL)
+    if len(model.content) != report.sizes.tflite_bytes:
+        raise UsageError(
+            f"{folder / MODEL} is not the file that {REPORT} is about",
+            expected=f"{report.sizes.tflite_bytes:,} bytes",
+            got=f"{len(model.content):,} bytes",
+            hint="compress again, or give a folder as `compress` wrote it",
+        )
+    return Made(report, model)
+
+
+def read_report(folder: Path) -> Report:
+    """Read the report of a folder.
+
+    Raises:
+        UsageError: the folder has none, or one of another version.
+    """
+    file = folder / REPORT
+    try:
+        return Report.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {file}: {error.strerror}",
+            expected="a folder that `edgesqueeze compress` wrote",
+            hint="check the path",
+        ) from error
+    except ValidationError as error:
+        raise UsageError(
+            f"{file} is no report of this version",
+            expected="what `edgesqueeze compress` wrote",
+            got=error.errors()[0]["msg"],
+            hint="compress again with this version",
+        ) from error
