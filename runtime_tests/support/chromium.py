@@ -87,6 +87,8 @@ def chromium() -> Iterator[int]:
     program = require_tool("chromium", "chromium")
     with tempfile.TemporaryDirectory(prefix="edgesqueeze-chromium-", ignore_cleanup_errors=True) as folder:
         command = [program, "--headless", "--disable-gpu", "--remote-debugging-port=0", "--hide-scrollbars"]
+        # A container's shared memory may be too small for a page's picture.
+        command += ["--disable-dev-shm-usage"]
         command += [f"--user-data-dir={folder}", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
