@@ -58,7 +58,7 @@ def test_a_board_goes_to_the_users_folder(tmp_path, opened, monkeypatch):
 def test_one_device_is_needed(opened, words):
     result = CliRunner().invoke(calibrate, words)
     assert isinstance(result.exception, UsageError)
-    assert "--ssh HOST or --local" in str(result.exception)
+    assert "--ssh HOST, --local, or --from FILE" in str(result.exception)
 
 
 def test_a_bad_name_is_refused_before_the_device_is_asked(opened):

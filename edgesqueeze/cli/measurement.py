@@ -13,7 +13,7 @@ from edgesqueeze.devices.notes import drift
 
 if TYPE_CHECKING:
     from edgesqueeze.devices.records import Measurement
-    from edgesqueeze.latency.prediction import Prediction
+    from edgesqueeze.latency.prediction import MeasuredFactor, Prediction
     from edgesqueeze.timing.boards import MeasuredBoards
 
 NARROWEST = 80
@@ -33,7 +33,7 @@ def print_measurements(found: MeasuredBoards) -> None:
     for one in found.measurements:
         _print_sustained(screen, one)
     for one in found.measurements:
-        _print_verdict(screen, one, found.prediction)
+        _print_verdict(screen, one)
     for failure in found.failures:
         screen.print(f"[red]{escape(failure.host)}: {escape(failure.message)}[/]")
 
@@ -47,7 +47,7 @@ def _print_device(screen: Screen, one: Measurement) -> None:
     screen.print(f"  {escape(condition(one.device))}")
 
 
-def _print_verdict(screen: Screen, one: Measurement, prediction: Prediction | None) -> None:
+def _print_verdict(screen: Screen, one: Measurement) -> None:
     """Whether the outputs are right, how near the time is to what was predicted, and the findings."""
     verdict = "right" if one.outputs.ok and one.outputs.compared else "not compared"
     colour = "green" if verdict == "right" else "yellow"
@@ -55,8 +55,9 @@ def _print_verdict(screen: Screen, one: Measurement, prediction: Prediction | No
         verdict, colour = "WRONG", "red"
     screen.print(f"{escape(one.host)}: outputs [{colour}]{verdict}[/]: {escape(one.outputs.reason)}")
     screen.print(f"{escape(one.host)}: {one.overhead_seconds:.1f} s besides running")
-    if prediction:
-        screen.print(escape(_compared(one, prediction)))
+    if one.predicted and one.predicted.correction:
+        for line in _compared(one, one.predicted, one.predicted.correction):
+            screen.print(escape(line))
     print_findings(screen, one.findings)
 
 
@@ -102,11 +103,12 @@ def _print_sustained(screen: Screen, one: Measurement) -> None:
     screen.print(f"{escape(one.host)}: from the first seconds to the last {change:+.1%}")
 
 
-def _compared(one: Measurement, prediction: Prediction) -> str:
-
+def _compared(one: Measurement, prediction: Prediction, made: MeasuredFactor) -> tuple[str, str]:
     measured = one.latency_ms.estimate
-    inside = prediction.latency_ms.contains(measured)
+    inside = made.predicted_ms.contains(measured)
     return (
         f"{one.host}: measured {milliseconds(measured)} ms, predicted for {prediction.target} "
-        f"{span(prediction.latency_ms)} ms: {'inside' if inside else 'OUTSIDE'} the bounds"
+        f"{span(made.predicted_ms)} ms: {'inside' if inside else 'OUTSIDE'} the bounds",
+        f"{one.host}: the prediction is corrected by {made.factor:.3g}; `edgesqueeze calibrate --from` "
+        "makes a target of this and other measurements",
     )

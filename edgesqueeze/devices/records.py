@@ -9,6 +9,7 @@ from edgesqueeze.base.records import Record
 from edgesqueeze.checks.records import LayerDifference
 from edgesqueeze.devices.look import Device
 from edgesqueeze.latency.document import MemoryHead, TimingHead
+from edgesqueeze.latency.prediction import Prediction
 
 
 class ThreadRun(Record):
@@ -117,6 +118,8 @@ class Measurement(TimingHead):
         sustained: figures of each second of a sustained run; empty without one.
         sustained_threads: number of threads of the sustained run; null without one.
         memory: memory of the model on the device.
+        predicted: what was predicted for ``target``, corrected by this measurement; null without a target, or
+            where it cannot be predicted.
         layers: empty: the runtime does not time layers through its Python interface.
         runtime_notes: what the runtime said while it loaded the model, about delegates for example.
         findings: what a reader of the figures should know: the clock, the temperature, other load.
@@ -134,6 +137,7 @@ class Measurement(TimingHead):
     sustained: tuple[SustainedSecond, ...] = ()
     sustained_threads: int | None = None
     memory: MeasuredMemory
+    predicted: Prediction | None = None
     layers: tuple[()] = ()
     runtime_notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -171,6 +171,7 @@ def _record(model: TfliteModel, target: Target, works: Sequence[Work], estimate:
                 opcode=work.opcode,
                 name=work.name,
                 summary=work.shapes,
+                arithmetic=work.arithmetic,
                 macs=work.macs,
                 weights_bytes=work.weight_bytes,
                 latency_ms=_range(bounds),

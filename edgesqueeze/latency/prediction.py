@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from edgesqueeze.base.records import Range
+from edgesqueeze.base.records import Range, Record
 from edgesqueeze.latency.builds import Build
 from edgesqueeze.latency.document import LayerHead, MemoryHead, TimingHead
+from edgesqueeze.latency.work import Arithmetic
 
 
 class PredictedLayer(LayerHead):
@@ -14,10 +15,12 @@ class PredictedLayer(LayerHead):
 
     Attributes:
         summary: window and shapes of the operator, in words.
+        arithmetic: type that the operator computes in; ``hybrid`` is int8 weights with float32 activations.
         latency_ms: time of the operator in one inference, in milliseconds; its bounds are wider than those of
             the whole.
     """
 
+    arithmetic: Arithmetic
     latency_ms: Range
 
 
@@ -39,6 +42,21 @@ class PredictedMemory(MemoryHead):
     activations_bytes: int
 
 
+class MeasuredFactor(Record):
+    """What a measurement on a device made of a prediction.
+
+    Attributes:
+        device: device that measured the model, as it was typed.
+        factor: measured over predicted latency; all layers are multiplied with it.
+        predicted_ms: expected time of one inference before anything was measured, in milliseconds, with 90 %
+            bounds.
+    """
+
+    device: str
+    factor: float
+    predicted_ms: Range
+
+
 class Prediction(TimingHead):
     """How long a model is expected to take on a target.
 
@@ -55,6 +73,7 @@ class Prediction(TimingHead):
         macs: multiply-accumulate operations of one inference.
         layers: figures of each operator, in execution order.
         memory: memory of the model, as far as the .tflite itself says it.
+        correction: what a measurement on a device made of the prediction; null if it was not corrected.
         basis: what the prediction rests on and how far off it has been, one sentence each.
     """
 
@@ -68,4 +87,5 @@ class Prediction(TimingHead):
     macs: int
     layers: tuple[PredictedLayer, ...]
     memory: PredictedMemory
+    correction: MeasuredFactor | None = None
     basis: tuple[str, ...]

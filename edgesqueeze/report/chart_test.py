@@ -29,6 +29,7 @@ def prediction(times, name="net"):
         macs=0,
         layers=tuple(
             PredictedLayer(
+                arithmetic="int8",
                 index=index,
                 opcode="CONV_2D" if index % 2 else "ADD",
                 name="x",

@@ -17,8 +17,8 @@ from edgesqueeze.devices.session import forget
 from edgesqueeze.devices.ssh_host import Host
 from edgesqueeze.errors import ConnectError, EdgeSqueezeError, UsageError
 from edgesqueeze.graph import TfliteModel
+from edgesqueeze.latency.correction import corrected
 from edgesqueeze.latency.predict import predict
-from edgesqueeze.latency.prediction import Prediction
 from edgesqueeze.target.records import Target
 
 Tell = Callable[[Finding], None]
@@ -30,13 +30,10 @@ class MeasuredBoards(NamedTuple):
     Attributes:
         measurements: those of the devices that measured the model, in the order in which they were named.
         failures: why the others did not.
-        prediction: what would have been predicted for one thread of the target; None without a target that
-            has a latency model, or without a run of one thread on every device.
     """
 
     measurements: tuple[Measurement, ...]
     failures: tuple[Failure, ...]
-    prediction: Prediction | None
 
     @property
     def document(self) -> Measurement | Boards:
@@ -83,9 +80,9 @@ def measure_boards(
     results = _measure(model, hosts, settings, forget_after, tell)
     measurements = tuple(one for one in results if isinstance(one, Measurement))
     if target:
-        measurements = tuple(one.model_copy(update={"target": target.name}) for one in measurements)
+        measurements = tuple(_beside(model, target, one, tell) for one in measurements)
     failures = tuple(one for one in results if isinstance(one, Failure))
-    return MeasuredBoards(measurements, failures, _prediction(model, target, measurements, tell))
+    return MeasuredBoards(measurements, failures)
 
 
 def refuse_repeated(hosts: Sequence[Host | str]) -> None:
@@ -141,17 +138,18 @@ def tidy(hosts: Sequence[Host | str], tell: Tell) -> None:
             tell(Finding(code="not-forgotten", subject=host.destination, message=message, severity="warning"))
 
 
-def _prediction(
-    model: TfliteModel, target: Target | None, measurements: Sequence[Measurement], tell: Tell
-) -> Prediction | None:
-    if not target or not target.latency or any(one.threads[0].threads != 1 for one in measurements):
-        return None
+def _beside(model: TfliteModel, target: Target, one: Measurement, tell: Tell) -> Measurement:
+    """A measurement with what was predicted for the target, which it corrects."""
+    named = one.model_copy(update={"target": target.name})
+    if not target.latency:
+        return named
     try:
-        return predict(model, target)
+        prediction = predict(model, target, threads=one.threads[0].threads)
     except EdgeSqueezeError as error:
         # What was measured is worth showing even so.
         tell(Finding(code="not-predicted", subject=target.name, message=f"not predicted: {error.problem}"))
-        return None
+        return named
+    return named.model_copy(update={"predicted": corrected(prediction, one.latency_ms, one.host)})
 
 
 def is_right(one: Measurement) -> bool:

@@ -5,6 +5,7 @@ from edgesqueeze.devices.records import Boards
 from edgesqueeze.devices.ssh_host import Host
 from edgesqueeze.errors import ConnectError, DeviceError, UsageError
 from edgesqueeze.graph import parse_tflite
+from edgesqueeze.latency.predict import predict
 from edgesqueeze.target.load import load_target
 from edgesqueeze.timing import boards as module
 from edgesqueeze.timing.boards import MeasuredBoards, measure_boards
@@ -121,28 +122,37 @@ def test_a_board_that_cannot_be_tidied_hides_nothing(answers, monkeypatch):
 def test_a_target_is_named_and_predicted_for(answers):
     answers.append(measured("a"))
     found = measure_boards(MODEL, hosts("a"), SETTINGS, target=load_target("rpi4"))
-    assert found.document.target == found.prediction.target == "rpi4"
-    assert (found.prediction.threads, found.prediction.model) == (1, "tiny")
-    assert measure_boards(MODEL, hosts("a"), SETTINGS).prediction is None
+    assert found.document.target == found.document.predicted.target == "rpi4"
+    assert (found.document.predicted.threads, found.document.predicted.model) == (1, "tiny")
+    assert measure_boards(MODEL, hosts("a"), SETTINGS).document.predicted is None
 
 
-def test_without_a_run_of_one_thread_nothing_is_predicted(answers):
+def test_a_measurement_corrects_the_prediction(answers):
     answers.append(measured("a", threads=(run(2, 3.0),)))
-    assert measure_boards(MODEL, hosts("a"), SETTINGS, target=load_target("rpi4")).prediction is None
+    made = measure_boards(MODEL, hosts("a"), SETTINGS, target=load_target("rpi4")).document.predicted
+    plain = predict(MODEL, load_target("rpi4"), threads=2)
+    assert made.threads == 2
+    assert made.latency_ms == measured("a").latency_ms
+    assert made.correction.predicted_ms == plain.latency_ms
+    factor = measured("a").latency_ms.estimate / plain.latency_ms.estimate
+    assert made.correction.factor == pytest.approx(factor, rel=1e-3)
+    for one, other in zip(made.layers, plain.layers, strict=True):
+        assert one.latency_ms.estimate == pytest.approx(factor * other.latency_ms.estimate, rel=1e-3)
+    assert "corrected by" in made.basis[-1] and "on a:" in made.basis[-1]
 
 
 def test_what_cannot_be_predicted_is_told(answers, monkeypatch):
-    def refuse(model, target):
+    def refuse(model, target, threads):
         raise UsageError("it has loops")
 
     monkeypatch.setattr(module, "predict", refuse)
     answers.append(measured("a"))
     told = []
     found = measure_boards(MODEL, hosts("a"), SETTINGS, target=load_target("rpi4"), tell=told.append)
-    assert (found.prediction, len(found.measurements)) == (None, 1)
+    assert (found.document.predicted, len(found.measurements)) == (None, 1)
     assert [(one.code, one.severity) for one in told] == [("not-predicted", "note")]
     assert "it has loops" in told[0].message
 
 
 def test_a_single_failure_is_no_measurement():
-    assert isinstance(MeasuredBoards((), (LOST,), None).document, Boards)
+    assert isinstance(MeasuredBoards((), (LOST,)).document, Boards)

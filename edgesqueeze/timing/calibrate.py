@@ -94,8 +94,8 @@ def default_name(device: Device) -> str:
     return words[:MAX_NAME].strip("-") or "device"
 
 
-def profile_text(device: Device, latency: OperatorLatency) -> str:
-    """The profile as TOML."""
+def profile_text(device: Device, latency: OperatorLatency, measured: str = "microbenchmarks") -> str:
+    """The profile as TOML; ``measured`` says what its costs follow from."""
     import tomli_w
 
     core = core_of(device)
@@ -120,7 +120,7 @@ def profile_text(device: Device, latency: OperatorLatency) -> str:
         "runtime": {"name": latency.runtime, "operators": "litert"},
         "preferences": {"quantization": "int8", "io": "float32", "threads": 1},
         "latency": latency.model_dump(mode="json", exclude_defaults=True, exclude_none=True),
-        "sources": [_source(device, bool(clocks))],
+        "sources": [_source(device, bool(clocks), measured)],
         "assumptions": _assumptions(bool(clocks)),
     }
     return tomli_w.dumps(tables)
@@ -140,7 +140,7 @@ def _title(device: Device) -> str:
     return f"{device.board or 'Linux device'} ({kinds}), calibrated"
 
 
-def _source(device: Device, clock_known: bool) -> dict[str, Any]:
+def _source(device: Device, clock_known: bool, measured: str) -> dict[str, Any]:
     cpu = ["core", "architecture", "cores", "fpu", "dsp", *(["clock_mhz"] if clock_known else [])]
     return {
         "fields": [
@@ -150,7 +150,7 @@ def _source(device: Device, clock_known: bool) -> dict[str, Any]:
             "latency",
         ],
         "document": f"the device itself, on {datetime.date.today().isoformat()}",
-        "where": f"/proc, /sys and microbenchmarks; {device.os or 'Linux'}, kernel {device.kernel}, "
+        "where": f"/proc, /sys and {measured}; {device.os or 'Linux'}, kernel {device.kernel}, "
         f"{device.architecture}, Python {device.python_version} ({device.bits}-bit)",
     }
 
