@@ -14,6 +14,8 @@ A .tflite
 
     read_tflite      read one
     TfliteModel      what was read
+    read_metadata    what one says to an app: names, labels, normalization
+    Metadata         that
     run              what it says about samples, on any runtime
     verify           run it on several runtimes, compare it with its original
     Verification     what that found
@@ -50,6 +52,8 @@ Time
     Prediction       what was told, with its bounds
     measure          run it on a device
     measure_all      on several at once
+    measure_browsers on phones and computers that open a page
+    Page             how it is served, and to whom
     Settings         how to measure
     Measurement      what was measured
     Failure          why nothing was
@@ -82,6 +86,8 @@ if TYPE_CHECKING:
     # What type checkers and editors see; a test compares it with the table below.
     from edgesqueeze.checks.verify import Verification as Verification
     from edgesqueeze.checks.verify import verify as verify
+    from edgesqueeze.devices.browser.serve import Page as Page
+    from edgesqueeze.devices.browser.serve import measure_browsers as measure_browsers
     from edgesqueeze.devices.measure import Settings as Settings
     from edgesqueeze.devices.measure import measure as measure
     from edgesqueeze.devices.measure import measure_all as measure_all
@@ -98,6 +104,8 @@ if TYPE_CHECKING:
     from edgesqueeze.emit.tflm import TflmSource as TflmSource
     from edgesqueeze.emit.tflm import emit_tflm as emit_tflm
     from edgesqueeze.errors import EdgeSqueezeError as EdgeSqueezeError
+    from edgesqueeze.graph.metadata import Metadata as Metadata
+    from edgesqueeze.graph.metadata import read_metadata as read_metadata
     from edgesqueeze.graph.read import read_tflite as read_tflite
     from edgesqueeze.graph.records import TfliteModel as TfliteModel
     from edgesqueeze.latency.predict import predict as predict
@@ -139,8 +147,10 @@ _PUBLIC = {
     "Fit": Lazy("edgesqueeze.target.fit:Fit"),
     "Host": Lazy("edgesqueeze.devices.ssh_host:Host"),
     "Measurement": Lazy("edgesqueeze.devices.records:Measurement"),
+    "Metadata": Lazy("edgesqueeze.graph.metadata:Metadata"),
     "ModelNeeds": Lazy("edgesqueeze.target.fit:ModelNeeds"),
     "NativeSource": Lazy("edgesqueeze.emit.native.records:NativeSource"),
+    "Page": Lazy("edgesqueeze.devices.browser.serve:Page"),
     "Prediction": Lazy("edgesqueeze.latency.prediction:Prediction"),
     "Recipe": Lazy("edgesqueeze.recipe.sections:Recipe"),
     "Report": Lazy("edgesqueeze.report.report:Report"),
@@ -165,6 +175,7 @@ _PUBLIC = {
     "load_target": Lazy("edgesqueeze.target.load:load_target"),
     "measure": Lazy("edgesqueeze.devices.measure:measure"),
     "measure_all": Lazy("edgesqueeze.devices.measure:measure_all"),
+    "measure_browsers": Lazy("edgesqueeze.devices.browser.serve:measure_browsers"),
     "needs_of": Lazy("edgesqueeze.target.needs:needs_of"),
     "open_local": Lazy("edgesqueeze.devices.session:open_local"),
     "open_session": Lazy("edgesqueeze.devices.session:open_session"),
@@ -172,6 +183,7 @@ _PUBLIC = {
     "parse_recipe": Lazy("edgesqueeze.recipe.read:parse_recipe"),
     "predict": Lazy("edgesqueeze.latency.predict:predict"),
     "raise_if_not_ok": Lazy("edgesqueeze.report.report:raise_if_not_ok"),
+    "read_metadata": Lazy("edgesqueeze.graph.metadata:read_metadata"),
     "read_tflite": Lazy("edgesqueeze.graph.read:read_tflite"),
     "run": Lazy("edgesqueeze.runners.outputs:run"),
     "tflm_array": Lazy("edgesqueeze.runners.lean_array:tflm_array"),

@@ -209,6 +209,12 @@ WRONG = {
     "compress out": (lambda wrong: es.compress("m.keras", target="pico", data="d", out=wrong), "a folder"),
     "compress": (lambda wrong: es.compress(wrong, target="pico", data="d"), "path of a model file"),
     "run": (lambda wrong: es.run(wrong, np.zeros((1, 8, 8, 1))), "path"),
+    "read_metadata": (lambda wrong: es.read_metadata(wrong), "path of a .tflite"),
+    "measure_browsers": (lambda wrong: es.measure_browsers(wrong, show=print), "path of a .tflite"),
+    "measure_browsers page": (
+        lambda wrong: es.measure_browsers(MODEL, wrong, show=print),
+        "a Page",
+    ),
     "raise_if_not_ok": (lambda wrong: es.raise_if_not_ok(wrong), "report"),
 }
 

@@ -24,7 +24,9 @@ SYSTEM_TOOLS=(
   "openssh-server|command -v /usr/sbin/sshd|the tests that measure over SSH, on this machine as the device"
   "qemu-user-static|command -v qemu-aarch64-static|the tests that measure on an emulated Raspberry Pi"
   "debian-archive-keyring|test -e /usr/share/keyrings/debian-archive-keyring.gpg|the tests that measure on an emulated Raspberry Pi"
-  "chromium|command -v chromium|the tests that open the page of a report"
+  "chromium|command -v chromium|the tests that open the page of a report, and those that measure in a browser"
+  "npm|command -v npm|the tests that measure in a browser: it fetches LiteRT.js"
+  "openssl|command -v openssl|the tests that measure in a browser over https"
   "debootstrap|command -v /usr/sbin/debootstrap|the tests that measure on an emulated Raspberry Pi (it names Debian's mirror)"
 )
 

@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import click
 
+from edgesqueeze.cli.browser import (
+    BrowserWish,
+    browser_options,
+    check_browser_wish,
+    measure_in_browsers,
+    take_browser_wish,
+)
 from edgesqueeze.cli.options import input_shape, install, optimize, ssh_config
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.screen import say, say_json
+from edgesqueeze.cli.tables import say_finding
 from edgesqueeze.errors import UsageError
 
 if TYPE_CHECKING:
-    from edgesqueeze.base.findings import Finding
     from edgesqueeze.devices.ssh_host import Host
     from edgesqueeze.emit.native.packing.choose import Optimize
     from edgesqueeze.graph import TfliteModel
@@ -36,12 +43,13 @@ class _Wish(NamedTuple):
     install: bool
     forget: bool
     threads: tuple[int, ...]
-    sustain: float
+    sustain: float | None
     plot: Path | None
     data: str | None
     recipe: Path | None
     samples: int | None
     as_json: bool
+    browser: BrowserWish
 
 
 @click.command("bench")
@@ -91,8 +99,8 @@ class _Wish(NamedTuple):
     "--sustain",
     metavar="SECONDS",
     type=click.FloatRange(0, 86400),
-    default=0.0,
-    help="After measuring keep running for so long, to see whether the device slows down.",
+    help="After measuring keep running for so long, to see whether the device slows down; with --browser 60 "
+    "by default.",
 )
 @click.option(
     "--plot",
@@ -118,6 +126,7 @@ class _Wish(NamedTuple):
     type=click.IntRange(min=1),
     help="Compute at most so many samples of the data on every device, spread evenly; 64 by default.",
 )
+@browser_options
 @input_shape
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
 def bench(model: Path, target_names: tuple[str, ...], **options: object) -> None:
@@ -125,8 +134,8 @@ def bench(model: Path, target_names: tuple[str, ...], **options: object) -> None
 
     There are three ways. For a microcontroller as --target the model becomes C and runs in an emulator that
     counts its instructions. For a Raspberry Pi or a phone as --target, and for --runtime tflm, the time is
-    predicted from the file alone. With --ssh or --local it is measured; --target then adds what would have
-    been predicted.
+    predicted from the file alone. With --ssh, --local or --browser it is measured; --target then adds what
+    would have been predicted.
 
     With several targets, or with --data, all devices are compared in one table: their times, and their
     outputs on the same inputs.
@@ -137,8 +146,8 @@ def bench(model: Path, target_names: tuple[str, ...], **options: object) -> None
     from edgesqueeze.target.load import load_target
 
     shapes: tuple[str, ...] = options.pop("shapes")  # type: ignore[assignment]
-    wish = _Wish(**options)  # type: ignore[arg-type]
-    measured = bool(wish.hosts or wish.local)
+    wish = _Wish(browser=take_browser_wish(options), **options)  # type: ignore[arg-type]
+    measured = bool(wish.hosts or wish.local or wish.browser.asked)
     compared = len(target_names) > 1 or wish.data is not None
     _check(wish, target_names, measured, compared)
     read = read_tflite(model)
@@ -149,6 +158,8 @@ def bench(model: Path, target_names: tuple[str, ...], **options: object) -> None
     if compared:
         _compare(read, [load_target(name) for name in target_names], wish)
     target = load_target(target_names[0]) if target_names else None
+    if wish.browser.asked:
+        sys.exit(measure_in_browsers(read, target, wish.browser, wish.threads, wish.sustain, wish.as_json))
     if measured:
         _measure(read, target, wish)
     elif target:
@@ -159,11 +170,13 @@ def _check(wish: _Wish, target_names: tuple[str, ...], measured: bool, compared:
     if not measured and not target_names:
         raise UsageError(
             "which device?",
-            expected="--target NAME to predict or emulate, --ssh HOST or --local to measure",
+            expected="--target NAME to predict or emulate, --ssh HOST, --local or --browser to measure",
             got="none of them",
             hint="`edgesqueeze targets list` shows the names",
         )
-    where = "only goes with --ssh or --local" if not measured else "does not go with --ssh and --local"
+    check_browser_wish(wish.browser, others=bool(wish.hosts or wish.local or compared))
+    ways = "--ssh, --local or --browser"
+    where = f"only goes with {ways}" if not measured else f"does not go with {ways}"
     if compared:
         where = "does not go with several devices or --data"
     only = measured and not (compared and target_names)
@@ -227,13 +240,15 @@ def _compare(model: TfliteModel, targets: Sequence[Target], wish: _Wish) -> NoRe
     from edgesqueeze.devices.measure import Settings
     from edgesqueeze.timing.judge import Wishes, judge_devices
 
-    settings = Settings(threads=wish.threads or (1,), sustain_seconds=wish.sustain, install=wish.install)
+    settings = Settings(
+        threads=wish.threads or (1,), sustain_seconds=wish.sustain or 0.0, install=wish.install
+    )
     wishes = Wishes(wish.runtime or "", wish.build, wish.optimize, settings, wish.forget)
     hosts = _hosts(wish)
     names = [*(target.name for target in targets), *_names(hosts)]
     if not wish.as_json:
         say(f"comparing {', '.join(names)} ...", stderr=True)
-    found = judge_devices(model, targets, hosts, wishes, data=_data(model, wish), tell=_tell)
+    found = judge_devices(model, targets, hosts, wishes, data=_data(model, wish), tell=say_finding)
     if wish.as_json:
         say_json(found.model_dump_json(indent=2))
     else:
@@ -278,8 +293,10 @@ def _measure(model: TfliteModel, target: Target | None, wish: _Wish) -> None:
     hosts = _hosts(wish)
     if not wish.as_json:
         say(f"measuring on {', '.join(_names(hosts))} ...", stderr=True)
-    settings = Settings(threads=wish.threads or None, sustain_seconds=wish.sustain, install=wish.install)
-    found = measure_boards(model, hosts, settings, target=target, forget_after=wish.forget, tell=_tell)
+    settings = Settings(
+        threads=wish.threads or None, sustain_seconds=wish.sustain or 0.0, install=wish.install
+    )
+    found = measure_boards(model, hosts, settings, target=target, forget_after=wish.forget, tell=say_finding)
     if wish.as_json:
         say_json(found.document.model_dump_json(indent=2))
     else:
@@ -287,7 +304,3 @@ def _measure(model: TfliteModel, target: Target | None, wish: _Wish) -> None:
 
         print_measurements(found)
     sys.exit(found.exit_code)
-
-
-def _tell(finding: Finding) -> None:
-    say(f"{finding.severity}: {finding.subject}: {finding.message}", stderr=True)

@@ -13,6 +13,9 @@ from typing import Literal, NamedTuple
 from edgesqueeze.base.records import Record
 from edgesqueeze.base.sandbox.confined import in_force
 from edgesqueeze.base.versions import installed_version, own_version
+from edgesqueeze.devices.browser import litert_js
+from edgesqueeze.devices.browser.litert_js import NPM
+from edgesqueeze.devices.browser.network import OPENSSL
 from edgesqueeze.runners import toolchain
 
 Part = Literal["core", "runtime", "compress", "report", "demo", "tool"]
@@ -54,6 +57,7 @@ PACKAGES: tuple[Package, ...] = (
             ("rich", "13.7", "16", "compress: the progress bar"),
             ("pydantic", "2.7", "3", "profiles, recipes and reports"),
             ("jinja2", "3.1", "4", "writing firmware sources"),
+            ("segno", "1.6", "2", "bench --browser: the code for a phone's camera"),
             ("tomli-w", "1", "2", "calibrate: writing profiles"),
         )
     ),
@@ -113,6 +117,8 @@ TOOLS: tuple[tuple[toolchain.Program, str], ...] = (
     ),
     (toolchain.QEMU, "bench, verify --runtime qemu: an emulated Cortex-M"),
     (toolchain.SSH, "bench, calibrate: measuring on a board"),
+    (NPM, "bench --browser: fetching LiteRT.js, once"),
+    (OPENSSL, "bench --browser --https: a certificate"),
 )
 """Programs that are not Python packages, and what they are for."""
 
@@ -176,6 +182,7 @@ def diagnose() -> Diagnosis:
             *(_package(one) for one in PACKAGES),
             _tflite_runtime(),
             *(_tool(program, enables) for program, enables in TOOLS),
+            _litert_js(),
         ),
         confinement=in_force(),
     )
@@ -236,6 +243,19 @@ def _tflite_runtime_version() -> str | None:
         # A core package is missing, which its own row says.
         return None
     return None if runner.available() else runner.VERSION
+
+
+def _litert_js() -> Component:
+    there = litert_js.is_kept()
+    return Component(
+        name="LiteRT.js",
+        part="tool",
+        state="ok" if there else "missing",
+        version=litert_js.VERSION if there else None,
+        wanted="",
+        enables="bench --browser",
+        install="edgesqueeze bench --browser fetches it with npm; or --litert-js DIR",
+    )
 
 
 def _tool(program: toolchain.Program, enables: str) -> Component:

@@ -62,20 +62,26 @@ def _print_verdict(screen: Screen, one: Measurement) -> None:
 
 
 def _times(measurements: Sequence[Measurement], width: int) -> Table:
-    figures = ("threads", "median ms", "p90", "p99", "min", "load ms", "peak MiB")
+    first = any(run.first_ms is not None for one in measurements for run in one.threads)
+    # A browser tells no memory, and its first inference takes far longer than others.
+    figures = ("threads", "median ms", "p90", "p99", "min", "load ms", "first ms" if first else "peak MiB")
     more = ("speedup", "runs") if width >= WIDE else ()
     rows = Table("device", *figures, *more, right=(*figures, *more), fold=("device",))
     for one in measurements:
         for run in one.threads:
-            peak = f"{run.peak_rss_bytes / 2**20:.0f}" if run.peak_rss_bytes else "-"
+            last = milliseconds(run.first_ms or 0.0) if first else _mebibytes(run.peak_rss_bytes)
             rows.add_row(
                 escape(one.host) if run is one.threads[0] else "",
                 str(run.threads),
                 *map(milliseconds, (run.median_ms, run.p90_ms, run.p99_ms, run.min_ms, run.load_ms)),
-                peak,
+                last,
                 *((f"{run.speedup:.2f}", f"{run.runs:,}") if more else ()),
             )
     return rows
+
+
+def _mebibytes(count: int | None) -> str:
+    return f"{count / 2**20:.0f}" if count else "-"
 
 
 def _print_sustained(screen: Screen, one: Measurement) -> None:

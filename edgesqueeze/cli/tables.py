@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from edgesqueeze.cli.screen import Line, Run, Screen, escape, parsed, width_of, wrapped
+from edgesqueeze.cli.screen import Line, Run, Screen, escape, parsed, say, width_of, wrapped
 
 if TYPE_CHECKING:
     from edgesqueeze.base.findings import Finding
@@ -115,6 +115,11 @@ def print_findings(out: Screen, findings: Iterable[Finding]) -> None:
         # The converter joins the names of everything that it fused; the first one is enough for a person.
         subject = f"{one.subject.split(';')[0]}: " if one.subject else ""
         out.print(f"[{COLOURS[one.severity]}]{one.severity}[/]: {escape(subject + one.message)}")
+
+
+def say_finding(finding: Finding) -> None:
+    """Say on stderr what was noticed while a command is at work."""
+    say(f"{finding.severity}: {finding.subject}: {finding.message}", stderr=True)
 
 
 def count(value: int | None) -> str:

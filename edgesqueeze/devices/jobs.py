@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy.typing as npt
 
+from edgesqueeze.devices.look import Device
 from edgesqueeze.devices.records import SustainedSecond
 
 
@@ -73,6 +74,7 @@ class JobResult:
         threads: number of threads of the job.
         load_ms: time to read the model and allocate its tensors, in milliseconds.
         times_ms: time of every measured inference in order, in milliseconds.
+        first_ms: time of the very first inference, in milliseconds; None where it was not noted.
         busy_seconds: time of warming up, measuring and the sustained run together, in seconds.
         peak_rss_bytes: largest resident set of the job's own process, interpreter and runtime included, in
             bytes; None without ``fresh_process``.
@@ -97,4 +99,25 @@ class JobResult:
     runtime_version: str = ""
     notes: tuple[str, ...] = ()
     sustained: tuple[SustainedSecond, ...] = ()
+    first_ms: float | None = None
     error: str = ""
+
+
+class Ready(Protocol):
+    """A device that is ready to run jobs: a ``Session``, or a page in a browser.
+
+    Attributes:
+        name: what to call it.
+        device: what the device is.
+        ready_seconds: time until the device could take jobs, in seconds.
+    """
+
+    name: str
+    device: Device
+    ready_seconds: float
+
+    def look(self) -> Device:
+        """What the device is, as it is now."""
+
+    def run(self, jobs: Sequence[Job]) -> list[JobResult]:
+        """Run jobs one after the other; one that fails has its ``error``."""

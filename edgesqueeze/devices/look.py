@@ -108,6 +108,7 @@ class Device(_Seen):
         runtimes: versions of ``ai-edge-litert``, ``tflite-runtime`` and ``tensorflow`` by name, those that
             are there.
         free_disk_bytes: free space where models are kept, in bytes.
+        browser: name and version of the browser that runs models; None outside of one.
     """
 
     board: str | None
@@ -136,6 +137,7 @@ class Device(_Seen):
     numpy: str | None
     runtimes: dict[str, str]
     free_disk_bytes: int | None
+    browser: str | None = None
 
 
 MOST_CORES = 8192
@@ -245,7 +247,7 @@ def condition(device: Device) -> str:
     parts = (
         device.soc,
         device.os,
-        f"{device.bits}-bit Python {device.python_version}",
+        device.browser or f"{device.bits}-bit Python {device.python_version}",
         f"{memory / gibibytes:.1f} GiB of memory{free}" if memory else None,
         "at " + " and ".join(sorted(clocks)) if clocks else None,
         None if device.temperature_c is None else f"{device.temperature_c:.1f} C",

@@ -15,7 +15,7 @@ from edgesqueeze.base.given import expect, wrong_kind
 from edgesqueeze.base.records import Range
 from edgesqueeze.devices.channel import end_channels
 from edgesqueeze.devices.check import check_outputs
-from edgesqueeze.devices.jobs import Job, JobResult
+from edgesqueeze.devices.jobs import Job, JobResult, Ready
 from edgesqueeze.devices.notes import findings_of
 from edgesqueeze.devices.records import Failure, MeasuredMemory, Measurement, ThreadRun
 from edgesqueeze.devices.session import LOCAL, Session, open_local, open_session
@@ -97,10 +97,10 @@ def measure(
     refuse_open(model, "it cannot be measured")
     settings = Settings() if settings is None else expect(settings, Settings, "how to measure, as Settings")
     if isinstance(device, Session):
-        return _measure(model, device, settings)
+        return measure_on(model, device, settings)
     if isinstance(device, Host):
         with open_session(device, settings.install) as session:
-            return _measure(model, session, settings)
+            return measure_on(model, session, settings)
     if device != LOCAL:
         raise UsageError(
             "that is no device",
@@ -109,7 +109,7 @@ def measure(
             hint=HOST_HINT,
         )
     with open_local() as session:
-        return _measure(model, session, settings)
+        return measure_on(model, session, settings)
 
 
 def measure_all(
@@ -154,7 +154,7 @@ def measure_all(
 
 
 def outputs_on(
-    session: Session, model: TfliteModel, samples: Sequence[Sequence[Array]], threads: int
+    session: Ready, model: TfliteModel, samples: Sequence[Sequence[Array]], threads: int
 ) -> list[list[Array]]:
     """What a device computes, without timing.
 
@@ -225,7 +225,18 @@ def _interrupt(threads: Sequence[threading.Thread]) -> None:
             thread.join(0.1)
 
 
-def _measure(model: TfliteModel, session: Session, settings: Settings) -> Measurement:
+def measure_on(model: TfliteModel, session: Ready, settings: Settings) -> Measurement:
+    """The same on a device that is ready.
+
+    Args:
+        model: any .tflite that the device's runtime runs, of batch 1 and fixed shapes.
+        session: the device.
+        settings: how to measure.
+
+    Raises:
+        UsageError: more threads than cores.
+        DeviceError: the device cannot run the model, or failed.
+    """
     started = time.monotonic()
     sample = data_samples(model, random_data(model, 1, settings.seed))[0]
     jobs = _jobs(model, sample, _threads(session, settings), settings)
@@ -263,7 +274,7 @@ def _measure(model: TfliteModel, session: Session, settings: Settings) -> Measur
     )
 
 
-def _threads(session: Session, settings: Settings) -> tuple[int, ...]:
+def _threads(session: Ready, settings: Settings) -> tuple[int, ...]:
     cores = session.device.usable_cores
     if settings.threads is None:
         return thread_counts(cores)
@@ -298,12 +309,13 @@ def _jobs(model: TfliteModel, sample: list[Array], threads: Sequence[int], setti
     ]
 
 
-def _cannot_run(model: TfliteModel, session: Session, result: JobResult) -> DeviceError:
+def _cannot_run(model: TfliteModel, session: Ready, result: JobResult) -> DeviceError:
     device = session.device
     name, version = next(iter(device.runtimes.items()))
+    python = device.browser or f"Python {device.python_version}"
     return DeviceError(
         f"{session.name} cannot run {model.name}: {result.error}",
-        got=f"{name} {version}, {device.architecture}, Python {device.python_version}",
+        got=f"{name} {version}, {device.architecture}, {python}",
         hint="see with `edgesqueeze verify` whether this computer's runtimes can; if so, the device may "
         "need a newer runtime",
     )
@@ -323,4 +335,5 @@ def _statistics(result: JobResult, first: JobResult) -> ThreadRun:
         p99_ms=p99,
         peak_rss_bytes=result.peak_rss_bytes,
         speedup=float(np.median(first.times_ms)) / median if median else 1.0,
+        first_ms=result.first_ms,
     )

@@ -136,7 +136,7 @@ def test_a_fault_of_ours_is_not_hidden(monkeypatch):
     def fault(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(module, "_measure", fault)
+    monkeypatch.setattr(module, "measure_on", fault)
     with pytest.raises(ZeroDivisionError):
         measure_all(parse_tflite(tiny_cnn()), ["local"])
 

@@ -42,7 +42,7 @@ def findings_of(
         *_of_runs(runs, min_runs),
         *_of_results(results),
         *_of_drift(sustained),
-        _finding("no-layers", "layers", "the runtime does not time layers through its Python interface"),
+        _finding("no-layers", "layers", "the runtime's interface does not time layers"),
     )
 
 

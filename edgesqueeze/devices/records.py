@@ -27,6 +27,7 @@ class ThreadRun(Record):
         peak_rss_bytes: largest resident set of the process, Python and the runtime included, in bytes; null
             where it is not known.
         speedup: median time with the fewest threads over the median time with these.
+        first_ms: time of the first inference after loading, in milliseconds; null where it was not noted.
     """
 
     threads: int
@@ -39,6 +40,7 @@ class ThreadRun(Record):
     p99_ms: float
     peak_rss_bytes: int | None
     speedup: float
+    first_ms: float | None = None
 
 
 class OutputCheck(Record):
@@ -106,11 +108,12 @@ class Measurement(TimingHead):
 
     Attributes:
         target: name of the target profile that was named with the device; empty without one.
-        runtime: ``ai-edge-litert``, ``tflite-runtime`` or ``tensorflow``.
+        runtime: ``ai-edge-litert``, ``tflite-runtime`` or ``tensorflow``; in a browser ``litert.js``, or
+            ``litert.js-webgpu``.
         method: how the latency was found: ``measured``.
         latency_ms: time of one inference with one thread (or the fewest that were asked for), in
             milliseconds: the median, the fastest, and the 90th percentile.
-        host: the device as it was typed; ``local`` for this computer.
+        host: the device as it was typed; ``local`` for this computer; ``browser 1`` for a page.
         runtime_version: version of the runtime.
         device: what the device is, as seen before measuring.
         threads: statistics of the inferences for each number of threads, ascending.

@@ -78,6 +78,20 @@ def measure_boards(
     """
     refuse_repeated(hosts)
     results = _measure(model, hosts, settings, forget_after, tell)
+    return beside_prediction(model, results, target, tell)
+
+
+def beside_prediction(
+    model: TfliteModel, results: Sequence[Measurement | Failure], target: Target | None, tell: Tell
+) -> MeasuredBoards:
+    """What was measured, and what would have been predicted.
+
+    Args:
+        model: what was measured.
+        results: what came of it on each device.
+        target: a profile of such devices, to compare with.
+        tell: as for ``measure_boards``.
+    """
     measurements = tuple(one for one in results if isinstance(one, Measurement))
     if target:
         measurements = tuple(_beside(model, target, one, tell) for one in measurements)

@@ -98,6 +98,17 @@ def chromium() -> Iterator[int]:
             process.wait(PATIENCE)
 
 
+def open_tab(port: int) -> Tab:
+    """A new, empty tab.
+
+    Args:
+        port: the browser's.
+    """
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/json/new?about:blank", method="PUT")
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+        return Tab(json.load(answer)["webSocketDebuggerUrl"])
+
+
 def look_at(
     port: int, page: Path, *, width: int = DESKTOP, dark: bool = False, media: str = "screen"
 ) -> Seen:
@@ -110,10 +121,7 @@ def look_at(
         dark: whether the user prefers dark pages.
         media: ``screen`` or ``print``.
     """
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/json/new?about:blank", method="PUT")
-    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-        tab = Tab(json.load(answer)["webSocketDebuggerUrl"])
-    with contextlib.closing(tab):
+    with contextlib.closing(open_tab(port)) as tab:
         return _look(tab, page, width, dark, media)
 
 
