@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from ai_edge_litert import schema_py_generated as schema
 from flatbuffers.table import Table
@@ -22,7 +23,7 @@ from edgesqueeze.base.zips import ZipError
 from edgesqueeze.errors import TfliteError
 from edgesqueeze.graph import metadata_slots as slots
 from edgesqueeze.graph.appended import appended_files
-from edgesqueeze.graph.read import DAMAGE
+from edgesqueeze.graph.read import DAMAGE, as_model
 from edgesqueeze.graph.records import TfliteModel
 from edgesqueeze.graph.walk import Walk
 
@@ -79,13 +80,17 @@ class Metadata(Record):
     files: tuple[str, ...] = ()
 
 
-def read_metadata(model: TfliteModel) -> Metadata | None:
+def read_metadata(model: str | Path | TfliteModel) -> Metadata | None:
     """What a .tflite says about itself; None where it has neither metadata nor files behind it.
+
+    Args:
+        model: the .tflite, or its path.
 
     Raises:
         TfliteError: the metadata are damaged, or name a file that is not there. The model itself may be
             fine: runtimes do not look at them.
     """
+    model = as_model(model)
     try:
         files = appended_files(model.content)
         raw = metadata_buffer(model)
