@@ -4,6 +4,11 @@ A recipe with every key at its default::
 
     seed = 0
 
+    [equalize]                     # leave the section out for no equalization
+    clipped = 0.001                # a clip at 6 goes where it changes no larger share of the positive values
+    include = ["*"]                # layers whose outputs may be divided: names or classes, with * and ?
+    exclude = []
+
     [channels]                     # leave the section out to keep all channels
     share = 0.5                    # share of the multiply-accumulates that goes, with whole channels;
                                    # or, in its place, as many as it takes for one or more of

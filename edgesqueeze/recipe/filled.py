@@ -7,9 +7,31 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from edgesqueeze.base.records import Record
-from edgesqueeze.recipe.sections import Channels, IoType, Prune, Quantize, QuantizeMode, Recipe, Structure
+from edgesqueeze.recipe.sections import (
+    Channels,
+    Equalize,
+    IoType,
+    Prune,
+    Quantize,
+    QuantizeMode,
+    Recipe,
+    Structure,
+)
 
 Kernels = Literal["small", "portable", "dsp", "mve", "xnnpack"]
+
+
+class FilledEqualize(Equalize):
+    """Cross-layer equalization, for the weights that the recipe asks for.
+
+    Attributes:
+        clipped: a clip at 6 is taken away where it changes no larger share of the positive values.
+        include: patterns (``*``, ``?``) of layer names or classes whose outputs may be divided.
+        exclude: patterns of layers whose outputs stay though they are included.
+        levels: largest integer of the weights that follow: 127, or 7 where the recipe asks for four bits.
+    """
+
+    levels: Literal[7, 127] = 127
 
 
 class FilledChannels(Channels):
@@ -85,6 +107,7 @@ class FilledRecipe(Recipe):
 
     Attributes:
         seed: seed of everything random; the same seed and inputs give the same bytes.
+        equalize: cross-layer equalization; null for none.
         channels: structured pruning; null for none.
         prune: pruning; null for none.
         cluster: weight clustering; null for none.
@@ -95,6 +118,7 @@ class FilledRecipe(Recipe):
         limits: what the result must satisfy.
     """
 
+    equalize: FilledEqualize | None = None
     channels: FilledChannels | None = None
     prune: FilledPrune | None = None
     quantize: FilledQuantize

@@ -36,6 +36,14 @@ class Pass(NamedTuple):
 
 PASSES: tuple[Pass, ...] = (
     Pass(
+        "equalize",
+        "divides channels by factors that the next layers take back, so that rounding costs less",
+        Lazy("edgesqueeze.squeeze.passes.equalize:run"),
+        options=lambda recipe: recipe.equalize,
+        done="equalized",
+        absent="no equalization was asked for",
+    ),
+    Pass(
         "channels",
         "removes whole filters and units, those that matter least for what they cost",
         Lazy("edgesqueeze.squeeze.passes.channels:run"),

@@ -19,6 +19,20 @@ Pattern = Annotated[str, Field(min_length=1)]
 Structure = Literal["unstructured", "device", "2:4", "block"]
 
 
+class Equalize(Record):
+    """Cross-layer equalization (Nagel et al., 2019, arXiv:1906.04721).
+
+    Attributes:
+        clipped: a clip at 6 is taken away where it changes no larger share of the positive values.
+        include: patterns (``*``, ``?``) of layer names or classes whose outputs may be divided.
+        exclude: patterns of layers whose outputs stay though they are included.
+    """
+
+    clipped: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.001
+    include: tuple[Pattern, ...] = ("*",)
+    exclude: tuple[Pattern, ...] = ()
+
+
 class Channels(Record):
     """Structured pruning: whole filters and units are removed.
 
@@ -217,6 +231,7 @@ class Recipe(Record):
 
     Attributes:
         seed: seed of everything random; the same seed and inputs give the same bytes.
+        equalize: cross-layer equalization; null for none.
         channels: structured pruning; null for none.
         prune: pruning; null for none.
         cluster: weight clustering; null for none.
@@ -228,6 +243,7 @@ class Recipe(Record):
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    equalize: Equalize | None = None
     channels: Channels | None = None
     prune: Prune | None = None
     cluster: Cluster | None = None
@@ -241,6 +257,12 @@ class Recipe(Record):
     def _room_for_zero(self) -> Recipe:
         if self.prune and self.cluster and self.cluster.clusters < 3:
             raise ValueError("a pruned kernel needs at least 3 clusters: zero, and one on each side of it")
+        return self
+
+    @model_validator(mode="after")
+    def _integers_are_asked_for(self) -> Recipe:
+        if self.equalize and self.quantize.mode not in (None, "int8", "int16x8"):
+            raise ValueError(f"equalize goes with mode int8 or int16x8, but mode is {self.quantize.mode}")
         return self
 
     @model_validator(mode="after")

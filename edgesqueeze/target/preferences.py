@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from edgesqueeze.recipe.filled import FilledChannels, FilledPrune, FilledQuantize, FilledRecipe
+from edgesqueeze.recipe.filled import (
+    FilledChannels,
+    FilledEqualize,
+    FilledPrune,
+    FilledQuantize,
+    FilledRecipe,
+)
 from edgesqueeze.recipe.sections import Prune, QuantizeMode, Recipe
 from edgesqueeze.target.device_blocks import device_blocks
 from edgesqueeze.target.records import Target
@@ -24,7 +30,11 @@ def fill_preferences(recipe: Recipe, target: Target) -> FilledRecipe:
             {**dict(channels), "share": share, "step": step, "kernels": kernels_of(target)}
         )
     prune = _filled(recipe.prune, target, quantize.mode) if recipe.prune else None
-    filled = {"channels": channels, "quantize": quantize, "prune": prune}
+    equalize = recipe.equalize
+    if equalize is not None:
+        levels = 7 if recipe.bits else 127
+        equalize = FilledEqualize.model_validate({**dict(equalize), "levels": levels})
+    filled = {"equalize": equalize, "channels": channels, "quantize": quantize, "prune": prune}
     return FilledRecipe.model_validate({**dict(recipe), **filled})
 
 

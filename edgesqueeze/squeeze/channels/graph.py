@@ -16,7 +16,7 @@ from typing import Any
 import tensorflow as tf
 
 from edgesqueeze.squeeze.channels.labels import Ints, Labels
-from edgesqueeze.squeeze.channels.rules import Call, Flow, Role, follow
+from edgesqueeze.squeeze.channels.rules import RULES, Call, Flow, Role, Rule, follow
 from edgesqueeze.squeeze.layers.rewrite import nodes_in_order
 
 
@@ -40,14 +40,19 @@ class ChannelGraph:
         return sum(role.macs() for role in self.roles.values())
 
 
-def channel_graph(model: Any, kept_out: Mapping[str, str] = MappingProxyType({})) -> ChannelGraph:
+def channel_graph(
+    model: Any,
+    kept_out: Mapping[str, str] = MappingProxyType({}),
+    rules: Mapping[type, Rule] = RULES,
+) -> ChannelGraph:
     """Find out which channels of a model go together.
 
     Args:
         model: a folded, flat tf_keras model of plain layers.
         kept_out: layers whose channels shall stay, by name, and why.
+        rules: what each class of layers does with channels.
     """
-    flow = Flow(Labels(), {})
+    flow = Flow(Labels(), {}, rules)
     known: dict[int, Ints] = {}
     for tensor in model.inputs:
         known[id(tensor)] = flow.labels.fresh(_channels(tensor), "it is an input of the model")

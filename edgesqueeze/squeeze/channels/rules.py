@@ -114,10 +114,12 @@ class Flow:
     Attributes:
         labels: the channels.
         roles: what layers do with them, by their names; filled in as they are met.
+        rules: what each class of layers does with them; the exact class.
     """
 
     labels: Labels
     roles: dict[str, Role]
+    rules: Mapping[type, Rule]
 
     def play(self, role: Role) -> Role:
         """Note what a layer does; if it is called several times, the channels of all calls go together."""
@@ -143,13 +145,14 @@ Rule = Callable[[Flow, Call], Ints | None]
 
 def follow(flow: Flow, call: Call) -> list[Ints]:
     """Labels of the outputs of a call; what is not known is held."""
-    rule = RULES.get(type(call.layer))
+    rule = flow.rules.get(type(call.layer))
     sizes = [(shape[-1] or 0) if len(shape) > 1 else 0 for shape in call.output_shapes]
     if rule is not None and len(sizes) == 1 and call.inputs and all(one.size for one in call.inputs):
         made = rule(flow, call)
         if made is not None and made.size == sizes[0]:
             return [made]
-    reason = f"{call.layer.name!r} takes them, and it is not known how to cut a {type(call.layer).__name__}"
+    kind = type(call.layer).__name__
+    reason = f"{call.layer.name!r} takes them, and it is not known how a {kind} treats single channels"
     for labels in call.inputs:
         flow.labels.hold(labels, reason)
     return [flow.labels.fresh(size, reason) for size in sizes]
