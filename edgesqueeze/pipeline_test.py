@@ -78,11 +78,13 @@ WEIGHT_CONTRACT = {
 STAGES = [
     "load",
     "fold",
+    "equalize",
     "channels",
     "prune",
     "bits",
     "cluster",
     "settle",
+    "round",
     "convert",
     "emit",
     "verify",
@@ -138,7 +140,12 @@ def test_the_report_keeps_its_contract(result):
     assert report["target"] == "nucleo-f446re"
     assert [stage["name"] for stage in report["stages"]] == STAGES
     assert all(stage["seconds"] >= 0 for stage in report["stages"])
-    assert [stage["name"] for stage in report["stages"] if stage["skipped"]] == ["channels", "bits"]
+    assert [stage["name"] for stage in report["stages"] if stage["skipped"]] == [
+        "equalize",
+        "channels",
+        "bits",
+        "round",
+    ]
     assert sum(stage["steps"] for stage in report["stages"]) == 4
     assert report["model"]["parameters"] == sum(value.size for value in weights_of(model))
     assert report["recipe"]["quantize"]["mode"] == "int8"
@@ -212,7 +219,7 @@ def test_a_linux_board_gets_no_sources_and_its_preferences(linux):
     assert linux.tflite.main.input_tensors[0].dtype == "float32"
     assert report.sizes.arena_bytes is None
     skipped = {stage.name: stage.skipped for stage in report.stages if stage.skipped}
-    assert set(skipped) == {"channels", "prune", "bits", "cluster", "emit"}
+    assert set(skipped) == {"equalize", "channels", "prune", "bits", "cluster", "round", "emit"}
     assert all(skipped.values())
 
 
@@ -624,7 +631,7 @@ def test_a_pass_is_one_file_and_one_row(tmp_path, monkeypatch, place):
     monkeypatch.syspath_prepend(tmp_path)
     row = Pass("nothing", "does nothing", Lazy(f"nothing{place}:run"), options=lambda recipe: recipe.seed + 1)
     prepared = prepare(randomize(dense()), data=X)
-    asked = _recipe(channels={"share": 0.3, "step": 1}, bits={"include": ["last"]})
+    asked = _recipe(equalize={}, channels={"share": 0.3, "step": 1}, bits={"include": ["last"]}, round={})
     recipe = fill_preferences(asked, load_target("rpi4"))
     seen = []
     plain = squeeze(prepared, recipe)

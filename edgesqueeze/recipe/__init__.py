@@ -42,6 +42,10 @@ A recipe with every key at its default::
     exclude = []
     first_and_last = "auto"
 
+    [round]                        # leave the section out for the nearest integers
+    include = ["*"]
+    exclude = []
+
     [finetune]
     epochs = 20                    # over all stages together, 0 trains nothing; unset: while it helps
     batch_size = 64

@@ -112,6 +112,7 @@ class FilledRecipe(Recipe):
         prune: pruning; null for none.
         cluster: weight clustering; null for none.
         bits: kernels of four bits; null for eight.
+        round: adaptive rounding; null for rounding to the nearest integer.
         finetune: how the compressed model is trained.
         quantize: what the .tflite holds.
         data: how raw data become the model's input.

@@ -90,6 +90,14 @@ PASSES: tuple[Pass, ...] = (
         options=lambda recipe: recipe.cluster,
         weight=0.2,
     ),
+    Pass(
+        "round",
+        "chooses the integers with which each layer's outputs stay nearest to what they were",
+        Lazy("edgesqueeze.squeeze.passes.round:run"),
+        options=lambda recipe: recipe.round,
+        done="rounded by its outputs",
+        absent="no adaptive rounding was asked for",
+    ),
 )
 """What can be done to a model between folding and conversion, in the order in which it is done."""
 

@@ -11,11 +11,13 @@ from edgesqueeze.recipe.sections import (
     Channels,
     Cluster,
     DataOptions,
+    Equalize,
     Finetune,
     Limits,
     Prune,
     Quantize,
     Recipe,
+    Round,
 )
 
 if sys.version_info >= (3, 11):
@@ -25,10 +27,12 @@ else:
 
 NAN = float("nan")
 SECTIONS = {
+    "equalize": Equalize,
     "channels": Channels,
     "prune": Prune,
     "bits": Bits,
     "cluster": Cluster,
+    "round": Round,
     "finetune": Finetune,
     "quantize": Quantize,
     "data": DataOptions,
@@ -53,7 +57,9 @@ def test_the_documented_recipe_has_every_key_at_its_default():
         in_place_of_share = set(BUDGETS) & set(record.model_fields)
         assert set(documented[section]) == set(record.model_fields) - in_place_of_share
         assert all(f"# {name} = " in module.__doc__ for name in in_place_of_share)
-    wanted = Recipe(channels=Channels(), prune=Prune(), bits=Bits(), cluster=Cluster())
+    wanted = Recipe(
+        equalize=Equalize(), channels=Channels(), prune=Prune(), bits=Bits(), cluster=Cluster(), round=Round()
+    )
     unset = {
         "channels": {"share": None, "step": None},
         "finetune": {"epochs": None, "learning_rate": None},

@@ -134,6 +134,18 @@ class Bits(Record):
     first_and_last: FirstAndLast = "auto"
 
 
+class Round(Record):
+    """Adaptive rounding (Nagel et al., 2020, arXiv:2004.10568): integers chosen by what the layers give.
+
+    Attributes:
+        include: patterns (``*``, ``?``) of layer names or classes that take part.
+        exclude: patterns of layers that stay out though they are included.
+    """
+
+    include: tuple[Pattern, ...] = ("*",)
+    exclude: tuple[Pattern, ...] = ()
+
+
 class Finetune(Record):
     """How the compressed model learns to do its job again.
 
@@ -236,6 +248,7 @@ class Recipe(Record):
         prune: pruning; null for none.
         cluster: weight clustering; null for none.
         bits: kernels of four bits; null for eight.
+        round: adaptive rounding; null for rounding to the nearest integer.
         finetune: how the compressed model is trained.
         quantize: what the .tflite holds.
         data: how raw data become the model's input.
@@ -248,6 +261,7 @@ class Recipe(Record):
     prune: Prune | None = None
     cluster: Cluster | None = None
     bits: Bits | None = None
+    round: Round | None = None
     finetune: Finetune = Finetune()
     quantize: Quantize = Quantize()
     data: DataOptions = DataOptions()
@@ -263,6 +277,8 @@ class Recipe(Record):
     def _integers_are_asked_for(self) -> Recipe:
         if self.equalize and self.quantize.mode not in (None, "int8", "int16x8"):
             raise ValueError(f"equalize goes with mode int8 or int16x8, but mode is {self.quantize.mode}")
+        if self.round and self.quantize.mode in ("float16", "none"):
+            raise ValueError(f"round chooses integers, but with mode {self.quantize.mode} there are none")
         return self
 
     @model_validator(mode="after")

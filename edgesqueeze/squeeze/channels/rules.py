@@ -17,6 +17,7 @@ import tf_keras
 from tf_keras.src.layers.core.tf_op_layer import TFOpLambda
 
 from edgesqueeze.squeeze.channels.labels import Ints, Labels
+from edgesqueeze.squeeze.layers.rewrite import is_symbol
 from edgesqueeze.squeeze.opening.activations import OWN, SAME
 from edgesqueeze.squeeze.opening.op_layer import OpLayer
 
@@ -295,15 +296,10 @@ def _keeps_channels(arguments: Any, rank: int) -> bool:
 def _function(flow: Flow, call: Call) -> Ints | None:
     """A function of TensorFlow in a tf_keras graph."""
     given = tf.nest.flatten((call.args, call.kwargs))
-    plain = all(one is None or isinstance(one, bool | int | float | str) or _is_symbol(one) for one in given)
+    plain = all(one is None or isinstance(one, bool | int | float | str) or is_symbol(one) for one in given)
     if call.layer.symbol not in FUNCTIONS or not plain:
         return None
     return _join(flow, call)
-
-
-def _is_symbol(value: Any) -> bool:
-    """Whether it is a tensor of the graph."""
-    return hasattr(value, "_keras_history")
 
 
 def _rows(rule: Rule, *kinds: Any) -> dict[type, Rule]:

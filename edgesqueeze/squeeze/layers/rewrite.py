@@ -6,6 +6,7 @@ wiring is done here.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -106,14 +107,32 @@ def replay(model: Any, feed: Sequence[Any], apply: Callable[[Any, Any, Any], Any
         The outputs, in the structure in which the model gives them.
     """
     values = {id(symbol): tensor for symbol, tensor in zip(model.inputs, feed, strict=True)}
-    for node in nodes_in_order(model):
+    nodes = list(nodes_in_order(model))
+    ends = [id(symbol) for symbol in model.outputs]
+    readers = Counter([*ends, *(id(one) for node in nodes for one in _read_by(node))])
+    for node in nodes:
         args, kwargs = tf.nest.map_structure(
             lambda value: values.get(id(value), value), (node.call_args, dict(node.call_kwargs))
         )
+        # What nobody reads any more need not stay in memory.
+        readers.subtract(id(one) for one in _read_by(node))
+        for symbol in _read_by(node):
+            if not readers[id(symbol)]:
+                values.pop(id(symbol), None)
         results = tf.nest.flatten(apply(node.layer, args, kwargs))
         for symbol, result in zip(tf.nest.flatten(node.outputs), results, strict=True):
             values[id(symbol)] = result
     return tf.nest.map_structure(lambda symbol: values[id(symbol)], model._nested_outputs)
+
+
+def _read_by(node: Any) -> list[Any]:
+    """The tensors of the graph that a node reads."""
+    return [one for one in tf.nest.flatten((node.call_args, dict(node.call_kwargs))) if is_symbol(one)]
+
+
+def is_symbol(value: Any) -> bool:
+    """Whether it is a tensor of a graph, and no setting."""
+    return hasattr(value, "_keras_history")
 
 
 def clone_inputs(model: Any, batch: int | None = None) -> Any:

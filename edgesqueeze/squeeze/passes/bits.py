@@ -90,7 +90,8 @@ def run(state: State, options: Bits, setting: Setting) -> Outcome:
     student = with_even_kernels(state.model, setting, keys, state.sparse)
     trained = setting.train(student, setting.steps)
     promises = state.promising(keys, levels=LEVELS, bits=4, settled=True)
-    after = replace(state, model=bare_model(student), promises=promises)
+    reference = state.before_rounding(trained)
+    after = replace(state, model=bare_model(student), promises=promises, reference=reference)
     return Outcome(after, (*chosen.skipped, *skipped), trained)
 
 

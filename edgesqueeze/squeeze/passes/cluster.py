@@ -64,7 +64,8 @@ def run(state: State, options: Cluster, setting: Setting) -> Outcome:
     trained = setting.train(student, setting.steps)
     promises = state.promising(keys, levels=options.clusters)
     skipped = (*chosen.skipped, *(_has_levels(key) for key in sorted(chosen.keys & fixed)))
-    return Outcome(replace(state, model=student, promises=promises), (*skipped, *findings), trained)
+    after = replace(state, model=student, promises=promises, reference=state.before_rounding(trained))
+    return Outcome(after, (*skipped, *findings), trained)
 
 
 def _has_levels(key: KernelKey) -> Finding:
@@ -89,7 +90,8 @@ def run_settle(state: State, options: Cluster, setting: Setting) -> Outcome:
         and setting.precision.stored(kernel).type == "int8"
     )
     promises = state.promising(integers, settled=True, bits=8)
-    return Outcome(replace(state, model=model, promises=promises), (), trained)
+    reference = None if trained else state.reference
+    return Outcome(replace(state, model=model, promises=promises, reference=reference), (), trained)
 
 
 def clusterable(

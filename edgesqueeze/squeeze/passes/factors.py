@@ -13,7 +13,7 @@ one with the least expected error.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,6 +74,7 @@ class Reader:
         seen: what samples show of the channels read.
         apart: whether each channel read has weights with a scale of their own.
         one_scale: whether all rows share one scale.
+        importance: what a squared error of each channel made does to what comes after, ``[channels made]``.
     """
 
     rows: Doubles
@@ -82,9 +83,10 @@ class Reader:
     seen: Range
     apart: bool
     one_scale: bool
+    importance: Doubles
 
     def error(self, factors: Doubles, widths: Widths) -> float:
-        """The expected square of the error of its outputs, as a share of their expected square.
+        """The expected square of the error of its outputs, by their importance.
 
         Args:
             factors: what each unit is divided by, ``[units]``.
@@ -98,10 +100,18 @@ class Reader:
         off = (np.rint(rows / step) * step - rows) * made[:, None, None]
         weights = np.square(off) * self._wide(self.seen.square / np.square(read))
         width = (self.seen.high / read).max(initial=0) - (self.seen.low / read).min(initial=0)
-        noise = np.square(width / widths.activations) / 12
-        values = np.square(self.rows * self._wide(read)) * noise
-        whole = (np.square(self.rows) * self._wide(self.seen.square)).sum()
-        return float((weights.sum() + values.sum()) / max(whole, SMALLEST))
+        values = np.square(self.rows * self._wide(read)) * np.square(width / widths.activations) / 12
+        return float(self.importance @ (weights + values).sum(axis=(1, 2)))
+
+    def power(self) -> float:
+        """The expected square of its outputs."""
+        return max(float((np.square(self.rows) * self._wide(self.seen.square)).sum()), SMALLEST)
+
+    def energy(self) -> Doubles:
+        """The squares of the weights that read each channel, as a share of the outputs' square."""
+        energies = np.square(self.rows).sum(axis=(1, 2) if self.apart else (0, 1)) / self.power()
+        found: Doubles = energies.reshape(self.reads.size, -1).sum(axis=1)
+        return found
 
     def largest(self) -> Doubles:
         """The largest weight that reads each channel, relative to the largest of its row, ``[channels]``."""
@@ -128,16 +138,21 @@ def readers_of(graph: ChannelGraph, seen: Mapping[str, Range], widths: Widths) -
         seen: what samples show of the input of each.
         widths: the integers.
     """
-    found = {}
-    for name, role in graph.roles.items():
+    found: dict[str, Reader] = {}
+    after: Doubles = np.zeros(graph.count)
+    for name, role in reversed(list(graph.roles.items())):
         if role.reads is None or role.makes is None:
             continue
         layer = role.layer
         one_scale = widths.one_scale and isinstance(layer, tf_keras.layers.Dense)
         apart = isinstance(layer, tf_keras.layers.DepthwiseConv2D)
         rows = rows_of(layer, kernel_of(layer)).astype(np.float64)
-        found[name] = Reader(rows, role.reads, role.makes, seen[name], apart, one_scale)
-    return found
+        own = Reader(rows, role.reads, role.makes, seen[name], apart, one_scale, np.zeros(role.makes.size))
+        importance = np.where(role.makes == FIXED, 1 / own.power(), after[role.makes])
+        found[name] = replace(own, importance=importance)
+        free = role.reads != FIXED
+        np.add.at(after, role.reads[free], own.energy()[free])
+    return dict(reversed(list(found.items())))
 
 
 def best_factors(count: int, readers: Sequence[Reader], widths: Widths) -> Doubles:

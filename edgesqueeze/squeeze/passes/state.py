@@ -44,11 +44,14 @@ class State:
         model: a flat tf_keras model. Between ``cluster`` and ``settle`` it holds TFMOT's wrappers.
         promises: what must be kept, by kernel.
         cut: what was promised of its multiply-accumulates; None: nothing.
+        reference: the model before its weights were rounded without any training after; None: the weights are
+            not rounded, or were trained as they are.
     """
 
     model: Any
     promises: Mapping[KernelKey, Promise] = field(default_factory=lambda: NO_PROMISES)
     cut: MacsCut | None = None
+    reference: Any = None
 
     def promise(self, key: KernelKey) -> Promise:
         """What was promised of a kernel."""
@@ -63,6 +66,14 @@ class State:
     def settled(self) -> frozenset[KernelKey]:
         """Kernels whose integers are final."""
         return frozenset(key for key, promise in self.promises.items() if promise.settled)
+
+    def before_rounding(self, trained: Trained | None) -> Any:
+        """The reference after a pass that rounds weights.
+
+        Args:
+            trained: the training in it.
+        """
+        return None if trained else self.reference or self.model
 
     def promising(self, keys: frozenset[KernelKey], **changes: Any) -> Mapping[KernelKey, Promise]:
         """The promises with some fields changed for some kernels."""
