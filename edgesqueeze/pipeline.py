@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.generated import check_replaceable, generated
 from edgesqueeze.base.given import path_of
+from edgesqueeze.base.names import read_names
 from edgesqueeze.base.output import staged
 from edgesqueeze.base.stages import Log, Progress
 from edgesqueeze.checks.agreement import Fidelity, fidelity
@@ -34,6 +36,7 @@ from edgesqueeze.recipe.sections import Recipe
 from edgesqueeze.report.describe import described
 from edgesqueeze.report.environment import environment
 from edgesqueeze.report.folder import FILES, files_of, write_result
+from edgesqueeze.report.provenance import Inputs, Provenance, inputs_of, output_hashes
 from edgesqueeze.report.report import (
     ModelInfo,
     Report,
@@ -109,29 +112,38 @@ def compress(
     profile = as_target(target)
     chosen = fill_preferences(as_recipe(recipe), profile)
     check_limit(chosen, own := as_metric(metric))
+    names = None if labels is None else read_names(labels)
     # Staged from the start: a folder that cannot be written is found out before the work, not after it.
     folder = None if out is None else path_of(out, "a folder for what is made")
     if folder is not None:
         check_replaceable(folder, FILES)
     gone: dict[str, str] = {}
     with staged(folder, gone) if folder is not None else nullcontext() as stage:
+        inputs = inputs_of(model, data, chosen, profile, names)
         prepared = prepare(
             model,
             data=data,
             options=chosen.data,
             seed=chosen.seed,
             metric=own,
-            labels=labels,
+            labels=names,
             custom_objects=custom_objects,
             unsafe=unsafe,
             progress=progress,
         )
         squeezed = squeeze(prepared, chosen, figures=figures_on(profile), progress=progress)
-        result = judge(prepared, squeezed, profile, progress=progress)
+        result = _traced(judge(prepared, squeezed, profile, progress=progress), inputs)
         if folder is None or stage is None:
             return result
         gone |= generated(folder, set(FILES) - set(files_of(result.model)))
         return write_result(result, stage, folder, prepared.loaded.family, custom_objects)
+
+
+def _traced(result: Compressed, inputs: Inputs) -> Compressed:
+    """The result with the hashes of what it was made from and came to."""
+    outputs = output_hashes(result.tflite, result.sources)
+    provenance = Provenance(**inputs._asdict(), outputs=outputs)
+    return replace(result, report=result.report.model_copy(update={"provenance": provenance}))
 
 
 def judge(

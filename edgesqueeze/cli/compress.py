@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
@@ -22,16 +22,14 @@ from edgesqueeze.target.load import load_target
 
 @click.command("compress")
 @click.argument("model", type=NamedPath())
-@click.option(
-    "--target", required=True, metavar="NAME", help="The device: a name from `targets list`, or a file."
-)
+@click.option("--target", metavar="NAME", help="The device: a name from `targets list`, or a file.")
 @click.option(
     "--data",
     required=True,
     metavar="DATA",
     help="An .npz, a folder of images by class, or module:callable. Labels are not needed.",
 )
-@click.option("--out", required=True, metavar="DIR", type=NamedPath(), help="Where the files go.")
+@click.option("--out", metavar="DIR", type=NamedPath(), help="Where the files go.")
 @click.option("--recipe", metavar="FILE", type=NamedPath(), help="A TOML recipe; flags win over it.")
 @click.option(
     "--channels",
@@ -108,17 +106,24 @@ from edgesqueeze.target.load import load_target
 @click.option(
     "--unsafe", is_flag=True, help="Open a model file that holds code (Lambda layers), and run that code."
 )
+@click.option(
+    "--check",
+    metavar="DIR",
+    type=NamedPath(),
+    help="Write nothing: say whether the inputs of DIR are the same and still give the same bytes.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of tables.")
 def command(
     model: Path,
-    target: str,
+    target: str | None,
     data: str,
-    out: Path,
+    out: Path | None,
     recipe: Path | None,
     metric: str | None,
     labels: Path | None,
     custom_objects: tuple[str, ...],
     unsafe: bool,
+    check: Path | None,
     as_json: bool,
     **flags: Any,
 ) -> None:
@@ -129,32 +134,29 @@ def command(
     --channels, --sparsity and --clusters the model is quantized only. Exits with 1 if the result does not fit
     the target, loses more accuracy than allowed or cannot be right (a finding is an error); the files are
     written all the same.
+
+    --target and --out are required, except with --check: then the target and the recipe are those of DIR
+    where none are given, and the exit status is 1 if an input has changed or a file comes out different.
     """
+    _check_needed(target, out, check)
     # Both are checked before the seconds that TensorFlow takes to start.
-    chosen = load_recipe(recipe, flags)
-    profile = load_target(target)
+    chosen = None if check and recipe is None and not _given(flags) else load_recipe(recipe, flags)
+    profile = None if target is None else load_target(target)
     if custom_objects:
         # Started here, TensorFlow says nothing; the user's module would let it print its greetings.
         import edgesqueeze.squeeze  # noqa: F401
     objects = import_objects(custom_objects)
     own = as_metric(metric)
     names = None if labels is None else read_names(labels)
+    given: dict[str, Any] = {"data": data, "target": profile, "recipe": chosen, "labels": names}
+    given |= {"custom_objects": objects, "unsafe": unsafe}
+    if check is not None:
+        sys.exit(_recheck(check, model, given, as_json=as_json))
     with progress_bar(enabled=not as_json) as progress:
         from edgesqueeze.pipeline import compress
         from edgesqueeze.report.report import problems_of, raise_if_not_ok
 
-        result = compress(
-            model,
-            target=profile,
-            data=data,
-            out=out,
-            recipe=chosen,
-            metric=own,
-            labels=names,
-            custom_objects=objects,
-            unsafe=unsafe,
-            progress=progress,
-        )
+        result = compress(model, out=out, metric=own, progress=progress, **given)
     if as_json:
         say_json(result.report.model_dump_json(indent=2))
         if not result.report.ok:
@@ -165,6 +167,34 @@ def command(
 
     print_report(result.report, out)
     raise_if_not_ok(result.report)
+
+
+def _recheck(folder: Path, model: Path, given: Mapping[str, Any], *, as_json: bool) -> int:
+    """Make it again and compare; the exit status."""
+    with progress_bar(enabled=not as_json) as progress:
+        from edgesqueeze.gate import recheck
+
+        found = recheck(folder, model, progress=progress, **given)
+    from edgesqueeze.cli.recheck import print_recheck
+
+    print_recheck(found, folder, as_json=as_json)
+    return 0 if found.ok else 1
+
+
+def _check_needed(target: str | None, out: Path | None, check: Path | None) -> None:
+    """Refuse what is missing without --check, and what makes no sense with it."""
+    context = click.get_current_context()
+    options = {one.name: one for one in context.command.params}
+    for name, value in (("target", target), ("out", out)):
+        if check is None and value is None:
+            raise click.MissingParameter(ctx=context, param=options[name])
+    if check is not None and out is not None:
+        raise click.UsageError("--check writes nothing: leave out --out", context)
+
+
+def _given(flags: Mapping[str, Any]) -> bool:
+    """Whether a flag lies over the recipe."""
+    return any(value is not None for value in flags.values())
 
 
 @contextmanager

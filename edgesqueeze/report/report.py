@@ -19,6 +19,7 @@ from edgesqueeze.graph.stats import WeightStats
 from edgesqueeze.recipe.filled import FilledRecipe
 from edgesqueeze.recipe.passes import PASSES
 from edgesqueeze.report.figures import amount_of, title_of, value_of
+from edgesqueeze.report.provenance import Provenance
 from edgesqueeze.target.fit import Fit, raise_if_unfit
 
 CHANCE_FACTOR = 1.2
@@ -104,6 +105,7 @@ class Report(Record):
             was lifted out of the model; empty else.
         findings: what was left out, changed or noticed, by name.
         files: names of the files that were written; empty if nothing was.
+        provenance: hashes of what the result was made from and came to; null where it was made in steps.
     """
 
     schema_version: Literal[2] = 2
@@ -124,6 +126,7 @@ class Report(Record):
     scaling: tuple[InputScaling, ...] = ()
     findings: tuple[Finding, ...]
     files: tuple[str, ...] = ()
+    provenance: Provenance | None = None
 
 
 def accuracy_of(fidelity: Fidelity) -> AccuracyReport | None:

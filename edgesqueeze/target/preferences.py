@@ -16,7 +16,12 @@ from edgesqueeze.target.steps import channel_step, kernels_of
 
 
 def fill_preferences(recipe: Recipe, target: Target) -> FilledRecipe:
-    """A recipe with what the target prefers, and what fits its kernels, where it names none."""
+    """A recipe with what the target prefers, and what fits its kernels, where it names none.
+
+    One that leaves nothing open stays as it is.
+    """
+    if isinstance(recipe, FilledRecipe):
+        return recipe
     quantize = FilledQuantize(
         mode=recipe.quantize.mode or target.preferences.quantization,
         io=recipe.quantize.io or target.preferences.io,

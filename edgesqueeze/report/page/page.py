@@ -16,9 +16,9 @@ from edgesqueeze.base.plain import plain
 from edgesqueeze.base.templates import rendered
 from edgesqueeze.base.versions import own_version
 from edgesqueeze.errors import TargetError
+from edgesqueeze.report.made import Made, read_made
 from edgesqueeze.report.page import charts
 from edgesqueeze.report.page.layers import OnTarget, on_target
-from edgesqueeze.report.page.made import Made, read_made
 from edgesqueeze.report.page.weights import histograms
 from edgesqueeze.report.summary import Row, bytes_text, rows_of, short_names, shown_findings, verdict_of
 from edgesqueeze.target.load import as_target

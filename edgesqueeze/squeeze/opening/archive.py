@@ -5,12 +5,12 @@ What a stranger made is read here and nowhere else, once, by its own bytes. Kera
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 from typing import IO
 
 from edgesqueeze.base.files import open_regular, size_of
+from edgesqueeze.base.hashes import sha256_of_file, sha256_of_files
 from edgesqueeze.base.plain import plain
 from edgesqueeze.base.zips import Members, ZipError
 from edgesqueeze.errors import ModelFileError, UnsafeModelError, UnsupportedModelError
@@ -92,31 +92,13 @@ def sift(path: Path, target: IO[bytes], rules: Rules) -> int:
         head = file.read(64)
         if not head:
             raise ModelFileError(f"'{path}' is empty", expected=EXPECTED)
-        sha256 = _digest(file)
+        sha256 = sha256_of_file(file)
         file.seek(0)
         if head.startswith(b"PK"):
             return _keras_zip(file, shelf, rules, sha256)
         if head.startswith(hdf5.MAGIC):
             return _h5(file.read(), shelf, rules, sha256)
     raise _wrong_kind(path, head)
-
-
-def _digest(file: IO[bytes]) -> str:
-    file.seek(0)
-    total = hashlib.sha256()
-    while block := file.read(1 << 20):
-        total.update(block)
-    return total.hexdigest()
-
-
-def _digest_folder(folder: Path) -> str:
-    total = hashlib.sha256()
-    for path in saved_model.files_of(folder):
-        total.update(path.relative_to(folder).as_posix().encode() + b"\0")
-        with open_regular(path) as file:
-            while block := file.read(1 << 20):
-                total.update(block)
-    return total.hexdigest()
 
 
 def _wrong_kind(path: Path, head: bytes) -> ModelFileError:
@@ -224,7 +206,7 @@ def _saved_model(folder: Path, shelf: Shelf, rules: Rules) -> int:
     text = saved_model.read_config(folder)
     if not text:
         function = read_function(folder, _limit(bytes_of(folder)))
-        archive = Archive("tf_keras", "graph", "", _digest_folder(folder))
+        archive = Archive("tf_keras", "graph", "", sha256_of_files(folder, saved_model.files_of(folder)))
         return shelf.close(archive, put_function(shelf, function))
     stored = parse_json(text, rules.name)
     if not isinstance(stored, dict):
@@ -234,7 +216,7 @@ def _saved_model(folder: Path, shelf: Shelf, rules: Rules) -> int:
     variables = saved_model.read_variables(folder, _limit(bytes_of(folder)))
     for number, value in variables.values.items():
         shelf.put([str(number)], {}, value)
-    archive = Archive("tf_keras", "saved_model", "", _digest_folder(folder))
+    archive = Archive("tf_keras", "saved_model", "", sha256_of_files(folder, saved_model.files_of(folder)))
     return shelf.close(archive, config, variables.children)
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from edgesqueeze.errors import UsageError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.read import read_tflite
+from edgesqueeze.report.provenance import Provenance
 from edgesqueeze.report.report import Report
 
 REPORT, MODEL = "report.json", "model.tflite"
@@ -68,3 +69,18 @@ def read_report(folder: Path) -> Report:
             got=error.errors()[0]["msg"],
             hint="compress again with this version",
         ) from error
+
+
+def hashes_of(report: Report, folder: Path) -> Provenance:
+    """The hashes in a report.
+
+    Raises:
+        UsageError: it has none.
+    """
+    if report.provenance is None:
+        raise UsageError(
+            f"the report in {folder} has no hashes of what it was made from",
+            expected="one that `edgesqueeze compress` of this version wrote",
+            hint="compress again",
+        )
+    return report.provenance
