@@ -156,7 +156,7 @@ def test_an_empty_graph_takes_the_invocation():
     "name",
     [
         *("rpi-zero2w", "rpi3b-plus", "rpi4", "rpi5", "pixel3a", "pixel6", "pixel8"),
-        *("android-low", "android-mid"),
+        *("android-low", "android-mid", "pixel", "pixel2", "pixel3", "rpi2"),
     ],
 )
 def test_shipped_targets_know_both_arithmetics_and_all_their_cores(name, works):

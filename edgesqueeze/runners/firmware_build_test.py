@@ -4,11 +4,14 @@ from pathlib import Path
 import pytest
 
 from edgesqueeze.errors import RequirementError
+from edgesqueeze.latency.builds import BUILDS
 from edgesqueeze.runners import build, firmware_build, toolchain
 from edgesqueeze.runners.firmware_build import build_firmware, describe_flags
 from edgesqueeze.runners.machines import AN386, AN547
-from edgesqueeze.target.processor import Processor
+from edgesqueeze.target.load import list_targets
+from edgesqueeze.target.processor import Processor, processor_of
 from runtime_tests.support.native_stub import stub_source
+from runtime_tests.support.tools import require_tool
 
 M4 = Processor("cortex-m4", "single", dsp=True, mve="none")
 M55 = Processor("cortex-m55", "double", dsp=True, mve="float")
@@ -76,8 +79,21 @@ def test_flags_for_a_reader():
     assert describe_flags(("-mcpu=cortex-m4", "-O3", "-Wall", "-Wextra")) == "-mcpu=cortex-m4 -O3"
 
 
-def test_the_levels_are_those_that_bench_offers():
+def test_the_levels_are_those_that_builds_have():
+    assert {rule.level for rule in BUILDS.values()} == set(firmware_build.LEVELS)
+
+
+def test_the_builds_are_those_that_bench_offers():
     from edgesqueeze.cli.bench import bench
 
-    (option,) = [one for one in bench.params if one.name == "opt"]
-    assert tuple(option.type.choices) == firmware_build.LEVELS
+    (option,) = [one for one in bench.params if one.name == "build"]
+    assert list(option.type.choices) == list(BUILDS)
+
+
+def test_every_shipped_microcontroller_is_compiled_for():
+    """Boards with the same core and extensions are compiled for once."""
+    require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
+    processors = {processor_of(target.cpu): target.name for target in list_targets() if target.is_mcu}
+    assert len(processors) >= 7
+    for processor, name in processors.items():
+        assert build_firmware(stub_source(), processor).elf.stat().st_size > 0, name

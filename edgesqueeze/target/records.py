@@ -73,6 +73,7 @@ CORES: Mapping[str, Core] = MappingProxyType(
         "cortex-x2": Core("armv9-a", False),
         "cortex-x3": Core("armv9-a", False),
         "cortex-x4": Core("armv9.2-a", False),
+        "kryo": Core("armv8-a", False),
         # What a calibrated device can have besides.
         "arm1176": Core("armv6", False),
         **{f"cortex-a{number}": Core("armv7-a", False) for number in (5, 8, 9, 15, 17)},

@@ -18,7 +18,7 @@ from edgesqueeze.target.records import Cpu, Target
 
 RUNTIME = "XNNPACK end2end_bench"
 VERSION = "2022-02-08"
-SHOWN_VERSION = "XNNPACK of February 2022, 64-bit, as LiteRT's delegate"
+SHOWN_VERSION = "XNNPACK of February 2022, {bits}, as LiteRT's delegate"
 WIDE_CORE = 0.2
 """Assumed: standard deviation of the logarithm of what cores with more than two 128-bit pipelines change, of
 which none is in the table."""
@@ -45,6 +45,16 @@ _SCALED = (
     "multiply-accumulates per clock ({how}). The bounds are those that devices had which were left out of "
     "the fit{int8}; of what more threads bring, nothing is known of this core."
 )
+_MEASURED_BOARD = (
+    "Fitted to published latencies of XNNPACK's end2end_bench on this board, 32-bit: MobileNet v1, v2 and "
+    "v3 Large in float32, v1 and v2 in int8, with {how}. The bounds are those that models had whose whole "
+    "family was left out of the fit."
+)
+_MEASURED_PHONE = (
+    "Fitted to published latencies of XNNPACK's end2end_bench on this phone: MobileNet v1, v2 and v3 Large "
+    "in float32. int8 was measured on no phone: it is scaled from boards, and its bounds are an "
+    "assumption. Those of float32 are those that models had whose whole family was left out of the fit."
+)
 _SEEN = "Cortex-A7, A72, A73, A75 and Kryo"
 _BETWEEN = "it issues in order and is put between the Cortex-A7 and the Cortex-A72"
 _DOUBLE = "twice those of a Cortex-A72, as its vector pipelines are twice as wide"
@@ -64,6 +74,19 @@ TARGETS = {
         "Large in float32, v1 and v2 in int8, with four threads. How it scales with threads is known of a "
         "second, slower board in float32. The bounds are those that models had whose whole family was left "
         "out of the fit.",
+    ),
+    "rpi2": Basis("Raspberry Pi 2", "Raspberry Pi 2", _MEASURED_BOARD.format(how="one to four threads")),
+    "rpi-zerow": Basis(
+        "Raspberry Pi Zero W", "Raspberry Pi Zero W", _MEASURED_BOARD.format(how="one thread")
+    ),
+    "pixel": Basis("Pixel", "Pixel", _MEASURED_PHONE),
+    "pixel2": Basis("Pixel 2", "Pixel 2", _MEASURED_PHONE),
+    "pixel3": Basis(
+        "Pixel 3",
+        "another phone",
+        "Measured on this phone in float32, with one thread and TensorFlow Lite of 2018 to 2020; that "
+        "XNNPACK gains on it what it gains on a Cortex-A73, and all of int8, is assumed. The bounds of "
+        "float32 are those that phones had which were left out of the fit.",
     ),
     "pixel3a": Basis(
         "Pixel 3",
@@ -93,7 +116,7 @@ def latency_of(name: str) -> OperatorLatency:
     weight = math.sqrt(costs["float32"].weight * costs["int8"].weight)
     latency = section(
         {kind: cost._replace(weight=weight) for kind, cost in costs.items()},
-        version=SHOWN_VERSION,
+        version=SHOWN_VERSION.format(bits=bits_of(target)),
         speedup=fitted.speedup(settings["float32"], strengths(target.cpu)),
         intervals={kind: bounds_of(fitted, target, basis, kind) for kind in ARITHMETICS},
         call_interval=_interval(
@@ -101,13 +124,19 @@ def latency_of(name: str) -> OperatorLatency:
         ),
         basis=basis.words,
     )
-    return OperatorLatency.model_validate(_rounded_figures(latency.model_dump()))
+    figures = _rounded_figures(latency.model_dump())
+    return OperatorLatency.model_validate({**figures, "runtime": target.runtime.name})
 
 
 def setting(target: Target, device: str, arithmetic: Arithmetic, threads: float = 1) -> Setting:
     """A target as the fit takes it, as some device of the table or as none of it."""
     core, clock = target.cpu.core, target.cpu.clock_mhz
-    return Setting(device, core, clock, "64-bit", RUNTIME, VERSION, XNNPACK, arithmetic, "", threads)
+    return Setting(device, core, clock, bits_of(target), RUNTIME, VERSION, XNNPACK, arithmetic, "", threads)
+
+
+def bits_of(target: Target) -> str:
+    """Which programs its processor runs."""
+    return "32-bit" if target.cpu.architecture in ("armv6", "armv7-a") else "64-bit"
 
 
 def strengths(cpu: Cpu) -> list[float]:

@@ -151,6 +151,44 @@ def _measured(core: str, device: str, engines: str) -> Figures:
     )
 
 
+def _m33_with_tflm() -> Figures:
+    """The one board with a Cortex-M33 that TFLM itself was measured on, without a word on its version."""
+    return _scaled(
+        device_factors("cortex-m33")["EK-RA6M4"],
+        "scaled from the NUCLEO-L4R5ZI by {other:.2f} ({weights:.2f} for fully connected layers), which is "
+        "how many times what the model says of that board TFLM takes on this one (MLPerf Tiny v0.7, "
+        "Renesas: anomaly detection, keyword spotting and image classification; version and build are not "
+        "stated)",
+    )
+
+
+def _m0() -> Figures:
+    rates = _rates_of("cortex-m0plus", "Bosch HALE", cpu_of("cortex-m0plus"), PORTABLE_OVER_HALE)
+    return Figures(
+        rates,
+        UNMEASURED,
+        UNMEASURED,
+        both(UNMEASURED, NOVEL_FLOAT),
+        f"cycles of Bosch HALE on this board (MLPerf Tiny v1.1 and v1.2) times {PORTABLE_OVER_HALE:g}, "
+        "which TFLM is taken to need more, over instructions of a Cortex-M3. The same rule is 17 % off on "
+        "a Raspberry Pi Pico. Bounds of half and twice are an assumption: no published measurement of TFLM "
+        "on this board",
+    )
+
+
+def _m85() -> Figures:
+    interval = device_interval(dense=False)
+    return Figures(
+        _m85_rates(),
+        interval,
+        device_interval(dense=True),
+        both(UNMEASURED, NOVEL_FLOAT),
+        "measured on this very board by Renesas (MLPerf Tiny v1.2: anomaly detection, keyword spotting and "
+        "image classification with TFLM; version and build are not stated), over instructions of a "
+        "Cortex-M55. Bounds are as of other boards, of float32 an assumption",
+    )
+
+
 def _pico2() -> Figures:
     found = _scaled(
         core_factors("cortex-m33"),
@@ -261,12 +299,18 @@ def _scaled(factors: dict[Rate, float], basis: str) -> Figures:
 
 _RULES = {
     "alif-e7": _m55,
+    "b-u585i-iot02a": lambda: _measured("cortex-m33", "B-U585I-IOT02A", "Plumerai"),
     "corstone-300": _m55,
+    "cy8cproto-062-4343w": lambda: _measured("cortex-m4", "CY8CPROTO-062-4343W", "Plumerai and Bosch HALE"),
+    "ek-ra6m4": _m33_with_tflm,
+    "ek-ra8d1": _m85,
     "nano33ble-sense": _m4,
     "nrf5340dk": lambda: _measured("cortex-m33", "nRF5340 DK", "microTVM and kernels of CMSIS-NN"),
     "nucleo-f446re": _m4,
+    "nucleo-g0b1re": _m0,
     "nucleo-h7a3zi-q": _m7,
     "nucleo-l4r5zi": _board,
+    "nucleo-u385rg-q": lambda: _measured("cortex-m33", "NUCLEO-U385RG-Q", "X-CUBE-AI"),
     "nucleo-u575zi-q": lambda: _measured(
         "cortex-m33", "NUCLEO-U575ZI-Q", "X-CUBE-AI, Plumerai and Bosch HALE"
     ),
@@ -274,6 +318,7 @@ _RULES = {
     "pico2": _pico2,
     "stm32f746g-disco": lambda: _measured("cortex-m7", "DISCO-F746NG", "Plumerai and Bosch HALE"),
     "stm32h747i-disco": _m7,
+    "stm32n6570-dk": _m55,
 }
 TARGETS = tuple(_RULES)
 """The shipped targets that are microcontrollers."""
