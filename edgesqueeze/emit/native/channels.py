@@ -24,7 +24,7 @@ from edgesqueeze.emit.native.numerics import (
 from edgesqueeze.emit.native.records import Blob, Struct
 
 MIN_SHIFT, MAX_SHIFT = 1, 22
-ACCUMULATOR_LIMIT = 1 << 30
+ACCUMULATOR_LIMIT = (1 << 30) - (1 << 15)
 NARROW_BIAS_LIMIT = 1 << 21
 NARROW_SHIFTS = 8
 

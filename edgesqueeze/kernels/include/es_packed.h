@@ -132,6 +132,24 @@ int32_t es_conv2d_columns_s8_scratch_bytes(const es_conv2d *layer);
  * beginning of the stream, and the indices of the first part behind them. */
 es_unpacker es_unpack_columns_s8;
 
+/* A convolution whose weights are sorted by their values: inputs of one weight are added up, then multiplied once. Its
+ * weights are, in memory or in flash, 4-byte aligned:
+ *
+ *   - the largest number of values of an output channel, as a byte, and three bytes more;
+ *   - of every output channel, as int32, what its sums have too much: -128 times the sum of its weights;
+ *   - of every output channel the number of its values, as a byte, the values, and of every value a code and its inputs,
+ *     at most 241: 16 * (rounds of 16 that the others than the first take) + (how many of 16 the first round has not),
+ *     and of every input, in descending order, how many units its words begin below the end of the words of the one in
+ *     front of it. es_factored_s8.h says what words are, and where they stand.
+ *
+ * The output may overlap the input as for es_conv2d_s8, as far as groups do not go beyond a row. */
+void es_factored_conv2d_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, void *scratch);
+int32_t es_factored_conv2d_s8_scratch_bytes(const es_conv2d *layer);
+
+/* Unpacks such weights: behind the values stands how inputs are passed (es_unpack_factored_s8.c), and a part is the
+ * indices of one output channel after the other, two a byte, the second one in the upper half, in that order. */
+es_unpacker es_unpack_factored_s8;
+
 /* A fully connected layer of one input vector that skips blocks of 4 outputs x 1 input. Its weights are 4-byte aligned:
  *
  *   - int32: bytes from here to the places;

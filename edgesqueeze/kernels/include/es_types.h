@@ -49,7 +49,7 @@ static inline int8_t es_saturate_s8(int32_t value) {
   return (int8_t)(value < -128 ? -128 : (value > 127 ? 127 : value));
 }
 
-/* One accumulator, bias included, to int8. The magnitude of the accumulator is below 2^30. */
+/* One accumulator, bias included, to int8. The magnitude of the accumulator is below 2^30 - 2^15. */
 static inline int8_t es_requantize_s8(int32_t accumulator, const es_channel *channel) {
   const int64_t product = (int64_t)accumulator * channel->multiplier;
   const int32_t high = (int32_t)((product + (INT64_C(1) << 30)) >> 31);

@@ -7,21 +7,21 @@
 #include "es_types.h"
 
 #if defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__)
-#define ES_SCALE_INLINE __attribute__((noinline)) static /* some 50 instructions there */
+#define ES_SCALE_INLINE __attribute__((noinline)) static /* some 40 instructions there */
 #else
 #define ES_SCALE_INLINE static inline
 #endif
 
-/* round(a * b / 2^32) + addend, ties towards plus infinity; 0 <= b. */
+/* round(a * b / 2^32) + addend, ties towards plus infinity; |a| is below 2^31 - 2^16, and
+ * 0 <= b. */
 static inline int32_t es_high_product(int32_t a, int32_t b, int32_t addend) {
 #if defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__)
-  /* No instruction gives the upper half of a product: four products of 16-bit halves. */
-  const int32_t a_high = a >> 16, a_low = a & 0xFFFF;
-  const int32_t b_high = b >> 16, b_low = b & 0xFFFF;
-  const int32_t low_high = a_low * b_high;
-  const int32_t high_low = a_high * b_low + (int32_t)(((uint32_t)a_low * (uint32_t)b_low) >> 16);
-  const int32_t carry = ((low_high & 0xFFFF) + (high_low & 0xFFFF) + 0x8000) >> 16;
-  return addend + a_high * b_high + (low_high >> 16) + (high_low >> 16) + carry;
+  /* No instruction gives the upper half of a product: four products of 16-bit halves. The lower halves are signed,
+   * which keeps all sums within 32 bits. */
+  const int32_t a_low = (int16_t)a, a_high = (a - a_low) >> 16;
+  const int32_t b_low = (int16_t)b, b_high = (int32_t)(((uint32_t)b - (uint32_t)b_low) >> 16);
+  const int32_t middle = a_low * b_high + a_high * b_low + ((a_low * b_low) >> 16);
+  return addend + a_high * b_high + ((middle + 0x8000) >> 16);
 #else
   /* One SMLAL: the addend is the upper half of where it starts, the rounding the lower. */
   const int64_t start = (int64_t)addend * (INT64_C(1) << 32) + (INT64_C(1) << 31);
@@ -39,7 +39,7 @@ static inline int8_t es_narrow_s8(int32_t value) {
 #endif
 }
 
-/* One accumulator, bias included, to int8. The magnitude of the accumulator is below 2^30. */
+/* One accumulator, bias included, to int8. The magnitude of the accumulator is below 2^30 - 2^15. */
 ES_SCALE_INLINE int8_t es_scale_s8(int32_t accumulator, const es_channel *channel) {
   const int32_t addend = channel->addend + (accumulator >> 31);
   return es_narrow_s8(es_high_product(2 * accumulator, channel->multiplier, addend) >> channel->shift);

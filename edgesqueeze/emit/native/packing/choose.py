@@ -55,7 +55,8 @@ def choose(groups: Sequence[Sequence[Option]], others: float, optimize: Optimize
         groups: their options, the plain one first.
         others: instructions of all other layers.
         optimize: ``time``: the fewest instructions. ``size``: the least flash. ``balance``: the least flash
-            among what takes 4 % of the plain model's instructions more than the fastest does, at most.
+            among what takes 4 % of the plain model's instructions more than the fastest does, at most; where
+            that is more flash than plain weights take, no layer gets more than its plain one.
     """
     plain = others + total(options[0] for options in groups)
     spend = {"time": 0.0, "size": float("inf"), "balance": BALANCE_SHARE * plain}[optimize]
@@ -73,6 +74,9 @@ def choose(groups: Sequence[Sequence[Option]], others: float, optimize: Optimize
             found = _spend(known, most)
             if found and flash_bytes(found) < best_bytes:
                 best, best_bytes = found, flash_bytes(found)
+    smaller = [[o for o in options if o.bytes <= options[0].bytes] for options in groups]
+    if optimize == "balance" and smaller != groups and best_bytes > sum(one[0].bytes for one in groups):
+        return choose(smaller, others, optimize)
     return best
 
 

@@ -39,8 +39,8 @@ COSTS: Mapping[Machine, Mapping[Kind, LayerCost]] = MappingProxyType(
     {
         "small": MappingProxyType(
             {
-                "conv2d": LayerCost(4.0, 70, 10),
-                "conv2d_1x1": LayerCost(4.2, 56, 8.8),
+                "conv2d": LayerCost(4.0, 58, 10),
+                "conv2d_1x1": LayerCost(4.2, 47, 8.8),
                 "depthwise": LayerCost(15.5, 20),
                 "depthwise_3x3": LayerCost(15.5, 2),
                 "fully_connected": LayerCost(5.75, 60),

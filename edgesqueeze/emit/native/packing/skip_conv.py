@@ -15,7 +15,7 @@ from edgesqueeze.emit.native.overlap import overlap_distance
 from edgesqueeze.emit.native.pack import dsp, mve
 from edgesqueeze.emit.native.packing import blocks, columns
 from edgesqueeze.emit.native.packing.cost import CHANNEL
-from edgesqueeze.emit.native.packing.encoding import UnpackCost, Weights
+from edgesqueeze.emit.native.packing.encoding import Machine, UnpackCost, Weights
 from edgesqueeze.emit.native.packing.sites import (
     HEADER,
     PARAMETER_BYTES,
@@ -134,7 +134,7 @@ class ConvLayout:
         memory: bytes that the largest part of so many outputs takes when it is unpacked.
         table_bytes: scratch memory that the unpacker fills, by kernel set.
         scratch: the kernel's scratch memory in bytes, by kernel set.
-        groups: output pixels that the kernel computes before it writes them, by kernel set.
+        group: output pixels that the kernel computes before it writes them, by kernel set.
     """
 
     kernel: str
@@ -146,7 +146,7 @@ class ConvLayout:
     memory: Callable[[Sequence[Any], int], int]
     table_bytes: Mapping[str, int]
     scratch: Mapping[str, Callable[[ConvShape, Sequence[Any]], int]]
-    groups: Mapping[str, int]
+    group: Mapping[str, Callable[[ConvShape], int]]
 
 
 @dataclass(frozen=True)
@@ -158,14 +158,16 @@ class SkippingConv:
         layout: how its weights are stored.
         palette: whether they are stored as indices of 16 values, and unpacked.
         code_bytes: flash that its code takes, in bytes.
-        costs: what it takes, by kernel set; only these sets use it.
+        costs: what it takes, by machine; only these use it.
+        cores: cores that use it; none: all of these machines.
     """
 
     name: str
     layout: ConvLayout
     palette: bool
     code_bytes: int
-    costs: Mapping[str, ConvCost]
+    costs: Mapping[Machine, ConvCost]
+    cores: frozenset[str] = frozenset()
 
     def stored(self, site: Site, part_outputs: int, kernel_set: str) -> int | None:
         """Bytes of the weights in flash; None: it cannot hold them."""
@@ -194,7 +196,7 @@ class SkippingConv:
 
     def _offsets(self, site: Site, part_outputs: int, kernel_set: str) -> tuple[int, int, int]:
         """Where the table and the kernel's own scratch memory begin, and where they end, in bytes."""
-        shape = replace(_shape(site), out_channels=min(part_outputs, site.outputs))
+        shape = replace(shape_in_rows(site), out_channels=min(part_outputs, site.outputs))
         found = _stored(self.layout, site)
         assert found is not None
         own = self.layout.scratch[kernel_set](shape, found)
@@ -206,26 +208,26 @@ class SkippingConv:
             return table, table, table + max(table_bytes, own)
         return table, table + table_bytes, table + table_bytes + own
 
-    def unpacking(self, site: Site, part_outputs: int, kernel_set: str) -> float:
+    def unpacking(self, site: Site, part_outputs: int, machine: Machine) -> float:
         """Instructions that unpacking takes."""
         if not self.palette:
             return 0.0
-        parts, cost = -(-site.outputs // part_outputs), self.costs[kernel_set]
+        parts, cost = -(-site.outputs // part_outputs), self.costs[machine]
         units = cost.units(_stored(self.layout, site) or ())
-        return cost.unpack.instructions(parts=parts, weights=0, units=units)
+        return cost.unpack.instructions(parts=parts, weights=site.macs // site.pixels, units=units)
 
-    def instructions(self, site: Site, part_outputs: int, kernel_set: str) -> float:
+    def instructions(self, site: Site, part_outputs: int, machine: Machine) -> float:
         """Instructions of a layer in one inference, unpacking included."""
         parts = -(-site.outputs // part_outputs) if self.palette else 1
         found = _stored(self.layout, site) or ()
-        computing = self.costs[kernel_set].instructions(found, site, parts)
-        return self.unpacking(site, part_outputs, kernel_set) + computing + site.outputs * CHANNEL
+        computing = self.costs[machine].instructions(found, site, parts)
+        return self.unpacking(site, part_outputs, machine) + computing + site.outputs * CHANNEL
 
     def call(self, site: Site, part_outputs: int, kernel_set: str) -> Call:
         """The call that takes the place of one with plain weights."""
         stream = self._stream(site, part_outputs, kernel_set)
         assert stream is not None
-        shape, plain = _shape(site), cast(Struct, site.call.parameters)
+        shape, plain = shape_in_rows(site), cast(Struct, site.call.parameters)
         sizes = {
             "in_height": shape.in_height,
             "in_width": shape.in_width,
@@ -234,7 +236,9 @@ class SkippingConv:
         }
         members = {**plain.members, **sizes}
         overlap = {
-            0: overlap_distance(shape, self.layout.groups[kernel_set], shape.in_channels, shape.out_channels),
+            0: overlap_distance(
+                shape, self.layout.group[kernel_set](shape), shape.in_channels, shape.out_channels
+            ),
         }
         called = replace(
             site.call,
@@ -280,7 +284,7 @@ class SkippingConv:
         )
 
 
-def _shape(site: Site) -> ConvShape:
+def shape_in_rows(site: Site) -> ConvShape:
     """The sizes of a convolution; of a pointwise one with all pixels in a row, which is faster."""
     shape = shape_of(site)
     if site.kind != "conv2d_1x1" or site.pixels > _MOST_PIXELS:
@@ -332,9 +336,9 @@ _BLOCKS = ConvLayout(
     memory=blocks.memory_bytes,
     table_bytes=MappingProxyType({"reference": 512, "dsp": 512}),
     scratch=MappingProxyType({"reference": _blocks_scratch, "dsp": _blocks_dsp_scratch}),
-    groups=MappingProxyType({"reference": 1, "dsp": dsp.CONV_PIXELS}),
+    group=MappingProxyType({"reference": lambda _: 1, "dsp": lambda _: dsp.CONV_PIXELS}),
 )
-_BLOCK_COSTS = MappingProxyType(
+_BLOCK_COSTS: Mapping[Machine, ConvCost] = MappingProxyType(
     {
         "dsp": BlockCost(
             block=19.4,
@@ -355,9 +359,9 @@ _COLUMNS = ConvLayout(
     memory=columns.memory_bytes,
     table_bytes=MappingProxyType({"reference": 512, "mve": 0}),
     scratch=MappingProxyType({"reference": _columns_scratch, "mve": _columns_mve_scratch}),
-    groups=MappingProxyType({"reference": 1, "mve": mve.CONV_PIXELS}),
+    group=MappingProxyType({"reference": lambda _: 1, "mve": lambda _: mve.CONV_PIXELS}),
 )
-_COLUMN_COSTS = MappingProxyType(
+_COLUMN_COSTS: Mapping[Machine, ConvCost] = MappingProxyType(
     {
         "mve": ColumnCost(
             step=14,

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgesqueeze.emit.native.pack import mve
 from edgesqueeze.emit.native.packing import dense_blocks
-from edgesqueeze.emit.native.packing.encoding import Weights
+from edgesqueeze.emit.native.packing.encoding import Machine, Weights
 from edgesqueeze.emit.native.packing.sites import HEADER, Site
 from edgesqueeze.emit.native.records import Blob, Call, Struct
 
@@ -50,7 +50,8 @@ class SkippingDense:
         stream: what it reads of weights, int8 ``[out, in]``; None: it cannot hold them.
         scratch_bytes: its scratch memory in bytes for so many outputs, by kernel set.
         code_bytes: flash that its code takes, in bytes.
-        costs: what it takes, by kernel set; only these sets use it.
+        costs: what it takes, by machine; only these use it.
+        cores: cores that use it; none: all of these machines.
     """
 
     name: str
@@ -58,7 +59,8 @@ class SkippingDense:
     stream: Callable[[Weights], bytes | None]
     scratch_bytes: Mapping[str, Callable[[int], int]]
     code_bytes: int
-    costs: Mapping[str, DenseCost]
+    costs: Mapping[Machine, DenseCost]
+    cores: frozenset[str] = frozenset()
 
     def stored(self, site: Site, part_outputs: int, kernel_set: str) -> int | None:
         """Bytes of the weights in flash; None: it cannot hold them."""
@@ -80,15 +82,15 @@ class SkippingDense:
         del part_outputs
         return self.scratch_bytes[kernel_set](site.outputs)
 
-    def unpacking(self, site: Site, part_outputs: int, kernel_set: str) -> float:
+    def unpacking(self, site: Site, part_outputs: int, machine: Machine) -> float:
         """Nothing is unpacked."""
-        del site, part_outputs, kernel_set
+        del site, part_outputs, machine
         return 0.0
 
-    def instructions(self, site: Site, part_outputs: int, kernel_set: str) -> float:
+    def instructions(self, site: Site, part_outputs: int, machine: Machine) -> float:
         """Instructions of a layer in one inference."""
         del part_outputs
-        cost = self.costs[kernel_set]
+        cost = self.costs[machine]
         assert site.rows is not None
         channels = cast(Struct, cast(Struct, site.call.parameters).members["channels"])
         shared = channels.members["format"] == "ES_CHANNELS_SHARED"

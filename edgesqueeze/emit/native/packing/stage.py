@@ -15,6 +15,7 @@ from edgesqueeze.emit.native.packing.choose import BALANCE_SHARE, Optimize, Opti
 from edgesqueeze.emit.native.packing.cost import layer_instructions, machine_of, other_instructions
 from edgesqueeze.emit.native.packing.document import LayerPacking
 from edgesqueeze.emit.native.packing.encoding import Encoding
+from edgesqueeze.emit.native.packing.factored_conv import CORES as FACTORED_CORES
 from edgesqueeze.emit.native.packing.sites import (
     PARAMETER_BYTES,
     Site,
@@ -65,12 +66,15 @@ class Terms:
         core: the core that runs it; None: this computer.
         optimize: ``time``, ``size`` or ``balance``.
         ram_bytes: size that the arena must not exceed because of packing; None: no limit but ``EXTRA_RAM``.
+        sorted_weights: whether kernels that only some cores use may be chosen: those for sorted weights, which
+            take more memory than any other.
     """
 
     kernel_set: str
     core: str | None = None
     optimize: Optimize = "balance"
     ram_bytes: int | None = None
+    sorted_weights: bool = True
 
 
 def pack(lowered: Lowered, terms: Terms) -> Packed:
@@ -84,7 +88,8 @@ def pack(lowered: Lowered, terms: Terms) -> Packed:
         return Packed(lowered, plain, _reports({site: _plain(site, terms) for site in sites}, {}, terms))
     most = plain.arena_bytes + EXTRA_RAM if terms.ram_bytes is None else terms.ram_bytes
     limits = {max(plain.arena_bytes, min(plain.arena_bytes + growth, most)) for growth in _GROWTHS}
-    tried = [_within(lowered, plain, sites, bytes_, terms) for bytes_ in sorted(limits)]
+    ways = [terms, replace(terms, sorted_weights=False)] if terms.core in FACTORED_CORES else [terms]
+    tried = [_within(lowered, plain, sites, bytes_, way) for bytes_ in sorted(limits) for way in ways]
     fastest = min(one.instructions for one in tried)
     share = {"time": 0.0, "size": float("inf"), "balance": BALANCE_SHARE}[terms.optimize]
     limit = fastest + share * _plain_instructions(lowered, sites, terms)
@@ -189,9 +194,14 @@ def _options(group: Sequence[Site], rooms: Mapping[int, int], terms: Terms) -> l
 
 
 def _skipping(group: Sequence[Site], row: Skipping, rooms: Mapping[int, int], terms: Terms) -> Option | None:
-    """A kernel that skips blocks of zeros, where the set has it and there is room for its scratch memory."""
+    """A kernel of ``SKIPPING``, where the core uses it and there is room for its scratch memory."""
     kernel_set, site = terms.kernel_set, group[0]
-    if kernel_set not in row.costs or site.rows is None or row.stored(site, site.outputs, kernel_set) is None:
+    machine = machine_of(kernel_set, terms.core)
+    if machine not in row.costs:
+        return None
+    if row.cores and not (terms.sorted_weights and terms.core in row.cores):
+        return None
+    if site.rows is None or row.stored(site, site.outputs, kernel_set) is None:
         return None
     room = min(rooms[one.layer] for one in group)
     unit = row.part_unit(site)
@@ -205,7 +215,7 @@ def _skipping(group: Sequence[Site], row: Skipping, rooms: Mapping[int, int], te
     if part_outputs == 0:
         return None
     stored = cast(int, row.stored(site, part_outputs, kernel_set)) + row.parameter_bytes() * len(group)
-    instructions = sum(row.instructions(one, part_outputs, kernel_set) for one in group)
+    instructions = sum(row.instructions(one, part_outputs, machine) for one in group)
     return Option(row, part_outputs, stored, instructions)
 
 
@@ -337,7 +347,7 @@ def _report(site: Site, option: Option, room: int | None, terms: Terms) -> Layer
         used = option.bytes - SPARSE_PARAMETER_BYTES
         return LayerPacking(encoding=option.encoding.name, bytes=used, plain_bytes=plain)
     if not isinstance(option.encoding, Encoding):
-        return _skipping_report(site, cast(Skipping, option.encoding), option.part_outputs, terms.kernel_set)
+        return _skipping_report(site, cast(Skipping, option.encoding), option.part_outputs, terms)
     parts = site.parts(option.part_outputs)
     stream = option.encoding.encode(site.weights, parts, terms.kernel_set == "mve")
     assert stream is not None
@@ -352,12 +362,12 @@ def _report(site: Site, option: Option, room: int | None, terms: Terms) -> Layer
     )
 
 
-def _skipping_report(site: Site, row: Skipping, part_outputs: int, kernel_set: str) -> LayerPacking:
+def _skipping_report(site: Site, row: Skipping, part_outputs: int, terms: Terms) -> LayerPacking:
     plain = int(site.weights.size)
-    spent = row.unpacking(site, part_outputs, kernel_set)
+    spent = row.unpacking(site, part_outputs, machine_of(terms.kernel_set, terms.core))
     return LayerPacking(
         encoding=row.name,
-        bytes=cast(int, row.stored(site, part_outputs, kernel_set)),
+        bytes=cast(int, row.stored(site, part_outputs, terms.kernel_set)),
         plain_bytes=plain,
         parts=-(-site.outputs // part_outputs) if spent else 0,
         unpack_instructions=round(spent / plain, 2),
