@@ -35,10 +35,10 @@ CORES = ("m4", "m55", "m0plus", "m3")
 TITLES = {"m4": "Cortex-M4", "m55": "Cortex-M55", "m0plus": "Cortex-M0+", "m3": "Cortex-M3"}
 VALUES = 16
 MOST_BITS = 4.2
-"""Of a weight of 16 values without zeros, in networks of convolutions, on cores where few values gain no time."""
+"""Of a weight of 16 values without zeros, in networks of convolutions, where few values gain no time."""
 FACTORED_TIME = {"m0plus": (0.5, 0.3), "m3": (0.8, 0.45)}
-"""Core on which few values gain time -> instructions of image classification with 16 values, without zeros and
-with 80 %, relative to plain, at most."""
+"""Core on which few values gain time -> instructions of image classification with 16 values, without zeros
+and with 80 %, relative to plain, at most."""
 MOST_TIME = {"keyword spotting": 1.02, "image classification": 1.02, "visual wake words": 1.04}
 """Instructions with 16 values and no zeros, relative to plain weights; other models: 4 %, the share of
 ``balance``."""
@@ -199,8 +199,10 @@ def pruned(weights: npt.NDArray[np.int8], zeros: float, block: tuple[int, int]) 
 
 def clustered(weights: npt.NDArray[np.int8], values: int) -> npt.NDArray[np.int8]:
     """A tensor of so many values, by k-means; zeros stay, and are one of the values where there are any."""
-    moving = weights[weights != 0].astype(np.float64) if (weights == 0).any() else weights.astype(np.float64)
-    count = values - int((weights == 0).any())
+    zeros = (weights == 0).any()
+    moves = weights != 0
+    moving = weights[moves].astype(np.float64)
+    count = values - int(zeros)
     if np.unique(moving).size <= count:
         return weights
     centers = np.quantile(moving, (np.arange(count) + 0.5) / count)
@@ -211,7 +213,7 @@ def clustered(weights: npt.NDArray[np.int8], values: int) -> npt.NDArray[np.int8
         centers = np.where(sizes > 0, sums / np.maximum(sizes, 1), centers)
     rounded = np.clip(np.round(centers), -127, 127)
     result = weights.copy()
-    result[weights != 0 if (weights == 0).any() else slice(None)] = rounded[nearest].astype(np.int8)
+    result[moves] = rounded[nearest].astype(np.int8)
     return result
 
 

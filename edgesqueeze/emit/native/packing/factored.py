@@ -176,7 +176,7 @@ def sorted_channels(rows: Weights, shape: ConvShape) -> Factored | None:
 
 
 def _pays(rows: Weights) -> bool:
-    """Whether there are two weights for every list of inputs, on average: a list takes longer than one of them."""
+    """Whether there are two weights for every list of inputs: a list takes longer than one weight."""
     ordered = np.sort(rows, axis=1)
     first = np.diff(ordered, axis=1, prepend=ordered[:, :1] ^ 1) != 0
     return bool(2 * np.count_nonzero(first & (ordered != 0)) <= rows.size)

@@ -1,4 +1,4 @@
-"""Convolutions that add up the inputs of a value: their streams, their results on every core, what they take."""
+"""Convolutions that add up the inputs of a value: their streams, their results, and what they take."""
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def test_not_where_hardly_any_inputs_share_a_weight():
 
 
 def layers(zeros, seed=0):
-    """Windows, strides, dilation, rests of rows, segments of inputs, one channel, more than 241 inputs of a value."""
+    """Windows, strides, dilation, rests of rows, segments, one channel, more than 241 inputs of a value."""
     rng = np.random.default_rng(seed)
 
     def conv(x, channels, kernel, values=16, **options):

@@ -66,7 +66,7 @@ class Terms:
         core: the core that runs it; None: this computer.
         optimize: ``time``, ``size`` or ``balance``.
         ram_bytes: size that the arena must not exceed because of packing; None: no limit but ``EXTRA_RAM``.
-        sorted_weights: whether kernels that only some cores use may be chosen: those for sorted weights, which
+        sorted_weights: whether kernels that only some cores use may be chosen, those for sorted weights: they
             take more memory than any other.
     """
 
