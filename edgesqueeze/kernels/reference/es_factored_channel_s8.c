@@ -2,22 +2,23 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "es_factored_s8.h"
-#include "es_scale_s8.h"
 
 #if defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__)
 
-/* Adds an input to the sums r8 to r11. 16 bytes of code.
+/* Adds 16 inputs to the sums r8 to r11, in 16 bytes of code each.
  *
  *   r0  next index    r1  end of the words of the last one    r2, r4-r7  spare */
-#define STEP(shift, i)            \
-  "ldrb r2, [r0, #" #i "]\n"      \
-  "lsls r2, r2, #" shift "\n"     \
-  "subs r1, r1, r2\n"             \
-  "ldm r1!, {r4-r7}\n"            \
-  "add r8, r4\n"                  \
-  "add r9, r5\n"                  \
-  "add r10, r6\n"                 \
-  "add r11, r7\n"
+#define STEPS(shift)                                    \
+  ".irp i,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"      \
+  "ldrb r2, [r0, #\\i]\n"                               \
+  "lsls r2, r2, #" shift "\n"                           \
+  "subs r1, r1, r2\n"                                   \
+  "ldm r1!, {r4-r7}\n"                                  \
+  "add r8, r4\n"                                        \
+  "add r9, r5\n"                                        \
+  "add r10, r6\n"                                       \
+  "add r11, r7\n"                                       \
+  ".endr\n"
 
 /* The products of the sums in a word and the value r3. */
 #define PRODUCTS(word, first, second) \
@@ -79,9 +80,7 @@
         "add pc, r4\n"                                                                                               \
         "nop\n"                                                                                                      \
         "3:\n"                                                                                                       \
-        STEP(shift, 0) STEP(shift, 1) STEP(shift, 2) STEP(shift, 3) STEP(shift, 4) STEP(shift, 5)                    \
-        STEP(shift, 6) STEP(shift, 7) STEP(shift, 8) STEP(shift, 9) STEP(shift, 10) STEP(shift, 11)                  \
-        STEP(shift, 12) STEP(shift, 13) STEP(shift, 14) STEP(shift, 15)                                              \
+        STEPS(shift)                                                                                                 \
         "adds r0, r0, #16\n"                                                                                         \
         "mov r2, r12\n"                                                                                              \
         "subs r2, r2, #1\n"                                                                                          \
@@ -203,17 +202,19 @@
 
 #elif defined(__ARM_ARCH_7M__)
 
-/* Adds an input to the sums r4 to r7. 18 bytes of code.
+/* Adds 16 inputs to the sums r4 to r7, in 18 bytes of code each.
  *
  *   r0  next index    r1  last word    r2, r8-r11  spare */
-#define STEP(shift, i)              \
-  "ldrb r2, [r0, #" #i "]\n"        \
-  "sub r1, r1, r2, lsl #" shift "\n" \
-  "ldm r1!, {r8-r11}\n"             \
-  "add r4, r8\n"                    \
-  "add r5, r9\n"                    \
-  "add r6, r10\n"                   \
-  "add r7, r11\n"
+#define STEPS(shift)                               \
+  ".irp i,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n" \
+  "ldrb r2, [r0, #\\i]\n"                          \
+  "sub r1, r1, r2, lsl #" shift "\n"               \
+  "ldm r1!, {r8-r11}\n"                            \
+  "add r4, r8\n"                                   \
+  "add r5, r9\n"                                   \
+  "add r6, r10\n"                                  \
+  "add r7, r11\n"                                  \
+  ".endr\n"
 
 /* The products of the sums in a word and the value r12. */
 #define PRODUCTS(word, first, second)     \
@@ -224,78 +225,76 @@
 
 /* For units of 2^shift bytes. r3: next packed sums, r12: rounds, lr: end of the words, on the stack: end of the packed sums,
  * values, packed sums, sums. */
-#define SUMS_OF_UNITS(name, shift)                                                                                 \
-  __attribute__((naked, noinline)) static const uint8_t *name(                                                    \
-      const uint32_t *end __attribute__((unused)), const uint8_t *weights __attribute__((unused)),              \
-      uint32_t *packed __attribute__((unused)), int32_t *sums __attribute__((unused))) {                          \
-    __asm__ volatile(                                                                                             \
-        ".syntax unified\n"                                                                                       \
-        "push {r4-r11, lr}\n"                                                                                     \
-        "mov lr, r0\n"                                                                                            \
-        "ldrb r4, [r1], #1\n"                                                                                     \
-        "add r0, r1, r4\n"                                                                                        \
-        "add r4, r2, r4, lsl #4\n"                                                                                \
-        "push {r3}\n"                                                                                             \
-        "push {r1, r2}\n"                                                                                         \
-        "push {r4}\n"                                                                                             \
-        "mov r3, r2\n"                                                                                            \
-        "b 5f\n"                                                                                                  \
-        "1:\n" /* a value: its first input */                                                                     \
-        "ldrb r2, [r0, #1]\n"                                                                                     \
-        "sub r1, lr, r2, lsl #" shift "\n"                                                                        \
-        "ldm r1!, {r4-r7}\n"                                                                                      \
-        "ldrb r2, [r0], #2\n"                                                                                     \
-        "lsrs r12, r2, #4\n"                                                                                      \
-        "beq.w 4f\n"                                                                                              \
-        "and r2, r2, #15\n" /* steps to leave out in the first round */                                           \
-        "subs r0, r0, r2\n"                                                                                       \
-        "add r2, r2, r2, lsl #3\n"                                                                                \
-        "lsls r2, r2, #1\n"                                                                                       \
-        "add pc, r2\n"                                                                                            \
-        "nop\n"                                                                                                   \
-        "3:\n"                                                                                                    \
-        STEP(shift, 0) STEP(shift, 1) STEP(shift, 2) STEP(shift, 3) STEP(shift, 4) STEP(shift, 5)                 \
-        STEP(shift, 6) STEP(shift, 7) STEP(shift, 8) STEP(shift, 9) STEP(shift, 10) STEP(shift, 11)               \
-        STEP(shift, 12) STEP(shift, 13) STEP(shift, 14) STEP(shift, 15)                                           \
-        "adds r0, r0, #16\n"                                                                                      \
-        "subs r12, r12, #1\n"                                                                                     \
-        "bne.w 3b\n"                                                                                              \
-        "4:\n"                                                                                                    \
-        "stm r3!, {r4-r7}\n"                                                                                      \
-        "5:\n"                                                                                                    \
-        "ldr r4, [sp]\n"                                                                                          \
-        "cmp r3, r4\n"                                                                                            \
-        "bne.w 1b\n"                                                                                              \
-        "ldrd r1, r3, [sp, #4]\n"                                                                                 \
-        "str r0, [sp, #4]\n"                                                                                      \
-        "mov r0, r3\n"                                                                                            \
-        "ldr r4, [sp, #12]\n"                                                                                     \
-        "ldr r4, [r4]\n"                                                                                          \
-        "mov r5, r4\n"                                                                                            \
-        "mov r6, r4\n"                                                                                            \
-        "mov r7, r4\n"                                                                                            \
-        "mov r8, r4\n"                                                                                            \
-        "mov r9, r4\n"                                                                                            \
-        "mov r10, r4\n"                                                                                           \
-        "mov r11, r4\n"                                                                                           \
-        "b 8f\n"                                                                                                  \
-        "7:\n" /* a value times the sums of its inputs */                                                         \
-        "ldrsb r12, [r1], #1\n"                                                                                   \
-        "ldrd r2, r3, [r0], #8\n"                                                                                 \
-        PRODUCTS("r2", "r4", "r8")                                                                                \
-        PRODUCTS("r3", "r5", "r9")                                                                                \
-        "ldrd r2, r3, [r0], #8\n"                                                                                 \
-        PRODUCTS("r2", "r6", "r10")                                                                               \
-        PRODUCTS("r3", "r7", "r11")                                                                               \
-        "8:\n"                                                                                                    \
-        "ldr r2, [sp]\n"                                                                                          \
-        "cmp r0, r2\n"                                                                                            \
-        "bne 7b\n"                                                                                                \
-        "ldr r0, [sp, #12]\n"                                                                                     \
-        "stm r0, {r4-r11}\n"                                                                                      \
-        "ldr r0, [sp, #4]\n"                                                                                      \
-        "add sp, sp, #16\n"                                                                                       \
-        "pop {r4-r11, pc}\n");                                                                                    \
+#define SUMS_OF_UNITS(name, shift)                                                                                   \
+  __attribute__((naked, noinline)) static const uint8_t *name(                                                       \
+      const uint32_t *end __attribute__((unused)), const uint8_t *weights __attribute__((unused)),                   \
+      uint32_t *packed __attribute__((unused)), int32_t *sums __attribute__((unused))) {                             \
+    __asm__ volatile(                                                                                                \
+        ".syntax unified\n"                                                                                          \
+        "push {r4-r11, lr}\n"                                                                                        \
+        "mov lr, r0\n"                                                                                               \
+        "ldrb r4, [r1], #1\n"                                                                                        \
+        "add r0, r1, r4\n"                                                                                           \
+        "add r4, r2, r4, lsl #4\n"                                                                                   \
+        "push {r3}\n"                                                                                                \
+        "push {r1, r2}\n"                                                                                            \
+        "push {r4}\n"                                                                                                \
+        "mov r3, r2\n"                                                                                               \
+        "b 5f\n"                                                                                                     \
+        "1:\n" /* a value: its first input */                                                                        \
+        "ldrb r2, [r0, #1]\n"                                                                                        \
+        "sub r1, lr, r2, lsl #" shift "\n"                                                                           \
+        "ldm r1!, {r4-r7}\n"                                                                                         \
+        "ldrb r2, [r0], #2\n"                                                                                        \
+        "lsrs r12, r2, #4\n"                                                                                         \
+        "beq.w 4f\n"                                                                                                 \
+        "and r2, r2, #15\n" /* steps to leave out in the first round */                                              \
+        "subs r0, r0, r2\n"                                                                                          \
+        "add r2, r2, r2, lsl #3\n"                                                                                   \
+        "lsls r2, r2, #1\n"                                                                                          \
+        "add pc, r2\n"                                                                                               \
+        "nop\n"                                                                                                      \
+        "3:\n"                                                                                                       \
+        STEPS(shift)                                                                                                 \
+        "adds r0, r0, #16\n"                                                                                         \
+        "subs r12, r12, #1\n"                                                                                        \
+        "bne.w 3b\n"                                                                                                 \
+        "4:\n"                                                                                                       \
+        "stm r3!, {r4-r7}\n"                                                                                         \
+        "5:\n"                                                                                                       \
+        "ldr r4, [sp]\n"                                                                                             \
+        "cmp r3, r4\n"                                                                                               \
+        "bne.w 1b\n"                                                                                                 \
+        "ldrd r1, r3, [sp, #4]\n"                                                                                    \
+        "str r0, [sp, #4]\n"                                                                                         \
+        "mov r0, r3\n"                                                                                               \
+        "ldr r4, [sp, #12]\n"                                                                                        \
+        "ldr r4, [r4]\n"                                                                                             \
+        "mov r5, r4\n"                                                                                               \
+        "mov r6, r4\n"                                                                                               \
+        "mov r7, r4\n"                                                                                               \
+        "mov r8, r4\n"                                                                                               \
+        "mov r9, r4\n"                                                                                               \
+        "mov r10, r4\n"                                                                                              \
+        "mov r11, r4\n"                                                                                              \
+        "b 8f\n"                                                                                                     \
+        "7:\n" /* a value times the sums of its inputs */                                                            \
+        "ldrsb r12, [r1], #1\n"                                                                                      \
+        "ldrd r2, r3, [r0], #8\n"                                                                                    \
+        PRODUCTS("r2", "r4", "r8")                                                                                   \
+        PRODUCTS("r3", "r5", "r9")                                                                                   \
+        "ldrd r2, r3, [r0], #8\n"                                                                                    \
+        PRODUCTS("r2", "r6", "r10")                                                                                  \
+        PRODUCTS("r3", "r7", "r11")                                                                                  \
+        "8:\n"                                                                                                       \
+        "ldr r2, [sp]\n"                                                                                             \
+        "cmp r0, r2\n"                                                                                               \
+        "bne 7b\n"                                                                                                   \
+        "ldr r0, [sp, #12]\n"                                                                                        \
+        "stm r0, {r4-r11}\n"                                                                                         \
+        "ldr r0, [sp, #4]\n"                                                                                         \
+        "add sp, sp, #16\n"                                                                                          \
+        "pop {r4-r11, pc}\n");                                                                                       \
   }
 
 #endif
@@ -310,6 +309,8 @@ const uint8_t *es_factored_channel_s8(const es_factored_channel *channel, const 
 }
 
 #else
+
+#include "es_scale_s8.h"
 
 #if defined(SUMS_OF_UNITS)
 
