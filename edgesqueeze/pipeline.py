@@ -23,6 +23,7 @@ from edgesqueeze.base.names import read_names
 from edgesqueeze.base.output import staged
 from edgesqueeze.base.stages import Log, Progress
 from edgesqueeze.checks.agreement import Fidelity, fidelity
+from edgesqueeze.checks.choices import OutputChoices, choices_of
 from edgesqueeze.checks.evaluate import evaluate
 from edgesqueeze.checks.metrics import worst
 from edgesqueeze.checks.original import output_places
@@ -33,9 +34,13 @@ from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.stats import sizes, weight_stats
 from edgesqueeze.recipe.read import as_recipe
 from edgesqueeze.recipe.sections import Recipe
+from edgesqueeze.report.closer import look_closer
 from edgesqueeze.report.describe import described
+from edgesqueeze.report.draw import check_drawing
 from edgesqueeze.report.environment import environment
 from edgesqueeze.report.folder import FILES, files_of, write_result
+from edgesqueeze.report.made import Made
+from edgesqueeze.report.page.page import page
 from edgesqueeze.report.provenance import Inputs, Provenance, inputs_of, output_hashes
 from edgesqueeze.report.report import (
     ModelInfo,
@@ -83,6 +88,7 @@ def compress(
     labels: str | Path | Sequence[str] | None = None,
     custom_objects: Mapping[str, Any] | None = None,
     unsafe: bool = False,
+    html: bool = False,
     progress: Progress | None = None,
 ) -> Compressed:
     """Compress a trained Keras model for a device; ``raise_if_not_ok`` tells whether the result will do.
@@ -101,6 +107,7 @@ def compress(
             .tflite's metadata; by default those of a folder of images, if that is what the data are.
         custom_objects: the model's own classes by name.
         unsafe: allow model files that hold code (Lambda layers) to run it.
+        html: whether to look closer and to write a page about it, with some of the test samples in it.
         progress: called as the work goes on.
 
     Raises:
@@ -113,6 +120,8 @@ def compress(
     chosen = fill_preferences(as_recipe(recipe), profile)
     check_limit(chosen, own := as_metric(metric))
     names = None if labels is None else read_names(labels)
+    if html:
+        check_drawing()
     # Staged from the start: a folder that cannot be written is found out before the work, not after it.
     folder = None if out is None else path_of(out, "a folder for what is made")
     if folder is not None:
@@ -133,10 +142,13 @@ def compress(
         )
         squeezed = squeeze(prepared, chosen, figures=figures_on(profile), progress=progress)
         result = _traced(judge(prepared, squeezed, profile, progress=progress), inputs)
+        if html:
+            result = look_closer(result, prepared, squeezed, profile)
         if folder is None or stage is None:
             return result
-        gone |= generated(folder, set(FILES) - set(files_of(result.model)))
-        return write_result(result, stage, folder, prepared.loaded.family, custom_objects)
+        text = page(Made(result.report, result.tflite), profile) if html else ""
+        gone |= generated(folder, set(FILES) - set(files_of(result.model, text)))
+        return write_result(result, stage, folder, prepared.loaded.family, custom_objects, text)
 
 
 def _traced(result: Compressed, inputs: Inputs) -> Compressed:
@@ -172,7 +184,7 @@ def judge(
         log.found(findings)
         sources = firmware_sources(tflite, target, scalings)
         stage.skipped = sources.skipped
-    compared = _verify(prepared, tflite, log)
+    compared, choices = _verify(prepared, tflite, log)
     with log.stage("fit"):
         fit = check_fit(target, sources.needs)
         log.found(fit.findings)
@@ -186,6 +198,7 @@ def judge(
         stages=(*prepared.stages, *squeezed.stages, *log.stages),
         weights=weight_stats(tflite),
         fidelity=compared,
+        choices=choices,
         accuracy=accuracy_of(compared),
         sizes=_sizes(prepared, tflite, sources),
         channels=squeezed.channels,
@@ -229,7 +242,7 @@ def _drop_before_conversion(prepared: Prepared, squeezed: Squeezed, report: Repo
     return None if figure is None else figure.drop
 
 
-def _verify(prepared: Prepared, tflite: TfliteModel, log: Log) -> Fidelity:
+def _verify(prepared: Prepared, tflite: TfliteModel, log: Log) -> tuple[Fidelity, tuple[OutputChoices, ...]]:
     """Compare the .tflite with the original on the test samples, and look for signs of trouble."""
     originals = prepared.originals
     with log.stage("verify"), readable_samples():
@@ -248,7 +261,9 @@ def _verify(prepared: Prepared, tflite: TfliteModel, log: Log) -> Fidelity:
         log.found(seen.findings)
         log.found(trouble_on(tflite, originals.first, [one[:rows] for one in seen.original], seen.names))
         log.found(chance_level(compared, seen.original))
-    return compared
+        tasks = [one.task for one in compared.outputs]
+        names = prepared.data.class_names
+        return compared, choices_of(tasks, seen.original, seen.compressed, seen.labels, names)
 
 
 def _model_info(loaded: LoadedModel) -> ModelInfo:

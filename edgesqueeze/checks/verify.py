@@ -206,6 +206,21 @@ def trouble_on(
     return (*_state(model, None), *found)
 
 
+def activations_on(model: TfliteModel, data: EvalData) -> dict[int, Array]:
+    """What a model computes inside, on some of the samples.
+
+    Args:
+        model: the .tflite.
+        data: real data.
+
+    Returns:
+        By tensor index, raw values ``[m, *shape]`` of computed tensors; empty where its runtime shows none.
+    """
+    samples = data_samples(model, data)
+    runner = choose_reference(model, samples).runner
+    return _activations(model, samples, runner, state_of(model).is_sequence())[0]
+
+
 def _data(
     model: TfliteModel,
     given: str | Path | EvalData | None,

@@ -107,6 +107,11 @@ from edgesqueeze.target.load import load_target
     "--unsafe", is_flag=True, help="Open a model file that holds code (Lambda layers), and run that code."
 )
 @click.option(
+    "--html",
+    is_flag=True,
+    help="Also write report.html, a page about it; test samples whose class changed are shown on it.",
+)
+@click.option(
     "--check",
     metavar="DIR",
     type=NamedPath(),
@@ -123,6 +128,7 @@ def command(
     labels: Path | None,
     custom_objects: tuple[str, ...],
     unsafe: bool,
+    html: bool,
     check: Path | None,
     as_json: bool,
     **flags: Any,
@@ -156,7 +162,7 @@ def command(
         from edgesqueeze.pipeline import compress
         from edgesqueeze.report.report import problems_of, raise_if_not_ok
 
-        result = compress(model, out=out, metric=own, progress=progress, **given)
+        result = compress(model, out=out, metric=own, html=html, progress=progress, **given)
     if as_json:
         say_json(result.report.model_dump_json(indent=2))
         if not result.report.ok:

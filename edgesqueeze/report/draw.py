@@ -51,6 +51,22 @@ CONFIG: Mapping[str, Any] = MappingProxyType(
 )
 
 
+def check_drawing() -> Any:
+    """The package that draws.
+
+    Raises:
+        MissingToolError: it is not installed.
+    """
+    try:
+        import vl_convert
+    except ImportError as error:
+        raise MissingToolError(
+            "charts are drawn by the package vl-convert-python, which is not installed",
+            hint="pip install 'edgesqueeze[report]'",
+        ) from error
+    return vl_convert
+
+
 def svg(values: Sequence[Mapping[str, Any]], spec: Spec) -> str:
     """One chart as SVG.
 
@@ -61,13 +77,7 @@ def svg(values: Sequence[Mapping[str, Any]], spec: Spec) -> str:
     Raises:
         MissingToolError: the package that draws is not installed.
     """
-    try:
-        import vl_convert
-    except ImportError as error:
-        raise MissingToolError(
-            "charts are drawn by the package vl-convert-python, which is not installed",
-            hint="pip install 'edgesqueeze[report]'",
-        ) from error
+    vl_convert = check_drawing()
     whole = {"config": dict(CONFIG), **spec, "data": {"values": [dict(one) for one in values]}}
     return _SHAPE.sub(_shortened, vl_convert.vegalite_to_svg(whole))
 

@@ -12,12 +12,14 @@ from edgesqueeze.base.given import expect
 from edgesqueeze.base.records import Record
 from edgesqueeze.base.stages import Stage
 from edgesqueeze.checks.agreement import Fidelity, Plain
+from edgesqueeze.checks.choices import OutputChoices
 from edgesqueeze.checks.metrics import Figure, worst
 from edgesqueeze.checks.records import ChannelsReport, InputScaling
 from edgesqueeze.errors import AccuracyError, FitError, RequirementError, TroubleError
 from edgesqueeze.graph.stats import WeightStats
 from edgesqueeze.recipe.filled import FilledRecipe
 from edgesqueeze.recipe.passes import PASSES
+from edgesqueeze.report.details import Details
 from edgesqueeze.report.figures import amount_of, title_of, value_of
 from edgesqueeze.report.provenance import Provenance
 from edgesqueeze.target.fit import Fit, raise_if_unfit
@@ -94,6 +96,7 @@ class Report(Record):
         stages: stages of the work, in order.
         weights: every weight tensor of the .tflite.
         fidelity: agreement of the .tflite with the original.
+        choices: classes that both models choose, for every output that has them.
         accuracy: agreement of both models with the labels on the first output that has some; null without
             labels. ``fidelity.figures`` has every output in every metric.
         drop_before_conversion: drop of the compressed float model in the figure that decides, in that
@@ -105,6 +108,7 @@ class Report(Record):
             was lifted out of the model; empty else.
         findings: what was left out, changed or noticed, by name.
         files: names of the files that were written; empty if nothing was.
+        details: what was found for a page; null where none was asked for.
         provenance: hashes of what the result was made from and came to; null where it was made in steps.
     """
 
@@ -118,6 +122,7 @@ class Report(Record):
     stages: tuple[Stage, ...]
     weights: tuple[WeightStats, ...]
     fidelity: Fidelity
+    choices: tuple[OutputChoices, ...] = ()
     accuracy: AccuracyReport | None
     drop_before_conversion: float | None = None
     sizes: SizeReport
@@ -126,6 +131,7 @@ class Report(Record):
     scaling: tuple[InputScaling, ...] = ()
     findings: tuple[Finding, ...]
     files: tuple[str, ...] = ()
+    details: Details | None = None
     provenance: Provenance | None = None
 
 

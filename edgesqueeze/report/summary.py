@@ -51,8 +51,11 @@ def rows_of(report: Report) -> Iterator[Row]:
         for one in report.channels.budgets:
             yield Row(one.name, "", f"{one.taken:.4g}", f"at most {one.allowed:g} on {report.target}")
     yield from _figures(report)
-    for name, part in (("flash", report.fit.flash), ("RAM", report.fit.ram)):
-        yield Row(f"{name} on {report.target}", "", *_resource(part))
+    plain = report.details.plain if report.details else None
+    flash, ram = (plain.flash_bytes, plain.ram_bytes) if plain else (None, None)
+    for name, part, earlier in (("flash", report.fit.flash, flash), ("RAM", report.fit.ram, ram)):
+        shown = "" if earlier is None else bytes_text(earlier)
+        yield Row(f"{name} on {report.target}", shown, *_resource(part))
     yield _operators(report.fit.ops)
 
 

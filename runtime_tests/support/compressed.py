@@ -11,6 +11,7 @@ import numpy as np
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.stages import Stage
 from edgesqueeze.checks.agreement import fidelity
+from edgesqueeze.checks.choices import choices_of
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.stats import weight_stats
@@ -81,6 +82,7 @@ def write_compressed(
         stages=(Stage(name="load", seconds=0.5), Stage(name="channels", seconds=0, skipped="not asked for")),
         weights=weight_stats(model),
         fidelity=found,
+        choices=choices_of([found.outputs[0].task], [original], [compressed], [labels] if labelled else None),
         accuracy=accuracy_of(found),
         sizes=SizeReport(
             float_bytes=36000,

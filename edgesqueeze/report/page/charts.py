@@ -7,6 +7,7 @@ from typing import Any
 
 from edgesqueeze.base.plain import plain
 from edgesqueeze.report.draw import ACCENT, COLOURS, FAINT, INK, PAPER, WARM, svg
+from edgesqueeze.report.page.classes import Matrix
 from edgesqueeze.report.page.layers import Arena, Layer
 from edgesqueeze.report.page.weights import Histogram
 
@@ -14,7 +15,7 @@ ROW = 17
 """Height of a bar with the room around it."""
 MOST_NAMED = 40
 """With more layers than this, only some are named below the arena."""
-NARROW, WIDE = 170, 520
+NARROW, WIDE = 150, 520
 HINT, TEXT = {"field": "hint"}, {"field": "text"}
 _WORDS = {"type": "text", "align": "left", "dx": 4, "color": FAINT, "aria": False}
 
@@ -140,6 +141,40 @@ def histogram(found: Histogram) -> str:
         rows,
         {"width": 210, "height": 90, "mark": {"type": "bar", "orient": "vertical"}, "encoding": encoding},
     )
+
+
+def confusion(found: Matrix) -> str:
+    """A confusion matrix: the darker a cell, the more of its row's samples; what is confused in orange."""
+    rows = [
+        {
+            "row": one.row,
+            "column": one.column,
+            "text": str(one.samples),
+            "strength": 0.12 + 0.88 * one.share**0.5,
+            "right": one.row == one.column,
+            "hint": f"{found.rows} {one.row}, {found.columns} {one.column}: {one.samples:,} samples, "
+            f"{one.share:.1%}",
+        }
+        for one in found.cells
+    ]
+    step = max(12, min(30, 330 // max(len(found.names), 1)))
+    axis = {"labelLimit": 90, "grid": False, "labelOverlap": True}
+    names = {"type": "nominal", "sort": list(found.names), "scale": {"domain": list(found.names)}}
+    x = {"field": "column", "title": found.columns, "axis": {**axis, "labelAngle": -90}, **names}
+    y = {"field": "row", "title": found.rows, "axis": axis, **names}
+    colour = {
+        "field": "right",
+        "type": "nominal",
+        "scale": {"domain": [True, False], "range": [ACCENT, WARM]},
+        "legend": None,
+    }
+    shade = {"field": "strength", "type": "quantitative", "scale": None}
+    cells = {"x": x, "y": y, "color": colour, "opacity": shade, "description": HINT}
+    layered: list[dict[str, Any]] = [{"mark": "rect", "encoding": cells}]
+    if step >= 22:
+        words = {"type": "text", "aria": False, "fontSize": 10}
+        layered.append({"mark": words, "encoding": {"x": x, "y": y, "text": TEXT}})
+    return svg(rows, {"width": {"step": step}, "height": {"step": step}, "layer": layered})
 
 
 def label_of(layer: Layer) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from edgesqueeze.base.records import Range
@@ -20,6 +21,7 @@ from edgesqueeze.target.records import CORES, Target
 from edgesqueeze.timing.bench import bench
 from edgesqueeze.timing.emulation import Emulation
 
+NO_ERRORS: Mapping[int, float] = MappingProxyType({})
 PLANNED = "planned as TensorFlow Lite Micro does it: the largest first, each at the lowest free place"
 NATIVE_PLAN = "planned when the C was generated; an output may lie over an input that is not needed any more"
 
@@ -38,6 +40,7 @@ class Layer(NamedTuple):
         ram_bytes: bytes of the arena in use while it runs; None where they are not known.
         zeros: share of its weights that are zero, 0 to 1; None without weights.
         levels: most different values in one of its weight tensors; None without weights.
+        error: how far it is off the float model, as ``report.details`` says; None where that is not known.
     """
 
     number: int | None
@@ -50,6 +53,7 @@ class Layer(NamedTuple):
     ram_bytes: int | None
     zeros: float | None
     levels: int | None
+    error: float | None = None
 
 
 class Arena(NamedTuple):
@@ -84,20 +88,28 @@ class OnTarget(NamedTuple):
     timing: Emulation | Prediction | str
 
 
-def on_target(model: TfliteModel, target: Target | None, runtime: str = "") -> OnTarget:
+def on_target(
+    model: TfliteModel,
+    target: Target | None,
+    runtime: str = "",
+    errors: Mapping[int, float] = NO_ERRORS,
+) -> OnTarget:
     """What a model takes on a target, by operator.
 
     Args:
         model: any .tflite.
         target: the profile; None: it is not at hand, so neither is a time.
         runtime: that of the profile by default.
+        errors: position of an operator -> how far it is off the float model.
     """
     name = runtime or (target.runtime.name if target else "")
     native = try_for(model, target) if target and name == NATIVE else None
     source = native if isinstance(native, NativeSource) else None
     timing = _timing(model, target, name)
     arena = _arena(model, target, source)
-    return OnTarget(name, tuple(_layers(model, source, arena, timing)), arena, timing)
+    layers = _layers(model, source, arena, timing)
+    told = tuple(one._replace(error=None if one.number is None else errors.get(one.number)) for one in layers)
+    return OnTarget(name, told, arena, timing)
 
 
 def _timing(model: TfliteModel, target: Target | None, runtime: str) -> Emulation | Prediction | str:

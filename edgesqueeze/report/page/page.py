@@ -10,21 +10,26 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
+from edgesqueeze.base.generated import write_list
 from edgesqueeze.base.given import path_of
-from edgesqueeze.base.output import write_files
+from edgesqueeze.base.output import staged, write_files
 from edgesqueeze.base.plain import plain
 from edgesqueeze.base.templates import rendered
 from edgesqueeze.base.versions import own_version
+from edgesqueeze.checks.choices import OutputChoices
 from edgesqueeze.errors import TargetError
 from edgesqueeze.report.made import Made, read_made
 from edgesqueeze.report.page import charts
+from edgesqueeze.report.page.classes import Matrix, matrices, names_of
 from edgesqueeze.report.page.layers import OnTarget, on_target
 from edgesqueeze.report.page.weights import histograms
+from edgesqueeze.report.report import Report
 from edgesqueeze.report.summary import Row, bytes_text, rows_of, short_names, shown_findings, verdict_of
 from edgesqueeze.target.load import as_target
 from edgesqueeze.target.records import Target
 
 FOLDER = Path(__file__).with_name("templates")
+PAGE = "report.html"
 STYLE, SCRIPT = FOLDER / "page.css", FOLDER / "page.js"
 
 
@@ -40,6 +45,24 @@ class Picture(NamedTuple):
     title: str
     said: str
     svg: Markup
+
+
+class Output(NamedTuple):
+    """An output that chooses classes.
+
+    Attributes:
+        found: what both models choose.
+        names: names of the classes.
+        pictures: confusion matrices that can be read.
+        listed: the others.
+        changed: samples whose class changed, all of them.
+    """
+
+    found: OutputChoices
+    names: tuple[str, ...]
+    pictures: list[Picture]
+    listed: list[Matrix]
+    changed: int
 
 
 def write_page(
@@ -62,12 +85,19 @@ def write_page(
 
     Raises:
         UsageError: the folder is not one that ``compress`` wrote.
-        OutputError: the file cannot be written.
+        OutputError: the file cannot be written, or the folder has one of its name that is the user's own.
         MissingToolError: the package that draws charts is not installed.
     """
-    made = read_made(path_of(folder, "a folder that compress wrote"))
-    place = path_of(file or Path(folder) / "report.html", "a file for the page")
-    write_files(place.parent, {place.name: page(made, _profile(made, target), runtime)})
+    own = path_of(folder, "a folder that compress wrote")
+    made = read_made(own)
+    text = page(made, _profile(made, target), runtime)
+    if file is None:
+        with staged(own) as stage:
+            (stage / PAGE).write_text(text, encoding="utf-8", newline="")
+            write_list(stage, own, [PAGE])
+        return own / PAGE
+    place = path_of(file, "a file for the page")
+    write_files(place.parent, {place.name: text})
     return place
 
 
@@ -89,8 +119,9 @@ def page(made: Made, target: Target | None, runtime: str = "") -> str:
         target: the profile; None where it is not at hand: then there is no time of layers.
         runtime: that of the profile by default.
     """
-    found = on_target(made.model, target, runtime)
     report = made.report
+    errors = {one.operator: one.error for one in report.details.layer_errors} if report.details else {}
+    found = on_target(made.model, target, runtime, errors)
     script = SCRIPT.read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     values: dict[str, Any] = {
@@ -107,11 +138,12 @@ def page(made: Made, target: Target | None, runtime: str = "") -> str:
         "pictures": list(_layer_pictures(found)),
         "arena": _arena(found),
         "weights": _weights(made),
+        "outputs": list(_classes(report)),
         "findings": list(shown_findings(report.findings)),
         "stages": report.stages,
         "recipe": report.recipe.model_dump(exclude_none=True),
         "methods": list(_methods(made, found)),
-        "versions": list(report.environment.items()),
+        "versions": [*report.environment.items(), *_hashes(report)],
     }
     return rendered(FOLDER / "page.html.j2", values, filters={"plain": plain, "size": bytes_text}, xml=True)
 
@@ -125,7 +157,17 @@ def _rows(made: Made, found: OnTarget) -> Iterator[Row]:
         ms = found.timing.latency_ms
         low, high = charts.number_text(ms.low), charts.number_text(ms.high)
         said = f"{found.timing.method}, {low} to {high} ms with {found.timing.runtime}"
-        yield Row(f"latency on {made.report.target}", "", f"{charts.number_text(ms.estimate)} ms", said)
+        after = f"{charts.number_text(ms.estimate)} ms"
+        yield Row(f"latency on {made.report.target}", _latency_before(made.report, found), after, said)
+
+
+def _latency_before(report: Report, found: OnTarget) -> str:
+    """That of the original without any pass, where it is with the same runtime."""
+    before = report.details.plain if report.details else None
+    if before is None or before.latency_ms is None or isinstance(found.timing, str):
+        return ""
+    same = before.latency_method == found.timing.method
+    return f"{charts.number_text(before.latency_ms.estimate)} ms" if same else ""
 
 
 def _layer_pictures(found: OnTarget) -> Iterator[Picture]:
@@ -140,6 +182,11 @@ def _layer_pictures(found: OnTarget) -> Iterator[Picture]:
     ):
         drawn = charts.bars(layers, value, lambda number: f"{number:,.0f}", unit)
         yield Picture(title, "", Markup(drawn))
+    if any(one.error is not None for one in layers):
+        drawn = charts.bars(
+            layers, lambda one: one.error, charts.number_text, "error, as share of the spread"
+        )
+        yield Picture("Error", "against the float model, with what came before", Markup(drawn))
 
 
 def _arena(found: OnTarget) -> Picture | None:
@@ -147,6 +194,19 @@ def _arena(found: OnTarget) -> Picture | None:
         return None
     said = f"{found.arena.bytes:,} bytes for tensors and scratch memory; {found.arena.method}"
     return Picture("Memory over time", said, Markup(charts.arena_picture(found.arena)))
+
+
+def _classes(report: Report) -> Iterator[Output]:
+    for found in report.choices:
+        names = names_of(found)
+        drawn = [
+            Picture(f"{one.title}: {one.rows} and {one.columns}", "", Markup(charts.confusion(one)))
+            for one in matrices(found)
+            if one.is_small
+        ]
+        listed = [one for one in matrices(found) if not one.is_small]
+        changed = sum(one.samples for one in found.counts if one.original != one.compressed)
+        yield Output(found, names, drawn, listed, changed)
 
 
 def _weights(made: Made) -> list[Picture]:
@@ -162,6 +222,15 @@ def _weights(made: Made) -> list[Picture]:
     ]
 
 
+def _hashes(report: Report) -> Iterator[tuple[str, str]]:
+    if report.provenance is None:
+        yield "SHA-256 of model", report.model.sha256
+        return
+    told = report.provenance.model_dump()
+    outputs = told.pop("outputs")
+    yield from ((f"SHA-256 of {name}", one) for name, one in {**told, **outputs}.items() if one)
+
+
 def _methods(made: Made, found: OnTarget) -> Iterator[tuple[str, str]]:
     """How each figure was obtained."""
     report = made.report
@@ -173,6 +242,11 @@ def _methods(made: Made, found: OnTarget) -> Iterator[tuple[str, str]]:
     yield "operators", report.fit.ops.method
     if not isinstance(found.timing, str):
         yield "latency", f"{found.timing.method}: {' '.join(found.timing.basis)}"
+    if report.details is not None:
+        said = "root mean square difference from the float model, over the spread of its values"
+        yield "error of a layer", f"{said}, on {report.details.samples} test samples"
+    if report.details is not None and report.details.plain is not None:
+        yield "flash, RAM, latency before", "of the original, converted in the same way without any pass"
     yield "zeros, different values", "counted in the integers of the .tflite"
     yield "multiply-accumulates", "counted from the shapes; zero weights count too"
     yield "memory over time", found.arena.method
