@@ -16,13 +16,28 @@ from edgesqueeze.cli.screen import say
     "--html", metavar="FILE", type=NamedPath(), help="Where the page goes; report.html in DIR if not given."
 )
 @click.option(
+    "--model-explorer",
+    metavar="FOLDER",
+    type=NamedPath(),
+    help="Write latency, error and zeros of each operator there, as node data for Model Explorer.",
+)
+@click.option(
     "--target", metavar="NAME", help="The device, if the report's name does not find its profile: a file."
 )
 @click.option(
     "--runtime", metavar="NAME", default="", help="Whose time and memory to show: c, or the target's own."
 )
-def command(folder: Path, html: Path | None, target: str | None, runtime: str) -> None:
+def command(
+    folder: Path, html: Path | None, model_explorer: Path | None, target: str | None, runtime: str
+) -> None:
     """Show what `compress` wrote to DIR on one page of HTML, which needs no network and can be printed."""
+    if model_explorer is not None:
+        from edgesqueeze.report.node_data import write_node_data
+
+        written = write_node_data(folder, model_explorer, target=target, runtime=runtime)
+        say(f"wrote {', '.join(map(str, written))}")
+        if html is None:
+            return
     from edgesqueeze.report.page.page import write_page
 
     say(f"wrote {write_page(folder, html, target=target, runtime=runtime)}")

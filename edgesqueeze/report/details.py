@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from edgesqueeze.base.records import Range, Record
 
 
@@ -54,3 +56,8 @@ class Details(Record):
     plain: Plain | None
     layer_errors: tuple[LayerError, ...]
     samples: int
+
+
+def errors_of(details: Details | None) -> Mapping[int, float]:
+    """Position of an operator -> how far it is off the float model; empty where nobody looked."""
+    return {one.operator: one.error for one in details.layer_errors} if details else {}

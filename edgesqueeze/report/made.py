@@ -7,11 +7,13 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from edgesqueeze.errors import UsageError
+from edgesqueeze.errors import TargetError, UsageError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.read import read_tflite
 from edgesqueeze.report.provenance import Provenance
 from edgesqueeze.report.report import Report
+from edgesqueeze.target.load import as_target
+from edgesqueeze.target.records import Target
 
 REPORT, MODEL = "report.json", "model.tflite"
 
@@ -69,6 +71,20 @@ def read_report(folder: Path) -> Report:
             got=error.errors()[0]["msg"],
             hint="compress again with this version",
         ) from error
+
+
+def profile_of(report: Report, given: str | Path | Target | None = None) -> Target | None:
+    """The target's profile; None where nothing is given, and the report's is a file that is not at hand.
+
+    Raises:
+        TargetError: what is given is no profile.
+    """
+    if given is not None:
+        return as_target(given)
+    try:
+        return as_target(report.target)
+    except TargetError:
+        return None
 
 
 def hashes_of(report: Report, folder: Path) -> Provenance:

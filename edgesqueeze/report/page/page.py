@@ -17,15 +17,14 @@ from edgesqueeze.base.plain import plain
 from edgesqueeze.base.templates import rendered
 from edgesqueeze.base.versions import own_version
 from edgesqueeze.checks.choices import OutputChoices
-from edgesqueeze.errors import TargetError
-from edgesqueeze.report.made import Made, read_made
+from edgesqueeze.report.details import errors_of
+from edgesqueeze.report.made import Made, profile_of, read_made
 from edgesqueeze.report.page import charts
 from edgesqueeze.report.page.classes import Matrix, matrices, names_of
 from edgesqueeze.report.page.layers import OnTarget, on_target
 from edgesqueeze.report.page.weights import histograms
 from edgesqueeze.report.report import Report
 from edgesqueeze.report.summary import Row, bytes_text, rows_of, short_names, shown_findings, verdict_of
-from edgesqueeze.target.load import as_target
 from edgesqueeze.target.records import Target
 
 FOLDER = Path(__file__).with_name("templates")
@@ -90,7 +89,7 @@ def write_page(
     """
     own = path_of(folder, "a folder that compress wrote")
     made = read_made(own)
-    text = page(made, _profile(made, target), runtime)
+    text = page(made, profile_of(made.report, target), runtime)
     if file is None:
         with staged(own) as stage:
             (stage / PAGE).write_text(text, encoding="utf-8", newline="")
@@ -99,16 +98,6 @@ def write_page(
     place = path_of(file, "a file for the page")
     write_files(place.parent, {place.name: text})
     return place
-
-
-def _profile(made: Made, given: str | Path | Target | None) -> Target | None:
-    """The profile; None where the report's is a file that is not at hand."""
-    if given is not None:
-        return as_target(given)
-    try:
-        return as_target(made.report.target)
-    except TargetError:
-        return None
 
 
 def page(made: Made, target: Target | None, runtime: str = "") -> str:
@@ -120,8 +109,7 @@ def page(made: Made, target: Target | None, runtime: str = "") -> str:
         runtime: that of the profile by default.
     """
     report = made.report
-    errors = {one.operator: one.error for one in report.details.layer_errors} if report.details else {}
-    found = on_target(made.model, target, runtime, errors)
+    found = on_target(made.model, target, runtime, errors_of(report.details))
     script = SCRIPT.read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     values: dict[str, Any] = {
