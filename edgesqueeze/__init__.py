@@ -48,6 +48,8 @@ Time
     bench            emulate or predict, as the target has it
     emulate          run native C in an emulator and count
     Emulation        what was counted
+    emulate_program  the same for C of yours around a model, part by part
+    ProgramRun       what was counted there
     predict          tell from the file alone
     Prediction       what was told, with its bounds
     measure          run it on a device
@@ -135,6 +137,8 @@ if TYPE_CHECKING:
     from edgesqueeze.timing.calibrate import calibrate as calibrate
     from edgesqueeze.timing.emulate import emulate as emulate
     from edgesqueeze.timing.emulation import Emulation as Emulation
+    from edgesqueeze.timing.program import ProgramRun as ProgramRun
+    from edgesqueeze.timing.program import emulate_program as emulate_program
 
 _PUBLIC = {
     "Arena": Lazy("edgesqueeze.emit.arena:Arena"),
@@ -152,6 +156,7 @@ _PUBLIC = {
     "NativeSource": Lazy("edgesqueeze.emit.native.records:NativeSource"),
     "Page": Lazy("edgesqueeze.devices.browser.serve:Page"),
     "Prediction": Lazy("edgesqueeze.latency.prediction:Prediction"),
+    "ProgramRun": Lazy("edgesqueeze.timing.program:ProgramRun"),
     "Recipe": Lazy("edgesqueeze.recipe.sections:Recipe"),
     "Report": Lazy("edgesqueeze.report.report:Report"),
     "Session": Lazy("edgesqueeze.devices.session:Session"),
@@ -168,6 +173,7 @@ _PUBLIC = {
     "emit_native": Lazy("edgesqueeze.emit.native.emit:emit_native"),
     "emit_tflm": Lazy("edgesqueeze.emit.tflm:emit_tflm"),
     "emulate": Lazy("edgesqueeze.timing.emulate:emulate"),
+    "emulate_program": Lazy("edgesqueeze.timing.program:emulate_program"),
     "find_arena": Lazy("edgesqueeze.runners.arena:find_arena"),
     "fit_to": Lazy("edgesqueeze.runners.memory:fit_to"),
     "list_targets": Lazy("edgesqueeze.target.load:list_targets"),

@@ -184,6 +184,8 @@ WRONG = {
     "bench target": (lambda wrong: es.bench(MODEL, wrong), "name of a target"),
     "emulate": (lambda wrong: es.emulate(wrong, "pico"), "path of a .tflite"),
     "emulate target": (lambda wrong: es.emulate(MODEL, wrong), "name of a target"),
+    "emulate_program": (lambda wrong: es.emulate_program(wrong, "pico"), "texts of C"),
+    "emulate_program target": (lambda wrong: es.emulate_program({}, wrong), "name of a target"),
     "verify": (lambda wrong: es.verify(wrong), "path of a .tflite"),
     "verify data": (lambda wrong: es.verify(MODEL, data=wrong, runtimes=LITERT), "EvalData"),
     "verify against": (lambda wrong: es.verify(MODEL, against=wrong, runtimes=LITERT), "the original"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from edgesqueeze.base.templates import rendered
 from edgesqueeze.emit.native.records import NativeSource
@@ -21,6 +22,14 @@ MARKS = "es_bench_marks.h"
 PORTS = ("start.c", "port_semihosting.c", MARKS)
 LINKER_SCRIPT = f"{build.HARNESS}/link.ld"
 WARNINGS = ("-Wall", "-Wextra")
+
+
+class Linked(NamedTuple):
+    """A linked program: its path, the options that its sources were compiled with, the compiler."""
+
+    elf: Path
+    flags: tuple[str, ...]
+    compiler: toolchain.Tool
 
 
 @dataclass(frozen=True)
@@ -59,21 +68,41 @@ def build_firmware(source: NativeSource, processor: Processor, level: str = "O3"
         RequirementError: the emulated board has too little memory, or the compiler refuses.
         MissingToolError: the cross compiler or its C library is not installed.
     """
-    machine = machine_of(processor)
-    _check_memory(source, machine)
+    _check_memory(source, machine_of(processor))
+    linked = link(build.with_harness(source, *PORTS), (f"{source.name}_weights.c",), processor, level)
+    return Firmware(source, processor, linked.elf, linked.flags, linked.compiler)
+
+
+def link(
+    sources: build.Sources, weights: Sequence[str], processor: Processor, level: str, *defines: str
+) -> Linked:
+    """Compile and link a program for the emulated board of a core.
+
+    Args:
+        sources: the program, with ``PORTS`` in the folder ``build.HARNESS``.
+        weights: those of its files whose constants are weights.
+        processor: the core and its extensions.
+        level: one of ``LEVELS``.
+        defines: macros that are defined for all sources.
+
+    Raises:
+        RequirementError: the compiler or the linker refuses.
+        MissingToolError: the cross compiler or its C library is not installed.
+    """
     compiler = toolchain.find(toolchain.ARM_COMPILER)
     toolchain.require_arm_library(compiler)
     flags = (*processor.flags, f"-{level}", "-std=c99", "-ffunction-sections", "-fdata-sections", *WARNINGS)
-    sources = build.with_harness(source, *PORTS)
     sources = build.Sources(
         sources.about,
-        {**sources.files, LINKER_SCRIPT: _linker_script(sources, source.name, machine)},
+        {**sources.files, LINKER_SCRIPT: _linker_script(sources, weights, machine_of(processor))},
         sources.compiled,
         sources.include_folders,
     )
     link_flags = ("-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", f"-T{LINKER_SCRIPT}", "-lm")
-    elf = build.build(sources, compiler, (*flags, "-include", f"{build.HARNESS}/{MARKS}"), link_flags)
-    return Firmware(source, processor, elf, flags, compiler)
+    macros = (f"-D{name}" for name in defines)
+    marked = (*flags, *macros, "-include", f"{build.HARNESS}/{MARKS}")
+    elf = build.build(sources, compiler, marked, link_flags)
+    return Linked(elf, flags, compiler)
 
 
 def _check_memory(source: NativeSource, machine: Machine) -> None:
@@ -88,12 +117,12 @@ def _check_memory(source: NativeSource, machine: Machine) -> None:
         )
 
 
-def _linker_script(sources: build.Sources, name: str, machine: Machine) -> str:
+def _linker_script(sources: build.Sources, weights: Sequence[str], machine: Machine) -> str:
     harness = [path for path in sources.compiled if path.startswith(f"{build.HARNESS}/")]
     values = {
         "machine": machine,
         "harness": [build.object_name(path) for path in harness],
-        "weights": build.object_name(f"{name}_weights.c"),
+        "weights": [build.object_name(path) for path in weights],
         "stack_bytes": STACK_BYTES,
     }
     return rendered(build.FIRMWARE / "link.ld.j2", values)

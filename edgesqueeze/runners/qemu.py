@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from edgesqueeze.errors import MissingToolError, RequirementError
 from edgesqueeze.graph import TfliteModel
@@ -20,6 +21,7 @@ from edgesqueeze.runners.counts import Block, Counts, FlashCaches
 from edgesqueeze.runners.elf import constant_ranges, read_marks
 from edgesqueeze.runners.firmware_build import Firmware, build_firmware
 from edgesqueeze.runners.host_c import packed, unpacked
+from edgesqueeze.runners.machines import Machine
 from edgesqueeze.runners.samples import Outputs, Samples, check_samples
 from edgesqueeze.target.processor import Processor
 
@@ -48,6 +50,14 @@ class Run:
     stack_bytes: int
     counts: Counts | None
     emulator: toolchain.Tool
+
+
+class Executed(NamedTuple):
+    """What a program left: the bytes that it wrote, its deepest stack in bytes, and what it executed."""
+
+    output: bytes
+    stack_bytes: int
+    counts: Counts | None
 
 
 def available() -> str | None:
@@ -114,37 +124,78 @@ def run_firmware(
     emulator = toolchain.find(toolchain.QEMU)
     if seconds is None:
         seconds = START_SECONDS + SAMPLE_SECONDS * len(samples)
+    done = execute(
+        firmware.elf,
+        firmware.machine,
+        packed(samples, firmware.source, sequence=sequence),
+        about=f"the firmware of {firmware.source.name} on {firmware.machine.name}",
+        fault_hint=build.FAULT_HINT,
+        count=count,
+        seconds=seconds,
+    )
+    return Run(
+        outputs=unpacked(firmware.source, done.output, len(samples)),
+        stack_bytes=done.stack_bytes,
+        counts=done.counts,
+        emulator=emulator,
+    )
+
+
+def execute(
+    elf: Path,
+    machine: Machine,
+    data: bytes,
+    *,
+    about: str,
+    fault_hint: str,
+    count: FlashCaches | None,
+    seconds: float,
+) -> Executed:
+    """Run a linked program in QEMU until it ends.
+
+    Args:
+        elf: what ``firmware_build.link`` made.
+        machine: the board that it was linked for.
+        data: what it can read.
+        about: what to call it in messages.
+        fault_hint: what to do if it fails.
+        count: count its instructions, and what these caches miss.
+        seconds: how long it may take.
+
+    Raises:
+        RequirementError: it fails, or does not end in time.
+        MissingToolError: QEMU is not installed, or cannot load plugins.
+    """
+    emulator = toolchain.find(toolchain.QEMU)
     with tempfile.TemporaryDirectory(prefix="edgesqueeze-") as name:
         folder = Path(name)
-        (folder / "samples.bin").write_bytes(packed(samples, firmware.source, sequence=sequence))
-        _execute(firmware, _command(firmware, emulator, folder, count), folder, seconds)
-        return Run(
-            outputs=unpacked(firmware.source, (folder / "outputs.bin").read_bytes(), len(samples)),
+        (folder / "samples.bin").write_bytes(data)
+        _run_to_end(_command(elf, machine, emulator, folder, count), folder, seconds, about, fault_hint)
+        return Executed(
+            output=(folder / "outputs.bin").read_bytes(),
             stack_bytes=int.from_bytes((folder / "stack.bin").read_bytes(), "little"),
             counts=_read_counts(folder / "counts.txt") if count else None,
-            emulator=emulator,
         )
 
 
 def _command(
-    firmware: Firmware, emulator: toolchain.Tool, folder: Path, count: FlashCaches | None
+    elf: Path, machine: Machine, emulator: toolchain.Tool, folder: Path, count: FlashCaches | None
 ) -> list[str]:
-    command = [emulator.path, "-machine", firmware.machine.name, "-nic", "none"]
+    command = [emulator.path, "-machine", machine.name, "-nic", "none"]
     command += ["-display", "none", "-monitor", "none", "-serial", "none", "-parallel", "none"]
-    command += ["-semihosting-config", "enable=on,target=native", "-kernel", str(firmware.elf)]
+    command += ["-semihosting-config", "enable=on,target=native", "-kernel", str(elf)]
     if count:
-        marks = read_marks(firmware.elf)
+        marks = read_marks(elf)
         (folder / "marks.txt").write_text("".join(f"{address:x} {number:x}\n" for address, number in marks))
         # Beside the other files: commas in a path would end QEMU's option.
         (folder / "count_plugin.so").symlink_to(_plugin(emulator))
-        ranges = "".join(f",constant={first:#x}-{end:#x}" for first, end in constant_ranges(firmware.elf))
+        ranges = "".join(f",constant={first:#x}-{end:#x}" for first, end in constant_ranges(elf))
         caches = f",code={count.code_bytes},data={count.data_bytes}"
         command += ["-plugin", f"./count_plugin.so,marks=marks.txt,out=counts.txt{caches}{ranges}"]
     return command
 
 
-def _execute(firmware: Firmware, command: Sequence[str], folder: Path, seconds: float) -> None:
-    about = f"the firmware of {firmware.source.name} on {firmware.machine.name}"
+def _run_to_end(command: Sequence[str], folder: Path, seconds: float, about: str, fault_hint: str) -> None:
     try:
         done = toolchain.run_program(command, seconds, folder=folder)
     except subprocess.TimeoutExpired as error:
@@ -165,7 +216,7 @@ def _execute(firmware: Firmware, command: Sequence[str], folder: Path, seconds: 
     if done.returncode:
         ending = f"signal {-done.returncode}" if done.returncode < 0 else f"status {done.returncode}"
         raise RequirementError(
-            f"{about} failed", got=said[:300] or f"QEMU ended with {ending}", hint=build.FAULT_HINT
+            f"{about} failed", got=said[:300] or f"QEMU ended with {ending}", hint=fault_hint
         )
 
 

@@ -20,6 +20,8 @@
       : "i"(number)                                     \
       : "memory")
 
+#ifndef ES_EMULATED_PROGRAM /* whose author divides it into parts */
 #define ES_LAYER_HOOK(index) MARK(index)
+#endif
 
 #endif /* ES_BENCH_MARKS_H */
