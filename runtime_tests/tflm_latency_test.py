@@ -117,15 +117,15 @@ def test_published_float32_latencies_without_their_family(residuals):
 
 def test_published_latencies_of_other_devices(residuals):
     found = summary([one for one in residuals if one.left_out == "device"])
-    assert found.count == 11
+    assert found.count == 14
     assert found.median <= 0.25
     assert found.percentile_90 <= 0.45
-    assert found.coverage == 1
+    assert found.coverage >= 0.85
 
 
 def test_bounds_hold_nine_of_ten_cells(residuals):
     found = summary(residuals)
-    assert (found.count, found.rows) == (34, 38)
+    assert (found.count, found.rows) == (37, 41)
     assert 0.85 <= found.coverage <= 0.95
 
 

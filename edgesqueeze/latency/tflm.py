@@ -88,8 +88,8 @@ def predict(works: Sequence[Work], target: Target, build: Build = "O3") -> Estim
     layers = tuple(layer_of(model, work, cpu, level) for work in works)
     rates, error = latency.cycles_per_instruction.by_rate(), 0.0
     if level == "Os":
-        size = model.size[counted_core(cpu)]
-        rates, error = {rate: value * size.factors[rate] for rate, value in rates.items()}, size.error
+        rates = {rate: value * model.size_rates[rate] for rate, value in rates.items()}
+        error = model.size[counted_core(cpu)].error
     parts = [
         _Part(cycles(layer.instructions, rates), _interval(work, latency, error), layer)
         for work, layer in zip(works, layers, strict=True)

@@ -79,15 +79,19 @@ NO_DEPTHWISE_ERROR = math.log(2)
 are taken to be convolutions with one input channel: an assumption."""
 
 
+SIZE_GROUPS = ("conv", "pointwise", "depthwise", "fully_connected", "rest")
+"""Kernels whose instructions building for size changes alike."""
+
+
 class SizeBuild(NamedTuple):
     """What building for size does to integer kernels.
 
     Attributes:
-        factors: what it multiplies cycles with, by rate.
+        growth: what it multiplies instructions with, by one of ``SIZE_GROUPS``.
         error: half width of the bounds on a whole model's factor, as a logarithm.
     """
 
-    factors: Mapping[Rate, float]
+    growth: Mapping[str, float]
     error: float
 
 
@@ -102,7 +106,8 @@ class Model(NamedTuple):
         float_cycles: cycles of float32 kernels on the board that they were fitted on, by FPU (``single``,
             ``none``; ``size``: with the FPU, built for size).
         rates: cycles per instruction on the board that they were fitted on, by build (``speed`` or ``size``).
-        size: what -Os does, by counted core.
+        size: what -Os does to instructions, by counted core.
+        size_rates: cycles per instruction at -Os over those at -O3, by rate.
     """
 
     instructions: Mapping[str, Coefficients]
@@ -111,6 +116,7 @@ class Model(NamedTuple):
     float_cycles: Mapping[str, Coefficients]
     rates: Mapping[str, Mapping[Rate, float]]
     size: Mapping[str, SizeBuild]
+    size_rates: Mapping[Rate, float]
 
 
 @functools.cache
@@ -123,7 +129,8 @@ def shipped_model() -> Model:
         tuple(data["interpreter"]),
         data["float_cycles"],
         data["rates"],
-        {core: SizeBuild(one["factors"], one["error"]) for core, one in data["size"].items()},
+        {core: SizeBuild(one["growth"], one["error"]) for core, one in data["size"].items()},
+        data["size_rates"],
     )
 
 
@@ -154,7 +161,16 @@ def layer_of(model: Model, work: Work, cpu: Cpu, level: Level = "O3") -> Layer:
         counts = {rate: number * INT16_FACTOR for rate, number in counts.items()}
         why, error = f"{work.opcode} in int16 was never counted", math.hypot(error, INT16_ERROR)
     counts["other"] += model.interpreter[0]
+    if level == "Os":
+        growth = model.size[core].growth[size_group(family)]
+        counts = {rate: number * growth for rate, number in counts.items()}
     return Layer(counts, error, why)
+
+
+def size_group(family: str) -> str:
+    """The one of ``SIZE_GROUPS`` that a family of kernels belongs to."""
+    group = "depthwise" if family.startswith("depthwise") else family
+    return group if group in SIZE_GROUPS else "rest"
 
 
 def inference(model: Model, layers: tuple[Layer, ...]) -> dict[Rate, float]:
@@ -185,5 +201,5 @@ def _float_layer(model: Model, work: Work, cpu: Cpu, level: Level) -> Layer:
         error, why = HYBRID_ERROR, f"{work.opcode} with int8 weights for float32 was never measured"
     rate = model.rates["speed"]["other"]
     if level == "Os":
-        rate *= model.size[counted_core(cpu)].factors["other"]
+        rate *= model.size_rates["other"]
     return Layer({"other": total / rate}, error, why)

@@ -7,10 +7,12 @@ bounds: they come from the errors of the rest, each of these predicted without b
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from tflm_devices import core_factors
+from tflm_builds import size_build, size_instructions, size_rates
+from tflm_devices import SAME_CODE, core_factors, device_factors
 from tflm_published import (
     BOARD,
     BUILDS,
@@ -34,7 +36,8 @@ from tflm_targets import (
 )
 
 from edgesqueeze.latency.residuals import Factors, Residual
-from edgesqueeze.latency.tflm_model import cycles
+from edgesqueeze.latency.tflm_features import RATES
+from edgesqueeze.latency.tflm_model import counted_core, cycles
 from edgesqueeze.target.latency import Rate
 
 CORES = {
@@ -120,12 +123,12 @@ def blind_residuals() -> list[Residual]:
             group = f"Cortex-M4, {row.runtime}, {row.arithmetic}{BUILD_NAMES[build]}"
             found.append(_residual(row, group, predicted(row, build), board_interval("int8"), "family"))
         else:
-            found.append(_of_another_device(row))
+            found.append(_of_a_known_device(row) if _is_known(row) else _of_another_device(row))
     return found
 
 
 def _of_another_device(row: Row) -> Residual:
-    said = cycles(instructions(row, cpu_of(row.core)), _rates(row))
+    said = cycles(_instructions(row), _rates(row))
     interval = device_interval(row.is_dense, row.device)
     if row.core in ("cortex-m0plus", "cortex-m85"):
         interval = UNMEASURED
@@ -135,12 +138,41 @@ def _of_another_device(row: Row) -> Residual:
     return _residual(row, f"{CORES[row.core]}, {runtime}, other boards", said, interval, "device")
 
 
+def _is_known(row: Row) -> bool:
+    """Whether other models of the device are in the fit."""
+    return row.core in SAME_CODE and row.device in device_factors(row.core)
+
+
+def _of_a_known_device(row: Row) -> Residual:
+    """As its target predicts, which knows other models of the device."""
+    said = cycles(_instructions(row), _scaled(row, device_factors(row.core)[row.device]))
+    interval = device_interval(row.is_dense)
+    if _is_small(row):
+        error = math.exp(size_build(counted_core(cpu_of(row.core)).removeprefix("cortex-"))["error"])
+        interval = both(interval, Factors(1 / error, error))
+    return _residual(row, f"{CORES[row.core]}, TFLM, other boards", said, interval, "family")
+
+
 def _rates(row: Row) -> Mapping[Rate, float]:
     if row.core == "cortex-m0plus":
         return unmeasured_pico_rates()
     # Nothing but this device has a Cortex-M85: without it, the core is taken to be as fast as a Cortex-M7.
     factors = core_factors("cortex-m7" if row.core == "cortex-m85" else row.core, (row.device,))
-    return {rate: value * factors[rate] for rate, value in fit_rates("speed").items()}
+    return _scaled(row, factors)
+
+
+def _scaled(row: Row, factors: Mapping[Rate, float]) -> dict[Rate, float]:
+    ratio = size_rates() if _is_small(row) else dict.fromkeys(RATES, 1.0)
+    return {rate: value * factors[rate] * ratio[rate] for rate, value in fit_rates("speed").items()}
+
+
+def _instructions(row: Row) -> Mapping[Rate, float]:
+    cpu = cpu_of(row.core)
+    return size_instructions(row, cpu) if _is_small(row) else instructions(row, cpu)
+
+
+def _is_small(row: Row) -> bool:
+    return BUILDS.get(row.build) == "size"
 
 
 def _interval(row: Row, build: str) -> Factors:

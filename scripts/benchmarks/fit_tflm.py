@@ -11,7 +11,7 @@ import json
 import sys
 from typing import Any
 
-from tflm_builds import size_build
+from tflm_builds import size_build, size_rates
 from tflm_counts import CORES, family_errors, fit_core, interpreter
 from tflm_published import fit_float, fit_rates
 from tflm_targets import TARGETS, VERSION, Figures, figures
@@ -27,9 +27,10 @@ NOTE = (
     "of an operator in models that the fit leaves out. interpreter: instructions for each operator, and "
     "once. rates: cycles per instruction on the NUCLEO-L4R5ZI by build, and float_cycles: cycles of float32 "
     "kernels there, with the FPU (single), built for size (size), and without FPU (none), fitted to "
-    "scripts/benchmarks/published/cortex_m.csv. size: what -Os multiplies the cycles of integer kernels "
-    "with, by counted core, and the 90th percentile of the absolute logarithmic error of a model's "
-    "instructions that the fit leaves out"
+    "scripts/benchmarks/published/cortex_m.csv. size: what -Os multiplies the instructions of integer "
+    "kernels with, by counted core and group of kernels, and the 90th percentile of the absolute logarithmic "
+    "error of a model that the fit leaves out; size_rates: cycles per instruction at -Os over those at -O3, "
+    "on that board"
 )
 
 
@@ -47,6 +48,7 @@ def content() -> dict[str, Any]:
             for name, build in (("single", "speed"), ("size", "size"), ("none", "none"))
         },
         "size": {f"cortex-{core}": _rounded(size_build(core)) for core in CORES},
+        "size_rates": _rounded(size_rates()),
     }
 
 

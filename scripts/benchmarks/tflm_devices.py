@@ -8,7 +8,8 @@ import statistics
 from collections.abc import Collection
 from typing import NamedTuple
 
-from tflm_published import BOARD, board_cpu, predicted, rows
+from tflm_builds import size_cycles
+from tflm_published import BOARD, BUILDS, Row, board_cpu, predicted, rows
 
 from edgesqueeze.latency.tflm_features import RATES
 from edgesqueeze.target.latency import Rate
@@ -65,11 +66,16 @@ def pairs() -> tuple[Pair, ...]:
         origin = f"{row.runtime} {row.runtime_version} ({row.version})"
         if "TFLM" in row.runtime:
             if row.core in SAME_CODE:
-                said = predicted(row, "speed")
+                said = _on_the_board(row)
                 found.append(Pair(row.device, row.core, row.name, row.cycles / said, "TFLM, modelled board"))
         elif key in known:
             found.append(Pair(row.device, row.core, row.name, row.cycles / known[key].cycles, origin))
     return tuple(found)
+
+
+def _on_the_board(row: Row) -> float:
+    """Cycles that the board would take, in the row's build."""
+    return size_cycles(row, board_cpu()) if BUILDS.get(row.build) == "size" else predicted(row, "speed")
 
 
 def device_factors(core: str, left_out: Collection[str] = ()) -> dict[str, dict[Rate, float]]:
