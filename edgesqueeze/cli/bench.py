@@ -23,6 +23,7 @@ from edgesqueeze.cli.tables import say_finding
 from edgesqueeze.errors import UsageError
 
 if TYPE_CHECKING:
+    from edgesqueeze.devices.measure import Settings
     from edgesqueeze.devices.ssh_host import Host
     from edgesqueeze.emit.native.packing.choose import Optimize
     from edgesqueeze.graph import TfliteModel
@@ -44,6 +45,7 @@ class _Wish(NamedTuple):
     forget: bool
     threads: tuple[int, ...]
     sustain: float | None
+    layers: bool
     plot: Path | None
     data: str | None
     recipe: Path | None
@@ -101,6 +103,11 @@ class _Wish(NamedTuple):
     type=click.FloatRange(0, 86400),
     help="After measuring keep running for so long, to see whether the device slows down; with --browser 60 "
     "by default.",
+)
+@click.option(
+    "--layers",
+    is_flag=True,
+    help="Also measure every operator, by models that end after it and before it.",
 )
 @click.option(
     "--plot",
@@ -182,6 +189,7 @@ def _check(wish: _Wish, target_names: tuple[str, ...], measured: bool, compared:
     only = measured and not (compared and target_names)
     wrong = {
         "--sustain": not measured and wish.sustain,
+        "--layers": not measured and wish.layers,
         "--install": not wish.hosts and wish.install,
         "--forget": not wish.hosts and wish.forget,
         "--ssh-config": not wish.hosts and wish.ssh_config,
@@ -237,12 +245,9 @@ def _foretell(model: TfliteModel, target: Target, wish: _Wish) -> None:
 
 def _compare(model: TfliteModel, targets: Sequence[Target], wish: _Wish) -> NoReturn:
     """Compare all devices in one table."""
-    from edgesqueeze.devices.measure import Settings
     from edgesqueeze.timing.judge import Wishes, judge_devices
 
-    settings = Settings(
-        threads=wish.threads or (1,), sustain_seconds=wish.sustain or 0.0, install=wish.install
-    )
+    settings = _settings(wish, (1,))
     wishes = Wishes(wish.runtime or "", wish.build, wish.optimize, settings, wish.forget)
     hosts = _hosts(wish)
     names = [*(target.name for target in targets), *_names(hosts)]
@@ -275,6 +280,18 @@ def _data(model: TfliteModel, wish: _Wish) -> EvalData | None:
     return data
 
 
+def _settings(wish: _Wish, threads: tuple[int, ...] | None) -> Settings:
+    """How to measure; with other threads unless they were asked for."""
+    from edgesqueeze.devices.measure import Settings
+
+    return Settings(
+        threads=wish.threads or threads,
+        sustain_seconds=wish.sustain or 0.0,
+        install=wish.install,
+        layers=wish.layers,
+    )
+
+
 def _hosts(wish: _Wish) -> list[Host | str]:
     from edgesqueeze.devices.session import LOCAL
     from edgesqueeze.devices.ssh_host import parse_host
@@ -287,15 +304,12 @@ def _names(hosts: Sequence[Host | str]) -> list[str]:
 
 
 def _measure(model: TfliteModel, target: Target | None, wish: _Wish) -> None:
-    from edgesqueeze.devices.measure import Settings
     from edgesqueeze.timing.boards import measure_boards
 
     hosts = _hosts(wish)
     if not wish.as_json:
         say(f"measuring on {', '.join(_names(hosts))} ...", stderr=True)
-    settings = Settings(
-        threads=wish.threads or None, sustain_seconds=wish.sustain or 0.0, install=wish.install
-    )
+    settings = _settings(wish, None)
     found = measure_boards(model, hosts, settings, target=target, forget_after=wish.forget, tell=say_finding)
     if wish.as_json:
         say_json(found.document.model_dump_json(indent=2))

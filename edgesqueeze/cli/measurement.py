@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from edgesqueeze.cli.prediction import milliseconds, span
+from edgesqueeze.cli.prediction import layers_table, milliseconds, span
 from edgesqueeze.cli.screen import Screen, escape, open_screen
 from edgesqueeze.cli.tables import Table, print_findings
 from edgesqueeze.devices.look import condition, describe
@@ -31,6 +31,7 @@ def print_measurements(found: MeasuredBoards) -> None:
     if found.measurements:
         screen.print(_times(found.measurements, screen.width))
     for one in found.measurements:
+        _print_layers(screen, one)
         _print_sustained(screen, one)
     for one in found.measurements:
         _print_verdict(screen, one)
@@ -82,6 +83,13 @@ def _times(measurements: Sequence[Measurement], width: int) -> Table:
 
 def _mebibytes(count: int | None) -> str:
     return f"{count / 2**20:.0f}" if count else "-"
+
+
+def _print_layers(screen: Screen, one: Measurement) -> None:
+    if one.layers:
+        threads = one.threads[0].threads
+        screen.print(f"{escape(one.host)}: layers, {threads} thread{'s' if threads > 1 else ''}")
+        screen.print(layers_table(one.layers, screen))
 
 
 def _print_sustained(screen: Screen, one: Measurement) -> None:

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from edgesqueeze.base.records import Range
 from edgesqueeze.cli.bench import bench
 from edgesqueeze.cli.bench_test import SCHEMA
-from edgesqueeze.devices.records import SustainedSecond
+from edgesqueeze.devices.records import MeasuredLayer, SustainedSecond
 from edgesqueeze.errors import ConnectError
 from runtime_tests.support.measurements import LOST, WRONG, measured, run
 from runtime_tests.support.tflite_builder import tiny_cnn
@@ -60,6 +60,25 @@ def test_one_board(tmp_path, boards):
     host, settings = boards[1][0]
     assert host.destination == "pi@kitchen"
     assert (settings.threads, settings.sustain_seconds, settings.install) == ((1, 2), 3.0, False)
+
+
+def test_layers_are_shown_where_they_were_measured(tmp_path, boards):
+    layer = MeasuredLayer(
+        index=0,
+        opcode="CONV_2D",
+        name="y",
+        summary="3x3: 8x8x1->8x8x4",
+        macs=2304,
+        weights_bytes=52,
+        share=0.5,
+        latency_ms=Range(estimate=2.0, low=1.9, high=2.1),
+    )
+    boards[0].append(measured("pi", layers=(layer,)))
+    result = invoke(tmp_path, "--ssh", "pi", "--layers")
+    lines = [" ".join(line.split()) for line in result.output.splitlines()]
+    assert "pi: layers, 1 thread" in lines
+    assert "0 CONV_2D 3x3: 8x8x1->8x8x4 2,304 52 2 1.9 to 2.1 50.0%" in lines
+    assert boards[1][0][1].layers
 
 
 @pytest.mark.parametrize("columns", [40, 80, 100])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from edgesqueeze.base.plain import plain
@@ -11,6 +11,7 @@ from edgesqueeze.cli.tables import Table, count, percent
 
 if TYPE_CHECKING:
     from edgesqueeze.base.records import Range
+    from edgesqueeze.devices.records import MeasuredLayer
     from edgesqueeze.latency.prediction import PredictedLayer, Prediction
 
 NARROW = ("weights", "MACs", "shapes", "bounds")
@@ -27,7 +28,7 @@ def print_prediction(result: Prediction) -> None:
         f"{escape(plain(result.model))} on {result.target} ({result.core}, {result.clock_mhz:g} MHz), "
         f"{escape(result.runtime)}, {threads}: predicted"
     )
-    screen.print(_fitting_table(result, screen))
+    screen.print(layers_table(result.layers, screen))
     for line in _lines(result):
         screen.print(escape(plain(line)))
 
@@ -44,20 +45,20 @@ def milliseconds(value: float) -> str:
     return f"{value:.3g}" if value >= 0.001 or not value else f"{value:.5f}"
 
 
-def _fitting_table(result: Prediction, screen: Screen) -> Table:
-    """With as many columns as the terminal has room for."""
+def layers_table(layers: Sequence[PredictedLayer | MeasuredLayer], screen: Screen) -> Table:
+    """A row for each layer, with as many columns as the terminal has room for."""
     for hidden in range(len(NARROW)):
-        rows = _table(result, NARROW[:hidden])
+        rows = _table(layers, NARROW[:hidden])
         if rows.narrowest <= screen.width:
             return rows
-    return _table(result, NARROW)
+    return _table(layers, NARROW)
 
 
-def _table(result: Prediction, hidden: Collection[str]) -> Table:
-    slowest = sorted(result.layers, key=lambda layer: -layer.latency_ms.estimate)[:SHOWN_LAYERS]
+def _table(layers: Sequence[PredictedLayer | MeasuredLayer], hidden: Collection[str]) -> Table:
+    slowest = sorted(layers, key=lambda layer: -layer.latency_ms.estimate)[:SHOWN_LAYERS]
     shown = {layer.index for layer in slowest}
-    lines = [_row(layer) for layer in result.layers if layer.index in shown]
-    rest = [layer for layer in result.layers if layer.index not in shown]
+    lines = [_row(layer) for layer in layers if layer.index in shown]
+    rest = [layer for layer in layers if layer.index not in shown]
     if rest:
         lines.append(
             {
@@ -76,7 +77,7 @@ def _table(result: Prediction, hidden: Collection[str]) -> Table:
     return rows
 
 
-def _row(layer: PredictedLayer) -> dict[str, str]:
+def _row(layer: PredictedLayer | MeasuredLayer) -> dict[str, str]:
     """An operator's cells by column."""
     time = layer.latency_ms
     return {

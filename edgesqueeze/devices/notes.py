@@ -15,6 +15,7 @@ BUSY_CORES = 0.3
 over ten of them, so that one or two say little."""
 WIDE_SPREAD = 1.25
 """90th percentile over median; undisturbed, it stays below 1.05."""
+NO_LAYERS = "the runtime's interface does not time layers; --layers measures them by models that end earlier"
 DRIFT = 1.1
 """Last over first seconds of a sustained run."""
 
@@ -26,6 +27,7 @@ def findings_of(
     results: Sequence[JobResult],
     sustained: Sequence[SustainedSecond],
     min_runs: int,
+    has_layers: bool = False,
 ) -> tuple[Finding, ...]:
     """Everything worth knowing about a measurement.
 
@@ -36,13 +38,14 @@ def findings_of(
         results: all jobs.
         sustained: seconds of the sustained run; may be empty.
         min_runs: how many inferences were asked for.
+        has_layers: whether layers were measured too.
     """
     return (
         *_of_device(before, after),
         *_of_runs(runs, min_runs),
         *_of_results(results),
         *_of_drift(sustained),
-        _finding("no-layers", "layers", "the runtime's interface does not time layers"),
+        *(() if has_layers else (_finding("no-layers", "layers", NO_LAYERS),)),
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from edgesqueeze.base.findings import Finding
-from edgesqueeze.base.records import Record
+from edgesqueeze.base.records import Range, Record
 from edgesqueeze.checks.records import LayerDifference
 from edgesqueeze.devices.look import Device
-from edgesqueeze.latency.document import MemoryHead, TimingHead
+from edgesqueeze.latency.document import LayerHead, MemoryHead, TimingHead
 from edgesqueeze.latency.prediction import Prediction
 
 
@@ -103,6 +103,17 @@ class MeasuredMemory(MemoryHead):
     flash_code_bytes: int | None = None
 
 
+class MeasuredLayer(LayerHead):
+    """One operator of the model, timed as the difference of two models that end after it and before it.
+
+    Attributes:
+        latency_ms: time that the operator adds to one inference, in milliseconds, with what its repetitions
+            leave open; 0 where it seems to take less than nothing.
+    """
+
+    latency_ms: Range
+
+
 class Measurement(TimingHead):
     """How long a model takes on a device, measured there.
 
@@ -123,7 +134,8 @@ class Measurement(TimingHead):
         memory: memory of the model on the device.
         predicted: what was predicted for ``target``, corrected by this measurement; null without a target, or
             where it cannot be predicted.
-        layers: empty: the runtime does not time layers through its Python interface.
+        layers: figures of each operator with the first number of threads, from models that end earlier; empty
+            unless they were asked for.
         runtime_notes: what the runtime said while it loaded the model, about delegates for example.
         findings: what a reader of the figures should know: the clock, the temperature, other load.
         overhead_seconds: time for connecting, looking, sending, loading and comparing, in seconds: all but
@@ -141,7 +153,7 @@ class Measurement(TimingHead):
     sustained_threads: int | None = None
     memory: MeasuredMemory
     predicted: Prediction | None = None
-    layers: tuple[()] = ()
+    layers: tuple[MeasuredLayer, ...] = ()
     runtime_notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     overhead_seconds: float
