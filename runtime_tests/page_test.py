@@ -4,7 +4,7 @@ import pytest
 
 from edgesqueeze.report.page.page import write_page
 from runtime_tests.support.chromium import DESKTOP, PHONE, chromium, look_at
-from runtime_tests.support.compressed import deep_classifier, regressor, write_compressed
+from runtime_tests.support.compressed import deep_classifier, regressor, write_compressed, write_front
 
 MOST_BYTES = 1_500_000
 LOOKS = {
@@ -27,11 +27,13 @@ def pages(tmp_path_factory):
     write_compressed(folder / "classes", deep_classifier(), classes=10)
     write_compressed(folder / "values", regressor(), target="rpi4")
     write_compressed(folder / "unlabelled", deep_classifier(2), classes=10, labelled=False, target="pico")
+    write_front(folder / "front")
+    write_front(folder / "nothing", best=False)
     return {one.name: write_page(one) for one in folder.iterdir()}
 
 
 @pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize("kind", ["classes", "values", "unlabelled"])
+@pytest.mark.parametrize("kind", ["classes", "values", "unlabelled", "front", "nothing"])
 def test_a_page_opens_and_needs_nothing(port, pages, kind, look):
     seen = look_at(port, pages[kind], **LOOKS[look])
     assert seen.complaints == ()

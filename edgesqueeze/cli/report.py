@@ -30,7 +30,7 @@ from edgesqueeze.cli.screen import say
 def command(
     folder: Path, html: Path | None, model_explorer: Path | None, target: str | None, runtime: str
 ) -> None:
-    """Show what `compress` wrote to DIR on one page of HTML, which needs no network and can be printed."""
+    """Show what `compress` or a search wrote to DIR on one page of HTML, which needs no network."""
     if model_explorer is not None:
         from edgesqueeze.report.node_data import write_node_data
 

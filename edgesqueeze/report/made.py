@@ -73,8 +73,12 @@ def read_report(folder: Path) -> Report:
         ) from error
 
 
-def profile_of(report: Report, given: str | Path | Target | None = None) -> Target | None:
-    """The target's profile; None where nothing is given, and the report's is a file that is not at hand.
+def profile_of(name: str, given: str | Path | Target | None = None) -> Target | None:
+    """The target's profile; None where nothing is given, and the name is of a file that is not at hand.
+
+    Args:
+        name: what a report calls the target.
+        given: a profile, its name or its path.
 
     Raises:
         TargetError: what is given is no profile.
@@ -82,7 +86,7 @@ def profile_of(report: Report, given: str | Path | Target | None = None) -> Targ
     if given is not None:
         return as_target(given)
     try:
-        return as_target(report.target)
+        return as_target(name)
     except TargetError:
         return None
 

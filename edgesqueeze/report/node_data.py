@@ -54,7 +54,7 @@ def write_node_data(
     """
     made = read_made(path_of(folder, "a folder that compress wrote"))
     place = path_of(out, "a folder for the files")
-    profile = profile_of(made.report, target)
+    profile = profile_of(made.report.target, target)
     files = node_data(on_target(made.model, profile, runtime, errors_of(made.report.details)))
     write_files(place, files)
     return tuple(place / name for name in files)

@@ -17,6 +17,15 @@ from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.stats import weight_stats
 from edgesqueeze.recipe.filled import FilledRecipe
 from edgesqueeze.recipe.read import parse_recipe
+from edgesqueeze.report.front import (
+    AccuracyBasis,
+    FinalistRecord,
+    Front,
+    LayerLook,
+    SearchLimits,
+    Takes,
+    TrialRecord,
+)
 from edgesqueeze.report.report import ModelInfo, Report, SizeReport, accuracy_of, problems_of
 from edgesqueeze.target.fit import check_fit
 from edgesqueeze.target.load import as_target
@@ -98,6 +107,69 @@ def write_compressed(
     (folder / "model.tflite").write_bytes(content)
     (folder / "report.json").write_text(report.model_dump_json(indent=2), encoding="utf-8")
     return report
+
+
+def write_front(folder: Path, *, trials: int = 12, best: bool = True) -> None:
+    """Write a folder as ``search`` does, with a best finalist or a reason why there is none."""
+    random = np.random.default_rng(3)
+    taken = [
+        Takes(
+            latency_ms=float(random.uniform(20, 90)),
+            flash_kib=float(random.uniform(30, 120)),
+            ram_kib=20.0,
+            accuracy_drop=float(random.uniform(-0.01, 0.05)),
+        )
+        for _ in range(trials)
+    ]
+    recipes = [parse_recipe({"prune": {"sparsity": 0.3 + 0.05 * number}}) for number in range(trials)]
+    tried = tuple(
+        TrialRecord(number=number, state="trained", recipe=recipe, steps=9, takes=one, seconds=1.0)
+        for number, (recipe, one) in enumerate(zip(recipes, taken, strict=True))
+    )
+    finalists = tuple(
+        FinalistRecord(
+            number=number,
+            folder=f"finalists/{number:04d}",
+            recipe=recipes[number],
+            takes=taken[number],
+            on_front=number != 2,
+            score=1.0 + number,
+            seconds=9.0,
+        )
+        for number in range(3)
+    )
+    front = Front(
+        ok=best,
+        model="model.keras",
+        model_sha256="0" * 64,
+        target="nucleo-l4r5zi",
+        data="data.npz",
+        seed=0,
+        objectives=("latency", "size"),
+        limits=SearchLimits(),
+        accuracy=AccuracyBasis(
+            metric="accuracy",
+            title="accuracy",
+            truth="labels",
+            unit="share",
+            original=0.9,
+            trial_samples=100,
+            test_samples=200,
+        ),
+        baseline=Takes(latency_ms=100.0, flash_kib=130.0),
+        left_out={"aware": "it needs labels"},
+        layers=(LayerLook(pass_name="prune", layer="stem", accuracy_drop=0.02),),
+        trials=tried,
+        finalists=finalists if best else (),
+        best=0 if best else None,
+        reason="" if best else "max_flash of 10 KiB cannot be met: the nearest takes 31 KiB",
+        seconds=60.0,
+        environment={"python": "3.11"},
+    )
+    if best:
+        write_compressed(folder / "best", deep_classifier(2), classes=10)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "front.json").write_text(front.model_dump_json(indent=2), encoding="utf-8")
 
 
 def _recipe(target: str) -> FilledRecipe:

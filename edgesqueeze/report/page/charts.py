@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from edgesqueeze.base.plain import plain
 from edgesqueeze.report.draw import ACCENT, COLOURS, FAINT, INK, PAPER, WARM, svg
@@ -16,8 +16,31 @@ ROW = 17
 MOST_NAMED = 40
 """With more layers than this, only some are named below the arena."""
 NARROW, WIDE = 150, 520
+GROUPS = {
+    "trial": (COLOURS[5], 26),
+    "finalist": (COLOURS[1], 70),
+    "finalist on the front": (ACCENT, 90),
+    "best": (WARM, 170),
+}
+"""Group of points -> colour and size; later ones lie on top."""
 HINT, TEXT = {"field": "hint"}, {"field": "text"}
 _WORDS = {"type": "text", "align": "left", "dx": 4, "color": FAINT, "aria": False}
+
+
+class Point(NamedTuple):
+    """A point of a scatter plot.
+
+    Attributes:
+        x: where it is, from left to right.
+        y: where it is, upwards.
+        group: a key of ``GROUPS``.
+        hint: what there is to say of it.
+    """
+
+    x: float
+    y: float
+    group: str
+    hint: str
 
 
 def bars(
@@ -141,6 +164,35 @@ def histogram(found: Histogram) -> str:
         rows,
         {"width": 210, "height": 90, "mark": {"type": "bar", "orient": "vertical"}, "encoding": encoding},
     )
+
+
+def scatter(points: Sequence[Point], x: str, y: str) -> str:
+    """Points in groups; what is left of and below others is better.
+
+    Args:
+        points: what is drawn.
+        x: title of the horizontal axis.
+        y: title of the vertical axis.
+    """
+    rows = [
+        {"x": one.x, "y": one.y, "group": one.group, "size": GROUPS[one.group][1], "hint": plain(one.hint)}
+        for one in points
+    ]
+    groups = [name for name in GROUPS if any(one.group == name for one in points)]
+    scale = {"domain": groups, "range": [GROUPS[name][0] for name in groups]}
+    legend = {"orient": "top", "title": None, "columns": 2}
+    colour = {"field": "group", "type": "nominal", "scale": scale, "legend": legend}
+    size = {"field": "size", "type": "quantitative", "scale": None}
+    axis = {"type": "quantitative", "scale": {"zero": False, "nice": True}}
+    encoding = {
+        "x": {"field": "x", "title": x, **axis},
+        "y": {"field": "y", "title": y, **axis},
+        "color": colour,
+        "size": size,
+        "description": HINT,
+    }
+    mark = {"type": "point", "filled": True, "opacity": 0.85}
+    return svg(rows, {"width": 300, "height": 260, "mark": mark, "encoding": encoding})
 
 
 def confusion(found: Matrix) -> str:

@@ -1,67 +1,19 @@
-"""One self-contained page of HTML about what ``compress`` made: it loads nothing and sends nothing."""
+"""One self-contained page of HTML about what ``compress`` or ``search`` made: it loads and sends nothing."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from markupsafe import Markup
 
 from edgesqueeze.base.generated import write_list
 from edgesqueeze.base.given import path_of
 from edgesqueeze.base.output import staged, write_files
-from edgesqueeze.base.plain import plain
-from edgesqueeze.base.templates import rendered
-from edgesqueeze.base.versions import own_version
-from edgesqueeze.checks.choices import OutputChoices
-from edgesqueeze.report.details import errors_of
-from edgesqueeze.report.made import Made, profile_of, read_made
-from edgesqueeze.report.page import charts
-from edgesqueeze.report.page.classes import Matrix, matrices, names_of
-from edgesqueeze.report.page.layers import OnTarget, on_target
-from edgesqueeze.report.page.weights import histograms
-from edgesqueeze.report.report import Report
-from edgesqueeze.report.summary import Row, bytes_text, rows_of, short_names, shown_findings, verdict_of
+from edgesqueeze.report.made import REPORT, Made, profile_of, read_made
+from edgesqueeze.report.page.front import FRONT, front_page, read_front
+from edgesqueeze.report.page.html import html
+from edgesqueeze.report.page.sections import values_of
 from edgesqueeze.target.records import Target
 
-FOLDER = Path(__file__).with_name("templates")
-PAGE = "report.html"
-STYLE, SCRIPT = FOLDER / "page.css", FOLDER / "page.js"
-
-
-class Picture(NamedTuple):
-    """A chart with what there is to say of it.
-
-    Attributes:
-        title: what it shows.
-        said: a sentence below the title; may be empty.
-        svg: the drawing.
-    """
-
-    title: str
-    said: str
-    svg: Markup
-
-
-class Output(NamedTuple):
-    """An output that chooses classes.
-
-    Attributes:
-        found: what both models choose.
-        names: names of the classes.
-        pictures: confusion matrices that can be read.
-        listed: the others.
-        changed: samples whose class changed, all of them.
-    """
-
-    found: OutputChoices
-    names: tuple[str, ...]
-    pictures: list[Picture]
-    listed: list[Matrix]
-    changed: int
+PAGE, BEST = "report.html", "best"
 
 
 def write_page(
@@ -71,10 +23,10 @@ def write_page(
     target: str | Path | Target | None = None,
     runtime: str = "",
 ) -> Path:
-    """Write the page about a folder that ``compress`` wrote.
+    """Write the page about a folder that ``compress`` or ``search`` wrote.
 
     Args:
-        folder: has ``report.json`` and ``model.tflite``.
+        folder: has ``report.json`` and ``model.tflite``, or ``front.json`` and the folder ``best``.
         file: where the page goes; ``report.html`` in the folder by default.
         target: the profile, where the report's name does not find it.
         runtime: the runtime whose time and memory are shown; the target's own by default.
@@ -87,9 +39,8 @@ def write_page(
         OutputError: the file cannot be written, or the folder has one of its name that is the user's own.
         MissingToolError: the package that draws charts is not installed.
     """
-    own = path_of(folder, "a folder that compress wrote")
-    made = read_made(own)
-    text = page(made, profile_of(made.report, target), runtime)
+    own = path_of(folder, "a folder that compress or search wrote")
+    text = _text(own, target, runtime)
     if file is None:
         with staged(own) as stage:
             (stage / PAGE).write_text(text, encoding="utf-8", newline="")
@@ -101,140 +52,14 @@ def write_page(
 
 
 def page(made: Made, target: Target | None, runtime: str = "") -> str:
-    """The text of the page.
-
-    Args:
-        made: what it is about.
-        target: the profile; None where it is not at hand: then there is no time of layers.
-        runtime: that of the profile by default.
-    """
-    report = made.report
-    found = on_target(made.model, target, runtime, errors_of(report.details))
-    script = SCRIPT.read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    values: dict[str, Any] = {
-        "style": Markup(STYLE.read_text(encoding="utf-8")),
-        "script": Markup(script),
-        "script_hash": digest,
-        "version": own_version(),
-        "title": f"{plain(report.model.name)} on {target.title if target else report.target}",
-        "ok": report.ok,
-        "verdict": plain(verdict_of(report)),
-        "rows": list(_rows(made, found)),
-        "runtime": found.runtime,
-        "layers": found.layers,
-        "pictures": list(_layer_pictures(found)),
-        "arena": _arena(found),
-        "weights": _weights(made),
-        "outputs": list(_classes(report)),
-        "findings": list(shown_findings(report.findings)),
-        "stages": report.stages,
-        "recipe": report.recipe.model_dump(exclude_none=True),
-        "methods": list(_methods(made, found)),
-        "versions": [*report.environment.items(), *_hashes(report)],
-    }
-    return rendered(FOLDER / "page.html.j2", values, filters={"plain": plain, "size": bytes_text}, xml=True)
+    """The text of the page about what ``compress`` made; arguments as ``sections.values_of``."""
+    return html("page.html.j2", values_of(made, target, runtime))
 
 
-def _rows(made: Made, found: OnTarget) -> Iterator[Row]:
-    """What ``compress`` prints, and the time."""
-    yield from rows_of(made.report)
-    if isinstance(found.timing, str):
-        yield Row("latency", "", "", f"not known: {found.timing}")
-    else:
-        ms = found.timing.latency_ms
-        low, high = charts.number_text(ms.low), charts.number_text(ms.high)
-        said = f"{found.timing.method}, {low} to {high} ms with {found.timing.runtime}"
-        after = f"{charts.number_text(ms.estimate)} ms"
-        yield Row(f"latency on {made.report.target}", _latency_before(made.report, found), after, said)
-
-
-def _latency_before(report: Report, found: OnTarget) -> str:
-    """That of the original without any pass, where it is with the same runtime."""
-    before = report.details.plain if report.details else None
-    if before is None or before.latency_ms is None or isinstance(found.timing, str):
-        return ""
-    same = before.latency_method == found.timing.method
-    return f"{charts.number_text(before.latency_ms.estimate)} ms" if same else ""
-
-
-def _layer_pictures(found: OnTarget) -> Iterator[Picture]:
-    layers = found.layers
-    if not isinstance(found.timing, str):
-        said = f"{found.timing.method} for {found.runtime}"
-        yield Picture("Time", said, Markup(charts.times(layers)))
-    for title, unit, value in (
-        ("Multiply-accumulates", "multiply-accumulates", lambda one: one.macs),
-        ("Flash", "bytes of constants", lambda one: one.flash_bytes),
-        ("RAM", "bytes of the arena in use", lambda one: one.ram_bytes),
-    ):
-        drawn = charts.bars(layers, value, lambda number: f"{number:,.0f}", unit)
-        yield Picture(title, "", Markup(drawn))
-    if any(one.error is not None for one in layers):
-        drawn = charts.bars(
-            layers, lambda one: one.error, charts.number_text, "error, as share of the spread"
-        )
-        yield Picture("Error", "against the float model, with what came before", Markup(drawn))
-
-
-def _arena(found: OnTarget) -> Picture | None:
-    if not found.arena.places:
-        return None
-    said = f"{found.arena.bytes:,} bytes for tensors and scratch memory; {found.arena.method}"
-    return Picture("Memory over time", said, Markup(charts.arena_picture(found.arena)))
-
-
-def _classes(report: Report) -> Iterator[Output]:
-    for found in report.choices:
-        names = names_of(found)
-        drawn = [
-            Picture(f"{one.title}: {one.rows} and {one.columns}", "", Markup(charts.confusion(one)))
-            for one in matrices(found)
-            if one.is_small
-        ]
-        listed = [one for one in matrices(found) if not one.is_small]
-        changed = sum(one.samples for one in found.counts if one.original != one.compressed)
-        yield Output(found, names, drawn, listed, changed)
-
-
-def _weights(made: Made) -> list[Picture]:
-    shown = histograms(made.model)
-    return [
-        Picture(
-            plain(name),
-            f"{'x'.join(map(str, one.shape))} {one.dtype}: {one.zeros:.1%} zero, "
-            f"{one.levels} different values",
-            Markup(charts.histogram(one)),
-        )
-        for one, name in zip(shown, short_names([one.name for one in shown]), strict=True)
-    ]
-
-
-def _hashes(report: Report) -> Iterator[tuple[str, str]]:
-    if report.provenance is None:
-        yield "SHA-256 of model", report.model.sha256
-        return
-    told = report.provenance.model_dump()
-    outputs = told.pop("outputs")
-    yield from ((f"SHA-256 of {name}", one) for name, one in {**told, **outputs}.items() if one)
-
-
-def _methods(made: Made, found: OnTarget) -> Iterator[tuple[str, str]]:
-    """How each figure was obtained."""
-    report = made.report
-    yield "size", "of the files; deflated with zlib at level 9; the original's weights at four bytes each"
-    samples = f"the same {report.fidelity.samples} test samples"
-    yield "accuracy and agreement", f"the .tflite in LiteRT on this computer and the original, on {samples}"
-    yield "flash", report.fit.flash.method
-    yield "RAM", report.fit.ram.method
-    yield "operators", report.fit.ops.method
-    if not isinstance(found.timing, str):
-        yield "latency", f"{found.timing.method}: {' '.join(found.timing.basis)}"
-    if report.details is not None:
-        said = "root mean square difference from the float model, over the spread of its values"
-        yield "error of a layer", f"{said}, on {report.details.samples} test samples"
-    if report.details is not None and report.details.plain is not None:
-        yield "flash, RAM, latency before", "of the original, converted in the same way without any pass"
-    yield "zeros, different values", "counted in the integers of the .tflite"
-    yield "multiply-accumulates", "counted from the shapes; zero weights count too"
-    yield "memory over time", found.arena.method
+def _text(folder: Path, target: str | Path | Target | None, runtime: str) -> str:
+    if (folder / FRONT).is_file() and not (folder / REPORT).exists():
+        front = read_front(folder)
+        best = None if front.best is None else read_made(folder / BEST)
+        return front_page(front, best, profile_of(front.target, target), runtime)
+    made = read_made(folder)
+    return page(made, profile_of(made.report.target, target), runtime)
