@@ -31,6 +31,7 @@ def emit_native(
     cpu_flags: str = "",
     optimize: Optimize = "balance",
     ram_bytes: int | None = None,
+    wait_states: int = 0,
 ) -> NativeSource:
     """Generate C for a model.
 
@@ -44,6 +45,8 @@ def emit_native(
         optimize: ``time``, ``size`` or ``balance``: whether weights are packed in flash where that takes
             time; ``balance``: as far as it takes at most 4 % of the model's time.
         ram_bytes: size that the arena must not exceed because weights are unpacked, in bytes.
+        wait_states: of the flash at the core's clock, where no cache hides them: with some, weights that are
+            read many times are copied to RAM.
 
     Raises:
         UsageError: ``name`` is not valid in C, or there is no such core.
@@ -59,6 +62,7 @@ def emit_native(
         cpu_flags=cpu_flags,
         optimize=optimize,
         ram_bytes=ram_bytes,
+        wait_states=wait_states,
     )
     if isinstance(made, Refused):
         raise _unsupported_model(model, made)
@@ -74,6 +78,7 @@ def try_native(
     cpu_flags: str = "",
     optimize: Optimize = "balance",
     ram_bytes: int | None = None,
+    wait_states: int = 0,
 ) -> NativeSource | Refused:
     """Generate C for a model, or say everything that speaks against it; arguments as ``emit_native``.
 
@@ -90,7 +95,7 @@ def try_native(
     lowered = lower(model, build.kernel_set)
     if isinstance(lowered, Refused):
         return lowered
-    packed = pack(lowered, Terms(build.kernel_set, core, optimize, ram_bytes))
+    packed = pack(lowered, Terms(build.kernel_set, core, optimize, ram_bytes, wait_states=wait_states))
     constants = collect(packed.lowered.layers, f"{valid}_data", lowered.states)
     inputs, outputs = ports_of(lowered.graph)
     program = Program(model, valid, build, packed.lowered, packed.plan, constants, inputs, outputs)

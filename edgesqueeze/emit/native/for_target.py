@@ -20,9 +20,11 @@ from edgesqueeze.target.fit import (
 )
 from edgesqueeze.target.needs import needs_of
 from edgesqueeze.target.processor import processor_of
-from edgesqueeze.target.records import Target
+from edgesqueeze.target.records import Cpu, Target
 
 ARENA_METHOD = "planned when the C was generated"
+CACHED_CORES = frozenset({"cortex-m7", "cortex-m55", "cortex-m85"})
+"""Cores that are built with caches."""
 NO_SOURCE = "no C was generated"
 STACK_BYTES = 1024
 """Bytes of RAM that unpacking weights leaves for the stack."""
@@ -77,7 +79,14 @@ def try_for(
         cpu_flags=flags,
         optimize=optimize,
         ram_bytes=target.memory.usable_ram_bytes - STACK_BYTES,
+        wait_states=wait_states_of(target.cpu),
     )
+
+
+def wait_states_of(cpu: Cpu) -> int:
+    """Wait states of the flash that no cache of the core hides; 0 where the profile does not say."""
+    cached = cpu.core in CACHED_CORES or cpu.icache_bytes
+    return 0 if cached else cpu.flash_wait_states or 0
 
 
 def native_needs(

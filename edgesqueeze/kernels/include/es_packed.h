@@ -66,12 +66,16 @@ es_unpacker es_unpack_runs_s8;
 /* Any values. A part is one bit for every weight, in words, the highest bit first, and the nonzero weights. */
 es_unpacker es_unpack_bitmap_s8;
 
+/* Any values. A part is its weights, padded to whole words: memory may be faster than flash. */
+es_unpacker es_unpack_copy_s8;
+
 /* The same streams for kernels of the DSP set in which two outputs share words of 256 * even + odd: of two weights
  * in a row the first is the odd output's. */
 es_unpacker es_unpack_palette_pairs_s8;
 es_unpacker es_unpack_pairmap_pairs_s8;
 es_unpacker es_unpack_runs_pairs_s8;
 es_unpacker es_unpack_bitmap_pairs_s8;
+es_unpacker es_unpack_copy_pairs_s8;
 
 typedef struct {
   es_conv2d layer; /* its weights are not used */

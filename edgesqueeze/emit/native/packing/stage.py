@@ -12,6 +12,7 @@ from typing import cast
 
 from edgesqueeze.emit.native.lower.graph import Lowered
 from edgesqueeze.emit.native.packing.choose import BALANCE_SHARE, Optimize, Option, choose, flash_bytes, total
+from edgesqueeze.emit.native.packing.copied import COPY
 from edgesqueeze.emit.native.packing.cost import layer_instructions, machine_of, other_instructions
 from edgesqueeze.emit.native.packing.document import LayerPacking
 from edgesqueeze.emit.native.packing.encoding import Encoding
@@ -26,6 +27,7 @@ from edgesqueeze.emit.native.packing.sites import (
 from edgesqueeze.emit.native.packing.skipping import SKIPPING, Skipping
 from edgesqueeze.emit.native.packing.sparse import SPARSE, Sparse, encode_rows
 from edgesqueeze.emit.native.packing.table import ENCODINGS, PLAIN
+from edgesqueeze.emit.native.packing.waiting import passes_of, waiting
 from edgesqueeze.emit.native.plan import Plan, plan
 from edgesqueeze.emit.native.records import Call
 
@@ -68,6 +70,7 @@ class Terms:
         ram_bytes: size that the arena must not exceed because of packing; None: no limit but ``EXTRA_RAM``.
         sorted_weights: whether kernels that only some cores use may be chosen, those for sorted weights: they
             take more memory than any other.
+        wait_states: of the flash that weights are read from; 0: it keeps up, or there is a cache.
     """
 
     kernel_set: str
@@ -75,6 +78,7 @@ class Terms:
     optimize: Optimize = "balance"
     ram_bytes: int | None = None
     sorted_weights: bool = True
+    wait_states: int = 0
 
 
 def pack(lowered: Lowered, terms: Terms) -> Packed:
@@ -182,7 +186,7 @@ def _choose(
 def _options(group: Sequence[Site], rooms: Mapping[int, int], terms: Terms) -> list[Option]:
     plain = [_plain(site, terms) for site in group]
     options = [Option(None, 0, plain[0].bytes, sum(one.instructions for one in plain))]
-    for encoding in ENCODINGS.values():
+    for encoding in (*ENCODINGS.values(), *((COPY,) if terms.wait_states else ())):
         sizes = [_part_outputs(site, encoding, rooms[site.layer], terms.kernel_set) for site in group]
         if min(sizes) > 0:
             option = _packed(group, encoding, min(sizes), terms)
@@ -216,7 +220,8 @@ def _skipping(group: Sequence[Site], row: Skipping, rooms: Mapping[int, int], te
         return None
     stored = cast(int, row.stored(site, part_outputs, kernel_set)) + row.parameter_bytes() * len(group)
     instructions = sum(row.instructions(one, part_outputs, machine) for one in group)
-    return Option(row, part_outputs, stored, instructions)
+    passes = 1 if unit else passes_of(site, kernel_set)
+    return Option(row, part_outputs, stored, instructions + _waiting(group, stored, passes, terms))
 
 
 def _sparse(group: Sequence[Site], rooms: Mapping[int, int], terms: Terms) -> Option | None:
@@ -231,12 +236,22 @@ def _sparse(group: Sequence[Site], rooms: Mapping[int, int], terms: Terms) -> Op
     if stream is None:
         return None
     instructions = sum(sparse.instructions(one, kernel_set) for one in group)
+    instructions += _waiting(group, len(stream), passes_of(site, kernel_set), terms)
     return Option(sparse, site.outputs, len(stream) + SPARSE_PARAMETER_BYTES * len(group), instructions)
 
 
 def _plain(site: Site, terms: Terms) -> Option:
     machine = machine_of(terms.kernel_set, terms.core)
-    return Option(None, 0, int(site.weights.size), layer_instructions(site, machine))
+    instructions = layer_instructions(site, machine)
+    size = int(site.weights.size)
+    return Option(
+        None, 0, size, instructions + _waiting([site], size, passes_of(site, terms.kernel_set), terms)
+    )
+
+
+def _waiting(group: Sequence[Site], size: int, passes: int, terms: Terms) -> float:
+    """What waiting for flash takes in layers that share so many bytes of weights, in instructions."""
+    return len(group) * waiting(size, passes, terms.wait_states)
 
 
 def _packed(group: Sequence[Site], encoding: Encoding, part_outputs: int, terms: Terms) -> Option | None:
@@ -250,7 +265,9 @@ def _packed(group: Sequence[Site], encoding: Encoding, part_outputs: int, terms:
         parts=len(parts), weights=site.weights.size, units=encoding.units(site.weights)
     )
     instructions = sum(layer_instructions(one, machine, len(parts)) + unpacking for one in group)
-    return Option(encoding, part_outputs, len(stream) + PARAMETER_BYTES * len(group), instructions)
+    instructions += _waiting(group, len(stream), 1, terms)
+    size = len(stream) + (0 if encoding is COPY else PARAMETER_BYTES * len(group))
+    return Option(encoding, part_outputs, size, instructions)
 
 
 def _part_outputs(site: Site, encoding: Encoding, room: int, kernel_set: str) -> int:
