@@ -46,7 +46,9 @@ class Option:
     instructions: float
 
 
-def choose(groups: Sequence[Sequence[Option]], others: float, optimize: Optimize) -> list[Option]:
+def choose(
+    groups: Sequence[Sequence[Option]], others: float, optimize: Optimize, plain: float | None = None
+) -> list[Option]:
     """An option for every group of layers that share weights.
 
     The code of unpackers counts as flash: an encoding is used only if it saves more than its code takes.
@@ -57,8 +59,9 @@ def choose(groups: Sequence[Sequence[Option]], others: float, optimize: Optimize
         optimize: ``time``: the fewest instructions. ``size``: the least flash. ``balance``: the least flash
             among what takes 4 % of the plain model's instructions more than the fastest does, at most; where
             that is more flash than plain weights take, no layer gets more than its plain one.
+        plain: instructions of the plain model; None: those of all first options and other layers.
     """
-    plain = others + total(options[0] for options in groups)
+    plain = others + total(options[0] for options in groups) if plain is None else plain
     spend = {"time": 0.0, "size": float("inf"), "balance": BALANCE_SHARE * plain}[optimize]
     names = sorted({option.encoding.name for options in groups for option in options if option.encoding})
     best = _fastest(groups)
@@ -76,7 +79,7 @@ def choose(groups: Sequence[Sequence[Option]], others: float, optimize: Optimize
                 best, best_bytes = found, flash_bytes(found)
     smaller = [[o for o in options if o.bytes <= options[0].bytes] for options in groups]
     if optimize == "balance" and smaller != groups and best_bytes > sum(one[0].bytes for one in groups):
-        return choose(smaller, others, optimize)
+        return choose(smaller, others, optimize, plain)
     return best
 
 

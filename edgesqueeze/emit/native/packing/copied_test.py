@@ -1,4 +1,4 @@
-"""Weights that are copied to RAM: streams, results on every kind of core, and the flash that is not read again."""
+"""Weights that are copied to RAM: streams, results on every kind of core, and how often flash is read."""
 
 import numpy as np
 import pytest

@@ -110,11 +110,11 @@ class _Result:
 
 
 def _plain_instructions(lowered: Lowered, sites: Sequence[Site], terms: Terms) -> float:
-    """Instructions of the whole model with plain weights."""
+    """Instructions of the whole model with plain weights, without waiting for flash."""
     machine = machine_of(terms.kernel_set, terms.core)
     places = {(site.layer, site.position) for site in sites}
     others = other_instructions(lowered, places, machine)
-    return others + total(_plain(site, terms) for site in sites)
+    return others + sum(layer_instructions(site, machine) for site in sites)
 
 
 def _within(lowered: Lowered, plain: Plan, sites: Sequence[Site], limit: int, terms: Terms) -> _Result:
@@ -179,7 +179,7 @@ def _choose(
     options = [_options(group, rooms, terms) for group in groups.values()]
     places = {(site.layer, site.position) for site in sites}
     others = other_instructions(lowered, places, machine_of(terms.kernel_set, terms.core))
-    found = choose(options, others, terms.optimize)
+    found = choose(options, others, terms.optimize, _plain_instructions(lowered, sites, terms))
     return {site: one for group, one in zip(groups.values(), found, strict=True) for site in group}
 
 
