@@ -9,6 +9,9 @@ A Keras model for a device
     Recipe           what to do to a model
     load_recipe      a recipe from a file
     parse_recipe     a recipe from nested dictionaries
+    search           the recipe of the best model within limits
+    SearchLimits     these limits
+    Front            what a search found
 
 A .tflite
 
@@ -106,6 +109,7 @@ if TYPE_CHECKING:
     from edgesqueeze.emit.tflm import TflmSource as TflmSource
     from edgesqueeze.emit.tflm import emit_tflm as emit_tflm
     from edgesqueeze.errors import EdgeSqueezeError as EdgeSqueezeError
+    from edgesqueeze.explore.search import search as search
     from edgesqueeze.graph.metadata import Metadata as Metadata
     from edgesqueeze.graph.metadata import read_metadata as read_metadata
     from edgesqueeze.graph.read import read_tflite as read_tflite
@@ -116,6 +120,8 @@ if TYPE_CHECKING:
     from edgesqueeze.recipe.read import load_recipe as load_recipe
     from edgesqueeze.recipe.read import parse_recipe as parse_recipe
     from edgesqueeze.recipe.sections import Recipe as Recipe
+    from edgesqueeze.report.front import Front as Front
+    from edgesqueeze.report.front import SearchLimits as SearchLimits
     from edgesqueeze.report.report import Report as Report
     from edgesqueeze.report.report import raise_if_not_ok as raise_if_not_ok
     from edgesqueeze.report.result import Compressed as Compressed
@@ -149,6 +155,7 @@ _PUBLIC = {
     "EvalData": Lazy("edgesqueeze.runners.samples:EvalData"),
     "Failure": Lazy("edgesqueeze.devices.records:Failure"),
     "Fit": Lazy("edgesqueeze.target.fit:Fit"),
+    "Front": Lazy("edgesqueeze.report.front:Front"),
     "Host": Lazy("edgesqueeze.devices.ssh_host:Host"),
     "Measurement": Lazy("edgesqueeze.devices.records:Measurement"),
     "Metadata": Lazy("edgesqueeze.graph.metadata:Metadata"),
@@ -159,6 +166,7 @@ _PUBLIC = {
     "ProgramRun": Lazy("edgesqueeze.timing.program:ProgramRun"),
     "Recipe": Lazy("edgesqueeze.recipe.sections:Recipe"),
     "Report": Lazy("edgesqueeze.report.report:Report"),
+    "SearchLimits": Lazy("edgesqueeze.report.front:SearchLimits"),
     "Session": Lazy("edgesqueeze.devices.session:Session"),
     "Settings": Lazy("edgesqueeze.devices.measure:Settings"),
     "Target": Lazy("edgesqueeze.target.records:Target"),
@@ -192,6 +200,7 @@ _PUBLIC = {
     "read_metadata": Lazy("edgesqueeze.graph.metadata:read_metadata"),
     "read_tflite": Lazy("edgesqueeze.graph.read:read_tflite"),
     "run": Lazy("edgesqueeze.runners.outputs:run"),
+    "search": Lazy("edgesqueeze.explore.search:search"),
     "tflm_array": Lazy("edgesqueeze.runners.lean_array:tflm_array"),
     "verify": Lazy("edgesqueeze.checks.verify:verify"),
 }

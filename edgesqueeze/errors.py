@@ -20,7 +20,8 @@
         |-- DeviceError            a device that we reached lacks something, or fails while it works for us
         |-- ParityError            two runtimes, or two models, disagree more than allowed
         |-- TroubleError           a model that runs, but does not do its job: its output is constant, say
-        `-- AccuracyError          the accuracy drop is larger than allowed
+        |-- AccuracyError          the accuracy drop is larger than allowed
+        `-- NotFoundError          a search found no model that keeps to all limits
 
 A message says what is wrong and, each on its own line where it applies, what was expected, what came
 and what to do. The command line maps ``exit_code`` to the process's exit status in one place
@@ -137,3 +138,7 @@ class TroubleError(RequirementError):
 
 class AccuracyError(RequirementError):
     """The accuracy drop is larger than allowed."""
+
+
+class NotFoundError(RequirementError):
+    """A search found no model that keeps to all limits."""

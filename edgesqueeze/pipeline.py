@@ -24,7 +24,7 @@ from edgesqueeze.base.output import staged
 from edgesqueeze.base.stages import Log, Progress
 from edgesqueeze.checks.agreement import Fidelity, fidelity
 from edgesqueeze.checks.choices import OutputChoices, choices_of
-from edgesqueeze.checks.evaluate import evaluate
+from edgesqueeze.checks.evaluate import Evaluation, evaluate
 from edgesqueeze.checks.metrics import worst
 from edgesqueeze.checks.original import output_places
 from edgesqueeze.checks.user_metric import as_metric
@@ -69,11 +69,13 @@ __all__ = [
     "Compressed",
     "Prepared",
     "Squeezed",
+    "agreement",
     "compress",
     "fill_preferences",
     "judge",
     "prepare",
     "squeeze",
+    "traced",
 ]
 
 
@@ -141,7 +143,7 @@ def compress(
             progress=progress,
         )
         squeezed = squeeze(prepared, chosen, figures=figures_on(profile), progress=progress)
-        result = _traced(judge(prepared, squeezed, profile, progress=progress), inputs)
+        result = traced(judge(prepared, squeezed, profile, progress=progress), inputs)
         if html:
             result = look_closer(result, prepared, squeezed, profile)
         if folder is None or stage is None:
@@ -151,8 +153,13 @@ def compress(
         return write_result(result, stage, folder, prepared.loaded.family, custom_objects, text)
 
 
-def _traced(result: Compressed, inputs: Inputs) -> Compressed:
-    """The result with the hashes of what it was made from and came to."""
+def traced(result: Compressed, inputs: Inputs) -> Compressed:
+    """The result with the hashes of what it was made from and came to.
+
+    Args:
+        result: what was made.
+        inputs: from ``report.provenance.inputs_of``.
+    """
     outputs = output_hashes(result.tflite, result.sources)
     provenance = Provenance(**inputs._asdict(), outputs=outputs)
     return replace(result, report=result.report.model_copy(update={"provenance": provenance}))
@@ -245,18 +252,8 @@ def _drop_before_conversion(prepared: Prepared, squeezed: Squeezed, report: Repo
 def _verify(prepared: Prepared, tflite: TfliteModel, log: Log) -> tuple[Fidelity, tuple[OutputChoices, ...]]:
     """Compare the .tflite with the original on the test samples, and look for signs of trouble."""
     originals = prepared.originals
-    with log.stage("verify"), readable_samples():
-        seen = evaluate(originals, tflite, input_batches(prepared.data.test))
-        shapes = [tensor.shape[1:] for tensor in tflite.main.input_tensors]
-        compared = fidelity(
-            seen.original,
-            seen.compressed,
-            seen.labels,
-            shapes,
-            names=seen.names,
-            metric=prepared.metric,
-            places=seen.places,
-        )
+    with log.stage("verify"):
+        seen, compared = agreement(prepared, tflite)
         rows = len(originals.first.inputs[0])
         log.found(seen.findings)
         log.found(trouble_on(tflite, originals.first, [one[:rows] for one in seen.original], seen.names))
@@ -264,6 +261,27 @@ def _verify(prepared: Prepared, tflite: TfliteModel, log: Log) -> tuple[Fidelity
         tasks = [one.task for one in compared.outputs]
         names = prepared.data.class_names
         return compared, choices_of(tasks, seen.original, seen.compressed, seen.labels, names)
+
+
+def agreement(prepared: Prepared, tflite: TfliteModel) -> tuple[Evaluation, Fidelity]:
+    """The .tflite and the original on the test samples: their outputs, and the figures.
+
+    Args:
+        prepared: what the model was made from, with the test samples.
+        tflite: the model.
+    """
+    with readable_samples():
+        seen = evaluate(prepared.originals, tflite, input_batches(prepared.data.test))
+    shapes = [tensor.shape[1:] for tensor in tflite.main.input_tensors]
+    return seen, fidelity(
+        seen.original,
+        seen.compressed,
+        seen.labels,
+        shapes,
+        names=seen.names,
+        metric=prepared.metric,
+        places=seen.places,
+    )
 
 
 def _model_info(loaded: LoadedModel) -> ModelInfo:

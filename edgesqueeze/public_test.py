@@ -210,6 +210,12 @@ WRONG = {
     ),
     "compress out": (lambda wrong: es.compress("m.keras", target="pico", data="d", out=wrong), "a folder"),
     "compress": (lambda wrong: es.compress(wrong, target="pico", data="d"), "path of a model file"),
+    "search": (lambda wrong: es.search("m.keras", target=wrong, data="d", out="o"), "name of a target"),
+    "search out": (lambda wrong: es.search("m.keras", target="pico", data="d", out=wrong), "a folder"),
+    "search limits": (
+        lambda wrong: es.search("m.keras", target="pico", data="d", out="o", limits=wrong),
+        "SearchLimits",
+    ),
     "run": (lambda wrong: es.run(wrong, np.zeros((1, 8, 8, 1))), "path"),
     "read_metadata": (lambda wrong: es.read_metadata(wrong), "path of a .tflite"),
     "measure_browsers": (lambda wrong: es.measure_browsers(wrong, show=print), "path of a .tflite"),

@@ -51,6 +51,9 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "compress": Entry(
             Lazy("edgesqueeze.cli.compress:command"), "Make a Keras model small and convert it for a device."
         ),
+        "search": Entry(
+            Lazy("edgesqueeze.cli.search:command"), "Search the best recipe for a device, within limits."
+        ),
         "emit": Entry(
             Lazy("edgesqueeze.cli.emit:emit"), "Turn a .tflite into C or C++ sources for firmware."
         ),

@@ -18,7 +18,7 @@ from edgesqueeze.devices.browser.litert_js import NPM
 from edgesqueeze.devices.browser.network import OPENSSL
 from edgesqueeze.runners import toolchain
 
-Part = Literal["core", "runtime", "compress", "report", "demo", "tool"]
+Part = Literal["core", "runtime", "compress", "report", "search", "demo", "tool"]
 State = Literal["ok", "missing", "too old", "too new"]
 
 MIN_PYTHON, END_PYTHON = "3.10", "3.14"
@@ -94,6 +94,8 @@ PACKAGES: tuple[Package, ...] = (
         "report, bench --plot: charts",
         "pip install 'edgesqueeze[report]'",
     ),
+    Package("optuna", "search", "5", "6", "search: what draws recipes", "pip install 'edgesqueeze[search]'"),
+    Package("ray", "search", "2.40", "3", "search --ray: a cluster", "pip install 'edgesqueeze[ray]'"),
     Package(
         "scikit-learn",
         "demo",

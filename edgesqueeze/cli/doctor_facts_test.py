@@ -35,7 +35,8 @@ def test_the_table_asks_for_what_the_project_asks_for():
     tomllib = pytest.importorskip("tomllib")
     project = tomllib.loads(PROJECT.read_text())["project"]
     extras = project["optional-dependencies"]
-    asked = [*project["dependencies"], *extras["compress"], *extras["report"], *extras["demo"]]
+    asked = [*project["dependencies"], *extras["compress"], *extras["report"]]
+    asked += [*extras["search"], *extras["ray"], *extras["demo"]]
     wanted = {}
     for requirement in asked:
         match = re.match(r"([\w-]+)>=([^,;]+)(?:,<([^;]+))?", requirement)

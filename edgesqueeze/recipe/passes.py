@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from edgesqueeze.base.lazy import Lazy
+from edgesqueeze.recipe.draws import Draw, Search
 from edgesqueeze.recipe.filled import FilledRecipe
 
 
@@ -22,6 +23,7 @@ class Pass(NamedTuple):
         done: what it makes of a layer, in one word: what a layer that was left out is not.
         absent: why it is skipped where the recipe does not ask for it; empty where another row says so.
         less: what to ask for where too much accuracy was lost; empty where another row says so.
+        search: how a search draws its options; None: it has none, or another row says so.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Pass(NamedTuple):
     done: str = ""
     absent: str = ""
     less: str = ""
+    search: Search | None = None
 
 
 PASSES: tuple[Pass, ...] = (
@@ -42,6 +45,7 @@ PASSES: tuple[Pass, ...] = (
         options=lambda recipe: recipe.equalize,
         done="equalized",
         absent="no equalization was asked for",
+        search=Search(saves=False),
     ),
     Pass(
         "channels",
@@ -52,6 +56,7 @@ PASSES: tuple[Pass, ...] = (
         done="cut",
         absent="no share of the multiply-accumulates was to go",
         less="a smaller share of channels",
+        search=Search({"share": Draw(0.1, 0.8, step=0.05)}),
     ),
     Pass(
         "prune",
@@ -62,6 +67,7 @@ PASSES: tuple[Pass, ...] = (
         done="pruned",
         absent="no sparsity was asked for",
         less="less sparsity",
+        search=Search({"sparsity": Draw(0.3, 0.9, step=0.05)}, spares=3),
     ),
     Pass(
         "bits",
@@ -72,6 +78,7 @@ PASSES: tuple[Pass, ...] = (
         done="brought to four bits",
         absent="no four bits were asked for",
         less="eight bits",
+        search=Search(spares=3),
     ),
     Pass(
         "cluster",
@@ -82,6 +89,7 @@ PASSES: tuple[Pass, ...] = (
         done="clustered",
         absent="no clusters were asked for",
         less="more clusters",
+        search=Search({"clusters": Draw(64, 4, even_ratios=True)}, spares=3),
     ),
     Pass(
         "settle",
@@ -97,6 +105,7 @@ PASSES: tuple[Pass, ...] = (
         options=lambda recipe: recipe.round,
         done="rounded by its outputs",
         absent="no adaptive rounding was asked for",
+        search=Search(saves=False),
     ),
 )
 """What can be done to a model between folding and conversion, in the order in which it is done."""

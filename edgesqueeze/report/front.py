@@ -161,6 +161,7 @@ class Front(Record):
         layers: how sensitive each layer is to each pass that can spare layers.
         trials: every recipe that was tried, in order.
         finalists: the recipes that were trained in full, the best first.
+        failed: why a trial could not be made a finalist, by its number.
         best: number of the trial of the best finalist, whose files are in the folder ``best``; null where
             there is none.
         reason: why there is no best one, with the nearest that was found; empty where there is one.
@@ -184,6 +185,7 @@ class Front(Record):
     layers: tuple[LayerLook, ...]
     trials: tuple[TrialRecord, ...]
     finalists: tuple[FinalistRecord, ...]
+    failed: dict[str, str]
     best: int | None
     reason: str = ""
     complete: bool = True

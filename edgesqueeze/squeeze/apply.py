@@ -68,6 +68,7 @@ def squeeze(
     *,
     passes: Sequence[Pass] = PASSES,
     figures: Figures | None = None,
+    steps: int | None = None,
     progress: Progress | None = None,
 ) -> Squeezed:
     """Apply a recipe to a prepared model: the passes of the table in its order, then conversion.
@@ -80,6 +81,8 @@ def squeeze(
         passes: the table of passes.
         figures: what a .tflite takes of the target, by the names of the budgets that are asked for, as
             ``timing.budgets.figures_on`` gives it; only a recipe with budgets needs it.
+        steps: training steps of all passes together, in place of those that the recipe says: to see early
+            what a recipe is worth.
         progress: called as the work goes on.
 
     Raises:
@@ -95,7 +98,7 @@ def squeeze(
     log = Log(progress)
     set_seed(recipe.seed)
     with readable_samples():
-        state = _apply(prepared, recipe, passes, figures, log)
+        state = _apply(prepared, recipe, passes, figures, steps, log)
         with log.stage("convert"):
             tflite, findings = convert(
                 state.model,
@@ -120,13 +123,19 @@ def squeeze(
 
 
 def _apply(
-    prepared: Prepared, recipe: FilledRecipe, passes: Sequence[Pass], figures: Figures | None, log: Log
+    prepared: Prepared,
+    recipe: FilledRecipe,
+    passes: Sequence[Pass],
+    figures: Figures | None,
+    steps: int | None,
+    log: Log,
 ) -> State:
     """The passes that the recipe asks for, one after the other."""
     asked = {row.name: options for row in passes if (options := row.options(recipe)) is not None}
     samples, seed = prepared.data.train, recipe.seed
     before, finetune = _trainable(prepared, recipe.finetune)
-    trainings = Trainings(before, samples, finetune, [row for row in passes if row.name in asked], seed)
+    chosen = [row for row in passes if row.name in asked]
+    trainings = Trainings(before, samples, finetune, chosen, seed, steps)
     cost = None if figures is None else _cost(prepared, recipe, figures)
     state, trained = State(before), {}
     for row in passes:
@@ -135,9 +144,9 @@ def _apply(
                 log.skip(row.name, row.absent)
             continue
         with log.stage(row.name) as stage:
-            train, steps = trainings.trainer(row.name, log.steps(row.name)), trainings.steps[row.name]
+            train, own = trainings.trainer(row.name, log.steps(row.name)), trainings.steps[row.name]
             precision = Precision(recipe.quantize.mode)
-            setting = Setting(before, samples, precision, seed, steps, train, cost)
+            setting = Setting(before, samples, precision, seed, own, train, cost)
             outcome: Outcome = row.run(state, asked[row.name], setting)
             if outcome.trained:
                 trained[row.name] = outcome.trained

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,10 @@ from edgesqueeze.squeeze.opening.sameness import evaluate
 BATCH = 64
 
 
+Ask = Callable[[list[Array]], list[Array]]
+"""Outputs of a model, for its inputs; batch first."""
+
+
 def originals_of(loaded: LoadedModel, source: Source, limit: int) -> Originals:
     """Run the original.
 
@@ -27,6 +31,24 @@ def originals_of(loaded: LoadedModel, source: Source, limit: int) -> Originals:
         limit: at most so many of them are used.
     """
     names = tuple(loaded.model.input_names)
+    return _asked(
+        lambda inputs: predict(loaded, dict(zip(names, inputs, strict=True))), loaded.model, source, limit
+    )
+
+
+def originals_by(model: Any, source: Source, limit: int) -> Originals:
+    """Run a flat tf_keras model that computes what the original does.
+
+    Args:
+        model: the model.
+        source: samples as it takes them.
+        limit: at most so many of them are used.
+    """
+    return _asked(lambda inputs: evaluate(model, inputs), model, source, limit)
+
+
+def _asked(ask: Ask, model: Any, source: Source, limit: int) -> Originals:
+    names = tuple(model.input_names)
     outputs: list[list[Array]] = []
     labels: list[list[Array]] = []
     first: EvalData | None = None
@@ -34,11 +56,11 @@ def originals_of(loaded: LoadedModel, source: Source, limit: int) -> Originals:
         room = limit - BATCH * len(outputs)
         inputs, targets = [one[:room] for one in inputs], [one[:room] for one in targets]
         first = first or EvalData(tuple(inputs), names=names)
-        outputs.append(predict(loaded, dict(zip(names, inputs, strict=True))))
+        outputs.append(ask(inputs))
         labels.append(targets)
     assert first is not None  # a source is never empty
     truths = _joined(labels) if source.labelled else None
-    return Originals(_joined(outputs), truths, first, tuple(loaded.model.output_names))
+    return Originals(_joined(outputs), truths, first, tuple(model.output_names))
 
 
 def input_batches(source: Source) -> Iterator[list[Array]]:

@@ -26,28 +26,29 @@ class Budget(NamedTuple):
     hint: str
 
 
-def _latency_ms(model: TfliteModel, target: Target) -> float:
-    """With the target's own runtime: predicted, or emulated where that is native C."""
+def latency_of(model: TfliteModel, target: Target) -> float:
+    """Milliseconds of an inference with the target's own runtime: predicted, or emulated for native C."""
     return bench(model, target, runtime=target.runtime.name).latency_ms.estimate
 
 
 def _flash_kib(model: TfliteModel, target: Target) -> float | None:
-    needed = _fit(model, target).flash.needed_bytes
+    needed = fit_of(model, target).flash.needed_bytes
     return None if needed is None else needed / 1024
 
 
 def _ram_kib(model: TfliteModel, target: Target) -> float | None:
-    needed = _fit(model, target).ram.needed_bytes
+    needed = fit_of(model, target).ram.needed_bytes
     return None if needed is None else needed / 1024
 
 
-def _fit(model: TfliteModel, target: Target) -> Fit:
+def fit_of(model: TfliteModel, target: Target) -> Fit:
+    """Whether a model fits a target, with the memory of its firmware."""
     return check_fit(target, firmware_sources(model, target).needs)
 
 
 BUDGETS: Mapping[str, Budget] = MappingProxyType(
     {
-        "latency_ms": Budget(_latency_ms, "measure the model on the device, and ask for a share instead"),
+        "latency_ms": Budget(latency_of, "measure the model on the device, and ask for a share instead"),
         "flash_kib": Budget(_flash_kib, "take a target that has flash, or ask for a share instead"),
         "ram_kib": Budget(_ram_kib, "install what `edgesqueeze doctor` misses, or ask for a share instead"),
     }

@@ -15,6 +15,20 @@ from edgesqueeze.squeeze.passes.state import Trained, Trainer
 from edgesqueeze.squeeze.passes.work import sample_macs
 
 
+def steps_of(teacher: Any, source: Source, options: Finetune) -> tuple[int, int]:
+    """Training steps of all passes together: those to begin with, and the most.
+
+    Args:
+        teacher: the model before compression.
+        source: training samples.
+        options: epochs and batch size.
+    """
+    if options.epochs is None:
+        return open_steps(options.batch_size * sample_macs(teacher))
+    steps = options.epochs * steps_per_epoch(source, options.batch_size)
+    return steps, steps
+
+
 class Trainings:
     """The training service of each pass that a recipe asks for.
 
@@ -24,19 +38,24 @@ class Trainings:
         options: epochs, batch size and loss.
         passes: the passes that take place, in order.
         seed: seed of the shuffling.
+        steps: training steps of all passes together, in place of those that the options say; None: those.
 
     Raises:
         RecipeError: an unknown loss, or one that needs labels without any.
     """
 
     def __init__(
-        self, teacher: Any, source: Source, options: Finetune, passes: Sequence[Pass], seed: int
+        self,
+        teacher: Any,
+        source: Source,
+        options: Finetune,
+        passes: Sequence[Pass],
+        seed: int,
+        steps: int | None = None,
     ) -> None:
-        self._open = options.epochs is None
+        self._open = options.epochs is None and steps is None
         self._epoch = steps_per_epoch(source, options.batch_size)
-        first = most = (options.epochs or 0) * self._epoch
-        if self._open:
-            first, most = open_steps(options.batch_size * sample_macs(teacher))
+        first, most = (steps, steps) if steps is not None else steps_of(teacher, source, options)
         self.steps, self._most = share_steps(first, passes), share_steps(most, passes)
         self._taught: Lesson | None = None
         if any(self.steps.values()):

@@ -67,3 +67,13 @@ def test_few_steps_that_were_asked_for_are_named(passes, told):
     assert set(found) == ({"training-short"} if told else set())
     if told:
         assert "400 training steps in 40 epochs are few" in found["training-short"]
+
+
+def test_steps_take_the_place_of_what_the_options_say():
+    image = tf_keras.Input((2,), name="image")
+    teacher = randomize(tf_keras.Model(image, tf_keras.layers.Dense(3, activation="softmax")(image)))
+    for options in (Finetune(), Finetune(epochs=7)):
+        trainings = Trainings(teacher, source_of(teacher, X), options, PASSES, 0, 30)
+        assert sum(trainings.steps.values()) == 30
+    trained = Trainings(teacher, source_of(teacher, X), Finetune(), PASSES, 0, 0)
+    assert trained.trainer("prune", None)(object(), 0) is None

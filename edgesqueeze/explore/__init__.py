@@ -1,0 +1,1 @@
+"""Which recipe: a search over what can be done to a model, for the best that keeps to limits."""

@@ -1,0 +1,236 @@
+import csv
+import os
+import signal
+
+import pytest
+
+from edgesqueeze.errors import ConnectError, NotFoundError, UsageError
+from edgesqueeze.explore import search as module
+from edgesqueeze.explore.search import search
+from edgesqueeze.explore.verdict import raise_if_none
+from edgesqueeze.recipe.read import load_recipe
+from edgesqueeze.report.front import Front, SearchLimits
+from runtime_tests.support.pretend_crew import PretendCrew
+
+optuna = pytest.importorskip("optuna", reason="search is not installed")
+TRIALS = 16
+
+
+class LostError(Exception):
+    """The driver is gone."""
+
+
+def _sought(out, crew=None, kept=None, **how):
+    """Search with a crew that pretends, and a study in memory: a new one, or the one that was ``kept``."""
+    arguments = {"trials": TRIALS, "target": "nucleo-f446re", "data": "data", **how}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_crew", lambda order, workers, ray: crew or PretendCrew())
+        patch.setattr(module, "sqlite_url", lambda folder: kept or optuna.storages.InMemoryStorage())
+        return search(arguments.pop("model", "model"), out=out, **arguments)
+
+
+@pytest.fixture
+def kept():
+    """Keeps a study for a search that goes on."""
+    return optuna.storages.InMemoryStorage()
+
+
+def _timeless(front):
+    return front.model_copy(update={"seconds": 0.0})
+
+
+@pytest.fixture(scope="module")
+def common(tmp_path_factory):
+    """A search with every default: its folder, what it found, what it asked for, and what watchers saw."""
+    out, crew, seen = tmp_path_factory.mktemp("common"), PretendCrew(), []
+    return out, _sought(out, crew, progress=seen.append), crew.asked, seen
+
+
+def test_the_best_is_within_the_limits_and_not_dominated(common):
+    _, front, _, _ = common
+    assert front.ok and front.complete and front.reason == ""
+    assert len(front.trials) == TRIALS
+    best = front.finalists[0]
+    assert best.number == front.best and best.on_front and best.missed == ()
+    assert best.takes.accuracy_drop <= 0.01
+    assert best.takes.latency_ms < 0.6 * front.baseline.latency_ms
+    assert best.takes.flash_kib < 0.4 * front.baseline.flash_kib
+
+
+def test_what_is_written(common):
+    out, front, _, _ = common
+    assert Front.model_validate_json((out / "front.json").read_text()) == front
+    with (out / "front.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == TRIALS + len(front.finalists)
+    assert [row["trial"] for row in rows if row["state"] == "best"] == [str(front.best)]
+    for one in front.finalists:
+        assert load_recipe(out / one.folder / "recipe.toml") == one.recipe
+    best = front.finalists[0]
+    for name in ("model.tflite", "recipe.toml", "edgesqueeze.sha256"):
+        assert (out / "best" / name).read_bytes() == (out / best.folder / name).read_bytes()
+    assert best.recipe.limits.max_accuracy_drop == 0.01
+
+
+def test_only_the_best_are_trained_for_long(common):
+    _, front, asked, _ = common
+    steps = [task.steps for task in asked if task.kind == "train" and task.steps]
+    assert steps.count(100) > 2 * steps.count(900) > 0
+    assert {one.state for one in front.trials} >= {"trained", "dropped"}
+
+
+def test_a_recipe_that_fails_is_named(common):
+    _, front, _, _ = common
+    failed = [one for one in front.trials if one.state == "failed"]
+    assert failed and all("too much" in one.reason for one in failed)
+
+
+def test_watchers_see_trials_and_finalists(common):
+    _, front, _, seen = common
+    assert [one.done for one in seen] == sorted(one.done for one in seen)
+    assert seen[-1].done == TRIALS and len(seen[-1].finalists) == len(front.finalists)
+    assert {one.phase for one in seen} == {"a look at the model", "trials", "finalists"}
+
+
+def test_the_same_seed_gives_the_same_front(common, tmp_path):
+    assert _timeless(_sought(tmp_path)) == _timeless(common[1])
+
+
+@pytest.mark.parametrize("task", [2, 7, 25, 40])
+def test_a_lost_driver_goes_on_and_does_nothing_twice(common, tmp_path, kept, task):
+    _, whole, asked, _ = common
+    left = [task]
+
+    def before(one):
+        left[0] -= 1
+        if not left[0]:
+            raise LostError
+
+    lost, crew = PretendCrew(before=before), PretendCrew()
+    with pytest.raises(LostError):
+        _sought(tmp_path, lost, kept=kept)
+    assert len(lost.asked) == task - 1 < len(asked)
+    assert _timeless(_sought(tmp_path, crew, kept=kept, resume=True)) == _timeless(whole)
+    assert lost.asked + crew.asked == asked
+
+
+def test_ctrl_c_ends_after_what_runs_and_writes_what_there_is(common, tmp_path, kept):
+    def before(task):
+        if task.steps == 900:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    front = _sought(tmp_path, PretendCrew(before=before), kept=kept)
+    assert not front.complete and front.best is None
+    assert 0 < len(front.trials) < TRIALS and front.trials[-1].state == "trained"
+    assert "interrupted" in front.reason
+    assert Front.model_validate_json((tmp_path / "front.json").read_text()) == front
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert _timeless(_sought(tmp_path, kept=kept, resume=True)) == _timeless(common[1])
+
+
+def test_more_trials_go_on_from_those_that_are_there(tmp_path, kept):
+    front = _sought(tmp_path, trials=3, kept=kept)
+    with pytest.raises(UsageError, match="a study of this search already"):
+        _sought(tmp_path, trials=3, kept=kept)
+    crew = PretendCrew()
+    assert _timeless(_sought(tmp_path, crew, trials=3, kept=kept, resume=True)) == _timeless(front)
+    assert crew.asked == []
+    more = _sought(tmp_path, trials=5, kept=kept, resume=True)
+    assert [one.recipe for one in more.trials[:3]] == [one.recipe for one in front.trials]
+    assert len(more.trials) == 5
+
+
+def test_a_study_of_something_else_is_refused(tmp_path, kept):
+    _sought(tmp_path, trials=1, kept=kept)
+    with pytest.raises(UsageError, match="a study of another search: model differ"):
+        _sought(tmp_path, trials=1, model="other", kept=kept, resume=True)
+    with pytest.raises(UsageError, match="recipe, limits differ"):
+        _sought(tmp_path, trials=1, limits=SearchLimits(max_accuracy_drop=0.5), kept=kept, resume=True)
+
+
+def test_several_at_a_time_try_as_many(tmp_path):
+    front = _sought(tmp_path, PretendCrew(3))
+    assert front.ok
+    assert [one.number for one in front.trials] == list(range(TRIALS))
+
+
+def test_what_cannot_fit_is_not_trained(tmp_path):
+    crew = PretendCrew()
+    front = _sought(tmp_path, crew, limits=SearchLimits(max_flash=30.0))
+    unfit = [one for one in front.trials if one.state == "unfit"]
+    trained = [task.recipe for task in crew.asked if task.kind == "train" and task.steps]
+    assert unfit and not any(one.recipe in trained for one in unfit)
+    assert front.ok and all(one.takes.flash_kib <= 30.0 for one in front.finalists)
+    # Of those that are weaker than one that did not fit, nobody is asked at all.
+    weaker = [one for one in unfit if one.reason.startswith("a stronger recipe did not fit")]
+    assert all(task.recipe != one.recipe for one in weaker for task in crew.asked)
+
+
+def test_limits_that_nothing_can_meet_name_what_binds(tmp_path):
+    front = _sought(tmp_path, limits=SearchLimits(max_flash=1.0), trials=8)
+    assert not front.ok and front.best is None and front.finalists == ()
+    assert not (tmp_path / "best").exists()
+    with pytest.raises(NotFoundError, match="max_flash is in the way") as caught:
+        raise_if_none(front)
+    least = min(one.takes.flash_kib for one in front.trials if one.takes.flash_kib)
+    assert f"{least:.4g} KiB of flash" in caught.value.got
+    assert "at most 1 KiB of flash" in caught.value.expected
+
+
+def test_an_accuracy_that_no_finalist_reaches_binds(tmp_path):
+    front = _sought(tmp_path, limits=SearchLimits(max_accuracy_drop=1e-9), trials=8, finalists=2)
+    assert not front.ok
+    assert "max_accuracy_drop is in the way" in front.reason
+    assert len(front.finalists) == 4  # twice as many as were asked for, before it gives up
+
+
+@pytest.mark.parametrize(
+    ("objective", "field"),
+    [("latency", "latency_ms"), ("size", "flash_kib"), ("accuracy", "accuracy_drop")],
+)
+def test_one_objective(tmp_path, objective, field):
+    front = _sought(tmp_path, objectives=[objective], trials=8)
+    good = [getattr(one.takes, field) for one in front.finalists if not one.missed]
+    assert front.ok and getattr(front.finalists[0].takes, field) == min(good)
+
+
+@pytest.mark.parametrize("sampler", ["nsga2", "random"])
+def test_other_samplers(tmp_path, sampler):
+    front = _sought(tmp_path, sampler=sampler, trials=8)
+    assert len(front.trials) == 8
+    dropped = {one.state for one in front.trials} & {"dropped"}
+    assert bool(dropped) == (sampler != "random")
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"objectives": ["speed"]}, "no objective 'speed'"),
+        ({"sampler": "tpee"}, "no sampler 'tpee'; did you mean 'tpe'"),
+        ({"trials": 0}, "trials is 0"),
+        ({"minutes": -1.0}, "minutes is -1"),
+        ({"workers": 0}, "workers is 0"),
+        ({"storage": "nothing://here"}, "cannot open the study"),
+    ],
+)
+def test_wrong_use(tmp_path, how, message):
+    with pytest.raises(UsageError, match=message):
+        _sought(tmp_path, **how)
+
+
+def test_an_unreachable_cluster(tmp_path):
+    pytest.importorskip("ray", reason="ray is not installed")
+    with pytest.raises(ConnectError, match=r"no Ray cluster at 127\.0\.0\.1:9"):
+        search("model", target="pico", data="data", out=tmp_path, ray="127.0.0.1:9")
+
+
+def test_the_study_is_a_database_that_optuna_opens(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_crew", lambda order, workers, ray: PretendCrew())
+    arguments = {"target": "nucleo-f446re", "data": "data", "out": tmp_path, "trials": 2}
+    front = search("model", **arguments)
+    study = optuna.load_study(study_name="edgesqueeze", storage=f"sqlite:///{tmp_path / 'study.db'}")
+    assert study.metric_names == ["latency", "size"]
+    assert [one.values or [None, None] for one in study.trials if one.state.is_finished()] == [
+        [one.takes.latency_ms, one.takes.flash_kib] for one in front.trials
+    ]
+    assert _timeless(search("model", **arguments, resume=True)) == _timeless(front)
