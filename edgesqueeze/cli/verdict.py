@@ -89,7 +89,9 @@ def _lines(one: DeviceVerdict) -> list[str]:
 def _where(layer: LayerDifference | None) -> str:
     if layer is None:
         return ""
-    off = f"{layer.max_lsb:g} steps" if layer.max_lsb is not None else f"{layer.max_relative or 0:.1e}"
+    off = f"{layer.max_relative or 0:.1e}"
+    if layer.max_lsb is not None:
+        off = f"{layer.max_lsb:g} step{'' if layer.max_lsb == 1 else 's'}"
     return f"; the first operator that differs is {layer.operator}, {layer.kind}, by {off}"
 
 

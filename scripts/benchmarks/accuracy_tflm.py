@@ -157,7 +157,10 @@ def _rates(row: Row) -> Mapping[Rate, float]:
     if row.core == "cortex-m0plus":
         return unmeasured_pico_rates()
     # Nothing but this device has a Cortex-M85: without it, the core is taken to be as fast as a Cortex-M7.
-    factors = core_factors("cortex-m7" if row.core == "cortex-m85" else row.core, (row.device,))
+    if row.core == "cortex-m85":
+        factors = core_factors("cortex-m7", (row.device,))
+    else:
+        factors = core_factors(row.core, (row.device,), row.clock_mhz)
     return _scaled(row, factors)
 
 

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Collection
 from typing import NamedTuple
 
+import numpy as np
 from tflm_builds import size_cycles
 from tflm_published import BOARD, BUILDS, Row, board_cpu, predicted, rows
 
@@ -17,6 +18,10 @@ from edgesqueeze.target.latency import Rate
 DENSE = "anomaly_detection"
 SAME_CODE = ("cortex-m4", "cortex-m33")
 """Cores that are taken to run the code of the board's."""
+
+SLOPE, SCATTER = 0.5, 0.15
+"""Assumed: how the factor grows with the clock, as an exponent, before anything was measured; and how far
+devices of one core and clock differ, as a logarithm."""
 
 SHARED_RATES: dict[str, tuple[Rate, ...]] = {"dense": ("weights",), "convolutional": ("products", "other")}
 """Which rates each kind of model tells of."""
@@ -97,16 +102,41 @@ def device_factors(core: str, left_out: Collection[str] = ()) -> dict[str, dict[
     return factors
 
 
-def core_factors(core: str, left_out: Collection[str] = ()) -> dict[Rate, float]:
-    """Factors on the board's rates, geometric means over devices.
+def core_factors(
+    core: str, left_out: Collection[str] = (), clock_mhz: float | None = None
+) -> dict[Rate, float]:
+    """Factors on the board's rates for another device with some core.
+
+    They are on a line between the logarithms of clock and factor, since a fast clock waits more cycles for
+    flash: through the mean of the devices, its slope drawn to none (a ridge) as far as ``SLOPE`` and
+    ``SCATTER`` say.
+
+    Args:
+        core: name of the core.
+        left_out: names of devices that are left out.
+        clock_mhz: clock of the other device; without it, the mean of the devices.
 
     Raises:
         ValueError: no device with that core is left.
     """
-    factors = list(device_factors(core, left_out).values())
+    factors = device_factors(core, left_out)
     if not factors:
         raise ValueError(f"expected a core with published pairs, got {core}")
-    return {rate: math.exp(statistics.mean(math.log(one[rate]) for one in factors)) for rate in RATES}
+    clocks = np.log([_clocks()[device] for device in factors])
+    at = float(clocks.mean()) if clock_mhz is None else math.log(clock_mhz)
+    off = clocks - clocks.mean()
+    found: dict[Rate, float] = {}
+    for rate in RATES:
+        logs = np.log([one[rate] for one in factors.values()])
+        slope = float(off @ logs) / (float(off @ off) + (SCATTER / SLOPE) ** 2)
+        found[rate] = math.exp(float(logs.mean()) + slope * (at - float(clocks.mean())))
+    return found
+
+
+@functools.cache
+def _clocks() -> dict[str, float]:
+    """Megahertz by device."""
+    return {BOARD: board_cpu().clock_mhz, **{row.device: row.clock_mhz for row in rows()}}
 
 
 def deviations(dense: bool, left_out: Collection[str] = ()) -> list[float]:
@@ -122,6 +152,6 @@ def deviations(dense: bool, left_out: Collection[str] = ()) -> list[float]:
             continue
         known = device_factors(one.core, (*left_out, one.device))
         if one.device not in left_out and known:
-            factors = core_factors(one.core, (*left_out, one.device))
+            factors = core_factors(one.core, (*left_out, one.device), _clocks()[one.device])
             found.append(math.log(one.ratio / factors[SHARED_RATES[one.kind][0]]))
     return found

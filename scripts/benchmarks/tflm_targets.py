@@ -135,10 +135,11 @@ def _board() -> Figures:
 
 def _m4() -> Figures:
     return _scaled(
-        core_factors("cortex-m4"),
-        "scaled from the NUCLEO-L4R5ZI by {other:.2f} ({weights:.2f} for fully connected layers), the mean "
-        "of that board, of a NUCLEO-F413ZH and a Nano 33 BLE with TFLM, and of a CY8CPROTO-062-4343W by the "
-        "cycles that two closed engines take on both: no published measurement of TFLM on this board",
+        core_factors("cortex-m4", clock_mhz=load_target("nucleo-f446re").cpu.clock_mhz),
+        "scaled from the NUCLEO-L4R5ZI by {other:.2f} ({weights:.2f} for fully connected layers), from a "
+        "line over the clock through that board, a NUCLEO-F413ZH and a Nano 33 BLE with TFLM, and a "
+        "CY8CPROTO-062-4343W by the cycles that two closed engines take on both: no published measurement "
+        "of TFLM on this board",
     )
 
 
@@ -200,10 +201,10 @@ def _m85() -> Figures:
 
 def _pico2() -> Figures:
     found = _scaled(
-        core_factors("cortex-m33"),
-        "scaled from the NUCLEO-L4R5ZI by {other:.2f}, the mean of five boards with a Cortex-M33; fully "
-        "connected layers by {weights:.2f}, and the time that weights take from serial flash is added, from "
-        "the data sheet: no published measurement of TFLM on this board",
+        core_factors("cortex-m33", clock_mhz=load_target("pico2").cpu.clock_mhz),
+        "scaled from the NUCLEO-L4R5ZI by {other:.2f}, from a line over the clock through five boards with "
+        "a Cortex-M33; fully connected layers by {weights:.2f}, and the time that weights take from serial "
+        "flash is added, from the data sheet: no published measurement of TFLM on this board",
     )
     extra = SERIAL_CYCLES_PER_WEIGHT / INSTRUCTIONS_PER_WEIGHT["cortex-m4"]
     found.rates["weights"] += extra
