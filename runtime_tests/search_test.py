@@ -60,6 +60,12 @@ def test_compress_makes_the_best_again_byte_for_byte(given, found, tmp_path):
     assert front.finalists[0].takes.flash_kib == result.report.fit.flash.needed_bytes / 1024
 
 
+def test_there_is_a_page(found):
+    out, front = found
+    text = (out / "report.html").read_text()
+    assert text.startswith("<!doctype html>") and front.model in text
+
+
 def test_without_labels_agreement_is_used_and_named(found):
     _, front = found
     assert (front.accuracy.truth, front.accuracy.title) == ("original", "same class")

@@ -25,6 +25,8 @@ from edgesqueeze.report.front import FinalistRecord, TrialRecord
 FINALISTS_NOTE = "finalists"
 FAILED_NOTE = "failed"
 ENQUEUED = "enqueued"
+LOOK_SHARE = 0.15
+"""Part of a time limit after which no more layers are looked at."""
 TRIAL_SHARE = 0.6
 """Part of a time limit after which no new trial is begun; the rest is for the finalists."""
 
@@ -99,7 +101,7 @@ class Hunt:
             KeyboardInterrupt: someone asked to end: there is nothing yet that could be written.
         """
         space, left_out = space_of(base)
-        self.seen = survey(self.crew, self._study, space, self._effort.trials, self._looked)
+        self.seen = survey(self.crew, self._study, space, self._effort.trials, self._looked, self._is_late)
         self.left_out = {**left_out, **self.seen.left_out}
         rounds = steps_of_rounds(self.crew.facts.most_steps)
         self.board = Board(wish, self.seen.applied(space), self.seen.baseline, rounds)
@@ -221,6 +223,11 @@ class Hunt:
             score=wish.score(answer.takes, self.board.baseline),
             seconds=answer.seconds,
         )
+
+    def _is_late(self) -> bool:
+        """Whether the look has taken its part of the time."""
+        minutes = self._effort.minutes
+        return minutes is not None and self.seconds > 60 * minutes * LOOK_SHARE
 
     def _looked(self, running: int) -> None:
         """Tell the watcher that the look goes on; end where someone asked to."""

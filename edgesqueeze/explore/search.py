@@ -23,7 +23,9 @@ from edgesqueeze.explore.wish import Wish, on_target, parse_objectives
 from edgesqueeze.explore.written import write_found
 from edgesqueeze.recipe.read import as_recipe
 from edgesqueeze.recipe.sections import Recipe
+from edgesqueeze.report.draw import check_drawing
 from edgesqueeze.report.front import Front, SearchLimits
+from edgesqueeze.report.page.page import write_page
 from edgesqueeze.target.load import as_target
 from edgesqueeze.target.records import Target
 
@@ -55,6 +57,7 @@ def search(
     labels: str | Path | Sequence[str] | None = None,
     custom_objects: Mapping[str, Any] | None = None,
     unsafe: bool = False,
+    html: bool = True,
     progress: Watch | None = None,
 ) -> Front:
     """Search the recipe of the best model within limits; ``raise_if_none`` tells whether there is one.
@@ -85,13 +88,14 @@ def search(
         labels: as for ``compress``.
         custom_objects: the model's own classes by name.
         unsafe: allow model files that hold code (Lambda layers) to run it.
+        html: whether to write a page about what was found.
         progress: called whenever something is done.
 
     Raises:
         UsageError: bad input of any kind; see the exception tree in ``errors``.
         ConnectError: there is no Ray cluster at the address.
         OutputError: ``out`` cannot be written.
-        MissingToolError: Optuna or Ray is not installed.
+        MissingToolError: Optuna, Ray or what draws charts is not installed.
         BridgeError: the rebuilt model differs from the original.
     """
     profile, folder = as_target(target), path_of(out, "a folder for what is found")
@@ -111,6 +115,8 @@ def search(
         custom_objects=custom_objects,
         unsafe=unsafe,
     )
+    if html:
+        check_drawing()
     identity = identity_of(order, wish, sampler)
     make_folder(folder)
     study = Study(storage or sqlite_url(folder), identity, wish, sampler, order.recipe.seed, resume=resume)
@@ -122,6 +128,8 @@ def search(
         hunt.finish()
         front = front_of(hunt, order, identity["model"])
     write_found(folder, front)
+    if html:
+        write_page(folder, target=profile)
     return front
 
 

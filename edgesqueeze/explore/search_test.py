@@ -22,7 +22,7 @@ class LostError(Exception):
 
 def _sought(out, crew=None, kept=None, **how):
     """Search with a crew that pretends, and a study in memory: a new one, or the one that was ``kept``."""
-    arguments = {"trials": TRIALS, "target": "nucleo-f446re", "data": "data", **how}
+    arguments = {"trials": TRIALS, "target": "nucleo-f446re", "data": "data", "html": False, **how}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_crew", lambda order, workers, ray: crew or PretendCrew())
         patch.setattr(module, "sqlite_url", lambda folder: kept or optuna.storages.InMemoryStorage())
@@ -226,7 +226,7 @@ def test_an_unreachable_cluster(tmp_path):
 
 def test_the_study_is_a_database_that_optuna_opens(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_crew", lambda order, workers, ray: PretendCrew())
-    arguments = {"target": "nucleo-f446re", "data": "data", "out": tmp_path, "trials": 2}
+    arguments = {"target": "nucleo-f446re", "data": "data", "out": tmp_path, "trials": 2, "html": False}
     front = search("model", **arguments)
     study = optuna.load_study(study_name="edgesqueeze", storage=f"sqlite:///{tmp_path / 'study.db'}")
     assert study.metric_names == ["latency", "size"]

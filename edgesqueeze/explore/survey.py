@@ -57,7 +57,12 @@ class Survey:
 
 
 def survey(
-    crew: Crew, study: Study, space: Space, trials: int | None, moved: Callable[[int], None]
+    crew: Crew,
+    study: Study,
+    space: Space,
+    trials: int | None,
+    moved: Callable[[int], None],
+    late: Callable[[], bool] = lambda: False,
 ) -> Survey:
     """Look at the model; what was seen before is remembered.
 
@@ -67,6 +72,7 @@ def survey(
         space: what could be drawn.
         trials: trials of the search; None: as many as the time allows.
         moved: as for ``loop.run``.
+        late: whether the look has taken its part of the time: then no more layers are looked at.
 
     Raises:
         EdgeSqueezeError: the model cannot be quantized, run or timed for the target.
@@ -85,7 +91,8 @@ def survey(
     ]
     layers = crew.facts.layers[:MOST_LAYERS] if (trials or FROM_TRIALS) >= FROM_TRIALS else ()
     pairs = [(row, layer) for row in sparing for layer in layers]
-    run(crew, (_layer(notes, space, row, layer) for row, layer in pairs), moved=moved)
+    jobs = (_layer(notes, space, row, layer) for row, layer in pairs)
+    run(crew, jobs, stopping=late, moved=moved)
     looks = [one for row, layer in pairs for one in _look(notes, row, layer, baseline)]
     return Survey(baseline, left_out, tuple(looks))
 

@@ -161,6 +161,7 @@ def write_front(folder: Path, *, trials: int = 12, best: bool = True) -> None:
         layers=(LayerLook(pass_name="prune", layer="stem", accuracy_drop=0.02),),
         trials=tried,
         finalists=finalists if best else (),
+        failed={},
         best=0 if best else None,
         reason="" if best else "max_flash of 10 KiB cannot be met: the nearest takes 31 KiB",
         seconds=60.0,
