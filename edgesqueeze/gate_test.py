@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from edgesqueeze.base.hashes import sha256_of
+from edgesqueeze.base.hashes import sha256_of, sha256_of_files
 from edgesqueeze.cli.compress import command
 from edgesqueeze.errors import UsageError
 from edgesqueeze.gate import recheck
 from edgesqueeze.pipeline import compress
 from edgesqueeze.recipe.read import parse_recipe
+from edgesqueeze.squeeze.opening import saved_model
 
 RECIPE = {"prune": {"sparsity": 0.5}, "finetune": {"epochs": 0}, "quantize": {"calibration_samples": 8}}
 
@@ -126,3 +127,10 @@ def test_options_that_are_missing_or_too_many(arguments, tmp_path):
     result = CliRunner().invoke(command, ["model.keras", "--data", "data.npz", *arguments, *more])
     assert result.exit_code == 2
     assert "leave out --out" in result.output if arguments else "--target" in result.output
+
+
+def test_a_folder_of_a_model_has_one_hash_everywhere(tmp_path):
+    for name in ("saved_model.pb", "variables/variables.index", "assets/a", "b"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    assert sha256_of(tmp_path) == sha256_of_files(tmp_path, saved_model.files_of(tmp_path))

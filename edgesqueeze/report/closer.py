@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -29,6 +30,8 @@ from edgesqueeze.target.fit import check_fit
 from edgesqueeze.target.records import Target
 from edgesqueeze.timing.bench import bench
 
+T = TypeVar("T")
+
 SAMPLES = 8
 """Test samples that the errors of operators rest on: of the largest models all inner values fit in memory."""
 
@@ -44,16 +47,29 @@ def look_closer(result: Compressed, prepared: Prepared, squeezed: Squeezed, targ
     """
     first = prepared.originals.first.pick(SAMPLES)
     wanted = {one.sample for output in result.report.choices for one in output.changed}
+    left_out: list[str] = []
     with readable_samples():
         details = Details(
-            plain=_plain(prepared, squeezed, target),
-            layer_errors=_layer_errors(prepared, squeezed, result.tflite, first),
+            plain=_tried(lambda: _plain(prepared, squeezed, target), None, "the plain model", left_out),
+            layer_errors=_tried(
+                lambda: _layer_errors(prepared, squeezed, result.tflite, first), (), "errors", left_out
+            ),
             samples=len(first.inputs[0]),
+            left_out=tuple(left_out),
         )
         pictures = pictures_of(prepared.data.test, wanted)
     choices = tuple(_with_pictures(output, pictures) for output in result.report.choices)
     report = result.report.model_copy(update={"details": details, "choices": choices})
     return replace(result, report=report)
+
+
+def _tried(look: Callable[[], T], otherwise: T, what: str, left_out: list[str]) -> T:
+    """What a look finds; one that fails must not lose the result that is there already."""
+    try:
+        return look()
+    except EdgeSqueezeError as error:
+        left_out.append(f"{what}: {error.problem}")
+        return otherwise
 
 
 def _with_pictures(output: OutputChoices, pictures: Mapping[int, str]) -> OutputChoices:

@@ -7,8 +7,10 @@ import pytest
 import tensorflow as tf
 
 from edgesqueeze.base.generated import LIST
+from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.pipeline import compress
 from edgesqueeze.recipe.read import parse_recipe
+from edgesqueeze.report.closer import _tried
 from edgesqueeze.report.made import read_report
 from edgesqueeze.report.page.page import write_page
 
@@ -79,3 +81,14 @@ def test_the_page_is_one_of_the_files_and_goes_with_them(made, tmp_path):
     write_page(again)
     compress(model, target="pico", data=data, out=again, recipe=parse_recipe(FAST))
     assert not (again / "report.html").exists()
+
+
+def test_a_look_that_fails_is_named_and_loses_nothing():
+    left_out = []
+
+    def refused():
+        raise UnsupportedModelError("it cannot be converted")
+
+    assert _tried(refused, (), "errors", left_out) == ()
+    assert _tried(lambda: 1, 0, "more", left_out) == 1
+    assert left_out == ["errors: it cannot be converted"]

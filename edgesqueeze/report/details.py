@@ -48,14 +48,15 @@ class Details(Record):
 
     Attributes:
         plain: the original without any pass; null where the recipe has none.
-        layer_errors: error of every operator whose output the float model has as well; empty where neither
-            shows its inner values.
+        layer_errors: error of every operator whose output the float model has as well.
         samples: number of test samples that the errors of operators rest on.
+        left_out: what could not be found, with the reason, one sentence each.
     """
 
     plain: Plain | None
     layer_errors: tuple[LayerError, ...]
     samples: int
+    left_out: tuple[str, ...] = ()
 
 
 def errors_of(details: Details | None) -> Mapping[int, float]:

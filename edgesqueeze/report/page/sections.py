@@ -178,6 +178,7 @@ def _methods(made: Made, found: OnTarget) -> Iterator[tuple[str, str]]:
     if report.details is not None:
         said = "root mean square difference from the float model, over the spread of its values"
         yield "error of a layer", f"{said}, on {report.details.samples} test samples"
+        yield from (("not found", one) for one in report.details.left_out)
     if report.details is not None and report.details.plain is not None:
         yield "flash, RAM, latency before", "of the original, converted in the same way without any pass"
     yield "zeros, different values", "counted in the integers of the .tflite"
