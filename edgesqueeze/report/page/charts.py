@@ -66,7 +66,8 @@ def bars(
         for number in [value(layer)]
     ]
     y = _by_layer(rows)
-    x = {"field": "value", "type": "quantitative", "title": title, "axis": _few_ticks()}
+    largest = max((value(layer) or 0.0 for layer in layers), default=0.0)
+    x = {"field": "value", "type": "quantitative", "title": title, "axis": _few_ticks(largest)}
     mark = {"type": "bar", "color": ACCENT, "height": ROW - 6}
     bar = {"mark": mark, "encoding": {"y": y, "x": x, "description": HINT}}
     words = {"mark": _WORDS, "encoding": {"y": y, "x": x, "text": TEXT}}
@@ -150,7 +151,7 @@ def histogram(found: Histogram) -> str:
         }
         for one in found.bins
     ]
-    x = {"field": "from", "type": "quantitative", "title": found.unit, "axis": _few_ticks(5)}
+    x = {"field": "from", "type": "quantitative", "title": found.unit, "axis": _few_ticks()}
     x["scale"] = {"nice": False, "domain": [found.low, found.high]}
     y = {"field": "count", "type": "quantitative", "axis": None, "scale": {"type": "sqrt"}}
     colour = {
@@ -251,5 +252,6 @@ def _by_layer(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {"field": "layer", "type": "nominal", "sort": names, "title": None, "axis": axis}
 
 
-def _few_ticks(count: int = 4) -> dict[str, Any]:
-    return {"tickCount": count, "format": "~s"}
+def _few_ticks(largest: float = 1.0) -> dict[str, Any]:
+    """Thousands as k; 0.001 must not become 1m."""
+    return {"tickCount": 4, "format": "~s" if largest >= 1000 else "~g"}

@@ -16,8 +16,9 @@ from edgesqueeze.report.page.classes import Matrix, matrices, names_of
 from edgesqueeze.report.page.layers import OnTarget, on_target
 from edgesqueeze.report.page.weights import histograms
 from edgesqueeze.report.report import Report
-from edgesqueeze.report.summary import Row, rows_of, short_names, shown_findings, verdict_of
+from edgesqueeze.report.summary import Row, bytes_text, rows_of, short_names, shown_findings, verdict_of
 from edgesqueeze.target.records import Target
+from edgesqueeze.timing.emulation import Emulation
 
 
 class Picture(NamedTuple):
@@ -82,16 +83,24 @@ def values_of(made: Made, target: Target | None, runtime: str = "") -> dict[str,
 
 
 def _rows(made: Made, found: OnTarget) -> Iterator[Row]:
-    """What ``compress`` prints, and the time."""
+    """What ``compress`` prints, and the time; with native C also its memory, as it was built."""
     yield from rows_of(made.report)
     if isinstance(found.timing, str):
         yield Row("latency", "", "", f"not known: {found.timing}")
-    else:
-        ms = found.timing.latency_ms
-        low, high = charts.number_text(ms.low), charts.number_text(ms.high)
-        said = f"{found.timing.method}, {low} to {high} ms with {found.timing.runtime}"
-        after = f"{charts.number_text(ms.estimate)} ms"
-        yield Row(f"latency on {made.report.target}", _latency_before(made.report, found), after, said)
+        return
+    if isinstance(found.timing, Emulation):
+        memory = found.timing.memory
+        yield Row("flash with native C", "", bytes_text(memory.flash_bytes), "code, weights and parameters")
+        yield Row("RAM with native C", "", bytes_text(memory.ram_bytes), "arena, variables and stack")
+    ms = found.timing.latency_ms
+    low, high = charts.number_text(ms.low), charts.number_text(ms.high)
+    said = f"{found.timing.method}, {low} to {high} ms with {_runtime(found)}"
+    after = f"{charts.number_text(ms.estimate)} ms"
+    yield Row(f"latency on {made.report.target}", _latency_before(made.report, found), after, said)
+
+
+def _runtime(found: OnTarget) -> str:
+    return "native C" if isinstance(found.timing, Emulation) else found.runtime
 
 
 def _latency_before(report: Report, found: OnTarget) -> str:
@@ -106,7 +115,7 @@ def _latency_before(report: Report, found: OnTarget) -> str:
 def _layer_pictures(found: OnTarget) -> Iterator[Picture]:
     layers = found.layers
     if not isinstance(found.timing, str):
-        said = f"{found.timing.method} for {found.runtime}"
+        said = f"{found.timing.method} for {_runtime(found)}"
         yield Picture("Time", said, Markup(charts.times(layers)))
     for title, unit, value in (
         ("Multiply-accumulates", "multiply-accumulates", lambda one: one.macs),
