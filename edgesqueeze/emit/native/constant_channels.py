@@ -65,7 +65,7 @@ class Slim:
     left_out: LeftOut
 
 
-def without_constant_channels(graph: Graph, block: tuple[int, int] | None = None) -> Slim:
+def without_constant_channels(graph: Graph, block: tuple[int, int] | None = None, multiple: int = 1) -> Slim:
     """The graph with fewer channels, and the same outputs for every input.
 
     A graph whose operators contradict themselves stays as it is: lowering refuses it.
@@ -74,10 +74,11 @@ def without_constant_channels(graph: Graph, block: tuple[int, int] | None = None
         graph: the whole.
         block: outputs and inputs of the blocks of zeros that convolutions skip. Where leaving out single
             channels would break blocks up, only whole blocks of them are left out.
+        multiple: of how many channels layers keep a multiple, as far as they have so many.
     """
     try:
         intervals = intervals_of(graph)
-        kept = _kept_channels(graph, intervals, block)
+        kept = _kept_channels(graph, intervals, block, multiple)
     except NOT_KNOWN:
         kept = {}
     if not kept:
@@ -98,7 +99,7 @@ def _left_out(graph: Graph, kept: Mapping[int, Kept]) -> LeftOut:
 
 
 def _kept_channels(
-    graph: Graph, intervals: Mapping[int, Interval], block: tuple[int, int] | None
+    graph: Graph, intervals: Mapping[int, Interval], block: tuple[int, int] | None, multiple: int
 ) -> dict[int, Kept]:
     """Tensor -> which of its channels stay, for tensors that lose some."""
     users = _users(graph)
@@ -113,6 +114,9 @@ def _kept_channels(
             needed = _in_blocks(needed, max(block))
         if not needed.any():
             needed[0] = True  # no layer without channels
+        needed[np.flatnonzero(~needed)[: -int(needed.sum()) % multiple]] = True
+        if needed.all():
+            continue
         found.update(dict.fromkeys(group, needed))
     return found
 

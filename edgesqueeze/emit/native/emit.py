@@ -6,9 +6,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from edgesqueeze.emit.names import c_name, check_c_name
+from edgesqueeze.emit.native.channel_counts import lower_for_kernels
 from edgesqueeze.emit.native.constants import collect
 from edgesqueeze.emit.native.kernels import kernel_set_of
-from edgesqueeze.emit.native.lower.graph import lower
 from edgesqueeze.emit.native.lower.table import OPERATORS
 from edgesqueeze.emit.native.packing.choose import Optimize
 from edgesqueeze.emit.native.packing.stage import Packed, Terms, pack
@@ -92,7 +92,7 @@ def try_native(
         cross="arm-none-eabi-" if (core or "").startswith("cortex-m") else "",
         cpu_flags=cpu_flags,
     )
-    lowered = lower(model, build.kernel_set)
+    lowered = lower_for_kernels(model, build.kernel_set)
     if isinstance(lowered, Refused):
         return lowered
     packed = pack(lowered, Terms(build.kernel_set, core, optimize, ram_bytes, wait_states=wait_states))

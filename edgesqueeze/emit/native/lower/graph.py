@@ -64,19 +64,26 @@ class Lowered:
     states: tuple[State, ...] = ()
 
 
-def lower(model: TfliteModel, kernel_set: str) -> Lowered | Refused:
-    """Turn a model into kernel calls, or say everything that native C does not take in it."""
+def lower(model: TfliteModel, kernel_set: str, multiple: int = 1) -> Lowered | Refused:
+    """Turn a model into kernel calls, or say everything that native C does not take in it.
+
+    Args:
+        model: any .tflite.
+        kernel_set: ``reference``, ``dsp`` or ``mve``.
+        multiple: as ``without_constant_channels``.
+    """
     model = widened(model)
-    lowered = _lower(model, with_state_tensors(model), kernel_set)
+    lowered = _lower(model, with_state_tensors(model), kernel_set, multiple)
     if isinstance(lowered, Lowered) and _gives_state(lowered):
         # What the caller gets must stay as it is: then variables are read and assigned by copying.
-        return _lower(model, with_state_tensors(model, in_place=False), kernel_set)
+        return _lower(model, with_state_tensors(model, in_place=False), kernel_set, multiple)
     return lowered
 
 
-def _lower(model: TfliteModel, kept: Kept, kernel_set: str) -> Lowered | Refused:
+def _lower(model: TfliteModel, kept: Kept, kernel_set: str, multiple: int) -> Lowered | Refused:
     whole = with_margins(with_dilation(kept.graph))
-    graph = without_groups(without_constant_channels(whole, SKIPPED_BLOCKS.get(kernel_set)).graph)
+    slim = without_constant_channels(whole, SKIPPED_BLOCKS.get(kernel_set), multiple)
+    graph = without_groups(slim.graph)
     kept_tensors = [one.tensor for one in kept.states]
     operators = ordered_operators(graph, kept_tensors)
     refusals = [*kept.refusals, *border_refusals(model, graph, operators)]
