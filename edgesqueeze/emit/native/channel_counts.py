@@ -13,20 +13,23 @@ from edgesqueeze.graph import TfliteModel
 MULTIPLES: Mapping[str, tuple[int, ...]] = MappingProxyType({"mve": (4, 2)})
 """Kernel set -> multiples of channels for which it has faster kernels, the best first."""
 
-_MOST_RAM = 1.05  # of the arena without them
+_WHOLE = 1 << 30  # a multiple that leaves out nothing
 
 
 def lower_for_kernels(model: TfliteModel, kernel_set: str) -> Lowered | Refused:
-    """As ``lower``, with some constant channels kept where that makes kernels faster and takes no RAM."""
+    """As ``lower``, with some constant channels kept where that makes kernels faster.
+
+    They take no more RAM than all channels would.
+    """
     lowered = lower(model, kernel_set)
-    if isinstance(lowered, Refused):
+    multiples = MULTIPLES.get(kernel_set, ())
+    whole = lower(model, kernel_set, _WHOLE) if multiples else lowered
+    if isinstance(lowered, Refused) or isinstance(whole, Refused) or _shapes(whole) == _shapes(lowered):
         return lowered
-    for multiple in MULTIPLES.get(kernel_set, ()):
+    most = max(plan(one, kernel_set).arena_bytes for one in (lowered, whole))
+    for multiple in multiples:
         other = lower(model, kernel_set, multiple)
-        if isinstance(other, Refused) or _shapes(other) == _shapes(lowered):
-            continue
-        most = _MOST_RAM * plan(lowered, kernel_set).arena_bytes
-        if plan(other, kernel_set).arena_bytes <= most:
+        if isinstance(other, Lowered) and plan(other, kernel_set).arena_bytes <= most:
             return other
     return lowered
 
