@@ -341,7 +341,7 @@ def test_links_lead_somewhere(name):
             assert anchor in anchors(target.read_text(encoding="utf-8")), link
 
 
-USERS = frozenset({"main.c", "my-board.toml", "hook.h", "digits_model.h"})
+USERS = frozenset({"main.c", "my-board.toml", "hook.h", "digits_model.h", "recipe.toml", "front.csv"})
 """Names that stand for a user's own files, or for what is generated."""
 
 
