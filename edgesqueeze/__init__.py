@@ -59,6 +59,8 @@ Time
     measure_all      on several at once
     measure_browsers on phones and computers that open a page
     Page             how it is served, and to whom
+    litert_js        LiteRT.js, which runs a .tflite in a browser, from npm
+    LiteRtJs         its files
     Settings         how to measure
     Measurement      what was measured
     Failure          why nothing was
@@ -91,6 +93,8 @@ if TYPE_CHECKING:
     # What type checkers and editors see; a test compares it with the table below.
     from edgesqueeze.checks.verify import Verification as Verification
     from edgesqueeze.checks.verify import verify as verify
+    from edgesqueeze.devices.browser.litert_js import LiteRtJs as LiteRtJs
+    from edgesqueeze.devices.browser.litert_js import litert_js as litert_js
     from edgesqueeze.devices.browser.serve import Page as Page
     from edgesqueeze.devices.browser.serve import measure_browsers as measure_browsers
     from edgesqueeze.devices.measure import Settings as Settings
@@ -157,6 +161,7 @@ _PUBLIC = {
     "Fit": Lazy("edgesqueeze.target.fit:Fit"),
     "Front": Lazy("edgesqueeze.report.front:Front"),
     "Host": Lazy("edgesqueeze.devices.ssh_host:Host"),
+    "LiteRtJs": Lazy("edgesqueeze.devices.browser.litert_js:LiteRtJs"),
     "Measurement": Lazy("edgesqueeze.devices.records:Measurement"),
     "Metadata": Lazy("edgesqueeze.graph.metadata:Metadata"),
     "ModelNeeds": Lazy("edgesqueeze.target.fit:ModelNeeds"),
@@ -185,6 +190,7 @@ _PUBLIC = {
     "find_arena": Lazy("edgesqueeze.runners.arena:find_arena"),
     "fit_to": Lazy("edgesqueeze.runners.memory:fit_to"),
     "list_targets": Lazy("edgesqueeze.target.load:list_targets"),
+    "litert_js": Lazy("edgesqueeze.devices.browser.litert_js:litert_js"),
     "load_recipe": Lazy("edgesqueeze.recipe.read:load_recipe"),
     "load_target": Lazy("edgesqueeze.target.load:load_target"),
     "measure": Lazy("edgesqueeze.devices.measure:measure"),

@@ -217,6 +217,7 @@ WRONG = {
         "SearchLimits",
     ),
     "run": (lambda wrong: es.run(wrong, np.zeros((1, 8, 8, 1))), "path"),
+    "litert_js": (lambda wrong: es.litert_js(wrong), "a folder"),
     "read_metadata": (lambda wrong: es.read_metadata(wrong), "path of a .tflite"),
     "measure_browsers": (lambda wrong: es.measure_browsers(wrong, show=print), "path of a .tflite"),
     "measure_browsers page": (

@@ -125,7 +125,8 @@ def _said(metadata: Metadata | None) -> Iterator[tuple[str, str]]:
     for port in metadata.outputs:
         if port.labels:
             shown = ", ".join(port.labels[:MOST_LABELS]) + (", ..." if len(port.labels) > MOST_LABELS else "")
-            yield "", f"output {port.name}: {len(port.labels)} labels: {shown}"
+            count = "1 label" if len(port.labels) == 1 else f"{len(port.labels)} labels"
+            yield "", f"output {port.name}: {count}: {shown}"
     if metadata.files:
         yield "", f"files behind it: {', '.join(metadata.files)}"
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edgesqueeze.base.files import read_file
+from edgesqueeze.base.given import path_of
 from edgesqueeze.base.output import write_files
 from edgesqueeze.base.user_folders import cache_folder
 from edgesqueeze.devices.folders import temporary_folder
@@ -77,7 +78,7 @@ class LiteRtJs(NamedTuple):
     files: Mapping[str, Path]
 
 
-def litert_js(folder: Path | None = None) -> LiteRtJs:
+def litert_js(folder: str | Path | None = None) -> LiteRtJs:
     """The files of LiteRT.js: from a folder, from the cache, or fetched from npm.
 
     Args:
@@ -88,7 +89,8 @@ def litert_js(folder: Path | None = None) -> LiteRtJs:
         MissingToolError: there is no ``npm``, or it cannot fetch them.
     """
     if folder is not None:
-        return _found(folder, f"{folder} has not all of LiteRT.js")
+        given = path_of(folder, "a folder with LiteRT.js: node_modules, or the @litertjs in it")
+        return _found(given, f"{given} has not all of LiteRT.js")
     kept = kept_folder()
     if not is_kept():
         write_files(kept, _fetched())
