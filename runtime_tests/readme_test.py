@@ -75,7 +75,8 @@ def test_every_option_that_is_named_exists(name):
         opt for command in TREE.values() for one in command.params for opt in (*one.opts, *one.secondary_opts)
     } | {"--help"}
     known |= {opt for one in cli.params for opt in one.opts}
-    for path in (*(ROOT / "scripts").iterdir(), *(ROOT / "scripts" / "benchmarks").glob("*.py")):
+    scripts = (*(ROOT / "scripts").iterdir(), *(ROOT / "scripts" / "benchmarks").glob("*.py"))
+    for path in (*scripts, *(ROOT / "examples").glob("*/run")):
         if path.is_file():
             known |= set(re.findall(r"--[a-z][a-z-]+", path.read_text(encoding="utf-8")))
     named = {
