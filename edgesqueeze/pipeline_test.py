@@ -85,6 +85,7 @@ STAGES = [
     "cluster",
     "settle",
     "round",
+    "aware",
     "convert",
     "emit",
     "verify",
@@ -145,6 +146,7 @@ def test_the_report_keeps_its_contract(result):
         "channels",
         "bits",
         "round",
+        "aware",
     ]
     assert sum(stage["steps"] for stage in report["stages"]) == 4
     assert report["model"]["parameters"] == sum(value.size for value in weights_of(model))
@@ -219,7 +221,7 @@ def test_a_linux_board_gets_no_sources_and_its_preferences(linux):
     assert linux.tflite.main.input_tensors[0].dtype == "float32"
     assert report.sizes.arena_bytes is None
     skipped = {stage.name: stage.skipped for stage in report.stages if stage.skipped}
-    assert set(skipped) == {"equalize", "channels", "prune", "bits", "cluster", "round", "emit"}
+    assert set(skipped) == {"equalize", "channels", "prune", "bits", "cluster", "round", "aware", "emit"}
     assert all(skipped.values())
 
 

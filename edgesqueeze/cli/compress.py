@@ -55,6 +55,12 @@ from edgesqueeze.target.load import load_target
     help="4: weights of four bits, fifteen even levels for each channel; eight bits if unset.",
 )
 @click.option(
+    "--aware",
+    is_flag=True,
+    default=None,
+    help="Train weights and activations as int8 rounds them (quantization-aware training).",
+)
+@click.option(
     "--quantize",
     type=click.Choice(get_args(QuantizeMode)),
     help="What the .tflite holds; else what the target prefers.",

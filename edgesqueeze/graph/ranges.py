@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgesqueeze.graph.repack import pack
+from edgesqueeze.graph.affine import is_quantized, quantized_twin, real_range
+from edgesqueeze.graph.records import TfliteModel
+from edgesqueeze.graph.repack import LONG_NAME, pack
+
+SAME = 1e-4
+"""Part of its width by which the ends of a range may be off in another that is the same."""
 
 
 class Range(NamedTuple):
@@ -21,6 +27,12 @@ class Range(NamedTuple):
 
     low: float
     high: float
+
+
+def same_range(one: Range, other: Range) -> bool:
+    """Whether two ranges are the same to a fortieth of a step of int8."""
+    within = SAME * (one.high - one.low)
+    return abs(one.low - other.low) <= within and abs(one.high - other.high) <= within
 
 
 def ranges_in(content: bytes) -> dict[str, Range]:
@@ -59,3 +71,18 @@ def with_ranges(content: bytes, ranges: Mapping[str, Sequence[float]]) -> bytes:
     if left:
         raise ValueError(f"no range to be replaced: {', '.join(sorted(left))}")
     return pack(model, len(content))
+
+
+def stored_range(model: TfliteModel, name: str) -> Range | None:
+    """What an integer tensor of a finished .tflite can hold; None where there is no such tensor.
+
+    Args:
+        model: a quantized model.
+        name: the tensor's name in the calibrated model; long names were cut since.
+    """
+    cut = re.compile(re.escape(name.split(";")[0][:LONG_NAME]) + r";\d+")
+    for tensor in model.main.tensors:
+        if tensor.name == name or (len(name) > LONG_NAME and cut.fullmatch(tensor.name)):
+            integers = quantized_twin(model.main, tensor)
+            return Range(*real_range(integers)) if is_quantized(integers) else None
+    return None

@@ -46,6 +46,9 @@ A recipe with every key at its default::
     include = ["*"]
     exclude = []
 
+    [aware]                        # leave the section out for rounding after training only
+    learn_ranges = true            # the ranges of activations are trained too
+
     [finetune]
     epochs = 20                    # over all stages together, 0 trains nothing; unset: while it helps
     batch_size = 64

@@ -107,6 +107,15 @@ PASSES: tuple[Pass, ...] = (
         absent="no adaptive rounding was asked for",
         search=Search(saves=False),
     ),
+    Pass(
+        "aware",
+        "rounds weights and activations as in the file while they are trained, and trains their ranges",
+        Lazy("edgesqueeze.squeeze.passes.aware:run"),
+        options=lambda recipe: recipe.aware,
+        weight=0.4,
+        done="trained as it is quantized",
+        absent="no quantization-aware training was asked for",
+    ),
 )
 """What can be done to a model between folding and conversion, in the order in which it is done."""
 

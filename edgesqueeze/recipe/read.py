@@ -20,6 +20,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = {
     "structure": ("prune", "structure"),
     "clusters": ("cluster", "clusters"),
     "bits": ("bits", "weights"),
+    "aware": ("aware", "learn_ranges"),
     "quantize": ("quantize", "mode"),
     "io": ("quantize", "io"),
     "epochs": ("finetune", "epochs"),

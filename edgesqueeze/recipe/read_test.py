@@ -7,6 +7,7 @@ from edgesqueeze import recipe as module
 from edgesqueeze.errors import RecipeError
 from edgesqueeze.recipe.read import FLAGS, load_recipe, parse_recipe
 from edgesqueeze.recipe.sections import (
+    Aware,
     Bits,
     Channels,
     Cluster,
@@ -33,6 +34,7 @@ SECTIONS = {
     "bits": Bits,
     "cluster": Cluster,
     "round": Round,
+    "aware": Aware,
     "finetune": Finetune,
     "quantize": Quantize,
     "data": DataOptions,
@@ -58,7 +60,13 @@ def test_the_documented_recipe_has_every_key_at_its_default():
         assert set(documented[section]) == set(record.model_fields) - in_place_of_share
         assert all(f"# {name} = " in module.__doc__ for name in in_place_of_share)
     wanted = Recipe(
-        equalize=Equalize(), channels=Channels(), prune=Prune(), bits=Bits(), cluster=Cluster(), round=Round()
+        equalize=Equalize(),
+        channels=Channels(),
+        prune=Prune(),
+        bits=Bits(),
+        cluster=Cluster(),
+        round=Round(),
+        aware=Aware(),
     )
     unset = {
         "channels": {"share": None, "step": None},
@@ -119,7 +127,7 @@ def test_every_flag_lands_and_wins_over_the_file(tmp_path, flag, value):
 
 def test_the_flags_tested_are_all_flags():
     tested = {"channels", "sparsity", "structure", "clusters", "bits", "quantize", "io", "epochs", "seed"}
-    tested |= {"max_accuracy_drop", "evaluation_samples", "lift_normalization"}
+    tested |= {"aware", "max_accuracy_drop", "evaluation_samples", "lift_normalization"}
     assert set(FLAGS) == tested
 
 
@@ -129,6 +137,7 @@ def test_a_flag_opens_its_section():
     assert load_recipe(None, {"sparsity": 0.7}).prune == Prune(sparsity=0.7)
     assert load_recipe(None, {"clusters": 4}).cluster == Cluster(clusters=4)
     assert load_recipe(None, {"bits": 4}).bits == Bits(weights=4)
+    assert load_recipe(None, {"aware": True}).aware == Aware()
 
 
 @pytest.mark.parametrize(
@@ -178,6 +187,7 @@ def test_an_unknown_key_is_named_with_the_nearest_valid_one(raw, message):
         ("prune", "include", "*"),
         ("prune", "exclude", [""]),
         ("cluster", "init", "kmeans"),
+        ("aware", "learn_ranges", "yes please"),
     ],
 )
 def test_a_value_out_of_range_or_of_the_wrong_type_is_named(section, key, value):
@@ -199,6 +209,7 @@ def test_a_wrong_value_at_the_top_is_named(key, value):
     [
         ({"prune": {"sparsity": 0.7, "structure": "2:4"}}, "2:4 means a sparsity of 0.5"),
         ({"prune": {}, "cluster": {"clusters": 2}}, "at least 3 clusters"),
+        ({"aware": {}, "quantize": {"mode": "int16x8"}}, "mode is int16x8"),
         ({"data": {"scale": 0}}, "scale is 0"),
         ({"channels": {"share": 0.5, "latency_ms": 5}}, "share and latency_ms both say"),
         ({"finetune": {"labels": 0.5, "loss": "mse"}}, "the loss is mse"),

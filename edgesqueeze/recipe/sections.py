@@ -146,6 +146,17 @@ class Round(Record):
     exclude: tuple[Pattern, ...] = ()
 
 
+class Aware(Record):
+    """Quantization-aware training: weights and activations are rounded as in the file while trained.
+
+    Attributes:
+        learn_ranges: whether the ranges of activations are trained too; else they stay what calibration
+            found.
+    """
+
+    learn_ranges: bool = True
+
+
 class Finetune(Record):
     """How the compressed model learns to do its job again.
 
@@ -249,6 +260,7 @@ class Recipe(Record):
         cluster: weight clustering; null for none.
         bits: kernels of four bits; null for eight.
         round: adaptive rounding; null for rounding to the nearest integer.
+        aware: quantization-aware training; null for none.
         finetune: how the compressed model is trained.
         quantize: what the .tflite holds.
         data: how raw data become the model's input.
@@ -262,6 +274,7 @@ class Recipe(Record):
     cluster: Cluster | None = None
     bits: Bits | None = None
     round: Round | None = None
+    aware: Aware | None = None
     finetune: Finetune = Finetune()
     quantize: Quantize = Quantize()
     data: DataOptions = DataOptions()
@@ -285,4 +298,10 @@ class Recipe(Record):
     def _four_bits_are_for_int8(self) -> Recipe:
         if self.bits and self.quantize.mode not in (None, "int8"):
             raise ValueError(f"weights of 4 bits go with mode int8, but mode is {self.quantize.mode}")
+        return self
+
+    @model_validator(mode="after")
+    def _aware_of_int8(self) -> Recipe:
+        if self.aware and self.quantize.mode not in (None, "int8"):
+            raise ValueError(f"aware trains for mode int8, but mode is {self.quantize.mode}")
         return self

@@ -23,13 +23,14 @@ from edgesqueeze.squeeze.data.sequences import streams_for
 from edgesqueeze.squeeze.layers.streams import is_stateful, with_batch
 from edgesqueeze.squeeze.layers.weights import kernel_layers
 from edgesqueeze.squeeze.opening.whole_layer import whole_layers
+from edgesqueeze.squeeze.passes.aware import check_stateless
 from edgesqueeze.squeeze.passes.bits import in_four_bits
 from edgesqueeze.squeeze.passes.convert import convert
 from edgesqueeze.squeeze.passes.lift import coarse_features
 from edgesqueeze.squeeze.passes.macs import channels_report, check_macs
 from edgesqueeze.squeeze.passes.naming import named
 from edgesqueeze.squeeze.passes.precision import Precision
-from edgesqueeze.squeeze.passes.promises import check_promises
+from edgesqueeze.squeeze.passes.promises import check_promises, check_ranges
 from edgesqueeze.squeeze.passes.state import Cost, Outcome, Setting, State
 from edgesqueeze.squeeze.passes.trainings import Trainings
 from edgesqueeze.squeeze.prepare import Prepared
@@ -107,6 +108,7 @@ def squeeze(
                 prepared.data.train,
                 recipe.quantize.calibration_samples,
                 recipe.seed,
+                state.ranges,
             )
             tflite = in_four_bits(state.model, tflite, state)
             log.found(findings)
@@ -114,6 +116,7 @@ def squeeze(
             log.found(coarse_features(prepared.data.train, specs, recipe.quantize.mode, prepared.folded))
             tflite = named(state.model, tflite)
             log.found(check_promises(state.model, tflite, state.promises))
+            log.found(check_ranges(tflite, state.ranges))
             channels = None if state.cut is None else channels_report(state.cut, tflite, figures)
             log.found(() if channels is None else check_macs(channels))
     # Firmware calls the model by the name of the user's file.
@@ -146,7 +149,8 @@ def _apply(
         with log.stage(row.name) as stage:
             train, own = trainings.trainer(row.name, log.steps(row.name)), trainings.steps[row.name]
             precision = Precision(recipe.quantize.mode)
-            setting = Setting(before, samples, precision, seed, own, train, cost)
+            shown = recipe.quantize.calibration_samples
+            setting = Setting(before, samples, precision, seed, own, train, shown, cost)
             outcome: Outcome = row.run(state, asked[row.name], setting)
             if outcome.trained:
                 trained[row.name] = outcome.trained
@@ -187,6 +191,8 @@ def _check_layers(model: Any, asked: Sequence[str]) -> None:
             got=f"a recipe with {', '.join(asked)}",
             hint="give the Keras model that it was made from, or leave the passes out",
         )
+    if "aware" in asked:
+        check_stateless(model)
 
 
 def check_limit(recipe: Recipe, metric: UserMetric | None) -> None:

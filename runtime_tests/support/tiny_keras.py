@@ -23,7 +23,7 @@ from edgesqueeze.squeeze.passes.bits import in_four_bits
 from edgesqueeze.squeeze.passes.convert import convert
 from edgesqueeze.squeeze.passes.fold import fold
 from edgesqueeze.squeeze.passes.precision import Precision
-from edgesqueeze.squeeze.passes.promises import check_promises
+from edgesqueeze.squeeze.passes.promises import check_promises, check_ranges
 from edgesqueeze.squeeze.passes.state import Outcome, Promise, Setting, State, Trainer
 from edgesqueeze.squeeze.passes.trainings import untrained
 
@@ -163,16 +163,22 @@ def passed(model: Any, raw: dict[str, Any], *, train: Trainer | None = None, che
     data = [np.random.default_rng(1).normal(size=(12, *one.shape[1:])) for one in folded.inputs]
     source = source_of(folded, *data)
     steps = 0 if train is None else 1
-    setting = Setting(folded, source, Precision(recipe.quantize.mode), 0, steps, train or untrained)
+    setting = Setting(folded, source, Precision(recipe.quantize.mode), 0, steps, train or untrained, 12)
     state = State(folded)
     for row in PASSES:
         options = row.options(recipe)
         if options is not None:
             outcome: Outcome = row.run(state, options, setting)
             state, findings = outcome.state, [*findings, *outcome.findings]
-    tflite, found = convert(state.model, recipe.quantize.mode, recipe.quantize.io, source, 12, 0)
+    tflite, found = convert(
+        state.model, recipe.quantize.mode, recipe.quantize.io, source, 12, 0, state.ranges
+    )
     tflite = in_four_bits(state.model, tflite, state)
-    broken = check_promises(state.model, tflite, state.promises) if check else ()
+    broken = (
+        [*check_promises(state.model, tflite, state.promises), *check_ranges(tflite, state.ranges)]
+        if check
+        else ()
+    )
     return Passed(state.model, state.promises, tflite, [*findings, *found, *broken])
 
 

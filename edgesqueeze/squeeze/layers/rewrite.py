@@ -28,6 +28,7 @@ def rewrite(
     clone: bool = True,
     name: str | None = None,
     batch: int | None = None,
+    entry: Callable[[Any], Sequence[Any]] | None = None,
 ) -> Any:
     """Rebuild ``model``, which is not changed, with the layers that ``replace`` gives.
 
@@ -41,6 +42,7 @@ def rewrite(
         clone: kept layers become fresh objects with copies of the weights; else both models share them.
         name: name of the new model; that of the old one if not given.
         batch: samples in a batch, fixed; as in ``model`` if not given.
+        entry: gives for an InputLayer the layers that its tensor goes through first.
 
     Returns:
         A tf_keras Functional model with the inputs, outputs, names and structure of ``model``: if the layer
@@ -71,7 +73,13 @@ def rewrite(
             raise ValueError(f"'{node.layer.name}' is a model inside the model; flatten it first.")
     inputs = clone_inputs(model, batch)
     walk = replay if needs_autograph(model) else tf.autograph.experimental.do_not_convert(replay)
-    outputs = walk(model, tf.nest.flatten(inputs), apply)
+    feed = tf.nest.flatten(inputs)
+    if entry is not None:
+        feed = [
+            _through(entry(symbol._keras_history.layer), one)
+            for symbol, one in zip(model.inputs, feed, strict=True)
+        ]
+    outputs = walk(model, feed, apply)
     for original, copy in clones:
         copy.set_weights(original.get_weights())
     return tf_keras.Model(
@@ -191,10 +199,13 @@ def _apply_chain(layer: Any, chain: list[Any], args: Any, kwargs: Any) -> Any:
         return tf.nest.flatten((args, kwargs))[0]
     # Only a kept layer surely understands the keyword arguments of the call.
     known = kwargs if type(chain[0]) is type(layer) else _understood(chain[0], kwargs)
-    result = chain[0](*args, **known)
-    for following in chain[1:]:
-        result = following(result)
-    return result
+    return _through(chain[1:], chain[0](*args, **known))
+
+
+def _through(chain: Sequence[Any], tensor: Any) -> Any:
+    for layer in chain:
+        tensor = layer(tensor)
+    return tensor
 
 
 def _understood(layer: Any, kwargs: dict[str, Any]) -> dict[str, Any]:

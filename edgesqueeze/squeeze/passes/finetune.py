@@ -142,7 +142,7 @@ class Training:
         step = _training_step(student, taught, self._optimizer, trained)
         # With the signature, one trace serves the smaller last batch of a pass too.
         signature = self._stream().element_spec
-        self._step = tf.function(step, input_signature=signature, autograph=needs_autograph(student))
+        self.step = tf.function(step, input_signature=signature, autograph=needs_autograph(student))
 
     def run(
         self, steps: int, most: int, whole_from: int = 0, hasten: Callable[[], None] | None = None
@@ -194,7 +194,7 @@ class Training:
         for done in range(1, coming.steps + 1):
             self._forget(before + done)
             self._rate.assign(highest * coming.rate(done))
-            loss = self._step(*next(batches))
+            loss = self.step(*next(batches))
             if done % CHECKED_EVERY == 0 or done == coming.steps:
                 _check_finite(float(loss), before + done)
                 if self._progress:
@@ -216,7 +216,7 @@ class Training:
             for done, batch in enumerate(self._stream().repeat().take(trial), 1):
                 self._forget(done)
                 self._rate.assign(rate * plan.rate(done))
-                self._step(*batch)
+                self.step(*batch)
             loss = self._measure()
             found.append(loss if math.isfinite(loss) else math.inf)
             self._restore(tried)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.graph import Tensor, TfliteModel
 from edgesqueeze.graph.int4 import wide
+from edgesqueeze.graph.ranges import Range, same_range, stored_range
 from edgesqueeze.graph.weight_blocks import block_numbers
 from edgesqueeze.squeeze.layers.grid import TOP_LEVEL, FloatArray, channel_maximum
 from edgesqueeze.squeeze.layers.kernels import KernelKey
@@ -134,6 +135,23 @@ def _settled(name: str, found: Sequence[tuple[Part, Tensor]]) -> Iterator[Findin
     if moved:
         message = f"{moved} of its {total} integers in the .tflite are not those that it was settled to"
         yield Finding(code="settled-moved", subject=name, message=message, severity="warning")
+
+
+def check_ranges(tflite: TfliteModel, ranges: Mapping[str, Range]) -> Iterator[Finding]:
+    """Findings for activations that span something else in the .tflite than promised.
+
+    Args:
+        tflite: the finished model.
+        ranges: what was promised, by the names of tensors in the calibrated model.
+    """
+    for name, wanted in ranges.items():
+        found = stored_range(tflite, name)
+        if found is None or not same_range(found, wanted):
+            stored = (
+                "is not in the .tflite" if found is None else f"spans {found.low:.4g} to {found.high:.4g}"
+            )
+            message = f"it {stored}, and was to span {wanted.low:.4g} to {wanted.high:.4g}"
+            yield Finding(code="range-missed", subject=name, message=message, severity="warning")
 
 
 def find_parts(tflite: TfliteModel, kernel: Kernel) -> Sequence[tuple[Part, Tensor]]:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from edgesqueeze.base.findings import Finding
+from edgesqueeze.graph.ranges import Range
 from edgesqueeze.squeeze.data.source import Source
 from edgesqueeze.squeeze.layers.kernels import KernelKey
 from edgesqueeze.squeeze.passes.macs import MacsCut
@@ -34,6 +35,7 @@ class Promise:
 
 
 NO_PROMISES: Mapping[KernelKey, Promise] = MappingProxyType({})
+NO_RANGES: Mapping[str, Range] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +48,15 @@ class State:
         cut: what was promised of its multiply-accumulates; None: nothing.
         reference: the model before its weights were rounded without any training after; None: the weights are
             not rounded, or were trained as they are.
+        ranges: what activations span in the file, by the names of ``convert.calibrated``, in place of what
+            calibration finds.
     """
 
     model: Any
     promises: Mapping[KernelKey, Promise] = field(default_factory=lambda: NO_PROMISES)
     cut: MacsCut | None = None
     reference: Any = None
+    ranges: Mapping[str, Range] = field(default_factory=lambda: NO_RANGES)
 
     def promise(self, key: KernelKey) -> Promise:
         """What was promised of a kernel."""
@@ -143,6 +148,7 @@ class Setting:
         seed: seed of everything random in a pass.
         steps: training steps that are the pass's own.
         train: the training service.
+        calibration_samples: how many samples show the range of every activation.
         cost: what a model takes of the target, by the names of budgets that are asked for; None: the target
             is not known.
     """
@@ -153,6 +159,7 @@ class Setting:
     seed: int
     steps: int
     train: Trainer
+    calibration_samples: int = 200
     cost: Cost | None = None
 
 
