@@ -18,7 +18,6 @@ from edgesqueeze.explore.tasks import Answer, Facts, Order, Task
 ATTEMPTS = 3
 """How often a task is begun before it counts as the reason why its process dies."""
 END_SECONDS = 5.0
-THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
 
 
 @dataclass
@@ -91,8 +90,7 @@ class Processes:
 
     def _new(self) -> _Worker:
         ours, theirs = self._context.Pipe()
-        threads = max(1, (os.cpu_count() or 1) // self.size)
-        process = self._context.Process(target=work, args=(theirs, self._order, threads), daemon=True)
+        process = self._context.Process(target=work, args=(theirs, self._order), daemon=True)
         process.start()
         theirs.close()
         return _Worker(process, ours)
@@ -142,12 +140,11 @@ class Processes:
         return new
 
 
-def work(connection: Any, order: Order, threads: int) -> None:
+def work(connection: Any, order: Order) -> None:
     """What a process of the crew does: open the model, then one task after the other."""
     # Ctrl-C goes to all processes of a terminal; the driver says when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in THREADS:
-        os.environ.setdefault(name, str(threads))
+    # As many threads as ``compress`` has: sums in another order would be other bytes.
     from edgesqueeze.explore.workshop import Workshop
 
     try:
