@@ -253,5 +253,5 @@ def _by_layer(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _few_ticks(largest: float = 1.0) -> dict[str, Any]:
-    """Thousands as k; 0.001 must not become 1m."""
-    return {"tickCount": 4, "format": "~s" if largest >= 1000 else "~g"}
+    """Thousands as k; 0.001 must not become 1m, nor 100 become 1e+2."""
+    return {"tickCount": 4, "format": "~s" if largest >= 1000 else "~r"}
