@@ -115,6 +115,7 @@ PASSES: tuple[Pass, ...] = (
         weight=0.4,
         done="trained as it is quantized",
         absent="no quantization-aware training was asked for",
+        search=Search(saves=False),
     ),
 )
 """What can be done to a model between folding and conversion, in the order in which it is done."""
