@@ -31,6 +31,8 @@ A recipe with every key at its default::
 
     [bits]                         # leave the section out for eight
     weights = 4                    # fifteen even levels for each channel; for mode = "int8"
+    # budget_kib = 64.0            # as few kernels of four bits as bring all weights to so many KiB, or
+    # max_error = 0.01             # as many as change the outputs by no more, a share of their variance
     include = ["*"]
     exclude = []
     first_and_last = "auto"
@@ -43,6 +45,10 @@ A recipe with every key at its default::
     first_and_last = "auto"
 
     [round]                        # leave the section out for the nearest integers
+    include = ["*"]
+    exclude = []
+
+    [bias]                         # leave the section out to correct no biases
     include = ["*"]
     exclude = []
 

@@ -113,6 +113,7 @@ class FilledRecipe(Recipe):
         cluster: weight clustering; null for none.
         bits: kernels of four bits; null for eight.
         round: adaptive rounding; null for rounding to the nearest integer.
+        bias: correction of biases; null for none.
         aware: quantization-aware training; null for none.
         finetune: how the compressed model is trained.
         quantize: what the .tflite holds.

@@ -108,6 +108,14 @@ PASSES: tuple[Pass, ...] = (
         search=Search(saves=False),
     ),
     Pass(
+        "bias",
+        "corrects biases by what the integers of the file do to each layer's mean",
+        Lazy("edgesqueeze.squeeze.passes.bias:run"),
+        options=lambda recipe: recipe.bias,
+        done="corrected in its bias",
+        absent="no correction of biases was asked for",
+    ),
+    Pass(
         "aware",
         "rounds weights and activations as in the file while they are trained, and trains their ranges",
         Lazy("edgesqueeze.squeeze.passes.aware:run"),

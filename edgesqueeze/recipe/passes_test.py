@@ -35,18 +35,10 @@ def test_a_pass_without_training_takes_no_steps():
 
 
 def test_every_pass_is_there_and_says_what_it_is():
-    from edgesqueeze.squeeze.passes import aware, bits, channels, cluster, equalize, prune, round
+    from edgesqueeze.squeeze.passes import aware, bias, bits, channels, cluster, equalize, prune, round
 
-    runs = [
-        equalize.run,
-        channels.run,
-        prune.run,
-        bits.run,
-        cluster.run,
-        cluster.run_settle,
-        round.run,
-        aware.run,
-    ]
+    runs = [module.run for module in (equalize, channels, prune, bits, cluster)]
+    runs += [cluster.run_settle, round.run, bias.run, aware.run]
     assert [row.run.load() for row in PASSES] == runs
     assert len({row.name for row in PASSES}) == len(PASSES)
     for row in PASSES:

@@ -123,19 +123,43 @@ class Bits(Record):
 
     Attributes:
         weights: width of a weight: 4 means fifteen even levels for each output channel.
+        budget_kib: most that the weights of all kernels may take in the file, in KiB: as few kernels take
+            four bits as keep to it, those that cost the outputs least; null: all take them.
+        max_error: most that the kernels of four bits may change the outputs before training, as a share of
+            the outputs' variance: as many take four bits as keep to it; null: all take them.
         include: patterns (``*``, ``?``) of layer names or classes that take part.
         exclude: patterns of layers that stay out though they are included.
         first_and_last: whether the first and the last layer take part; ``auto``: unless they are small.
     """
 
     weights: Literal[4] = 4
+    budget_kib: Positive | None = None
+    max_error: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
     include: tuple[Pattern, ...] = ("*",)
     exclude: tuple[Pattern, ...] = ()
     first_and_last: FirstAndLast = "auto"
 
+    @model_validator(mode="after")
+    def _one_budget(self) -> Bits:
+        if self.budget_kib is not None and self.max_error is not None:
+            raise ValueError("budget_kib and max_error both say how many kernels take four bits: give one")
+        return self
+
 
 class Round(Record):
     """Adaptive rounding (Nagel et al., 2020, arXiv:2004.10568): integers chosen by what the layers give.
+
+    Attributes:
+        include: patterns (``*``, ``?``) of layer names or classes that take part.
+        exclude: patterns of layers that stay out though they are included.
+    """
+
+    include: tuple[Pattern, ...] = ("*",)
+    exclude: tuple[Pattern, ...] = ()
+
+
+class Bias(Record):
+    """Biases that make up for the mean error of integers (Nagel et al., 2019, arXiv:1906.04721).
 
     Attributes:
         include: patterns (``*``, ``?``) of layer names or classes that take part.
@@ -260,6 +284,7 @@ class Recipe(Record):
         cluster: weight clustering; null for none.
         bits: kernels of four bits; null for eight.
         round: adaptive rounding; null for rounding to the nearest integer.
+        bias: correction of biases; null for none.
         aware: quantization-aware training; null for none.
         finetune: how the compressed model is trained.
         quantize: what the .tflite holds.
@@ -274,6 +299,7 @@ class Recipe(Record):
     cluster: Cluster | None = None
     bits: Bits | None = None
     round: Round | None = None
+    bias: Bias | None = None
     aware: Aware | None = None
     finetune: Finetune = Finetune()
     quantize: Quantize = Quantize()
@@ -288,10 +314,12 @@ class Recipe(Record):
 
     @model_validator(mode="after")
     def _integers_are_asked_for(self) -> Recipe:
-        if self.equalize and self.quantize.mode not in (None, "int8", "int16x8"):
-            raise ValueError(f"equalize goes with mode int8 or int16x8, but mode is {self.quantize.mode}")
-        if self.round and self.quantize.mode in ("float16", "none"):
-            raise ValueError(f"round chooses integers, but with mode {self.quantize.mode} there are none")
+        mode = self.quantize.mode
+        for name in ("equalize", "bias"):
+            if getattr(self, name) and mode not in (None, "int8", "int16x8"):
+                raise ValueError(f"{name} goes with mode int8 or int16x8, but mode is {mode}")
+        if self.round and mode in ("float16", "none"):
+            raise ValueError(f"round chooses integers, but with mode {mode} there are none")
         return self
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ reference kernels: slow, and closest to what TFLM computes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -74,7 +74,22 @@ def run_with(
         ) from error
 
 
-def _loaded(model: TfliteModel, kernels: Kernels) -> Any:
+def run_inside(model: TfliteModel, samples: Samples, tensors: Sequence[int]) -> Iterator[list[Array]]:
+    """Run on LiteRT's own optimised kernels and look inside: the values of some tensors for each sample.
+
+    Args:
+        model: a model without a state.
+        samples: what goes in; see ``runners``.
+        tensors: numbers of tensors of the main graph that operators compute, or inputs.
+    """
+    with quiet():
+        interpreter = _loaded(model, "builtin", keep_all=True)
+        for sample in samples:
+            _infer(interpreter, sample)
+            yield [np.array(interpreter.get_tensor(index)) for index in tensors]
+
+
+def _loaded(model: TfliteModel, kernels: Kernels, *, keep_all: bool = False) -> Any:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     resolver = {
@@ -83,7 +98,10 @@ def _loaded(model: TfliteModel, kernels: Kernels) -> Any:
         "reference": OpResolverType.BUILTIN_REF,
     }[kernels]
     interpreter = Interpreter(
-        model_content=model.content, num_threads=1, experimental_op_resolver_type=resolver
+        model_content=model.content,
+        num_threads=1,
+        experimental_op_resolver_type=resolver,
+        experimental_preserve_all_tensors=keep_all,
     )
     interpreter.allocate_tensors()
     return interpreter

@@ -24,6 +24,7 @@ from edgesqueeze.squeeze.layers.streams import is_stateful, with_batch
 from edgesqueeze.squeeze.layers.weights import kernel_layers
 from edgesqueeze.squeeze.opening.whole_layer import whole_layers
 from edgesqueeze.squeeze.passes.aware import check_stateless
+from edgesqueeze.squeeze.passes.bits import check as check_bits
 from edgesqueeze.squeeze.passes.bits import in_four_bits
 from edgesqueeze.squeeze.passes.convert import convert
 from edgesqueeze.squeeze.passes.lift import coarse_features
@@ -96,21 +97,15 @@ def squeeze(
     )
     _check_recipe(prepared, recipe)
     _check_layers(prepared.folded, [row.name for row in passes if row.options(recipe) is not None])
+    if recipe.bits and not recipe.channels:
+        # How large the weights are after channels were removed is known only then.
+        check_bits(prepared.folded, recipe.bits)
     log = Log(progress)
     set_seed(recipe.seed)
     with readable_samples():
         state = _apply(prepared, recipe, passes, figures, steps, log)
         with log.stage("convert"):
-            tflite, findings = convert(
-                state.model,
-                recipe.quantize.mode,
-                recipe.quantize.io,
-                prepared.data.train,
-                recipe.quantize.calibration_samples,
-                recipe.seed,
-                state.ranges,
-            )
-            tflite = in_four_bits(state.model, tflite, state)
+            tflite, findings = _convert(prepared, recipe, state)
             log.found(findings)
             specs = input_specs(prepared.folded)
             log.found(coarse_features(prepared.data.train, specs, recipe.quantize.mode, prepared.folded))
@@ -141,6 +136,10 @@ def _apply(
     trainings = Trainings(before, samples, finetune, chosen, seed, steps)
     cost = None if figures is None else _cost(prepared, recipe, figures)
     state, trained = State(before), {}
+
+    def made(state: State) -> TfliteModel:
+        return _convert(prepared, recipe, state)[0]
+
     for row in passes:
         if row.name not in asked:
             if row.absent:
@@ -150,7 +149,7 @@ def _apply(
             train, own = trainings.trainer(row.name, log.steps(row.name)), trainings.steps[row.name]
             precision = Precision(recipe.quantize.mode)
             shown = recipe.quantize.calibration_samples
-            setting = Setting(before, samples, precision, seed, own, train, shown, cost)
+            setting = Setting(before, samples, precision, seed, own, train, shown, cost, made)
             outcome: Outcome = row.run(state, asked[row.name], setting)
             if outcome.trained:
                 trained[row.name] = outcome.trained
@@ -159,6 +158,21 @@ def _apply(
         state = outcome.state
     log.found(trainings.findings(trained))
     return state if before is prepared.folded else replace(state, model=with_batch(state.model, 1))
+
+
+def _convert(prepared: Prepared, recipe: FilledRecipe, state: State) -> tuple[TfliteModel, Sequence[Finding]]:
+    """The file for a state, and what there is to say about how it was calibrated."""
+    options = recipe.quantize
+    tflite, findings = convert(
+        state.model,
+        options.mode,
+        options.io,
+        prepared.data.train,
+        options.calibration_samples,
+        recipe.seed,
+        state.ranges,
+    )
+    return in_four_bits(state.model, tflite, state), findings
 
 
 def _trainable(prepared: Prepared, options: Finetune) -> tuple[Any, Finetune]:

@@ -163,7 +163,21 @@ def passed(model: Any, raw: dict[str, Any], *, train: Trainer | None = None, che
     data = [np.random.default_rng(1).normal(size=(12, *one.shape[1:])) for one in folded.inputs]
     source = source_of(folded, *data)
     steps = 0 if train is None else 1
-    setting = Setting(folded, source, Precision(recipe.quantize.mode), 0, steps, train or untrained, 12)
+
+    def converted(state: State) -> TfliteModel:
+        made, _ = convert(state.model, recipe.quantize.mode, recipe.quantize.io, source, 12, 0, state.ranges)
+        return in_four_bits(state.model, made, state)
+
+    setting = Setting(
+        folded,
+        source,
+        Precision(recipe.quantize.mode),
+        0,
+        steps,
+        train or untrained,
+        12,
+        convert=converted,
+    )
     state = State(folded)
     for row in PASSES:
         options = row.options(recipe)

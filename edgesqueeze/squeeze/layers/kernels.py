@@ -88,3 +88,16 @@ def tflite_layout(layer: Any, kernel: FloatArray) -> FloatArray:
     if isinstance(layer, tf_keras.layers.Conv2DTranspose):
         return np.transpose(kernel, (2, 0, 1, 3))
     return np.transpose(kernel, (3, 0, 1, 2))
+
+
+def keras_layout(layer: Any, kernel: FloatArray) -> FloatArray:
+    """A kernel that TFLite stores, in the layer's own shape: the inverse of ``tflite_layout``."""
+    if isinstance(layer, tf_keras.layers.Dense):
+        return kernel.T
+    if isinstance(layer, tf_keras.layers.DepthwiseConv2D):
+        return np.reshape(kernel, kernel_of(layer).shape)
+    if isinstance(layer, tf_keras.layers.Conv1D):
+        return np.transpose(kernel[:, 0], (1, 2, 0))
+    if isinstance(layer, tf_keras.layers.Conv2DTranspose):
+        return np.transpose(kernel, (1, 2, 0, 3))
+    return np.transpose(kernel, (1, 2, 3, 0))

@@ -27,6 +27,7 @@ from edgesqueeze.squeeze.layers.grid import FloatArray, channel_maximum
 from edgesqueeze.squeeze.layers.kernels import KernelKey
 from edgesqueeze.squeeze.layers.rewrite import rewrite
 from edgesqueeze.squeeze.layers.weights import Kernel, kernels_of, model_kernels
+from edgesqueeze.squeeze.passes.mixed import check_budget, is_automatic, mixture
 from edgesqueeze.squeeze.passes.precision import Stored
 from edgesqueeze.squeeze.passes.promises import find_parts
 from edgesqueeze.squeeze.passes.scaled import ScaledKernel, bare_model, carried
@@ -80,14 +81,16 @@ def run(state: State, options: Bits, setting: Setting) -> Outcome:
     """Train the chosen kernels as they are stored in four bits, and leave them so.
 
     Raises:
-        RecipeError: a pattern that matches no layer.
+        RecipeError: a pattern that matches no layer, or a budget that cannot be met.
         UnsupportedModelError: the training diverged.
     """
     chosen = select(state.model, "bits", options)
-    four = {one.key: type(one.owner) in OWNERS for one in model_kernels(state.model)}
-    keys = frozenset(key for key in chosen.keys if four[key])
+    keys = _possible(state.model, chosen.keys)
     skipped = tuple(_skipped(key) for key in sorted(chosen.keys - keys))
-    student = with_even_kernels(state.model, setting, keys, state.sparse)
+    if is_automatic(options):
+        mixed = mixture(state.model, options, setting, keys, lambda one: _even(one, state, setting).value())
+        keys, skipped = mixed.keys, (*skipped, *mixed.findings)
+    student = with_even_kernels(state, setting, keys)
     trained = setting.train(student, setting.steps)
     promises = state.promising(keys, levels=LEVELS, bits=4, settled=True)
     reference = state.before_rounding(trained)
@@ -95,31 +98,48 @@ def run(state: State, options: Bits, setting: Setting) -> Outcome:
     return Outcome(after, (*chosen.skipped, *skipped), trained)
 
 
+def check(model: Any, options: Bits) -> None:
+    """Refuse what is not possible, before any work is done.
+
+    Raises:
+        RecipeError: a pattern that matches no layer, or a budget that cannot be met.
+    """
+    check_budget(model, options, _possible(model, select(model, "bits", options).keys))
+
+
+def _possible(model: Any, keys: frozenset[KernelKey]) -> frozenset[KernelKey]:
+    """Those of some kernels that runtimes take in four bits."""
+    return frozenset(one.key for one in model_kernels(model) if one.key in keys and type(one.owner) in OWNERS)
+
+
 def _skipped(key: KernelKey) -> Finding:
     message = f"{'/'.join(key)} keeps eight bits: no runtime has its operator with INT4 weights"
     return Finding(code="bits-skipped", subject=key.layer, message=message)
 
 
-def with_even_kernels(
-    model: Any, setting: Setting, keys: frozenset[KernelKey], sparse: frozenset[KernelKey]
-) -> Any:
+def _even(kernel: Kernel, state: State, setting: Setting) -> EvenKernel:
+    """A kernel in four bits, with the zeros that were promised."""
+    stored = setting.precision.stored(kernel)
+    one = isinstance(kernel.owner, tf_keras.layers.Dense)
+    mask = kernel.key in state.sparse
+    return EvenKernel(kernel.value, stored.with_one_scale() if one else stored, mask=mask)
+
+
+def with_even_kernels(state: State, setting: Setting, keys: frozenset[KernelKey]) -> Any:
     """A copy of the model that rounds the chosen kernels while it is trained.
 
     Args:
-        model: a folded, flat tf_keras model, pruned or not; it is not changed.
+        state: a folded, flat tf_keras model, pruned or not, and the zeros that it keeps; it is not changed.
         setting: how conversion will store each kernel.
         keys: kernels of four bits.
-        sparse: kernels whose zeros are kept.
     """
 
     def make(kernel: Kernel) -> Any:
-        stored, mask = setting.precision.stored(kernel), kernel.key in sparse
         if kernel.key in keys:
-            one = isinstance(kernel.owner, tf_keras.layers.Dense)
-            return EvenKernel(kernel.value, stored.with_one_scale() if one else stored, mask=mask)
-        return ScaledKernel(kernel.value, stored, mask=mask)
+            return _even(kernel, state, setting)
+        return ScaledKernel(kernel.value, setting.precision.stored(kernel), mask=kernel.key in state.sparse)
 
-    return rewrite(model, lambda layer: carried(layer, make) if kernels_of(layer) else None)
+    return rewrite(state.model, lambda layer: carried(layer, make) if kernels_of(layer) else None)
 
 
 def _levels(normal: FloatArray) -> FloatArray:

@@ -175,7 +175,7 @@ def _scaled_outputs(layer: Any, factor: Vector, shift: Vector) -> Any:
     kernel = kernel_of(layer).astype(np.float64)
     axes = KERNELS[type(layer)].channel_axes
     shape = [size if axis in axes else 1 for axis, size in enumerate(kernel.shape)]
-    return _with_weights(layer, kernel * factor.reshape(shape), _bias(layer, factor.size) * factor + shift)
+    return with_bias(layer, kernel * factor.reshape(shape), _bias(layer, factor.size) * factor + shift)
 
 
 def _scaled_inputs(layer: Any, factor: Vector, shift: Vector) -> Any:
@@ -188,14 +188,15 @@ def _scaled_inputs(layer: Any, factor: Vector, shift: Vector) -> Any:
         added = (
             np.tensordot(kernel, shift, axes=([kernel.ndim - 2], [0])).reshape(-1, kernel.shape[-1]).sum(0)
         )
-    return _with_weights(layer, scaled, _bias(layer, added.size) + added)
+    return with_bias(layer, scaled, _bias(layer, added.size) + added)
 
 
 def _bias(layer: Any, size: int) -> Vector:
     return layer.bias.numpy().astype(np.float64) if layer.use_bias else np.zeros(size)
 
 
-def _with_weights(layer: Any, kernel: Vector, bias: Vector) -> Any:
+def with_bias(layer: Any, kernel: npt.NDArray[Any], bias: Vector) -> Any:
+    """A copy of a layer that has a bias, with a kernel and a bias of its own."""
     folded = type(layer).from_config({**layer.get_config(), "use_bias": True})
     folded.build(layer._build_input_shape)
     folded.set_weights([kernel.astype(np.float32), bias.astype(np.float32)])

@@ -88,7 +88,7 @@ def _sparsity(
 
 def _zeros(tensor: Tensor, block: tuple[int, int] | None) -> npt.NDArray[np.bool_]:
     """Which weights are zero; of blocks those whose whole block is, in the .tflite's layout."""
-    zero: npt.NDArray[np.bool_] = _real(tensor) == 0
+    zero: npt.NDArray[np.bool_] = real_values(tensor) == 0
     if block is None:
         return zero
     numbers = block_numbers(zero.shape, block)
@@ -186,7 +186,7 @@ def find_kernel(tflite: TfliteModel, kernel: FloatArray, axis: int = 0) -> Tenso
             if tensor.data is None or tuple(size for size in tensor.shape if size != 1) != wanted:
                 continue
             whole = _one_scale(tensor)
-            values = _normal(_real(tensor).reshape(kernel.shape), axis, whole=whole)
+            values = _normal(real_values(tensor).reshape(kernel.shape), axis, whole=whole)
             if np.allclose(values, _normal(kernel, axis, whole=whole), rtol=0, atol=SAME_KERNEL):
                 return tensor
     return None
@@ -218,7 +218,7 @@ def _stored(tensor: Tensor) -> npt.NDArray[Any]:
     return data
 
 
-def _real(tensor: Tensor) -> npt.NDArray[np.float32]:
+def real_values(tensor: Tensor) -> npt.NDArray[np.float32]:
     """A constant as real numbers."""
     values = _stored(tensor).astype(np.float32)
     found = tensor.quantization

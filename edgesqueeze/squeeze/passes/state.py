@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from edgesqueeze.base.findings import Finding
+from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.ranges import Range
 from edgesqueeze.squeeze.data.source import Source
 from edgesqueeze.squeeze.layers.kernels import KernelKey
@@ -151,6 +152,7 @@ class Setting:
         calibration_samples: how many samples show the range of every activation.
         cost: what a model takes of the target, by the names of budgets that are asked for; None: the target
             is not known.
+        convert: what the file would be for a state, with all that was promised.
     """
 
     teacher: Any
@@ -161,6 +163,7 @@ class Setting:
     train: Trainer
     calibration_samples: int = 200
     cost: Cost | None = None
+    convert: Callable[[State], TfliteModel] | None = None
 
 
 @dataclass(frozen=True, eq=False)
