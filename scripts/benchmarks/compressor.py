@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,16 @@ TARGETS: Mapping[str, str] = {"Cortex-M4": "nucleo-l4r5zi", "Cortex-M55": "corst
 """Core -> the device whose instructions are counted; the model is compressed for the first."""
 SHARE = 0.5
 EPOCHS = 6
-UNTRAINED = "4 bits, untrained"
+PLAIN, ROUNDED = "int8", "4 bits, rounded"
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
-    "int8": {},
+    PLAIN: {},
     "channels": {"channels": {"share": SHARE}},
     "4 bits": {"bits": {"weights": 4}},
-    UNTRAINED: {"bits": {"weights": 4}, "finetune": {"epochs": 0}},
+    "4 bits, untrained": {"bits": {"weights": 4}, "finetune": {"epochs": 0}},
+    ROUNDED: {"equalize": {}, "bits": {"weights": 4}, "round": {}, "bias": {}, "finetune": {"epochs": 0}},
 }
 
-ALLOWED_DROP: Mapping[str, float] = {"channels": 0.005, "4 bits": 0.003, UNTRAINED: 0.007}
+ALLOWED_DROP: Mapping[str, float] = {"channels": 0.005, "4 bits": 0.003, ROUNDED: 0.007}
 """Points below float, as a share, in the mean of the seeds."""
 LEAST_GAIN = 1.8
 """Times fewer instructions on Cortex-M4 than plain int8."""
@@ -89,20 +90,24 @@ def row(network: str, seed: int, name: str, outcome: Outcome, reference: float, 
 
 def judge(network: str, references: list[float], found: list[Mapping[str, Outcome]]) -> int:
     """Print whether a network reaches what is wanted, in the mean of its seeds; 1 if not."""
-    core = next(iter(TARGETS))
-    gain = float(
-        np.mean([one["int8"].instructions[core] / one["channels"].instructions[core] for one in found])
-    )
-    gone = min(1 - one["channels"].macs / one["int8"].macs for one in found)
     seeds = f"{len(found)} seed{'s' if len(found) > 1 else ''}"
-    return (
-        verdict(gone >= SHARE, f"{network}: {gone:.1%} of the MACs gone, {SHARE:.0%} asked for")
-        | verdict(
-            gain >= LEAST_GAIN,
-            f"{network}: {gain:.2f} times fewer instructions on {core}, at least {LEAST_GAIN}",
-        )
-        | max(_drop(f"{network}, {name}", references, found, name, seeds) for name in ALLOWED_DROP)
-    )
+    failed = [
+        _drop(f"{network}, {name}", references, found, name, seeds)
+        for name in ALLOWED_DROP
+        if name in found[0]
+    ]
+    return max([0, *failed, *(_judge_channels(network, found) if "channels" in found[0] else ())])
+
+
+def _judge_channels(network: str, found: list[Mapping[str, Outcome]]) -> Iterator[int]:
+    """Print whether enough of the work is gone, and of the instructions."""
+    core = next(iter(TARGETS))
+    pairs = [(one[PLAIN], one["channels"]) for one in found]
+    gain = float(np.mean([plain.instructions[core] / cut.instructions[core] for plain, cut in pairs]))
+    gone = min(1 - cut.macs / plain.macs for plain, cut in pairs)
+    yield verdict(gone >= SHARE, f"{network}: {gone:.1%} of the MACs gone, {SHARE:.0%} asked for")
+    said = f"{network}: {gain:.2f} times fewer instructions on {core}, at least {LEAST_GAIN}"
+    yield verdict(gain >= LEAST_GAIN, said)
 
 
 def _drop(
@@ -120,20 +125,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", choices=NETWORKS, action="append", help="only this one; may be repeated")
     parser.add_argument("--seed", type=int, action="append", help="in place of 0, 1 and 2; may be repeated")
+    parser.add_argument(
+        "--variant", choices=VARIANTS, action="append", help=f"only this beside {PLAIN}; may be repeated"
+    )
     parser.add_argument("--epochs", type=int, default=EPOCHS, help=f"of fine-tuning (default: {EPOCHS})")
     arguments = parser.parse_args()
     start(
         "compressor",
         f"""Fashion-MNIST: networks of MLPerf Tiny's kinds, trained here. Channels with {SHARE:.0%} of the
-        multiply-accumulates are removed; or weights get four bits, with and without training. Fine-tuned for
-        {arguments.epochs} epochs on the 60,000 training images without their labels; full-integer int8
-        activations. Accuracy is that of the .tflite on LiteRT on all
-        10,000 test images, instructions are those of native C in QEMU.""",
+        multiply-accumulates are removed; or weights get four bits: with training, without, and without but
+        with equalized channels, adaptive rounding and corrected biases. Fine-tuned for {arguments.epochs}
+        epochs on the 60,000 training images without their labels; full-integer int8 activations. Accuracy is
+        that of the .tflite on LiteRT on all 10,000 test images, instructions are those of native C in
+        QEMU.""",
     )
     data = load_fashion()
     quiet_imports()
     rows: list[list[str]] = []
     measured = []
+    names = [name for name in VARIANTS if name in (PLAIN, *(arguments.variant or VARIANTS))]
     for network in arguments.network or NETWORKS:
         references: list[float] = []
         found: list[Mapping[str, Outcome]] = []
@@ -141,10 +151,10 @@ def main() -> int:
             path = trained(network, seed, data)
             references.append(float_accuracy(path, data))
             out.print(f"{network}, seed {seed}: float accuracy {references[-1]:.2%}")
-            outcomes = {name: squeeze(path, data, name, arguments.epochs, seed) for name in VARIANTS}
+            outcomes = {name: squeeze(path, data, name, arguments.epochs, seed) for name in names}
             found.append(outcomes)
             for name, outcome in outcomes.items():
-                rows.append(row(network, seed, name, outcome, references[-1], outcomes["int8"]))
+                rows.append(row(network, seed, name, outcome, references[-1], outcomes[PLAIN]))
                 out.print(f"{name}: {outcome.accuracy:.2%} after {outcome.seconds:.0f} s", style="dim")
         measured.append((network, references, found))
     cores = [title for core in TARGETS for title in (core, "")]
