@@ -91,12 +91,14 @@ def row(network: str, seed: int, name: str, outcome: Outcome, reference: float, 
 def judge(network: str, references: list[float], found: list[Mapping[str, Outcome]]) -> int:
     """Print whether a network reaches what is wanted, in the mean of its seeds; 1 if not."""
     seeds = f"{len(found)} seed{'s' if len(found) > 1 else ''}"
-    failed = [
+    failed: list[int] = [
         _drop(f"{network}, {name}", references, found, name, seeds)
         for name in ALLOWED_DROP
         if name in found[0]
     ]
-    return max([0, *failed, *(_judge_channels(network, found) if "channels" in found[0] else ())])
+    if "channels" in found[0]:
+        failed += _judge_channels(network, found)
+    return max(failed, default=0)
 
 
 def _judge_channels(network: str, found: list[Mapping[str, Outcome]]) -> Iterator[int]:
