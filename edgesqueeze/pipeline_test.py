@@ -223,7 +223,17 @@ def test_a_linux_board_gets_no_sources_and_its_preferences(linux):
     assert linux.tflite.main.input_tensors[0].dtype == "float32"
     assert report.sizes.arena_bytes is None
     skipped = {stage.name: stage.skipped for stage in report.stages if stage.skipped}
-    assert set(skipped) == {"equalize", "channels", "prune", "bits", "cluster", "round", "bias", "aware", "emit"}
+    assert set(skipped) == {
+        "equalize",
+        "channels",
+        "prune",
+        "bits",
+        "cluster",
+        "round",
+        "bias",
+        "aware",
+        "emit",
+    }
     assert all(skipped.values())
 
 
@@ -636,7 +646,12 @@ def test_a_pass_is_one_file_and_one_row(tmp_path, monkeypatch, place):
     row = Pass("nothing", "does nothing", Lazy(f"nothing{place}:run"), options=lambda recipe: recipe.seed + 1)
     prepared = prepare(randomize(dense()), data=X)
     asked = _recipe(
-        equalize={}, channels={"share": 0.3, "step": 1}, bits={"include": ["last"]}, round={}, bias={}
+        equalize={},
+        channels={"share": 0.3, "step": 1},
+        bits={"include": ["last"]},
+        round={},
+        bias={},
+        aware={},
     )
     recipe = fill_preferences(asked, load_target("rpi4"))
     seen = []
