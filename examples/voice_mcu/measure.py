@@ -12,12 +12,12 @@ import edgesqueeze
 from examples.voice_mcu.detector import listen
 from examples.voice_mcu.features import HOP, RATE, to_samples
 from examples.voice_mcu.firmware_folder import EMULATED_PARTS, Quantizer, emulated_files
-from examples.voice_mcu.voices import UNKNOWN, Sound
+from examples.voice_mcu.voices import CLASSES, UNKNOWN, Sound
 
 NOTHING, TOO_LONG = -1, 12
 """What ``voice_push`` gives besides classes."""
-ACCEPTED_OTHERS = 0.1
-"""The share of other words by held-out voices that may pass for digits: it decides what is clear enough."""
+PASSING = 0.8
+"""The share of digits by held-out voices that must be clear enough: it decides what is."""
 
 Scores = npt.NDArray[np.int8]
 
@@ -51,11 +51,12 @@ def decide(scores: Scores, least_score: int) -> npt.NDArray[np.int64]:
     return np.where(unclear, UNKNOWN, best)
 
 
-def least_score(scores: Scores, classes: npt.NDArray[np.int64]) -> int:
-    """The least score of a digit with which few enough of the other words pass for digits."""
-    others = scores[(classes >= UNKNOWN) & (scores.argmax(1) < UNKNOWN)].max(1, initial=-128)
-    allowed = int(ACCEPTED_OTHERS * np.sum(classes >= UNKNOWN))
-    return int(np.sort(others)[::-1][allowed]) + 1 if len(others) > allowed else -128
+def least_score(scores: Scores, classes: npt.NDArray[np.int64], passing: float = PASSING) -> int:
+    """The highest bound with which this share of the digits still passes for digits, right or wrong."""
+    digits = scores[classes < UNKNOWN]
+    clear = np.where(digits.argmax(1) < UNKNOWN, digits.max(1), np.int8(-128))
+    needed = int(np.ceil(passing * len(clear)))
+    return int(np.sort(clear)[::-1][needed - 1]) if needed else 127
 
 
 class Listened(NamedTuple):
@@ -80,16 +81,16 @@ class Listened(NamedTuple):
 
 
 def false_accepts(
-    model: edgesqueeze.TfliteModel, quantizer: Quantizer, least: int, prompts: Sequence[Sound]
-) -> Listened:
-    """Listen to prompts one behind the other, half a second between them."""
+    model: edgesqueeze.TfliteModel, quantizer: Quantizer, bounds: Sequence[int], prompts: Sequence[Sound]
+) -> list[Listened]:
+    """Listen to prompts one behind the other, half a second between them; for each least score."""
     stream = to_samples(joined(prompts))
     heard = list(listen(stream))
     words = [one.features for one in heard if one.features is not None]
-    found = decide(scores_of(model, quantizer(np.stack(words))), least) if words else np.empty(0, int)
-    return Listened(
-        len(stream) / RATE / 3600, len(words), len(heard) - len(words), int(np.sum(found < UNKNOWN))
-    )
+    scores = scores_of(model, quantizer(np.stack(words))) if words else np.empty((0, CLASSES), np.int8)
+    accepted = [int(np.sum(decide(scores, bound) < UNKNOWN)) for bound in bounds]
+    hours = len(stream) / RATE / 3600
+    return [Listened(hours, len(words), len(heard) - len(words), count) for count in accepted]
 
 
 def joined(sounds: Sequence[Sound], pause: float = 0.5, seed: int = 0) -> Sound:

@@ -120,10 +120,13 @@ def test_what_is_not_clear_is_unknown():
     scores = np.full((4, 12), -128, np.int8)
     scores[0, 3], scores[1, 4], scores[2, UNKNOWN], scores[3, SILENCE] = 100, -20, 50, 90
     assert decide(scores, 0).tolist() == [3, UNKNOWN, UNKNOWN, SILENCE]
-    others = np.full((100, 12), -128, np.int8)
-    others[np.arange(100), 5] = np.arange(100)
-    # Ten of a hundred may pass.
-    assert np.sum(decide(others, least_score(others, np.full(100, UNKNOWN))) < UNKNOWN) == 10
+    digits = np.full((100, 12), -128, np.int8)
+    digits[np.arange(100), 5] = np.arange(100)
+    # Four of five must pass, whatever other words and noises do.
+    classes = np.where(np.arange(110) < 100, 5, UNKNOWN)
+    scores = np.concatenate([digits, np.full((10, 12), 90, np.int8)])
+    assert np.sum(decide(digits, least_score(scores, classes)) < UNKNOWN) == 80
+    assert np.sum(decide(digits, least_score(scores, classes, 0.95)) < UNKNOWN) == 95
 
 
 def test_shares_have_the_bounds_of_wilson():
