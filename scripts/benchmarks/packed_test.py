@@ -64,7 +64,8 @@ def test_only_weights_change():
         ("m4", CASES[1], 4.2, 1.04),
         ("m4", CASES[3], 2.1, 0.95),
         ("m55", CASES[1], 4.2, 1.04),
-        ("m55", CASES[3], 2.1, 1.04),
+        # Plain kernels with vectors are so fast that 4 % more time pays for a palette, not for a bitmap.
+        ("m55", CASES[3], 4.2, 1.04),
         ("m0plus", CASES[1], 4.5, 1.04),
         ("m0plus", CASES[3], 4.5, 0.7),
     ],

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgesqueeze.emit.native.channels import Channels, accumulator_range, fold, pack, rebuild_multiplier
+from edgesqueeze.emit.native.channels import (
+    ACCUMULATOR_LIMIT,
+    Channels,
+    accumulator_range,
+    fold,
+    pack,
+    rebuild_multiplier,
+)
 from edgesqueeze.emit.native.numerics import multiply_by_quantized_multiplier, quantize_multiplier
 
 
@@ -217,10 +224,10 @@ def test_biases_of_the_narrow_form_have_22_bits(bias, fits):
         (0, 0, False),
         (-22, 0, True),
         (-23, 0, False),
-        (-1, (1 << 30) - 1, True),
-        (-1, 1 << 30, False),
-        (-1, 1 - (1 << 30), True),
-        (-1, -(1 << 30), False),
+        (-1, ACCUMULATOR_LIMIT - 1, True),
+        (-1, ACCUMULATOR_LIMIT, False),
+        (-1, 1 - ACCUMULATOR_LIMIT, True),
+        (-1, -ACCUMULATOR_LIMIT, False),
     ],
 )
 def test_what_the_fast_kernels_can_do(shift, bias, fast):

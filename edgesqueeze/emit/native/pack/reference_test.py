@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgesqueeze.emit.native.channels import rebuild_multiplier
+from edgesqueeze.emit.native.channels import ACCUMULATOR_LIMIT, rebuild_multiplier
 from edgesqueeze.emit.native.conv_shape import ConvShape
 from edgesqueeze.emit.native.numerics import multiply_by_quantized_multiplier
 from edgesqueeze.emit.native.overlap import overlap_distance
@@ -216,7 +216,7 @@ def test_fully_connected(kernels, in_features, out_features, seed):
 def test_requantization_around_ties(kernels, multiplier, shift):
     # Accumulators on both sides of every output's border, and around the borders of the first rounding.
     borders = (np.arange(-300, 300) + 0.5) * 2.0 ** (31 + shift) / multiplier
-    limit = (1 << 30) - 1
+    limit = ACCUMULATOR_LIMIT - 1
     near = borders[np.abs(borders) < limit - 10].astype(np.int64)[:, None] + np.arange(-6, 7)
     accumulators = np.concatenate([near.reshape(-1), np.arange(-3000, 3000), [-limit, limit]])
     for zero_point in (-128, -1, 0, 127):
