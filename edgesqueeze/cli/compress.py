@@ -13,6 +13,7 @@ import click
 from edgesqueeze.base.custom_objects import import_objects
 from edgesqueeze.base.names import read_names
 from edgesqueeze.checks.user_metric import as_metric
+from edgesqueeze.cli import options
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.screen import say, say_json
 from edgesqueeze.recipe.read import load_recipe
@@ -23,12 +24,7 @@ from edgesqueeze.target.load import load_target
 @click.command("compress")
 @click.argument("model", type=NamedPath())
 @click.option("--target", metavar="NAME", help="The device: a name from `targets list`, or a file.")
-@click.option(
-    "--data",
-    required=True,
-    metavar="DATA",
-    help="An .npz, a folder of images by class, or module:callable. Labels are not needed.",
-)
+@options.data
 @click.option("--out", metavar="DIR", type=NamedPath(), help="Where the files go.")
 @click.option("--recipe", metavar="FILE", type=NamedPath(), help="A TOML recipe; flags win over it.")
 @click.option(
@@ -80,17 +76,8 @@ from edgesqueeze.target.load import load_target
 @click.option(
     "--max-accuracy-drop", type=float, metavar="F", help="Exit with 1 if more is lost; 0.01 is one point."
 )
-@click.option(
-    "--metric",
-    metavar="MODULE:CALLABLE",
-    help="Judge by a metric of your own: called with labels and outputs, it gives a number.",
-)
-@click.option(
-    "--labels",
-    metavar="FILE",
-    type=NamedPath(),
-    help="Names of the classes, one a line, for the .tflite's metadata; else those of a folder of images.",
-)
+@options.metric
+@options.labels
 @click.option(
     "--evaluation-samples",
     type=int,
@@ -103,15 +90,8 @@ from edgesqueeze.target.load import load_target
     default=None,
     help="Take a normalization that stands first out of the model; the report has its constants.",
 )
-@click.option(
-    "--custom-objects",
-    multiple=True,
-    metavar="MODULE:NAME",
-    help="A class that the model needs; may be repeated.",
-)
-@click.option(
-    "--unsafe", is_flag=True, help="Open a model file that holds code (Lambda layers), and run that code."
-)
+@options.custom_objects
+@options.unsafe
 @click.option(
     "--html",
     is_flag=True,
@@ -196,10 +176,10 @@ def _recheck(folder: Path, model: Path, given: Mapping[str, Any], *, as_json: bo
 def _check_needed(target: str | None, out: Path | None, check: Path | None) -> None:
     """Refuse what is missing without --check, and what makes no sense with it."""
     context = click.get_current_context()
-    options = {one.name: one for one in context.command.params}
+    parameters = {one.name: one for one in context.command.params}
     for name, value in (("target", target), ("out", out)):
         if check is None and value is None:
-            raise click.MissingParameter(ctx=context, param=options[name])
+            raise click.MissingParameter(ctx=context, param=parameters[name])
     if check is not None and out is not None:
         raise click.UsageError("--check writes nothing: leave out --out", context)
 

@@ -25,3 +25,29 @@ optimize = click.option(
     help="What C without a runtime is made for. time: the fastest way to store weights. size: the smallest. "
     "balance, the default: the smallest that takes at most 4 % of the time more than the fastest.",
 )
+data = click.option(
+    "--data",
+    required=True,
+    metavar="DATA",
+    help="An .npz, a folder of images by class, or module:callable. Labels are not needed.",
+)
+metric = click.option(
+    "--metric",
+    metavar="MODULE:CALLABLE",
+    help="Judge by a metric of your own: called with labels and outputs, it gives a number.",
+)
+labels = click.option(
+    "--labels",
+    metavar="FILE",
+    type=NamedPath(),
+    help="Names of the classes, one a line, for the .tflite's metadata; else those of a folder of images.",
+)
+custom_objects = click.option(
+    "--custom-objects",
+    multiple=True,
+    metavar="MODULE:NAME",
+    help="A class that the model needs; may be repeated.",
+)
+unsafe = click.option(
+    "--unsafe", is_flag=True, help="Open a model file that holds code (Lambda layers), and run that code."
+)

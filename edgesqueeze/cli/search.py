@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgesqueeze.base.custom_objects import import_objects
+from edgesqueeze.cli import options
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.screen import escape, open_screen, say, say_json
 from edgesqueeze.cli.tables import Table
@@ -28,12 +29,7 @@ INTERRUPTED = 130
 @click.option(
     "--target", required=True, metavar="NAME", help="The device: a name from `targets list`, or a file."
 )
-@click.option(
-    "--data",
-    required=True,
-    metavar="DATA",
-    help="An .npz, a folder of images by class, or module:callable. Labels are not needed.",
-)
+@options.data
 @click.option("--out", required=True, metavar="DIR", type=NamedPath(), help="Where all that is found goes.")
 @click.option(
     "--max-accuracy-drop", type=float, metavar="F", help="Most that may be lost; 0.01, one point, if unset."
@@ -82,26 +78,10 @@ INTERRUPTED = 130
     help="What draws the recipes; random is for comparison.",
 )
 @click.option("--storage", default="", metavar="URL", help="Database of the study; a file in --out if unset.")
-@click.option(
-    "--metric",
-    metavar="MODULE:CALLABLE",
-    help="Judge by a metric of your own: called with labels and outputs, it gives a number.",
-)
-@click.option(
-    "--labels",
-    metavar="FILE",
-    type=NamedPath(),
-    help="Names of the classes, one a line, for the .tflite's metadata; else those of a folder of images.",
-)
-@click.option(
-    "--custom-objects",
-    multiple=True,
-    metavar="MODULE:NAME",
-    help="A class that the model needs; may be repeated.",
-)
-@click.option(
-    "--unsafe", is_flag=True, help="Open a model file that holds code (Lambda layers), and run that code."
-)
+@options.metric
+@options.labels
+@options.custom_objects
+@options.unsafe
 @click.option("--json", "as_json", is_flag=True, help="Print front.json instead of tables.")
 def command(
     model: Path,
