@@ -20,6 +20,12 @@ from edgesqueeze.graph.weight_blocks import block_numbers
 
 Weights = npt.NDArray[np.int8]
 
+DENSE_ENCODINGS = frozenset({"palette", "small-palette"})
+"""Encodings that gain nothing by zeros."""
+
+MOST_VALUES: Mapping[str, int] = MappingProxyType({"small-palette": 8})
+"""Encoding -> values that it holds; others: 16."""
+
 
 def clustered(
     rng: np.random.Generator, shape: Sequence[int], *, values: int = 16, zeros: float = 0.0

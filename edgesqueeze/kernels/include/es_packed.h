@@ -55,7 +55,13 @@ void es_packed_fully_connected_s8(const es_packed_fully_connected *layer, const 
  * MVE set 32 in 16 bytes, of which the lower halves come first. */
 es_unpacker es_unpack_palette_s8;
 
-/* The same values; a part is one bit for every two weights, in words, the highest bit first, and for every two
+/* 3-bit indices of 8 values, which the stream begins with. Of 32 weights in three words every word holds five pairs,
+ * from the lowest bits on, and two bits of the sixteenth one; the second index of a pair is the upper one. For the MVE
+ * set 64 weights in 24 bytes: 16 bytes with the lower two bits of indices that are 16 apart, from the lowest bits on,
+ * and the third bits of all 64. */
+es_unpacker es_unpack_small_palette_s8;
+
+/* The 16 values; a part is one bit for every two weights, in words, the highest bit first, and for every two
  * that are not both zero their byte of indices. */
 es_unpacker es_unpack_pairmap_s8;
 
@@ -72,6 +78,7 @@ es_unpacker es_unpack_copy_s8;
 /* The same streams for kernels of the DSP set in which two outputs share words of 256 * even + odd: of two weights
  * in a row the first is the odd output's. */
 es_unpacker es_unpack_palette_pairs_s8;
+es_unpacker es_unpack_small_palette_pairs_s8;
 es_unpacker es_unpack_pairmap_pairs_s8;
 es_unpacker es_unpack_runs_pairs_s8;
 es_unpacker es_unpack_bitmap_pairs_s8;

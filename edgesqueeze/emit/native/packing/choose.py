@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Literal, Protocol
 
 Optimize = Literal["time", "size", "balance"]
@@ -63,24 +62,49 @@ def choose(
     """
     plain = others + total(options[0] for options in groups) if plain is None else plain
     spend = {"time": 0.0, "size": float("inf"), "balance": BALANCE_SHARE * plain}[optimize]
-    names = sorted({option.encoding.name for options in groups for option in options if option.encoding})
-    best = _fastest(groups)
-    most = total(best) + spend
-    if optimize == "size":
-        best = [options[0] for options in groups]
-    best_bytes = flash_bytes(best)
-    for count in range(len(names) + 1):
-        for allowed in combinations(names, count):
-            known = [
-                [o for o in options if not o.encoding or o.encoding.name in allowed] for options in groups
-            ]
-            found = _spend(known, most)
-            if found and flash_bytes(found) < best_bytes:
-                best, best_bytes = found, flash_bytes(found)
+    fastest = _fastest(groups)
+    best = [options[0] for options in groups] if optimize == "size" else fastest
+    best = _smallest(groups, best, total(fastest) + spend)
     smaller = [[o for o in options if o.bytes <= options[0].bytes] for options in groups]
-    if optimize == "balance" and smaller != groups and best_bytes > sum(one[0].bytes for one in groups):
+    plain_bytes = flash_bytes(options[0] for options in groups)
+    if optimize == "balance" and smaller != groups and flash_bytes(best) > plain_bytes:
         return choose(smaller, others, optimize, plain)
     return best
+
+
+def _smallest(groups: Sequence[Sequence[Option]], best: list[Option], most: float) -> list[Option]:
+    """The least flash within so many instructions: ``best``, or what some of the encodings give.
+
+    Which of them are used is searched: from none and from all on, one is added, left out or exchanged for
+    another as long as that saves flash.
+    """
+    names = frozenset(option.encoding.name for options in groups for option in options if option.encoding)
+    tried: dict[frozenset[str], tuple[float, list[Option]]] = {}
+
+    def size(allowed: frozenset[str]) -> float:
+        if allowed not in tried:
+            known = [[o for o in row if not o.encoding or o.encoding.name in allowed] for row in groups]
+            found = _spend(known, most)
+            tried[allowed] = flash_bytes(found) if found else float("inf"), found
+        return tried[allowed][0]
+
+    for start in (frozenset[str](), names):
+        allowed = start
+        while True:
+            step = min((*_steps(allowed, names), allowed), key=size)
+            if size(step) >= size(allowed):
+                break
+            allowed = step
+        if size(allowed) < flash_bytes(best):
+            best = tried[allowed][1]
+    return best
+
+
+def _steps(allowed: frozenset[str], names: frozenset[str]) -> list[frozenset[str]]:
+    """Sets that differ by one name, or in which one takes the place of another; in a fixed order."""
+    one = [allowed ^ {name} for name in sorted(names)]
+    other = [allowed - {old} | {new} for old in sorted(allowed) for new in sorted(names - allowed)]
+    return [*one, *other]
 
 
 def total(options: Iterable[Option]) -> float:

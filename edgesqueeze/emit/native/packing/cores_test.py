@@ -10,7 +10,7 @@ from edgesqueeze.runners import tflm
 from edgesqueeze.runners.firmware_build import build_firmware
 from edgesqueeze.runners.qemu import run_firmware
 from runtime_tests.support.native_figures import PROCESSORS, layer_instructions
-from runtime_tests.support.packed_layers import all_kinds, force, small_images
+from runtime_tests.support.packed_layers import DENSE_ENCODINGS, MOST_VALUES, all_kinds, force, small_images
 from runtime_tests.support.random_layers import random_inputs
 from runtime_tests.support.tools import require_tool
 
@@ -32,7 +32,8 @@ def samples_of(model):
 @pytest.mark.parametrize("core", PROCESSORS)
 def test_outputs_equal_tflm(core, name, ram_bytes, monkeypatch):
     force(monkeypatch, name)
-    model = parse_tflite(all_kinds(zeros=0.2 if name == "palette" else 0.7, seed=1))
+    zeros, values = 0.2 if name in DENSE_ENCODINGS else 0.7, MOST_VALUES.get(name, 16)
+    model = parse_tflite(all_kinds(zeros=zeros, values=values, seed=1))
     processor = PROCESSORS[core]
     source = emit_native(model, core=processor.kernel_core, optimize="size", ram_bytes=ram_bytes)
     assert any(layer.packing and layer.packing.encoding == name for layer in source.layers)
@@ -44,8 +45,8 @@ def test_outputs_equal_tflm(core, name, ram_bytes, monkeypatch):
 @pytest.mark.parametrize("name", ENCODINGS)
 @pytest.mark.parametrize("core", COUNTED)
 def test_unpacking_takes_what_the_formula_says(core, name, monkeypatch):
-    zeros = 0.0 if name == "palette" else 0.8
-    model = parse_tflite(small_images(zeros=zeros))
+    zeros = 0.0 if name in DENSE_ENCODINGS else 0.8
+    model = parse_tflite(small_images(zeros=zeros, values=MOST_VALUES.get(name, 16)))
     processor = PROCESSORS[core]
     force(monkeypatch)
     plain = emit_native(model, core=processor.kernel_core)

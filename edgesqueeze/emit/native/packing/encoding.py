@@ -94,18 +94,18 @@ def padded(content: bytes, multiple: int = PART_ALIGNMENT) -> bytes:
     return content + bytes(-len(content) % multiple)
 
 
-def palette_of(weights: Weights) -> npt.NDArray[np.int8] | None:
-    """The values that occur, zero first and the others ascending, with zeros behind them up to 16.
+def palette_of(weights: Weights, most: int = PALETTE_VALUES) -> npt.NDArray[np.int8] | None:
+    """The values that occur, zero first and the others ascending, with zeros behind them up to ``most``.
 
-    Sixteen values none of which is zero stand as they are. None: there are more, or 16 beside zero.
+    So many values none of which is zero stand as they are. None: there are more, or so many beside zero.
     """
     values = np.unique(weights)
-    if values.size == PALETTE_VALUES and 0 not in values:
+    if values.size == most and 0 not in values:
         return values
     nonzero = values[values != 0]
-    if nonzero.size >= PALETTE_VALUES:
+    if nonzero.size >= most:
         return None
-    palette = np.zeros(PALETTE_VALUES, np.int8)
+    palette = np.zeros(most, np.int8)
     palette[1 : 1 + nonzero.size] = nonzero
     return palette
 

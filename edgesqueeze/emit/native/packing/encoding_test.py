@@ -6,6 +6,7 @@ import pytest
 from edgesqueeze.emit.native.packing.encoding import palette_of
 from edgesqueeze.emit.native.packing.table import ENCODINGS, PLAIN
 
+MOST_VALUES = {"small-palette": 8}
 SIZES = (1, 2, 7, 16, 31, 32, 33, 63, 64, 65, 576, 1000)
 
 
@@ -28,7 +29,7 @@ def test_random_weights_come_back(name, vectors):
     held = 0
     for _ in range(400):
         size = int(rng.choice(SIZES))
-        weights = random_weights(rng, size, int(rng.integers(1, 20)), rng.choice([0, 0.5, 0.9, 0.99, 1]))
+        weights = random_weights(rng, size, int(rng.integers(1, MOST_VALUES.get(name, 16) + 4)), rng.choice([0, 0.5, 0.9, 0.99, 1]))
         parts = random_parts(rng, size)
         stream = encoding.encode(weights, parts, vectors)
         if stream is None:
@@ -41,7 +42,7 @@ def test_random_weights_come_back(name, vectors):
 
 @pytest.mark.parametrize(
     "weights",
-    [[5], [0], [-128], [0] * 100, [-128] * 33, list(range(-8, 8)), [-128, 127, 0] * 11, [0] * 300 + [1]],
+    [[5], [0], [-128], [0] * 100, [-128] * 33, list(range(-4, 4)), [-128, 127, 0] * 11, [0] * 300 + [1]],
 )
 @pytest.mark.parametrize("vectors", [False, True])
 @pytest.mark.parametrize("name", ENCODINGS)
@@ -56,6 +57,15 @@ def test_seventeen_values_are_too_many_for_indices_of_4_bits():
     weights = np.arange(17, dtype=np.int8) - 8
     held = [name for name, row in ENCODINGS.items() if row.encode(weights, (17,), False) is not None]
     assert held == ["bitmap"]
+
+
+def test_nine_values_are_too_many_for_indices_of_3_bits():
+    weights = np.arange(9, dtype=np.int8) - 4
+    held = [name for name, row in ENCODINGS.items() if row.encode(weights, (9,), True) is not None]
+    assert held == [name for name in ENCODINGS if name != "small-palette"]
+    without_zero = np.arange(1, 9, dtype=np.int8)
+    stream = ENCODINGS["small-palette"].encode(without_zero, (8,), False)
+    assert stream is not None and len(stream) == 8 + 12
 
 
 def test_sixteen_values_without_zero_have_a_palette_but_no_zeros_to_skip():
@@ -75,6 +85,7 @@ def test_bytes_of_a_thousand_weights():
     sizes = {name: len(row.encode(weights, (1024,), False)) for name, row in ENCODINGS.items()}
     assert sizes == {
         "palette": 16 + 512,
+        "small-palette": 8 + 384,
         "pairmap": 16 + 64 + 128,
         "runs": 16 + 4 + 128,
         "bitmap": 128 + 128,

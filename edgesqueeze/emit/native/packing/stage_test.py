@@ -11,7 +11,14 @@ from edgesqueeze.emit.native.packing.table import ENCODINGS
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import host_c, tflm
-from runtime_tests.support.packed_layers import all_kinds, clustered, force, small_images
+from runtime_tests.support.packed_layers import (
+    DENSE_ENCODINGS,
+    MOST_VALUES,
+    all_kinds,
+    clustered,
+    force,
+    small_images,
+)
 from runtime_tests.support.random_layers import random_inputs
 from runtime_tests.support.tools import require_tool
 
@@ -30,8 +37,8 @@ def samples_of(model, count=2):
 def test_every_encoding_on_this_computer_equals_tflm(name, ram_bytes, monkeypatch):
     require_tool("gcc", "gcc")
     force(monkeypatch, name)
-    zeros = 0.2 if name == "palette" else 0.7
-    model = parse_tflite(all_kinds(zeros=zeros))
+    zeros = 0.2 if name in DENSE_ENCODINGS else 0.7
+    model = parse_tflite(all_kinds(zeros=zeros, values=MOST_VALUES.get(name, 16)))
     source = emit_native(model, optimize="size", ram_bytes=ram_bytes)
     used = [packing for packing in packings(source) if packing.encoding == name]
     assert used
@@ -84,6 +91,17 @@ def test_plain_with_a_word_where_not_even_a_part_fits():
     (layer,) = packings(emit_native(model, core="cortex-m4", optimize="size"))
     assert (layer.encoding, layer.parts) == ("plain", 0)
     assert "bytes of RAM are left" in layer.note
+
+
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m55", "cortex-m0plus"])
+def test_few_values_take_3_bits(core):
+    model = parse_tflite(small_images(values=8))
+    source = emit_native(model, core=core, optimize="size")
+    assert {layer.encoding for layer in packings(source)} <= {"small-palette", "plain"}
+    packed = [layer for layer in packings(source) if layer.encoding == "small-palette"]
+    bits = [8 * layer.bytes / layer.plain_bytes for layer in packed]
+    assert len(packed) >= 3
+    assert max(bits) <= 3.3
 
 
 def test_balance_spends_4_percent_of_the_time():

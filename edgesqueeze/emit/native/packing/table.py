@@ -10,11 +10,12 @@ from edgesqueeze.emit.native.packing.encoding import Encoding
 from edgesqueeze.emit.native.packing.pairmap import PAIRMAP
 from edgesqueeze.emit.native.packing.palette import PALETTE
 from edgesqueeze.emit.native.packing.runs import RUNS
+from edgesqueeze.emit.native.packing.small_palette import SMALL_PALETTE
 
 PLAIN = "plain"
 """What reports call weights that are stored as their kernel reads them."""
 
 ENCODINGS: Mapping[str, Encoding] = MappingProxyType(
-    {row.name: row for row in (PALETTE, PAIRMAP, RUNS, BITMAP)}
+    {row.name: row for row in (PALETTE, SMALL_PALETTE, PAIRMAP, RUNS, BITMAP)}
 )
 """Name -> encoding."""
