@@ -24,6 +24,7 @@ from edgesqueeze.base.output import staged
 from edgesqueeze.base.stages import Log, Progress
 from edgesqueeze.checks.agreement import Fidelity, fidelity
 from edgesqueeze.checks.choices import OutputChoices, choices_of
+from edgesqueeze.checks.deviations import OutputDeviations, deviations_of
 from edgesqueeze.checks.evaluate import Evaluation, evaluate
 from edgesqueeze.checks.metrics import worst
 from edgesqueeze.checks.original import output_places
@@ -191,7 +192,7 @@ def judge(
         log.found(findings)
         sources = firmware_sources(tflite, target, scalings)
         stage.skipped = sources.skipped
-    compared, choices = _verify(prepared, tflite, log)
+    compared, choices, deviations = _verify(prepared, tflite, log)
     with log.stage("fit"):
         fit = check_fit(target, sources.needs)
         log.found(fit.findings)
@@ -206,6 +207,7 @@ def judge(
         weights=weight_stats(tflite),
         fidelity=compared,
         choices=choices,
+        deviations=deviations,
         accuracy=accuracy_of(compared),
         sizes=_sizes(prepared, tflite, sources),
         channels=squeezed.channels,
@@ -249,7 +251,9 @@ def _drop_before_conversion(prepared: Prepared, squeezed: Squeezed, report: Repo
     return None if figure is None else figure.drop
 
 
-def _verify(prepared: Prepared, tflite: TfliteModel, log: Log) -> tuple[Fidelity, tuple[OutputChoices, ...]]:
+def _verify(
+    prepared: Prepared, tflite: TfliteModel, log: Log
+) -> tuple[Fidelity, tuple[OutputChoices, ...], tuple[OutputDeviations, ...]]:
     """Compare the .tflite with the original on the test samples, and look for signs of trouble."""
     originals = prepared.originals
     with log.stage("verify"):
@@ -260,7 +264,8 @@ def _verify(prepared: Prepared, tflite: TfliteModel, log: Log) -> tuple[Fidelity
         log.found(chance_level(compared, seen.original))
         tasks = [one.task for one in compared.outputs]
         names = prepared.data.class_names
-        return compared, choices_of(tasks, seen.original, seen.compressed, seen.labels, names)
+        outputs = (tasks, seen.original, seen.compressed, seen.labels)
+        return compared, choices_of(*outputs, names), deviations_of(*outputs)
 
 
 def agreement(prepared: Prepared, tflite: TfliteModel) -> tuple[Evaluation, Fidelity]:

@@ -9,6 +9,7 @@ from edgesqueeze.explore import search as module
 from edgesqueeze.explore.search import search
 from edgesqueeze.explore.verdict import raise_if_none
 from edgesqueeze.recipe.read import load_recipe
+from edgesqueeze.report.compare import compare
 from edgesqueeze.report.front import Front, SearchLimits
 from runtime_tests.support.pretend_crew import PretendCrew
 
@@ -70,6 +71,27 @@ def test_what_is_written(common):
     for name in ("model.tflite", "recipe.toml", "edgesqueeze.sha256"):
         assert (out / "best" / name).read_bytes() == (out / best.folder / name).read_bytes()
     assert best.recipe.limits.max_accuracy_drop == 0.01
+
+
+def test_two_fronts_are_compared(common, tmp_path):
+    out, front, _, _ = common
+    assert compare(out, out / "front.json").ok
+    first, *others = front.finalists
+    slower = first.takes.model_copy(update={"latency_ms": 1000.0})
+    worse = front.model_copy(
+        update={"finalists": (first.model_copy(update={"takes": slower}), *others), "target": "pico"}
+    )
+    (tmp_path / "front.json").write_text(worse.model_dump_json())
+    found = compare(out, tmp_path)
+    assert not found.ok and found.kind == "search"
+    changed = {one.title: one.verdict for one in found.changes}
+    assert changed["best: latency"] == "worse" and changed["best: flash"] == "same"
+    assert changed["best: accuracy"] == "same" and "front's best in size: flash" in changed
+    assert found.notes == ("not the same target: nucleo-f446re, then pico",)
+    nothing = front.model_copy(update={"ok": False, "best": None, "finalists": (), "reason": "too slow"})
+    (tmp_path / "front.json").write_text(nothing.model_dump_json())
+    found = compare(out, tmp_path)
+    assert found.problems == ("too slow",) and {one.verdict for one in found.changes} == {"gone"}
 
 
 def test_only_the_best_are_trained_for_long(common):

@@ -54,7 +54,8 @@ class Comparison(Record):
 
     Attributes:
         schema_version: version of the form of this document; it rises when a field changes its meaning.
-        kind: kind of both documents: ``report``, ``emulated``, ``predicted`` or ``measured``.
+        kind: kind of both documents: ``report``, ``search``, ``emulated``, ``predicted``, ``measured`` or
+            ``compared``.
         old: path of the old document.
         new: path of the new document.
         ok: whether nothing became worse, and nothing that was there is gone.
@@ -120,7 +121,7 @@ def compare(old: Path, new: Path, tolerances: Mapping[str, Tolerance] | None = N
     """Compare two documents of one kind.
 
     Args:
-        old: a ``report.json`` or the folder that has it, or what ``bench --json`` printed.
+        old: a ``report.json`` or ``front.json`` or the folder that has it, or what ``bench --json`` printed.
         new: the same, made later.
         tolerances: what figures may become worse by, by kind; by default nothing for what is exact, what
             chance explains for a share of samples, and a little for what is measured.
@@ -134,7 +135,7 @@ def compare(old: Path, new: Path, tolerances: Mapping[str, Tolerance] | None = N
             "the documents are not of one kind",
             expected=f"two {before.kind} ones: {old} is one",
             got=f"{new} is {after.kind}",
-            hint="give two report.json, or what bench --json printed in the same way",
+            hint="give two report.json, two front.json, or what bench --json printed in the same way",
         )
     changes = tuple(_changes(before, after, tolerances or {}))
     problems = tuple(one for one in after.problems if not before.problems)

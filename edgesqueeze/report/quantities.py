@@ -11,19 +11,26 @@ from typing import Literal, NamedTuple
 from pydantic import ValidationError
 
 from edgesqueeze.checks.agreement import Fidelity
-from edgesqueeze.checks.metrics import Figure
+from edgesqueeze.checks.metrics import METRICS, Figure
 from edgesqueeze.devices.records import Boards, Measurement
 from edgesqueeze.errors import UsageError
 from edgesqueeze.latency.prediction import Prediction
 from edgesqueeze.report.figures import title_of
+from edgesqueeze.report.front import Front, Objective, Takes
 from edgesqueeze.report.report import Report
 from edgesqueeze.timing.document import BenchDocument
 from edgesqueeze.timing.emulation import Emulation
 from edgesqueeze.timing.verdict import DeviceVerdict, Verdicts
 
 Kind = Literal["accuracy", "latency", "instructions", "size", "flash", "ram"]
-Document = Report | Emulation | Prediction | Measurement | Boards | Verdicts
-REPORT = "report.json"
+Document = Report | Front | Emulation | Prediction | Measurement | Boards | Verdicts
+REPORT, FRONT = "report.json", "front.json"
+EXPECTED = "the report.json of compress, the front.json of search, or what bench --json printed"
+
+OBJECTIVE_KINDS: Mapping[Objective, Kind] = MappingProxyType(
+    {"latency": "latency", "size": "flash", "accuracy": "accuracy"}
+)
+"""Objective of a search -> kind of the figure that it makes small."""
 
 
 class Quantity(NamedTuple):
@@ -53,7 +60,7 @@ class Contents(NamedTuple):
     """What was read of one document.
 
     Attributes:
-        kind: ``report``, ``emulated``, ``predicted``, ``measured`` or ``compared``.
+        kind: ``report``, ``search``, ``emulated``, ``predicted``, ``measured`` or ``compared``.
         quantities: figures by title.
         subject: what they are about: names that should be the same in both documents.
         problems: why the document itself says that a requirement is not met; empty if it is.
@@ -66,15 +73,17 @@ class Contents(NamedTuple):
 
 
 def read_document(path: Path) -> Contents:
-    """Read a ``report.json``, or what ``bench --json`` printed.
+    """Read a ``report.json``, a ``front.json``, or what ``bench --json`` printed.
 
     Args:
-        path: the file, or the folder that ``compress`` wrote.
+        path: the file, or the folder that ``compress`` or ``search`` wrote.
 
     Raises:
-        UsageError: there is no such file, or it is neither.
+        UsageError: there is no such file, or it is none of them.
     """
-    file = path / REPORT if path.is_dir() else path
+    file = path
+    if path.is_dir():
+        file = path / (FRONT if (path / FRONT).is_file() else REPORT)
     try:
         content = file.read_bytes()
     except OSError as error:
@@ -95,10 +104,12 @@ def _parsed(file: Path, content: bytes) -> Document:
         if isinstance(raw, dict) and "error" in raw and "exit_code" in (raw["error"] or ()):
             raise UsageError(
                 f"{file} is what a command printed that failed",
-                expected="the report.json of compress, or what bench --json printed",
+                expected=EXPECTED,
                 got=str(raw["error"].get("problem", "")),
                 hint="run that command again",
             )
+        if isinstance(raw, dict) and "finalists" in raw:
+            return Front.model_validate(raw)
         if isinstance(raw, dict) and "recipe" in raw:
             return Report.model_validate(raw)
         return BenchDocument.model_validate(raw).root
@@ -106,19 +117,23 @@ def _parsed(file: Path, content: bytes) -> Document:
         found = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         raise UsageError(
             f"{file} is no document of this version",
-            expected="the report.json of compress, or what bench --json printed",
+            expected=EXPECTED,
             got=found.splitlines()[0] if found else type(error).__name__,
             hint="make it again with this version",
         ) from error
 
 
 def _kind(document: Document) -> str:
+    if isinstance(document, Front):
+        return "search"
     return "report" if isinstance(document, Report) else document.method
 
 
 def _quantities(document: Document) -> Iterator[Quantity]:
     if isinstance(document, Report):
         yield from _of_report(document)
+    elif isinstance(document, Front):
+        yield from _of_front(document)
     elif isinstance(document, Boards):
         for board in document.boards:
             yield from _named(board.host, _of_timing(board))
@@ -159,6 +174,38 @@ def _of_report(report: Report) -> Iterator[Quantity]:
         yield Quantity("RAM", "ram", report.fit.ram.needed_bytes, "bytes")
 
 
+def _of_front(front: Front) -> Iterator[Quantity]:
+    """The best finalist's figures, and the least of each objective on the front."""
+    within = [one for one in front.finalists if not one.missed]
+    best = next((one.takes for one in within if one.number == front.best), None)
+    if best is not None:
+        yield from _named("best", _of_takes(best, front))
+    for objective in front.objectives:
+        kind = OBJECTIVE_KINDS[objective]
+        found = [each for one in within for each in _of_takes(one.takes, front) if each.kind == kind]
+        if found:
+            least = (max if found[0].higher_is_better else min)(found, key=lambda one: one.value)
+            yield from _named(f"front's best in {objective}", [least])
+
+
+def _of_takes(takes: Takes, front: Front) -> Iterator[Quantity]:
+    if takes.latency_ms is not None:
+        yield Quantity("latency", "latency", takes.latency_ms, "ms")
+    if takes.flash_kib is not None:
+        yield Quantity("flash", "flash", round(1024 * takes.flash_kib), "bytes")
+    if takes.ram_kib is not None:
+        yield Quantity("RAM", "ram", round(1024 * takes.ram_kib), "bytes")
+    if takes.accuracy_drop is None:
+        return
+    basis = front.accuracy
+    counted = any(one.name == basis.metric and one.higher_is_better for one in METRICS)
+    if counted and basis.unit == "share" and basis.original is not None:
+        kept = basis.original - takes.accuracy_drop
+        yield Quantity(basis.title, "accuracy", kept, "share", True, basis.test_samples)
+    else:
+        yield Quantity(f"drop of {basis.title}", "accuracy", takes.accuracy_drop, "")
+
+
 def _accuracy(figure: Figure, several: bool, samples: int) -> Quantity:
     return Quantity(
         title_of(figure, several),
@@ -189,6 +236,12 @@ def _subject(document: Document) -> Iterator[tuple[str, str]]:
         yield "target", document.target
         yield "data", document.data
         yield "samples", str(document.fidelity.samples)
+    elif isinstance(document, Front):
+        yield "model", document.model_sha256
+        yield "target", document.target
+        yield "data", document.data
+        yield "objectives", ", ".join(document.objectives)
+        yield "limits", document.limits.model_dump_json(exclude_none=True)
     elif isinstance(document, Verdicts):
         yield "data", document.data
         yield "samples", str(document.samples)
@@ -206,6 +259,8 @@ def _problems(document: Document) -> Iterator[str]:
         from edgesqueeze.report.report import problems_of
 
         yield from problems_of(document)
+    elif isinstance(document, Front):
+        yield from () if document.ok else (document.reason or "no finalist keeps to all limits",)
     elif isinstance(document, Boards):
         yield from (f"{one.host}: {one.message}" for one in document.failures)
         yield from (f"{one.host}: {one.outputs.reason}" for one in document.boards if not one.outputs.ok)

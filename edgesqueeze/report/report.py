@@ -13,6 +13,7 @@ from edgesqueeze.base.records import Record
 from edgesqueeze.base.stages import Stage
 from edgesqueeze.checks.agreement import Fidelity, Plain
 from edgesqueeze.checks.choices import OutputChoices
+from edgesqueeze.checks.deviations import OutputDeviations
 from edgesqueeze.checks.metrics import Figure, worst
 from edgesqueeze.checks.records import ChannelsReport, InputScaling
 from edgesqueeze.errors import AccuracyError, FitError, RequirementError, TroubleError
@@ -97,6 +98,7 @@ class Report(Record):
         weights: every weight tensor of the .tflite.
         fidelity: agreement of the .tflite with the original.
         choices: classes that both models choose, for every output that has them.
+        deviations: how far both models are off, for every output of values.
         accuracy: agreement of both models with the labels on the first output that has some; null without
             labels. ``fidelity.figures`` has every output in every metric.
         drop_before_conversion: drop of the compressed float model in the figure that decides, in that
@@ -123,6 +125,7 @@ class Report(Record):
     weights: tuple[WeightStats, ...]
     fidelity: Fidelity
     choices: tuple[OutputChoices, ...] = ()
+    deviations: tuple[OutputDeviations, ...] = ()
     accuracy: AccuracyReport | None
     drop_before_conversion: float | None = None
     sizes: SizeReport

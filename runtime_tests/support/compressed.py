@@ -12,6 +12,7 @@ from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.stages import Stage
 from edgesqueeze.checks.agreement import fidelity
 from edgesqueeze.checks.choices import choices_of
+from edgesqueeze.checks.deviations import deviations_of
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.stats import weight_stats
@@ -78,7 +79,9 @@ def write_compressed(
     original = random.normal(size=(SAMPLES, classes or 1)).astype(np.float32)
     compressed = original + random.normal(size=original.shape, scale=0.3).astype(np.float32)
     labels = original.argmax(axis=-1) if classes else original[:, 0] * 1.1
-    found = fidelity([original], [compressed], [labels] if labelled else None)
+    truth = [labels] if labelled else None
+    found = fidelity([original], [compressed], truth)
+    outputs = ([found.outputs[0].task], [original], [compressed], truth)
     report = Report(
         ok=True,
         model=ModelInfo(
@@ -91,7 +94,8 @@ def write_compressed(
         stages=(Stage(name="load", seconds=0.5), Stage(name="channels", seconds=0, skipped="not asked for")),
         weights=weight_stats(model),
         fidelity=found,
-        choices=choices_of([found.outputs[0].task], [original], [compressed], [labels] if labelled else None),
+        choices=choices_of(*outputs),
+        deviations=deviations_of(*outputs),
         accuracy=accuracy_of(found),
         sizes=SizeReport(
             float_bytes=36000,

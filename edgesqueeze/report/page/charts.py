@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from edgesqueeze.base.plain import plain
+from edgesqueeze.checks.deviations import OutputDeviations
 from edgesqueeze.report.draw import ACCENT, COLOURS, FAINT, INK, PAPER, WARM, svg
 from edgesqueeze.report.page.classes import Matrix
 from edgesqueeze.report.page.layers import Arena, Layer
@@ -165,6 +166,35 @@ def histogram(found: Histogram) -> str:
         rows,
         {"width": 210, "height": 90, "mark": {"type": "bar", "orient": "vertical"}, "encoding": encoding},
     )
+
+
+def deviations(found: OutputDeviations) -> str:
+    """How far values are off: the .tflite as bars; the original as a line, where there are labels."""
+    rows = [
+        {
+            "from": one.low,
+            "to": one.high,
+            "count": one.compressed,
+            "before": one.original or 0,
+            "middle": (one.low + one.high) / 2,
+            "hint": f"{number_text(one.low)} to {number_text(one.high)}: {one.compressed:,} of "
+            f"{found.values:,} values{'' if one.original is None else f', {one.original:,} before'}",
+        }
+        for one in found.bins
+    ]
+    off = "label" if found.truth == "labels" else "original"
+    x = {"field": "from", "type": "quantitative", "title": f"value less the {off}'s", "axis": _few_ticks()}
+    x["scale"] = {"nice": False, "domain": [found.bins[0].low, found.bins[-1].high]}
+    y = {"type": "quantitative", "axis": None, "scale": {"type": "sqrt"}}
+    bar = {"x": x, "x2": {"field": "to"}, "y": {"field": "count", **y}, "description": HINT}
+    layered: list[dict[str, Any]] = [
+        {"mark": {"type": "bar", "orient": "vertical", "color": ACCENT}, "encoding": bar}
+    ]
+    if found.truth == "labels":
+        middle = {"field": "middle", "type": "quantitative"}
+        line = {"type": "line", "interpolate": "step", "color": WARM, "strokeWidth": 1.5, "aria": False}
+        layered.append({"mark": line, "encoding": {"x": middle, "y": {"field": "before", **y}}})
+    return svg(rows, {"width": 300, "height": 140, "layer": layered})
 
 
 def scatter(points: Sequence[Point], x: str, y: str) -> str:

@@ -92,6 +92,14 @@ def test_a_result_that_is_not_ok_says_so_first(tmp_path):
     assert page.words[2:4] == ["not ok", "the model does not do its job: y: it is constant (constant-output)"]
 
 
+def test_values_show_how_far_they_are_off(tmp_path):
+    page = read(tmp_path, regressor(), target="rpi4")
+    assert "Values" in page.headings and "Off the label" in page.words
+    assert any(re.search(r"of 200 values, \d+ before", hint) for hint in page.hints)
+    page = read(tmp_path, regressor(), target="rpi4", labelled=False)
+    assert "Off the original" in page.words and "label" not in page.words
+
+
 def test_names_cannot_break_out_of_the_page(tmp_path):
     evil = '</script><script>alert(1)</script>"&\x00\x1b'
     found = (Finding(code="kept-whole", subject=evil, message=evil),)

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from edgesqueeze.base.plain import plain
 from edgesqueeze.checks.choices import OutputChoices
+from edgesqueeze.checks.deviations import OutputDeviations
 from edgesqueeze.report.details import errors_of
 from edgesqueeze.report.made import Made
 from edgesqueeze.report.page import charts
@@ -53,6 +54,18 @@ class Output(NamedTuple):
     changed: int
 
 
+class ValuesOff(NamedTuple):
+    """An output of values.
+
+    Attributes:
+        found: how far both models are off.
+        picture: how often they are as far off.
+    """
+
+    found: OutputDeviations
+    picture: Picture
+
+
 def values_of(made: Made, target: Target | None, runtime: str = "") -> dict[str, Any]:
     """What the template of the page may name.
 
@@ -74,6 +87,7 @@ def values_of(made: Made, target: Target | None, runtime: str = "") -> dict[str,
         "arena": _arena(found),
         "weights": _weights(made),
         "outputs": list(_classes(report)),
+        "values": [ValuesOff(one, _deviations(one)) for one in report.deviations],
         "findings": list(shown_findings(report.findings)),
         "stages": report.stages,
         "recipe": report.recipe.model_dump(exclude_none=True),
@@ -149,6 +163,14 @@ def _classes(report: Report) -> Iterator[Output]:
         listed = [one for one in matrices(found) if not one.is_small]
         changed = sum(one.samples for one in found.counts if one.original != one.compressed)
         yield Output(found, names, drawn, listed, changed)
+
+
+def _deviations(found: OutputDeviations) -> Picture:
+    against = "the label" if found.truth == "labels" else "the original"
+    said = f"{found.values:,} values of the .tflite less {against}, on a scale of square roots"
+    if found.truth == "labels":
+        said += "; the line is the original before"
+    return Picture(f"Off {against}", said, Markup(charts.deviations(found)))
 
 
 def _weights(made: Made) -> list[Picture]:
