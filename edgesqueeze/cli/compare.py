@@ -47,8 +47,8 @@ def command(
     """Show what became better or worse from OLD to NEW.
 
     Both are what `compress` wrote (a folder, or its report.json), both what `search` wrote (a folder, or its
-    front.json: the best model and the best in each objective), or both what `bench --json` printed in the same
-    way. Sizes, instructions and times that are emulated or predicted may not become worse at all;
+    front.json: the best model, and the best in each objective), or both what `bench --json` printed in the
+    same way. Sizes, instructions and times that are emulated or predicted may not become worse at all;
     accuracy by what chance explains for the number of samples; what was measured by 5 %.
 
     Exits with 1 if a figure became worse by more than that, or if the new document misses a requirement that
