@@ -72,6 +72,12 @@ es_unpacker es_unpack_runs_s8;
 /* Any values. A part is one bit for every weight, in words, the highest bit first, and the nonzero weights. */
 es_unpacker es_unpack_bitmap_s8;
 
+/* Any values, as codes of at most 12 bits. The stream begins with the number of codes of each length, as a byte, and
+ * their values, padded to whole words: canonical codes, of which a shorter one is lower, and a value further behind
+ * higher. A part is the number of its bytes, as uint32, and the codes in words of 16 bits, the highest bit first, with
+ * zeros behind them as far as they are read: at least 32 bits. */
+es_unpacker es_unpack_huffman_s8;
+
 /* Any values. A part is its weights, padded to whole words: memory may be faster than flash. */
 es_unpacker es_unpack_copy_s8;
 
@@ -82,6 +88,7 @@ es_unpacker es_unpack_small_palette_pairs_s8;
 es_unpacker es_unpack_pairmap_pairs_s8;
 es_unpacker es_unpack_runs_pairs_s8;
 es_unpacker es_unpack_bitmap_pairs_s8;
+es_unpacker es_unpack_huffman_pairs_s8;
 es_unpacker es_unpack_copy_pairs_s8;
 
 typedef struct {

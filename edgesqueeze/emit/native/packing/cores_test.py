@@ -14,6 +14,7 @@ from runtime_tests.support.packed_layers import DENSE_ENCODINGS, MOST_VALUES, al
 from runtime_tests.support.random_layers import random_inputs
 from runtime_tests.support.tools import require_tool
 
+ERROR = {"huffman": 0.1}  # what filling the table takes depends on the code
 COUNTED = ("m0plus", "m3", "m4", "m55")
 
 
@@ -57,6 +58,6 @@ def test_unpacking_takes_what_the_formula_says(core, name, monkeypatch):
     for layer, before, after in zip(packed.layers, *counts, strict=False):
         if layer.packing and layer.packing.encoding == name:
             expected = layer.packing.unpack_instructions * layer.packing.plain_bytes
-            assert after - before == pytest.approx(expected, rel=0.06, abs=40)
+            assert after - before == pytest.approx(expected, rel=ERROR.get(name, 0.06), abs=40)
             compared += 1
     assert compared == 4

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from edgesqueeze.emit.native.packing.bitmap import BITMAP
 from edgesqueeze.emit.native.packing.encoding import Encoding
+from edgesqueeze.emit.native.packing.huffman import HUFFMAN
 from edgesqueeze.emit.native.packing.pairmap import PAIRMAP
 from edgesqueeze.emit.native.packing.palette import PALETTE
 from edgesqueeze.emit.native.packing.runs import RUNS
@@ -16,6 +17,6 @@ PLAIN = "plain"
 """What reports call weights that are stored as their kernel reads them."""
 
 ENCODINGS: Mapping[str, Encoding] = MappingProxyType(
-    {row.name: row for row in (PALETTE, SMALL_PALETTE, PAIRMAP, RUNS, BITMAP)}
+    {row.name: row for row in (PALETTE, SMALL_PALETTE, PAIRMAP, RUNS, BITMAP, HUFFMAN)}
 )
 """Name -> encoding."""
