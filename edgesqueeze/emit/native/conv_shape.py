@@ -51,6 +51,22 @@ class ConvShape:
         )
 
     @property
+    def small(self) -> bool:
+        """Whether the window is 3x3 without dilation, and the stride 1 or 2 in both directions."""
+        return (
+            (self.kernel_height, self.kernel_width) == (3, 3)
+            and self.dilation_height == self.dilation_width == 1
+            and self.stride_height == self.stride_width
+            and self.stride_height in (1, 2)
+        )
+
+    @property
+    def same_size(self) -> bool:
+        """Whether the stride is 1 and the output has as many pixels as the input, in rows as long."""
+        sizes = (self.in_height, self.in_width) == (self.out_height, self.out_width)
+        return sizes and self.stride_height == self.stride_width == 1
+
+    @property
     def taps(self) -> int:
         """Weights per output channel of a convolution over all input channels."""
         return self.kernel_height * self.kernel_width * self.in_channels

@@ -1,5 +1,10 @@
-/* The loop over an output row of es_depthwise_conv2d_3x3_s8, in assembly; how planes lie is told there.
+/* The loop over an output row of depthwise 3x3 convolutions, in assembly; how planes lie: es_depthwise_planes_dsp.h.
  * SPDX-License-Identifier: Apache-2.0
+ *
+ * Who includes it defines ES_ROW_VALUE_BYTES, the bytes of an output as a string, and assembly that finishes sums:
+ * ES_ROW_FINISH_PAIR those in r4 and r5, one to lr, the other a step behind, and moves lr on to the next pair; with r0
+ * to r3 free, of the stack's words 0 to 4 told below, and at the end the flags that tell whether r12 is at the end.
+ * ES_ROW_FINISH_ONE that in r4, with the channel's multiplier, addend and shift in r0 to r2, and r3 free.
  */
 #ifndef ES_DEPTHWISE_ROW_DSP_H
 #define ES_DEPTHWISE_ROW_DSP_H
@@ -10,41 +15,33 @@
 
 enum { CHANNELS = 4, ROWS = 3, WORDS = 4 /* for two columns */ };
 
+/* How input rows are split. The order is known to the assembly that does. */
+typedef struct {
+  int32_t step; /* bytes from an input pixel to the next */
+  int32_t plane_bytes;
+  int32_t columns;
+  uint32_t padding; /* as many input zero points as a word holds */
+  int32_t odd;      /* whether the first column of the input is the second one of its word */
+} plane_split;
+
 /* What the loop over an output row needs to know of a channel. The order is known to the assembly. */
 typedef struct {
   int32_t multiplier, addend, shift;
   const uint32_t *end;            /* of the column pairs where pairs of outputs start */
   const uint32_t *plane;
-  uint32_t weights[2 * ROWS + 4]; /* twice w0 and w1, twice w1 and w2, of kernel rows 0 1 2 0 1 */
+  uint32_t weights[2 * ROWS + 4]; /* w0 and w1, w1 and w2, of kernel rows 0 1 2 0 1 */
 } plane_channel;
 
 /* One output row of a group. The order is known to the assembly. */
 typedef struct {
-  int32_t step; /* from an output pixel to the next */
+  int32_t step; /* bytes from an output pixel to the next */
   const plane_channel *channels;
-  int8_t *output;
+  void *output;
   const plane_channel *end;
   int32_t rotation; /* bytes from the weights' start to those that fit the ring */
   int32_t odd;      /* whether a single output is left after all pairs */
   int32_t stride;
 } plane_row;
-
-/* Twice the sums r4 and r5 of two outputs to int8; the loop's end is tested on the way, flags survive. */
-#define FINISH_PAIR                \
-  "ldm sp, {r0-r3}\n"              \
-  "cmp r12, r3\n"                  \
-  "add r3, r1, r4, asr #31\n"      \
-  "smmlar r4, r4, r0, r3\n"        \
-  "add r3, r1, r5, asr #31\n"      \
-  "smmlar r5, r5, r0, r3\n"        \
-  "ldr r0, [sp, #16]\n" /* step */ \
-  "asr r4, r4, r2\n"               \
-  "asr r5, r5, r2\n"               \
-  "ssat r4, #8, r4\n"              \
-  "ssat r5, #8, r5\n"              \
-  "strb r4, [lr]\n"                \
-  "strb r5, [lr, r0]\n"            \
-  "add lr, lr, r0, lsl #1\n"
 
 /* One output row of all planes.
  *
@@ -69,7 +66,7 @@ ES_ASSEMBLY static void compute_row(const plane_row *row ES_UNUSED) {
       "add r5, r5, r4\n"
       "ldm r5, {r6-r11}\n"
       "adds r4, r4, #40\n"
-      "add r5, lr, #1\n"
+      "add r5, lr, #" ES_ROW_VALUE_BYTES "\n"
       "strd r4, r5, [sp, #20]\n"
       "cmp r12, r3\n"
       "beq.w 4f\n"
@@ -92,7 +89,7 @@ ES_ASSEMBLY static void compute_row(const plane_row *row ES_UNUSED) {
       "smlad r5, r1, r9, r5\n"
       "smlabt r4, r2, r11, r4\n"
       "smlad r5, r2, r11, r5\n"
-      FINISH_PAIR
+      ES_ROW_FINISH_PAIR
       "bne 2b\n"
       "b 4f\n"
 
@@ -112,7 +109,7 @@ ES_ASSEMBLY static void compute_row(const plane_row *row ES_UNUSED) {
       "smlabt r5, r0, r7, r5\n"
       "smlabt r5, r1, r9, r5\n"
       "smlabt r5, r2, r11, r5\n"
-      FINISH_PAIR
+      ES_ROW_FINISH_PAIR
       "bne 3b\n"
 
       "4:\n" /* a single output */
@@ -127,11 +124,7 @@ ES_ASSEMBLY static void compute_row(const plane_row *row ES_UNUSED) {
       "smlabt r4, r1, r9, r4\n"
       "smlabt r4, r2, r11, r4\n"
       "ldm sp, {r0-r2}\n"
-      "add r3, r1, r4, asr #31\n"
-      "smmlar r4, r4, r0, r3\n"
-      "asr r4, r4, r2\n"
-      "ssat r4, #8, r4\n"
-      "strb r4, [lr]\n"
+      ES_ROW_FINISH_ONE
 
       "5:\n"
       "ldr r0, [sp, #20]\n"

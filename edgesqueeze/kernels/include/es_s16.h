@@ -14,12 +14,18 @@ static inline int16_t es_limit_s16(int64_t value, int32_t low, int32_t high) {
   return (int16_t)(value < low ? low : (value > high ? high : value));
 }
 
+enum {
+  ES_WRAPPING = 0,     /* sums that wrap at 32 bits, and multipliers of 32 */
+  ES_WIDE = 1,         /* sums of 64 bits, and multipliers of 16 */
+  ES_WIDE_IN_WORDS = 2 /* the same, but no sum, with or without bias, exceeds 32 bits, and shifts are 1 to 30 */
+};
+
 /* How sums of products become int16. */
 typedef struct {
   const int64_t *biases; /* one an output channel */
   const int32_t *scales; /* [channels][2]: multiplier and shift; wide: the product's upper half is shifted */
   int16_t minimum, maximum; /* range of the fused activation */
-  int8_t wide; /* 1: sums of 64 bits, and multipliers of 16; 0: sums that wrap at 32 bits, and multipliers of 32 */
+  int8_t wide;
 } es_output_s16;
 
 /* The general way, for sums beyond 32 bits, shifts beyond 31 and two roundings. */
@@ -50,15 +56,25 @@ static inline int16_t es_requantize_s16(int64_t sum, const es_output_s16 *output
   return (int16_t)(least < output->maximum ? least : output->maximum);
 }
 
+/* The range of an activation, where it is neither all values nor those from zero on. */
+static inline void es_clamp_outputs_s16(const es_output_s16 *range, int16_t *output, int32_t count) {
+  if (range->maximum < 32767 || (range->minimum > -32768 && range->minimum != 0)) {
+    for (; count > 0; --count, ++output) {
+      *output = es_limit_s16(*output, range->minimum, range->maximum);
+    }
+  }
+}
+
 /* The sum of count products. */
 int64_t es_dot_s16(const int8_t *weights, const int16_t *inputs, int32_t count);
 
 /* Adds to four sums the products of four rows of weights, pitch bytes apart, with the same inputs. */
 void es_dot_4_s16(const int8_t *weights, int32_t pitch, const int16_t *inputs, int32_t count, int64_t sums[4]);
 
-/* A convolution whose output channels see a part of the input channels (groups), or all of them. */
+/* A convolution whose output channels see a part of the input channels (groups), or all of them. Weights are packed
+ * for the kernel set; in portable C they are [out_channels][kernel_height][kernel_width][filter_channels]. */
 typedef struct {
-  const int8_t *weights; /* [out_channels][kernel_height][kernel_width][filter_channels] */
+  const int8_t *weights;
   es_output_s16 output;
   int16_t in_height, in_width, in_channels;
   int16_t out_height, out_width, out_channels;
@@ -68,12 +84,19 @@ typedef struct {
   int16_t pad_top, pad_left;
 } es_conv2d_wide;
 
-/* Output and input do not overlap, in all five. */
-void es_conv2d_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output);
+/* Unless said otherwise output and input do not overlap. */
+void es_conv2d_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output, void *scratch);
+int32_t es_conv2d_s16_scratch_bytes(const es_conv2d_wide *layer);
 
-/* The same with weights [kernel_height][kernel_width][out_channels], and out_channels / in_channels output channels
- * for every input channel. */
+/* The same with weights [kernel_height][kernel_width][out_channels] in all sets, and out_channels / in_channels output
+ * channels for every input channel. */
 void es_depthwise_conv2d_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output);
+
+/* Depthwise 3x3 convolution without dilation, stride 1 or 2, with as many output channels as input channels, and
+ * ES_WIDE_IN_WORDS. In the DSP set output and input may be the same memory with stride 1 and an output of the input's
+ * size. Weights are packed for the kernel set; in portable C as those of any depthwise convolution. */
+void es_depthwise_conv2d_3x3_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output, void *scratch);
+int32_t es_depthwise_conv2d_3x3_s16_scratch_bytes(const es_conv2d_wide *layer);
 
 /* The transpose of a convolution: strides and padding are those of its output. */
 void es_transpose_conv2d_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output);

@@ -69,7 +69,13 @@ static void pixel(const es_conv2d_wide *layer, const int16_t *input, taps rows, 
   }
 }
 
-void es_conv2d_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output) {
+int32_t es_conv2d_s16_scratch_bytes(const es_conv2d_wide *layer) {
+  (void)layer;
+  return 0;
+}
+
+void es_conv2d_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output, void *scratch) {
+  (void)scratch;
   for (int32_t y = 0; y < layer->out_height; ++y) {
     const int32_t top = y * layer->stride_height - layer->pad_top;
     const taps rows = taps_within(top, layer->dilation_height, layer->kernel_height, layer->in_height);

@@ -141,24 +141,16 @@ def _depthwise(
 ) -> tuple[Call | Placement, ...]:
     packing = PACKING[operation.kernel_set]
     shape, (weights,) = _along_rows(shape, weights[None])
-    small = (
-        (shape.kernel_height, shape.kernel_width) == (3, 3)
-        and shape.dilation_height == shape.dilation_width == 1
-        and shape.stride_height == shape.stride_width
-        and shape.stride_height in (1, 2)
-    )
-    packer = packing.depthwise_3x3 if small else packing.depthwise
-    function = "es_depthwise_conv2d_3x3_s8" if small else "es_depthwise_conv2d_s8"
+    packer = packing.depthwise_3x3 if shape.small else packing.depthwise
+    function = "es_depthwise_conv2d_3x3_s8" if shape.small else "es_depthwise_conv2d_s8"
     slow = slow_channels(folded, packer.takes)
     if slow.all():
         return general_depthwise_conv2d(operation, weights, shape, folded)
     fast = without(folded, slow)
     used = np.ascontiguousarray(fast.weights.T).reshape(weights.shape)
-    same_size = (shape.in_height, shape.in_width) == (shape.out_height, shape.out_width)
     call = _layer_call(operation, function, packer.pack(used), shape, fast, packer.scratch(shape))
-    in_place = same_size and shape.stride_height == shape.stride_width == 1
     return (
-        replace(call, in_place=(0,) if in_place else ()),
+        replace(call, in_place=(0,) if shape.same_size else ()),
         *slow_calls(operation, np.moveaxis(weights, 2, 0)[..., None], shape, folded, slow),
         *clamp_after(operation),
     )

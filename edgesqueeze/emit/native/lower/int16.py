@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from edgesqueeze.emit.native.numerics import CLAMPS, quantization_of, quantize_multiplier, round_half_away
 from edgesqueeze.emit.native.records import (
@@ -18,6 +19,8 @@ from edgesqueeze.graph import Tensor
 
 HEADER = "es_s16.h"
 INT16_MIN, INT16_MAX = -32768, 32767
+LARGEST_WORD = (1 << 31) - 1
+LARGEST_SHIFT = 30
 LARGEST_REDUCED = 0x7FFF0000
 """From here on a multiplier of 32 bits has the largest of 16."""
 
@@ -55,7 +58,14 @@ def range_of(operation: Operation) -> dict[str, Value]:
     }
 
 
-def output_struct(operation: Operation, bias: Tensor | None, real: Sequence[float], *, wide: bool) -> Struct:
+def output_struct(
+    operation: Operation,
+    bias: Tensor | None,
+    real: Sequence[float],
+    *,
+    wide: bool,
+    sizes: npt.NDArray[np.int64] | None = None,
+) -> Struct:
     """How sums of products become int16, as ``es_output_s16``.
 
     Args:
@@ -63,6 +73,7 @@ def output_struct(operation: Operation, bias: Tensor | None, real: Sequence[floa
         bias: the tensor of biases, or None.
         real: per output channel what sums are multiplied by.
         wide: whether sums have 64 bits; then TFLite rounds multipliers to 16.
+        sizes: per output channel the sum of its weights' absolute values, where it tells how large sums get.
     """
     biases = np.zeros(len(real), np.int64)
     if bias is not None:
@@ -70,32 +81,40 @@ def output_struct(operation: Operation, bias: Tensor | None, real: Sequence[floa
             raise UnsupportedOperationError(f"{bias.elements} biases, expected {len(real)} constants")
         biases = bias.data.astype(np.int64).reshape(-1)
     scales = [_reduced(*quantize_multiplier(one)) if wide else quantize_multiplier(one) for one in real]
+    in_words = sizes is not None and _fit_words(biases, sizes, scales)
     return Struct(
         "es_output_s16",
         {
             "biases": Blob(biases, "biases", alignment=8),
             "scales": Blob(np.array(scales, np.int32).reshape(-1), "multipliers and shifts"),
             **range_of(operation),
-            "wide": int(wide),
+            "wide": "ES_WRAPPING" if not wide else "ES_WIDE_IN_WORDS" if in_words else "ES_WIDE",
         },
     )
 
 
-def is_wide(bias: Tensor | None, absent: bool) -> bool:
-    """Whether TFLite Micro sums up in 64 bits: by the type of the biases.
+def fits_words(output: Struct) -> bool:
+    """Whether no sum of what ``output_struct`` made exceeds 32 bits."""
+    return output.members["wide"] == "ES_WIDE_IN_WORDS"
 
-    Args:
-        bias: the tensor of biases, or None.
-        absent: what it does without any.
+
+def is_wide(bias: Tensor | None) -> bool:
+    """Whether TFLite Micro sums up in 64 bits: by the type of the biases, and without any.
 
     Raises:
         UnsupportedOperationError: biases of another type.
     """
-    if bias is None:
-        return absent
-    if bias.dtype not in ("int32", "int64"):
+    if bias is not None and bias.dtype not in ("int32", "int64"):
         raise UnsupportedOperationError(f"the biases are {bias.dtype}, expected int64 or int32")
-    return bias.dtype == "int64"
+    return bias is None or bias.dtype == "int64"
+
+
+def _fit_words(
+    biases: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], scales: Sequence[tuple[int, int]]
+) -> bool:
+    """Whether sums of any int16 and biases fit into 32 bits, and kernels can shift by all the shifts."""
+    largest = int(np.max(np.abs(biases) + sizes * -INT16_MIN))
+    return largest <= LARGEST_WORD and all(1 <= shift <= LARGEST_SHIFT for _, shift in scales)
 
 
 def _reduced(multiplier: int, shift: int) -> tuple[int, int]:

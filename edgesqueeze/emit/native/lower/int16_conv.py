@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesqueeze.emit.native.conv_shape import ConvShape
-from edgesqueeze.emit.native.lower.int16 import HEADER, is_wide, output_struct, require_int16
+from edgesqueeze.emit.native.lower.int16 import HEADER, fits_words, is_wide, output_struct, require_int16
 from edgesqueeze.emit.native.lower.transpose_conv import window_of
 from edgesqueeze.emit.native.numerics import quantization_of
-from edgesqueeze.emit.native.operands import computed, constant, require_int8
+from edgesqueeze.emit.native.operands import LARGEST_SIZE, computed, constant, require_int8
+from edgesqueeze.emit.native.pack.wide import WIDE_PACKING, plain
 from edgesqueeze.emit.native.records import (
     Blob,
     Call,
@@ -43,7 +44,8 @@ def lower_conv2d_int16(operation: Operation) -> tuple[Call | Placement, ...]:
         raise UnsupportedOperationError(
             f"weights of {channels} and {depth} channels for {shape.in_channels}, expected equal groups"
         )
-    return (_convolution(operation, "es_conv2d_s16", weights, shape, {"filter_channels": depth}),)
+    real = _products(operation.input(0), operation.input(1), operation.output(), channels)
+    return (_conv2d(operation, weights, shape, real),)
 
 
 def lower_depthwise_conv2d_int16(operation: Operation) -> tuple[Call | Placement, ...]:
@@ -56,8 +58,38 @@ def lower_depthwise_conv2d_int16(operation: Operation) -> tuple[Call | Placement
         raise UnsupportedOperationError(
             f"{weights.shape[3]} output channels, expected a multiple of {shape.in_channels}"
         )
-    members: dict[str, Value] = {"filter_channels": 1}
-    return (_convolution(operation, "es_depthwise_conv2d_s16", weights, shape, members),)
+    rows = np.ascontiguousarray(np.moveaxis(weights[0], 2, 0))
+    real = _products(operation.input(0), operation.input(1), operation.output(), shape.out_channels)
+    if shape.in_channels == 1:
+        return (_conv2d(operation, rows[..., None], shape, real),)
+    output = _output(operation, operation.optional_input(2), rows, real)
+    return (_depthwise(operation, weights[0], shape, output),)
+
+
+def _depthwise(operation: Operation, weights: Weights, shape: ConvShape, output: Struct) -> Call:
+    packing = WIDE_PACKING[operation.kernel_set]
+    small = shape.small and shape.in_channels == shape.out_channels and fits_words(output)
+    members: dict[str, Value] = {
+        "weights": packing.depthwise_3x3(weights) if small else plain(weights),
+        "output": output,
+        **asdict(shape),
+        "filter_channels": 1,
+    }
+    call = Call(
+        "es_depthwise_conv2d_s16",
+        HEADER,
+        Struct("es_conv2d_wide", members),
+        (computed(operation.input(0)),),
+        (operation.output().index,),
+    )
+    if not small:
+        return call
+    return replace(
+        call,
+        function="es_depthwise_conv2d_3x3_s16",
+        scratch_bytes=packing.depthwise_3x3_scratch(shape),
+        in_place=(0,) if packing.in_place and shape.same_size else (),
+    )
 
 
 def lower_transpose_conv_int16(operation: Operation) -> tuple[Call | Placement, ...]:
@@ -73,7 +105,7 @@ def lower_transpose_conv_int16(operation: Operation) -> tuple[Call | Placement, 
     real = _products(source, operation.input(1), output, out_channels)
     members: dict[str, Value] = {
         "weights": Blob(weights.reshape(-1), "weights, output channel after output channel"),
-        "output": output_struct(operation, bias, real, wide=is_wide(bias, True)),
+        "output": output_struct(operation, bias, real, wide=is_wide(bias)),
         **asdict(shape),
         "filter_channels": in_channels,
     }
@@ -101,9 +133,13 @@ def lower_fully_connected_int16(operation: Operation) -> tuple[Call | Placement,
     else:
         product = np.float32(quantization_of(source)[0]) * np.float32(quantization.scale)
         real = [float(product) / quantization_of(output)[0]] * weights.shape[0]
+    packing = WIDE_PACKING[operation.kernel_set]
+    if rows > 1 and packing.rows and max(rows, *weights.shape) <= LARGEST_SIZE:
+        shape = ConvShape(1, rows, weights.shape[1], 1, rows, weights.shape[0])
+        return (_conv2d(operation, weights.reshape(len(weights), 1, 1, -1), shape, real),)
     members: dict[str, Value] = {
-        "weights": Blob(weights.reshape(-1), "weights in the model's order"),
-        "output": output_struct(operation, bias, real, wide=is_wide(bias, True)),
+        "weights": packing.fully_connected(weights),
+        "output": _output(operation, bias, weights, real),
         "rows": rows,
         "in_features": weights.shape[1],
         "out_features": weights.shape[0],
@@ -112,19 +148,33 @@ def lower_fully_connected_int16(operation: Operation) -> tuple[Call | Placement,
     return (Call("es_fully_connected_s16", HEADER, parameters, (computed(source),), (output.index,)),)
 
 
-def _convolution(
-    operation: Operation, function: str, weights: Weights, shape: ConvShape, more: dict[str, Value]
-) -> Call:
-    source, output, bias = operation.input(0), operation.output(), operation.optional_input(2)
-    real = _products(source, operation.input(1), output, shape.out_channels)
-    wide = is_wide(bias, function != "es_conv2d_s16")
+def _conv2d(operation: Operation, weights: Weights, shape: ConvShape, real: list[float]) -> Call:
+    """A convolution, also with groups; weights int8 ``[out, kernel height, kernel width, in of a group]``."""
+    packing, depth = WIDE_PACKING[operation.kernel_set], weights.shape[3]
+    if shape.pointwise and shape.in_height * shape.in_width <= LARGEST_SIZE:
+        pixels = shape.in_height * shape.in_width
+        shape = replace(shape, in_height=1, in_width=pixels, out_height=1, out_width=pixels)
+    groups = shape.in_channels // depth
     members: dict[str, Value] = {
-        "weights": Blob(weights.reshape(-1), "weights in the model's order"),
-        "output": output_struct(operation, bias, real, wide=wide),
+        "weights": packing.conv2d(weights, groups),
+        "output": _output(operation, operation.optional_input(2), weights, real),
         **asdict(shape),
-        **more,
+        "filter_channels": depth,
     }
-    return Call(function, HEADER, Struct("es_conv2d_wide", members), (computed(source),), (output.index,))
+    return Call(
+        "es_conv2d_s16",
+        HEADER,
+        Struct("es_conv2d_wide", members),
+        (computed(operation.input(0)),),
+        (operation.output().index,),
+        scratch_bytes=packing.conv2d_scratch(shape, groups),
+    )
+
+
+def _output(operation: Operation, bias: Tensor | None, weights: Weights, real: list[float]) -> Struct:
+    """How the sums of rows of weights become int16."""
+    sizes = np.abs(weights.astype(np.int64)).reshape(len(weights), -1).sum(axis=1)
+    return output_struct(operation, bias, real, wide=is_wide(bias), sizes=sizes)
 
 
 def _weights(operation: Operation, rank: int) -> Weights:

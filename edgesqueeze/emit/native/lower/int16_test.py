@@ -33,6 +33,22 @@ def unbiased(graph, y):
     return y
 
 
+def grouped(graph, y, groups):
+    """The same convolution whose output channels see a part of the input channels."""
+    inputs = graph.operators[-1].inputs
+    channels, height, width, depth = graph.shapes[inputs[1]]
+    shape = (channels, height, width, depth // groups)
+    data = graph.rng.integers(-127, 128, shape).astype(np.int8)
+    scales = graph.rng.uniform(0.7, 1.3, channels) / (73 * (height * width * shape[3]) ** 0.5)
+    inputs[1] = graph.tensor(shape, "int8", scales, [0] * channels, data=data)
+    return y
+
+
+def lowest(*shape):
+    """Weights with which sums of the lowest inputs need more than 32 bits."""
+    return np.full(shape, -128)
+
+
 def convolutions(graph):
     def conv(channels, *options, **named):
         size = tuple(int(one) for one in graph.rng.integers(3, 9, 2))
@@ -59,6 +75,33 @@ def convolutions(graph):
         transpose_conv(graph, (4, 5, 3), 6, 3, 2, "SAME"),
         transpose_conv(graph, (3, 3, 4), 2, 2, 2, "VALID"),
         transpose_conv(graph, (3, 4, 2), 3, 4, 1, "SAME", biased=False),
+    ]
+
+
+def large(graph):
+    """What kernels do several ways: sums beyond 32 bits, groups, odd numbers of channels, few pixels."""
+    return [
+        graph.conv2d(image(graph, 3, 5, 64), 3, weights=lowest(3, 3, 3, 64)),
+        graph.conv2d(image(graph, 2, 2, 700), 2, 1, weights=lowest(2, 1, 1, 700)),
+        narrow(graph, graph.conv2d(image(graph, 3, 3, 64), 2, weights=lowest(2, 3, 3, 64))),
+        unbiased(graph, graph.conv2d(image(graph, 4, 4, 60), 3)),
+        grouped(graph, graph.conv2d(image(graph, 5, 4, 6), 10), 2),
+        grouped(graph, graph.conv2d(image(graph, 7, 5, 9), 3, (3, 2), 2, "VALID"), 3),
+        grouped(graph, graph.conv2d(image(graph, 5, 5, 8), 8, 1), 2),
+        graph.conv2d(image(graph, 5, 7, 3), 1, (2, 3), activation="RELU_N1_TO_1"),
+        graph.conv2d(image(graph, 1, 1, 5), 4, 1, activation="RELU"),
+        graph.conv2d(image(graph, 1, 2, 36), 7, 1),
+        graph.conv2d(image(graph, 9, 3, 1), 5, (5, 3), 2),
+        graph.conv2d(image(graph, 9, 8, 3), 4, (3, 2), dilation=3),
+        graph.depthwise_conv2d(image(graph, 5, 6, 1), 3, multiplier=3),
+        graph.depthwise_conv2d(image(graph, 6, 5, 7), activation="RELU"),
+        graph.depthwise_conv2d(image(graph, 5, 9, 4), activation="RELU_N1_TO_1"),
+        graph.depthwise_conv2d(image(graph, 9, 6, 5), 3, 2),
+        graph.depthwise_conv2d(image(graph, 7, 8, 6), 3, 2, "VALID", weights=lowest(1, 3, 3, 6)),
+        graph.depthwise_conv2d(image(graph, 1, 1, 2)),
+        graph.fully_connected(image(graph, 1300), 6, weights=lowest(6, 1300)),
+        graph.fully_connected(image(graph, 5, 64), 8, "RELU_N1_TO_1"),
+        graph.fully_connected(image(graph, 3), 5),
     ]
 
 
@@ -164,7 +207,7 @@ def compared(run, model, seed):
             np.testing.assert_array_equal(one, other, err_msg=f"output {number}")
 
 
-@pytest.mark.parametrize("layers", [convolutions, values, network])
+@pytest.mark.parametrize("layers", [convolutions, large, values, network])
 @pytest.mark.parametrize("seed", range(3))
 def test_results_are_those_of_tflm_under_sanitizers(layers, seed):
     model = model_of(layers, seed)
@@ -175,7 +218,7 @@ def test_results_are_those_of_tflm_under_sanitizers(layers, seed):
 def test_results_on_each_core_are_those_of_tflm(core):
     require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
     require_tool("qemu-system-arm", "qemu-system-arm")
-    for layers in (convolutions, values, network):
+    for layers in (convolutions, large, values, network):
         model = model_of(layers, 5)
         compared(lambda samples, of=model: qemu.runner(PROCESSORS[core])(of, samples), model, 5)
 
