@@ -130,6 +130,7 @@ def compress(
     if folder is not None:
         check_replaceable(folder, FILES)
     gone: dict[str, str] = {}
+    faults: list[Exception] = []
     with staged(folder, gone) if folder is not None else nullcontext() as stage:
         inputs = inputs_of(model, data, chosen, profile, names)
         prepared = prepare(
@@ -149,9 +150,21 @@ def compress(
             result = look_closer(result, prepared, squeezed, profile)
         if folder is None or stage is None:
             return result
-        text = page(Made(result.report, result.tflite), profile) if html else ""
+        text = _drawn(result, profile, faults) if html else ""
         gone |= generated(folder, set(FILES) - set(files_of(result.model, text)))
-        return write_result(result, stage, folder, prepared.loaded.family, custom_objects, text)
+        result = write_result(result, stage, folder, prepared.loaded.family, custom_objects, text)
+    for fault in faults:
+        raise fault
+    return result
+
+
+def _drawn(result: Compressed, target: Target, faults: list[Exception]) -> str:
+    """The page; a fault while it is drawn must not lose what was trained, and is kept for later."""
+    try:
+        return page(Made(result.report, result.tflite), target)
+    except Exception as error:
+        faults.append(error)
+        return ""
 
 
 def traced(result: Compressed, inputs: Inputs) -> Compressed:

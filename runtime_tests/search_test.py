@@ -16,6 +16,7 @@ from edgesqueeze.explore.tasks import Order, Task
 from edgesqueeze.pipeline import compress
 from edgesqueeze.recipe.read import load_recipe, parse_recipe
 from edgesqueeze.report.front import SearchLimits
+from edgesqueeze.report.made import read_report
 from edgesqueeze.target.load import load_target
 from runtime_tests.support.tiny_keras import dense, images, randomize
 
@@ -64,6 +65,9 @@ def test_there_is_a_page(found):
     out, front = found
     text = (out / "report.html").read_text()
     assert text.startswith("<!doctype html>") and front.model in text
+    # Its finalists are looked at as closely as the page of compress --html.
+    details = read_report(out / "best").details
+    assert details.layer_errors and details.plain.latency_ms is not None and details.left_out == ()
 
 
 def test_without_labels_agreement_is_used_and_named(found):

@@ -114,6 +114,7 @@ def search(
         labels=None if labels is None else read_names(labels),
         custom_objects=custom_objects,
         unsafe=unsafe,
+        closer=html,
     )
     if html:
         check_drawing()

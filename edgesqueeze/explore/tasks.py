@@ -30,6 +30,7 @@ class Order:
         labels: names of the classes, as for ``compress``; None: those of the data.
         custom_objects: the model's own classes by name.
         unsafe: whether a model file may run code that it holds.
+        closer: whether finalists are looked at as closely as a page shows them.
     """
 
     model: Any
@@ -41,6 +42,7 @@ class Order:
     labels: Any = None
     custom_objects: Mapping[str, Any] | None = None
     unsafe: bool = False
+    closer: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from edgesqueeze.explore.tasks import Answer, Facts, Order, Task
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.pipeline import agreement, judge, prepare, squeeze, traced
 from edgesqueeze.recipe.filled import FilledRecipe
+from edgesqueeze.report.closer import look_closer
 from edgesqueeze.report.environment import environment
 from edgesqueeze.report.folder import write_result
 from edgesqueeze.report.front import AccuracyBasis, Takes
@@ -97,6 +98,8 @@ class Workshop:
             folder, target = Path(name), self._order.target
             squeezed = squeeze(self._whole, self._filled(task), figures=figures_on(target))
             made = traced(judge(self._whole, squeezed, target), self._inputs(task))
+            if self._order.closer:
+                made = look_closer(made, self._whole, squeezed, target)
             write_result(made, folder, folder, self._whole.loaded.family, self._order.custom_objects)
             files = {
                 path.relative_to(folder).as_posix(): path.read_bytes()

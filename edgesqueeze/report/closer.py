@@ -49,6 +49,7 @@ def look_closer(result: Compressed, prepared: Prepared, squeezed: Squeezed, targ
     wanted = {one.sample for output in result.report.choices for one in output.changed}
     left_out: list[str] = []
     with readable_samples():
+        pictures = _tried(lambda: pictures_of(prepared.data.test, wanted), {}, "pictures", left_out)
         details = Details(
             plain=_tried(lambda: _plain(prepared, squeezed, target), None, "the plain model", left_out),
             layer_errors=_tried(
@@ -57,7 +58,6 @@ def look_closer(result: Compressed, prepared: Prepared, squeezed: Squeezed, targ
             samples=len(first.inputs[0]),
             left_out=tuple(left_out),
         )
-        pictures = pictures_of(prepared.data.test, wanted)
     choices = tuple(_with_pictures(output, pictures) for output in result.report.choices)
     report = result.report.model_copy(update={"details": details, "choices": choices})
     return replace(result, report=report)
@@ -69,7 +69,9 @@ def _tried(look: Callable[[], T], otherwise: T, what: str, left_out: list[str]) 
         return look()
     except EdgeSqueezeError as error:
         left_out.append(f"{what}: {error.problem}")
-        return otherwise
+    except Exception as error:  # whatever it is: hours of training hang on it
+        left_out.append(f"{what}: internal error: {type(error).__name__}: {error}")
+    return otherwise
 
 
 def _with_pictures(output: OutputChoices, pictures: Mapping[int, str]) -> OutputChoices:

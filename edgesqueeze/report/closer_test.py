@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from edgesqueeze import pipeline
 from edgesqueeze.base.generated import LIST
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.pipeline import compress
@@ -91,4 +92,17 @@ def test_a_look_that_fails_is_named_and_loses_nothing():
 
     assert _tried(refused, (), "errors", left_out) == ()
     assert _tried(lambda: 1, 0, "more", left_out) == 1
-    assert left_out == ["errors: it cannot be converted"]
+    assert _tried(lambda: 1 // 0, 2, "times", left_out) == 2
+    assert left_out == [
+        "errors: it cannot be converted",
+        "times: internal error: ZeroDivisionError: integer division or modulo by zero",
+    ]
+
+
+def test_a_page_that_cannot_be_drawn_does_not_lose_the_model(made, tmp_path, monkeypatch):
+    model, data, _ = made
+    monkeypatch.setattr(pipeline, "page", lambda made, target: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        compress(model, target="pico", data=data, out=tmp_path, recipe=parse_recipe(FAST), html=True)
+    assert not (tmp_path / "report.html").exists()
+    assert read_report(tmp_path).files and (tmp_path / "model.tflite").is_file()
