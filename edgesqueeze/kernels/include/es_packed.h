@@ -193,4 +193,12 @@ void es_fully_connected_columns_s8(const es_fully_connected *layer, const int8_t
                                    void *scratch);
 int32_t es_fully_connected_columns_s8_scratch_bytes(const es_fully_connected *layer);
 
+/* A fully connected layer of one input vector whose weights are sorted by their values: inputs of one weight are added
+ * up, then multiplied once. Its weights are, of every output, the number of its values, as a byte, and of every value
+ * for every 255 inputs how many of them have it, at most 32, and their places among the 255, and the value. A value
+ * that more have is there several times. Output and input do not overlap. */
+void es_factored_fully_connected_s8(const es_fully_connected *layer, const int8_t *input, int8_t *output,
+                                    void *scratch);
+int32_t es_factored_fully_connected_s8_scratch_bytes(const es_fully_connected *layer);
+
 #endif /* ES_PACKED_H */

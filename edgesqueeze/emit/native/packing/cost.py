@@ -16,6 +16,9 @@ from edgesqueeze.emit.native.packing.sites import Kind, Site
 SMALL_CORES = frozenset({"cortex-m0", "cortex-m0plus", "cortex-m1", "cortex-m23"})
 """Cores with the small instruction set: no instruction finds a set bit or multiplies long."""
 
+FACTORED_CORES = SMALL_CORES | {"cortex-m3"}
+"""Cores that multiply one pair of numbers at a time: adding up inputs before is faster there."""
+
 
 @dataclass(frozen=True)
 class LayerCost:

@@ -15,8 +15,8 @@ from runtime_tests.support.tools import require_tool
 ROWS = {**ENCODINGS, COPY.name: COPY}
 CASES = 150
 
-# Memory is as large as callers give, not a byte more; a case is the bytes of the table and of the stream, the number
-# of parts, the stream, and the weights of every part.
+# Memory is as large as callers give, not a byte more; a case is the bytes of the table and of the stream, the
+# number of parts, the stream, and the weights of every part.
 PROGRAM = """
 #include <stdio.h>
 #include <stdlib.h>

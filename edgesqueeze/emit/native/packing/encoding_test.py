@@ -29,7 +29,8 @@ def test_random_weights_come_back(name, vectors):
     held = 0
     for _ in range(400):
         size = int(rng.choice(SIZES))
-        weights = random_weights(rng, size, int(rng.integers(1, MOST_VALUES.get(name, 16) + 4)), rng.choice([0, 0.5, 0.9, 0.99, 1]))
+        values = int(rng.integers(1, MOST_VALUES.get(name, 16) + 4))
+        weights = random_weights(rng, size, values, rng.choice([0, 0.5, 0.9, 0.99, 1]))
         parts = random_parts(rng, size)
         stream = encoding.encode(weights, parts, vectors)
         if stream is None:

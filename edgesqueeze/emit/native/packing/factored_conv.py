@@ -9,14 +9,11 @@ from typing import Any
 
 from edgesqueeze.emit.native.conv_shape import ConvShape
 from edgesqueeze.emit.native.packing import factored
-from edgesqueeze.emit.native.packing.cost import SMALL_CORES
+from edgesqueeze.emit.native.packing.cost import FACTORED_CORES
 from edgesqueeze.emit.native.packing.encoding import PALETTE_VALUES, Machine, UnpackCost, Weights
 from edgesqueeze.emit.native.packing.factored import Factored
 from edgesqueeze.emit.native.packing.sites import Site
 from edgesqueeze.emit.native.packing.skip_conv import ConvCost, ConvLayout, SkippingConv, shape_in_rows
-
-CORES = SMALL_CORES | {"cortex-m3"}
-"""Cores that multiply one pair of numbers at a time: there is assembly for them."""
 
 _CHANNEL_BYTES = 16  # sizeof(es_channel)
 _CHANNEL_UNITS = 50  # weights that are sorted in the time that the lists of a channel take
@@ -126,14 +123,16 @@ _COSTS: Mapping[Machine, ConvCost] = MappingProxyType(
 )
 
 FACTORED = (
-    SkippingConv("factored", _layout(_scratch), palette=False, code_bytes=2900, costs=_COSTS, cores=CORES),
+    SkippingConv(
+        "factored", _layout(_scratch), palette=False, code_bytes=2900, costs=_COSTS, cores=FACTORED_CORES
+    ),
     SkippingConv(
         "palette-factored",
         _layout(_unpacked_scratch),
         palette=True,
         code_bytes=4300,
         costs=_COSTS,
-        cores=CORES,
+        cores=FACTORED_CORES,
     ),
 )
 """With weights as they stand in flash, and with weights that are unpacked first."""

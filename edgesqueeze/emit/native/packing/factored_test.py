@@ -7,7 +7,8 @@ from edgesqueeze.emit.native.conv_shape import ConvShape
 from edgesqueeze.emit.native.emit import emit_native
 from edgesqueeze.emit.native.lower.graph import lower
 from edgesqueeze.emit.native.packing import factored
-from edgesqueeze.emit.native.packing.factored_conv import CORES, FACTORED
+from edgesqueeze.emit.native.packing.cost import FACTORED_CORES
+from edgesqueeze.emit.native.packing.factored_conv import FACTORED
 from edgesqueeze.emit.native.packing.sites import sites_of
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
@@ -176,4 +177,4 @@ def test_only_cores_that_gain_by_it_use_it():
     model = one_convolution((16, 16, 32), 3, 0.8)
     for core in (None, "cortex-a7", "cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m55"):
         source = emit_native(model, core=core, optimize="time")
-        assert ("factored" in encodings(source)) == (core in CORES)
+        assert ("factored" in encodings(source)) == (core in FACTORED_CORES)

@@ -1,7 +1,7 @@
 """Weights of any values as codes of 1 to 12 bits: the more often a value occurs, the shorter its code.
 
-Codes are Huffman's with a limit (Larmore and Hirschberg, "A fast algorithm for optimal length-limited Huffman codes",
-1990: package-merge), in the canonical order of Schwartz and Kallick (1964).
+Codes are Huffman's with a limit, by package-merge (Larmore and Hirschberg, "A fast algorithm for optimal
+length-limited Huffman codes", 1990), in the canonical order of Schwartz and Kallick (1964).
 """
 
 from __future__ import annotations
@@ -59,9 +59,10 @@ def _codes(content: bytes) -> Codes:
         other = -1 if values[0] == 0 else 0
         values, counts = np.array(sorted((int(values[0]), other))), np.ones(2, np.int64)
     lengths = limited_lengths(counts.tolist())
-    code, found = 0, {}
+    code, last = 0, 0
+    found: dict[int, tuple[int, int]] = {}
     for length, value in sorted(zip(lengths, values.tolist(), strict=True)):
-        code <<= length - next(reversed(found.values()))[1] if found else length
+        code, last = code << (length - last), length
         found[value] = (code, length)
         code += 1
     return found
@@ -73,7 +74,7 @@ def limited_lengths(counts: Sequence[int]) -> list[int]:
     Args:
         counts: of two symbols or more, at most 2^12.
     """
-    single = sorted((count, (symbol,)) for symbol, count in enumerate(counts))
+    single: list[tuple[int, tuple[int, ...]]] = sorted((n, (symbol,)) for symbol, n in enumerate(counts))
     packages = single
     for _ in range(LONGEST - 1):
         pairs = zip(packages[0::2], packages[1::2], strict=False)

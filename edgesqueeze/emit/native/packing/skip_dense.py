@@ -6,15 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 
 from edgesqueeze.emit.native.pack import mve
-from edgesqueeze.emit.native.packing import dense_blocks
+from edgesqueeze.emit.native.packing import dense_blocks, factored_dense
+from edgesqueeze.emit.native.packing.cost import FACTORED_CORES
 from edgesqueeze.emit.native.packing.encoding import Machine, Weights
+from edgesqueeze.emit.native.packing.factored_dense import FactoredDenseCost
 from edgesqueeze.emit.native.packing.sites import HEADER, Site
 from edgesqueeze.emit.native.records import Blob, Call, Struct
+
+_CHANNEL_BYTES = 16  # sizeof(es_channel)
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,23 @@ class DenseCost:
     units: Callable[[Weights], int]
     inputs: int
 
+    def instructions(self, rows: Weights, shared: bool) -> float:
+        """Instructions of a layer of weights, int8 ``[out, in]``; shared: all outputs have one multiplier."""
+        segments = -(-len(rows) // dense_blocks.OUTPUTS) * -(-rows.shape[1] // self.inputs)
+        return (
+            self.layer
+            + self.units(rows) * self.unit
+            + segments * self.segment
+            + len(rows) * (self.output + (0 if shared else self.channel))
+        )
+
+
+class LayerCost(Protocol):
+    """What a fully connected layer takes."""
+
+    def instructions(self, rows: Weights, shared: bool) -> float:
+        """Instructions of a layer of weights, int8 ``[out, in]``; shared: all outputs have one multiplier."""
+
 
 @dataclass(frozen=True, eq=False)
 class SkippingDense:
@@ -59,7 +80,7 @@ class SkippingDense:
     stream: Callable[[Weights], bytes | None]
     scratch_bytes: Mapping[str, Callable[[int], int]]
     code_bytes: int
-    costs: Mapping[Machine, DenseCost]
+    costs: Mapping[Machine, LayerCost]
     cores: frozenset[str] = frozenset()
 
     def stored(self, site: Site, part_outputs: int, kernel_set: str) -> int | None:
@@ -90,17 +111,9 @@ class SkippingDense:
     def instructions(self, site: Site, part_outputs: int, machine: Machine) -> float:
         """Instructions of a layer in one inference."""
         del part_outputs
-        cost = self.costs[machine]
         assert site.rows is not None
         channels = cast(Struct, cast(Struct, site.call.parameters).members["channels"])
-        shared = channels.members["format"] == "ES_CHANNELS_SHARED"
-        segments = -(-site.outputs // dense_blocks.OUTPUTS) * -(-site.taps // cost.inputs)
-        return (
-            cost.layer
-            + cost.units(site.rows) * cost.unit
-            + segments * cost.segment
-            + site.outputs * (cost.output + (0 if shared else cost.channel))
-        )
+        return self.costs[machine].instructions(site.rows, channels.members["format"] == "ES_CHANNELS_SHARED")
 
     def call(self, site: Site, part_outputs: int, kernel_set: str) -> Call:
         """The call that takes the place of one with plain weights."""
@@ -128,6 +141,12 @@ def _nothing(outputs: int) -> int:
     """No scratch memory."""
     del outputs
     return 0
+
+
+def _channels(outputs: int) -> int:
+    """``es_factored_fully_connected_s8_scratch_bytes``: eight unpacked channels."""
+    del outputs
+    return 8 * _CHANNEL_BYTES
 
 
 FULLY_CONNECTED = (
@@ -171,5 +190,19 @@ FULLY_CONNECTED = (
             }
         ),
     ),
+    SkippingDense(
+        name="factored",
+        function="es_factored_fully_connected_s8",
+        stream=factored_dense.stream,
+        scratch_bytes=MappingProxyType({"reference": _channels}),
+        code_bytes=540,
+        costs=MappingProxyType(
+            {
+                "small": FactoredDenseCost(input=3, value=10, segment=12, output=91, layer=56),
+                "portable": FactoredDenseCost(input=3, value=10, segment=12, output=50, layer=50),
+            }
+        ),
+        cores=FACTORED_CORES,
+    ),
 )
-"""For the DSP extension, which multiplies pairs of outputs, and for vectors."""
+"""For the DSP extension, which multiplies pairs of outputs, for vectors, and for cores without either."""

@@ -43,7 +43,8 @@ def _words(indices: Indices) -> bytes:
     places = _PAIR_BITS * np.arange(_PAIRS, dtype=np.uint32)
     words = (numbers[:, :-1].reshape(-1, _WORDS, _PAIRS) << places).sum(axis=2, dtype=np.uint32)
     last = numbers[:, -1:] >> (2 * np.arange(_WORDS, dtype=np.uint32)) & 3
-    return (words | last << np.uint32(_PAIRS * _PAIR_BITS)).astype("<u4").tobytes()
+    content: bytes = (words | last << np.uint32(_PAIRS * _PAIR_BITS)).astype("<u4").tobytes()
+    return content
 
 
 def _vectors(indices: Indices) -> bytes:
@@ -52,7 +53,8 @@ def _vectors(indices: Indices) -> bytes:
     places = 2 * np.arange(_FIELDS, dtype=np.uint8)[:, None]
     lower = ((fields & 3) << places).sum(axis=1, dtype=np.uint8)
     upper = np.packbits(fields >> 2, axis=2, bitorder="little").reshape(-1, _UPPER_BYTES)
-    return np.concatenate([lower, upper], axis=1).tobytes()
+    content: bytes = np.concatenate([lower, upper], axis=1).tobytes()
+    return content
 
 
 def _whole(indices: Indices, block: int) -> Indices:

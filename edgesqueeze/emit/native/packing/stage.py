@@ -13,10 +13,14 @@ from typing import cast
 from edgesqueeze.emit.native.lower.graph import Lowered
 from edgesqueeze.emit.native.packing.choose import BALANCE_SHARE, Optimize, Option, choose, flash_bytes, total
 from edgesqueeze.emit.native.packing.copied import COPY
-from edgesqueeze.emit.native.packing.cost import layer_instructions, machine_of, other_instructions
+from edgesqueeze.emit.native.packing.cost import (
+    FACTORED_CORES,
+    layer_instructions,
+    machine_of,
+    other_instructions,
+)
 from edgesqueeze.emit.native.packing.document import LayerPacking
 from edgesqueeze.emit.native.packing.encoding import Encoding
-from edgesqueeze.emit.native.packing.factored_conv import CORES as FACTORED_CORES
 from edgesqueeze.emit.native.packing.sites import (
     PARAMETER_BYTES,
     Site,
