@@ -17,7 +17,7 @@ from edgesqueeze.cli import options
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.screen import say, say_json
 from edgesqueeze.recipe.read import load_recipe
-from edgesqueeze.recipe.sections import IoType, QuantizeMode, Structure
+from edgesqueeze.recipe.sections import Calibration, IoType, QuantizeMode, Structure
 from edgesqueeze.target.load import load_target
 
 
@@ -63,6 +63,11 @@ from edgesqueeze.target.load import load_target
 )
 @click.option(
     "--io", type=click.Choice(get_args(IoType)), help="Type of inputs and outputs of an integer model."
+)
+@click.option(
+    "--calibration",
+    type=click.Choice(get_args(Calibration)),
+    help="What the range of an activation is: all that samples show if unset; best: the best by its error.",
 )
 @click.option(
     "--epochs",

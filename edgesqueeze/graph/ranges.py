@@ -17,6 +17,10 @@ SAME = 1e-4
 """Part of its width by which the ends of a range may be off in another that is the same."""
 
 
+STEPS = 255
+"""Steps from the least to the greatest int8."""
+
+
 class Range(NamedTuple):
     """What the values of a tensor span.
 
@@ -33,6 +37,13 @@ def same_range(one: Range, other: Range) -> bool:
     """Whether two ranges are the same to a fortieth of a step of int8."""
     within = SAME * (one.high - one.low)
     return abs(one.low - other.low) <= within and abs(one.high - other.high) <= within
+
+
+def nudged(wanted: Range) -> Range:
+    """The range of an int8 tensor that is to span another: as wide, with a whole number as its zero point."""
+    scale = (wanted.high - wanted.low) / STEPS
+    below = float(np.clip(np.floor(-wanted.low / scale + 0.5), 0, STEPS))
+    return Range(-below * scale, (STEPS - below) * scale)
 
 
 def ranges_in(content: bytes) -> dict[str, Range]:

@@ -67,6 +67,8 @@ A recipe with every key at its default::
     mode = "int8"                  # "int16x8", "float16", "dynamic", "none"; the target's preference if unset
     io = "int8"                    # "uint8", "float32"; the target's preference if unset
     calibration_samples = 200
+    calibration = "minmax"         # or "percentile", "mse", "entropy"; "best" of them for each activation
+    percentile = 0.9999            # share of the values that calibration = "percentile" has in a range
 
     [data]
     scale = 1.0                    # input = raw * scale + offset; a number, or one for each

@@ -96,6 +96,11 @@ class FilledQuantize(Quantize):
             weights, float activations) or ``none``.
         io: element type of inputs and outputs of an integer model.
         calibration_samples: number of samples that show the range of every activation.
+        calibration: what the range of an activation is: ``minmax``, all that the samples show;
+            ``percentile``, a share of it; ``mse``, what has the least squared error; ``entropy``, what
+            integers tell the most of; or ``best``, for each tensor the one that has the least error on other
+            samples.
+        percentile: share of the values of an activation that its range has for ``percentile``, 0.5 to 1.
     """
 
     mode: QuantizeMode

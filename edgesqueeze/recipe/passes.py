@@ -24,6 +24,8 @@ class Pass(NamedTuple):
         absent: why it is skipped where the recipe does not ask for it; empty where another row says so.
         less: what to ask for where too much accuracy was lost; empty where another row says so.
         search: how a search draws its options; None: it has none, or another row says so.
+        section: its recipe section where that has another name, and other things in it.
+        whole: whether it works on a model whose layers cannot be seen, too.
     """
 
     name: str
@@ -35,6 +37,8 @@ class Pass(NamedTuple):
     absent: str = ""
     less: str = ""
     search: Search | None = None
+    section: str = ""
+    whole: bool = False
 
 
 PASSES: tuple[Pass, ...] = (
@@ -106,6 +110,14 @@ PASSES: tuple[Pass, ...] = (
         done="rounded by its outputs",
         absent="no adaptive rounding was asked for",
         search=Search(saves=False),
+    ),
+    Pass(
+        "calibrate",
+        "finds the range of each activation by its error, where the extremes are not to decide",
+        Lazy("edgesqueeze.squeeze.passes.calibrate:run"),
+        options=lambda recipe: recipe.quantize if recipe.quantize.calibration != "minmax" else None,
+        section="quantize",
+        whole=True,
     ),
     Pass(
         "bias",

@@ -35,15 +35,26 @@ def test_a_pass_without_training_takes_no_steps():
 
 
 def test_every_pass_is_there_and_says_what_it_is():
-    from edgesqueeze.squeeze.passes import aware, bias, bits, channels, cluster, equalize, prune, round
+    from edgesqueeze.squeeze.passes import (
+        aware,
+        bias,
+        bits,
+        calibrate,
+        channels,
+        cluster,
+        equalize,
+        prune,
+        round,
+    )
 
     runs = [module.run for module in (equalize, channels, prune, bits, cluster)]
-    runs += [cluster.run_settle, round.run, bias.run, aware.run]
+    runs += [cluster.run_settle, round.run, calibrate.run, bias.run, aware.run]
     assert [row.run.load() for row in PASSES] == runs
     assert len({row.name for row in PASSES}) == len(PASSES)
     for row in PASSES:
         assert row.summary
         assert row.options(Recipe()) is None
+        assert (row.section or "limits") in Recipe.model_fields
         assert bool(row.absent) == bool(row.done)
         if row.absent:
             assert row.name in Recipe.model_fields
@@ -52,7 +63,10 @@ def test_every_pass_is_there_and_says_what_it_is():
 def test_the_readme_has_the_table_of_passes():
     text = (PACKAGE / "squeeze/README.md").read_text()
     shown = text.split("<!-- passes -->")[1].split("<!-- /passes -->")[0].strip().splitlines()[2:]
-    sections = [f"`[{row.name}]`" if row.absent else "with the pass before" for row in PASSES]
+    sections = [
+        f"`[{row.section or row.name}]`" if row.section or row.absent else "with the pass before"
+        for row in PASSES
+    ]
     assert shown == [
         f"| {row.name} | {section} | {row.summary} | {row.weight} |"
         for row, section in zip(PASSES, sections, strict=True)

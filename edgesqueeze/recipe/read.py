@@ -23,6 +23,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = {
     "aware": ("aware", "learn_ranges"),
     "quantize": ("quantize", "mode"),
     "io": ("quantize", "io"),
+    "calibration": ("quantize", "calibration"),
     "epochs": ("finetune", "epochs"),
     "seed": ("seed",),
     "max_accuracy_drop": ("limits", "max_accuracy_drop"),

@@ -123,7 +123,7 @@ def test_every_flag_lands_and_wins_over_the_file(tmp_path, flag, value):
 
 def test_the_flags_tested_are_all_flags():
     tested = {"channels", "sparsity", "structure", "clusters", "bits", "quantize", "io", "epochs", "seed"}
-    tested |= {"aware", "max_accuracy_drop", "evaluation_samples", "lift_normalization"}
+    tested |= {"aware", "calibration", "max_accuracy_drop", "evaluation_samples", "lift_normalization"}
     assert set(FLAGS) == tested
 
 
@@ -134,6 +134,7 @@ def test_a_flag_opens_its_section():
     assert load_recipe(None, {"clusters": 4}).cluster == Cluster(clusters=4)
     assert load_recipe(None, {"bits": 4}).bits == Bits(weights=4)
     assert load_recipe(None, {"aware": True}).aware == Aware()
+    assert load_recipe(None, {"calibration": "mse"}).quantize == Quantize(calibration="mse")
 
 
 @pytest.mark.parametrize(
@@ -176,6 +177,8 @@ def test_an_unknown_key_is_named_with_the_nearest_valid_one(raw, message):
         *(("quantize", "mode", value) for value in ("int4", "", 8)),
         ("quantize", "io", "float16"),
         ("quantize", "calibration_samples", 0),
+        ("quantize", "calibration", "median"),
+        *(("quantize", "percentile", value) for value in (0.4, 1.01, NAN)),
         *(("data", "scale", value) for value in (NAN, float("inf"))),
         ("data", "evaluation_samples", 0),
         *(("limits", "max_accuracy_drop", value) for value in (-0.1, float("inf"), NAN)),
@@ -208,6 +211,7 @@ def test_a_wrong_value_at_the_top_is_named(key, value):
         ({"prune": {"sparsity": 0.7, "structure": "2:4"}}, "2:4 means a sparsity of 0.5"),
         ({"prune": {}, "cluster": {"clusters": 2}}, "at least 3 clusters"),
         ({"aware": {}, "quantize": {"mode": "int16x8"}}, "mode is int16x8"),
+        ({"quantize": {"mode": "int16x8", "calibration": "mse"}}, "calibration = mse goes with mode int8"),
         ({"data": {"scale": 0}}, "scale is 0"),
         ({"channels": {"share": 0.5, "latency_ms": 5}}, "share and latency_ms both say"),
         ({"finetune": {"labels": 0.5, "loss": "mse"}}, "the loss is mse"),

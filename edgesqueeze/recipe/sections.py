@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from edgesqueeze.base.records import Record
 
 QuantizeMode = Literal["int8", "int16x8", "float16", "dynamic", "none"]
+CalibrationMethod = Literal["minmax", "percentile", "mse", "entropy"]
+Calibration = Literal[CalibrationMethod, "best"]
 IoType = Literal["int8", "uint8", "float32"]
 FirstAndLast = Literal["auto", "include", "exclude"]
 Augmentation = Literal["mix", "noise", "flip", "shift", "brightness"]
@@ -221,11 +223,18 @@ class Quantize(Record):
             weights, float activations) or ``none``.
         io: element type of inputs and outputs of an integer model.
         calibration_samples: number of samples that show the range of every activation.
+        calibration: what the range of an activation is: ``minmax``, all that the samples show;
+            ``percentile``, a share of it; ``mse``, what has the least squared error; ``entropy``, what
+            integers tell the most of; or ``best``, for each tensor the one that has the least error on other
+            samples.
+        percentile: share of the values of an activation that its range has for ``percentile``, 0.5 to 1.
     """
 
     mode: QuantizeMode | None = None
     io: IoType | None = None
     calibration_samples: Annotated[int, Field(ge=1, le=100_000)] = 200
+    calibration: Calibration = "minmax"
+    percentile: Annotated[float, Field(ge=0.5, le=1, allow_inf_nan=False)] = 0.9999
 
 
 class DataOptions(Record):
@@ -318,6 +327,9 @@ class Recipe(Record):
         for name in ("equalize", "bias"):
             if getattr(self, name) and mode not in (None, "int8", "int16x8"):
                 raise ValueError(f"{name} goes with mode int8 or int16x8, but mode is {mode}")
+        calibration = self.quantize.calibration
+        if calibration != "minmax" and mode not in (None, "int8"):
+            raise ValueError(f"calibration = {calibration} goes with mode int8, but mode is {mode}")
         if self.round and mode in ("float16", "none"):
             raise ValueError(f"round chooses integers, but with mode {mode} there are none")
         return self

@@ -96,7 +96,9 @@ def squeeze(
         recipe, FilledRecipe, "a recipe that leaves nothing to a target", "fill_preferences(recipe, target)"
     )
     _check_recipe(prepared, recipe)
-    _check_layers(prepared.folded, [row.name for row in passes if row.options(recipe) is not None])
+    _check_layers(
+        prepared.folded, [row.name for row in passes if row.options(recipe) is not None and not row.whole]
+    )
     if recipe.bits and not recipe.channels:
         # How large the weights are after channels were removed is known only then.
         check_bits(prepared.folded, recipe.bits)

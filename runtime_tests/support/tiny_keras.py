@@ -142,7 +142,14 @@ def squeeze(model: Any, raw: dict[str, Any]) -> tuple[TfliteModel, list[Finding]
     return made.tflite, made.findings
 
 
-def passed(model: Any, raw: dict[str, Any], *, train: Trainer | None = None, check: bool = True) -> Passed:
+def passed(
+    model: Any,
+    raw: dict[str, Any],
+    *,
+    train: Trainer | None = None,
+    check: bool = True,
+    inputs: Array | None = None,
+) -> Passed:
     """Fold, apply the passes and convert; ``raw`` is a recipe without ``finetune``.
 
     Unless it says otherwise, the first and the last layer take part.
@@ -152,6 +159,7 @@ def passed(model: Any, raw: dict[str, Any], *, train: Trainer | None = None, che
         raw: the recipe.
         train: what trains a student; without it none is trained.
         check: whether the findings are to say what became of the promises.
+        inputs: the samples, of which as many calibrate as the recipe says; twelve normal ones if unset.
     """
     for section in ("prune", "cluster", "bits"):
         if section in raw:
@@ -161,21 +169,23 @@ def passed(model: Any, raw: dict[str, Any], *, train: Trainer | None = None, che
     folded, found = fold(model)
     findings = list(found)
     data = [np.random.default_rng(1).normal(size=(12, *one.shape[1:])) for one in folded.inputs]
-    source = source_of(folded, *data)
+    source = source_of(folded, *(data if inputs is None else [inputs]))
     steps = 0 if train is None else 1
+    mode, io = recipe.quantize.mode, recipe.quantize.io
+    shown = 12 if inputs is None else recipe.quantize.calibration_samples
 
     def converted(state: State) -> TfliteModel:
-        made, _ = convert(state.model, recipe.quantize.mode, recipe.quantize.io, source, 12, 0, state.ranges)
+        made, _ = convert(state.model, mode, io, source, shown, 0, state.ranges)
         return in_four_bits(state.model, made, state)
 
     setting = Setting(
         folded,
         source,
-        Precision(recipe.quantize.mode),
+        Precision(mode),
         0,
         steps,
         train or untrained,
-        12,
+        shown,
         convert=converted,
     )
     state = State(folded)
@@ -184,9 +194,7 @@ def passed(model: Any, raw: dict[str, Any], *, train: Trainer | None = None, che
         if options is not None:
             outcome: Outcome = row.run(state, options, setting)
             state, findings = outcome.state, [*findings, *outcome.findings]
-    tflite, found = convert(
-        state.model, recipe.quantize.mode, recipe.quantize.io, source, 12, 0, state.ranges
-    )
+    tflite, found = convert(state.model, mode, io, source, shown, 0, state.ranges)
     tflite = in_four_bits(state.model, tflite, state)
     broken = (
         [*check_promises(state.model, tflite, state.promises), *check_ranges(tflite, state.ranges)]

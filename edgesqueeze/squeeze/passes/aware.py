@@ -19,23 +19,23 @@ import tf_keras
 
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.errors import RecipeError
-from edgesqueeze.graph.ranges import same_range, stored_range
+from edgesqueeze.graph.ranges import Range, nudged, same_range, stored_range
 from edgesqueeze.recipe.sections import Aware
 from edgesqueeze.squeeze.layers.kernels import KERNELS
 from edgesqueeze.squeeze.layers.rewrite import clone_layer, rewrite
 from edgesqueeze.squeeze.layers.weights import Kernel, kernels_of
 from edgesqueeze.squeeze.passes.bits import EvenKernel
 from edgesqueeze.squeeze.passes.convert import calibrated, convert
-from edgesqueeze.squeeze.passes.placement import Group, Placement, place
+from edgesqueeze.squeeze.passes.groups import Group
+from edgesqueeze.squeeze.passes.placement import Placement, place
 from edgesqueeze.squeeze.passes.quantizers import (
     HalvesAway,
     QuantizedActivation,
     QuantizedKernel,
     RoundedBias,
-    nudged,
 )
 from edgesqueeze.squeeze.passes.scaled import Carrier, ScaledKernel, carried, copied
-from edgesqueeze.squeeze.passes.state import Outcome, Setting, State
+from edgesqueeze.squeeze.passes.state import NO_RANGES, Outcome, Setting, State
 
 FUSED = ("linear", "relu", "relu6")
 """Activations that become part of the operator before them: nothing is rounded in between."""
@@ -55,7 +55,7 @@ def run(state: State, options: Aware, setting: Setting) -> Outcome:
     """
     check_stateless(state.model)
     apart = rewrite(state.model, stand_apart)
-    placement = placed(state.model, apart, setting)
+    placement = placed(state.model, apart, setting, state.ranges)
     quantizers = quantizers_of(placement, learned=options.learn_ranges)
     student = quantized_model(apart, state, setting, placement, quantizers)
     trained = setting.train(student, setting.steps)
@@ -86,16 +86,17 @@ def check_stateless(model: Any) -> None:
         )
 
 
-def placed(model: Any, apart: Any, setting: Setting) -> Placement:
+def placed(model: Any, apart: Any, setting: Setting, given: Mapping[str, Range] = NO_RANGES) -> Placement:
     """Where quantizers stand, with the ranges that the converter takes as they are and those that it sets.
 
     Args:
         model: the model that will be converted.
         apart: the same with activations that TFLite computes by themselves as layers of their own.
         setting: the calibration samples.
+        given: the ranges that training begins with in place of what these samples show, by tensors' names.
     """
     samples, count, seed = setting.samples, setting.calibration_samples, setting.seed
-    placement = place(apart, calibrated(model, samples, count, seed), samples)
+    placement = place(apart, calibrated(model, samples, count, seed), samples, given)
     wanted = {
         name: nudged(group.first) for group in placement.groups if group.learned for name in group.names
     }

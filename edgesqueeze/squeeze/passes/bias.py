@@ -78,8 +78,7 @@ def run(state: State, options: Bias, setting: Setting) -> Outcome:
     assert setting.convert is not None
     named_out = left_out(state.model, options)
     reasons = {
-        layer.name: named_out.get(layer.name) or _reason(state.model, layer)
-        for layer in kernel_layers(state.model)
+        layer.name: named_out.get(layer.name) or _reason(state, layer) for layer in kernel_layers(state.model)
     }
     tflite = setting.convert(state) if not all(reasons.values()) else None
     sites: dict[str, _Site] = {}
@@ -98,13 +97,16 @@ def run(state: State, options: Bias, setting: Setting) -> Outcome:
     return Outcome(replace(state, model=model), findings)
 
 
-def _reason(model: Any, layer: Any) -> str:
+def _reason(state: State, layer: Any) -> str:
     """Why the bias of a layer cannot be corrected; empty if it can."""
-    if is_stateful(model):
+    if is_stateful(state.model):
         return "the model keeps a state from sample to sample"
     if type(layer) not in KERNELS:
         return f"a {type(layer).__name__} has several biases, or none"
-    calls = Counter(node.layer.name for node in nodes_in_order(model))[layer.name]
+    if state.ranges and not layer.use_bias:
+        # With one the converter calls its output by another name than the range has.
+        return "it has no bias, and the ranges of activations were chosen without one"
+    calls = Counter(node.layer.name for node in nodes_in_order(state.model))[layer.name]
     return f"the model applies it {calls} times" if calls > 1 else ""
 
 

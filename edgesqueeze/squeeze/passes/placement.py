@@ -11,21 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 import tf_keras
 
-from edgesqueeze.checks.replay import data_tensors
 from edgesqueeze.graph import Graph, TfliteModel
 from edgesqueeze.graph.expose import with_outputs
-from edgesqueeze.graph.ranges import Range, ranges_in
+from edgesqueeze.graph.ranges import Range
 from edgesqueeze.runners import litert
 from edgesqueeze.runners.samples import EvalData, data_samples
 from edgesqueeze.squeeze.data.source import Source
 from edgesqueeze.squeeze.layers.rewrite import nodes_in_order
+from edgesqueeze.squeeze.passes.groups import SAME_RANGE, Group, grouped, is_own, makers_of, spanning
 
 Values = npt.NDArray[np.float32]
 
@@ -34,60 +34,8 @@ LOOKED_AT = 4
 SAME = 1e-3
 """How far the values of two ways to compute the same tensor may be apart, where the largest is 1."""
 
-SAME_RANGE = frozenset(
-    {
-        "AVERAGE_POOL_2D",
-        "BATCH_TO_SPACE_ND",
-        "BROADCAST_TO",
-        "CONCATENATION",
-        "DEPTH_TO_SPACE",
-        "EXPAND_DIMS",
-        "GATHER",
-        "MAXIMUM",
-        "MAX_POOL_2D",
-        "MINIMUM",
-        "MIRROR_PAD",
-        "PACK",
-        "PAD",
-        "PADV2",
-        "REDUCE_MAX",
-        "REDUCE_MIN",
-        "RESHAPE",
-        "RESIZE_BILINEAR",
-        "RESIZE_NEAREST_NEIGHBOR",
-        "REVERSE_V2",
-        "SELECT_V2",
-        "SLICE",
-        "SPACE_TO_BATCH_ND",
-        "SPACE_TO_DEPTH",
-        "SPLIT",
-        "SPLIT_V",
-        "SQUEEZE",
-        "STRIDED_SLICE",
-        "TILE",
-        "TRANSPOSE",
-        "UNPACK",
-    }
-)
-"""Operators whose int8 outputs have the scale of their inputs."""
 NEW_VALUES = frozenset({"AVERAGE_POOL_2D", "RESIZE_BILINEAR"})
-"""Those of them that give other values than they were given."""
-OWN_RANGE = frozenset({"L2_NORMALIZATION", "LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH"})
-"""Operators whose int8 outputs have a scale that never changes."""
-
-
-class Group(NamedTuple):
-    """Tensors of the file that have one range.
-
-    Attributes:
-        names: what they are called in the calibrated model.
-        first: what they span together on the calibration samples, zero included.
-        learned: whether the range may be another; that of a softmax may not.
-    """
-
-    names: tuple[str, ...]
-    first: Range
-    learned: bool
+"""Those of ``SAME_RANGE`` that give other values than they were given."""
 
 
 @dataclass(frozen=True)
@@ -110,39 +58,31 @@ class Placement:
     unseen: tuple[str, ...]
 
 
-def place(model: Any, tflite: TfliteModel, samples: Source) -> Placement:
+def place(
+    model: Any, tflite: TfliteModel, samples: Source, given: Mapping[str, Range] | None = None
+) -> Placement:
     """Find the outputs of layers that are tensors of the file, and what they span.
 
     Args:
         model: a flat tf_keras model of plain layers.
         tflite: what ``convert.calibrated`` made of a model that computes the same.
         samples: samples for the model.
+        given: what tensors are to span in place of what the samples show, by name.
     """
-    ranges = {
-        name: Range(min(one.low, 0.0), max(one.high, 0.0))
-        for name, one in ranges_in(tflite.content).items()
-        if one.low or one.high
-    }
     graph = tflite.main
-    tensors = [one for one in (*graph.inputs, *data_tensors(graph)) if graph.tensors[one].name in ranges]
-    found = dict(_matches(model, tflite, tensors, samples))
-    makers = {index: operator for operator in graph.operators for index in operator.outputs}
-    together = _together(graph, set(tensors), makers, found.values())
-    numbers = {one: number for number, one in enumerate(dict.fromkeys(together.values()))}
-    group_of = {index: numbers[one] for index, one in together.items()}
-    members: list[list[int]] = [[] for _ in numbers]
-    for index in tensors:
-        members[group_of[index]].append(index)
+    found = dict(_matches(model, tflite, spanning(tflite), samples))
+    makers = makers_of(graph)
+    groups, group_of = grouped(tflite, given or {}, found.values())
     seen = {index for matched in found.values() for index in matched}
     of_layer = {name: _chain(graph, one[0], seen, makers, group_of) for name, one in found.items()}
     means = [name for name, one in found.items() if one[0] in makers and makers[one[0]].opcode in NEW_VALUES]
     known = {number for chain in of_layer.values() for number in chain}
     return Placement(
-        groups=tuple(_group(graph, one, ranges, makers) for one in members),
+        groups=groups,
         of_layer=of_layer,
         inputs={name: group_of[found[one][0]] for name, one in _sources(model) if one in found},
         means=frozenset(means),
-        unseen=tuple(graph.tensors[one].name for one in tensors if group_of[one] not in known),
+        unseen=tuple(graph.tensors[one].name for one, number in group_of.items() if number not in known),
     )
 
 
@@ -209,40 +149,6 @@ def _same(values: Values, known: Mapping[int, Values], taken: set[int]) -> int |
     return min(equal, key=lambda one: (one in taken, near[one])) if equal else None
 
 
-def _together(graph: Graph, tensors: set[int], makers: Mapping[int, Any], calls: Any) -> dict[int, int]:
-    """For each tensor one that stands for all those with which it shares its range."""
-    parent = {one: one for one in tensors}
-
-    def root(one: int) -> int:
-        while parent[one] != one:
-            one = parent[one]
-        return one
-
-    def join(all_of_them: Sequence[int]) -> None:
-        for other in all_of_them[1:]:
-            parent[root(other)] = root(all_of_them[0])
-
-    for operator in graph.operators:
-        if operator.opcode in SAME_RANGE:
-            ends = (*operator.inputs, *operator.outputs)
-            join([one for one in ends if one in tensors and not _is_own(one, makers)])
-    for matched in calls:
-        join([one for one in matched if not _is_own(one, makers)])
-    return {one: root(one) for one in tensors}
-
-
-def _is_own(tensor: int, makers: Mapping[int, Any]) -> bool:
-    return tensor in makers and makers[tensor].opcode in OWN_RANGE
-
-
-def _group(
-    graph: Graph, members: Sequence[int], ranges: Mapping[str, Range], makers: Mapping[int, Any]
-) -> Group:
-    names = tuple(graph.tensors[one].name for one in members)
-    first = Range(min(ranges[one].low for one in names), max(ranges[one].high for one in names))
-    return Group(names, first, not any(_is_own(one, makers) for one in members))
-
-
 def _chain(
     graph: Graph, tensor: int, seen: set[int], makers: Mapping[int, Any], group_of: Mapping[int, int]
 ) -> tuple[int, ...]:
@@ -254,7 +160,7 @@ def _chain(
             return ()
     readers = [one for one in graph.operators if tensor in one.inputs]
     others = {group_of[one.outputs[0]] for one in readers if one.outputs[0] in group_of}
-    if _is_own(tensor, makers) and len(others) == 1 and all(one.opcode in SAME_RANGE for one in readers):
+    if is_own(tensor, makers) and len(others) == 1 and all(one.opcode in SAME_RANGE for one in readers):
         # The converter brings it to the range of those that read it.
         return (group_of[tensor], *others)
     return (group_of[tensor],)

@@ -17,13 +17,11 @@ import tensorflow as tf
 import tf_keras
 
 from edgesqueeze.graph.int4 import MOST_LEVELS
-from edgesqueeze.graph.ranges import Range
+from edgesqueeze.graph.ranges import STEPS, Range, nudged
 from edgesqueeze.squeeze.layers.grid import TOP_LEVEL, FloatArray
 from edgesqueeze.squeeze.passes.bits import EvenKernel
 from edgesqueeze.squeeze.passes.scaled import Carrier, ScaledKernel
 
-STEPS = 255
-"""Steps from the least to the greatest int8."""
 LOOKED_AT = 8
 """A range is trained by an eighth of each batch."""
 ASIDE = 0.004
@@ -92,13 +90,6 @@ class HalvesAway(tf_keras.layers.Layer):  # type: ignore[misc]
         """The values with a small part of a step added to each."""
         low, step = self._quantizer.grid()
         return inputs + tf.stop_gradient(tf.sign(inputs - low - 128 * step) * (ASIDE * step))
-
-
-def nudged(wanted: Range) -> Range:
-    """The range of an int8 tensor that is to span another: as wide, with a whole number as its zero point."""
-    scale = (wanted.high - wanted.low) / STEPS
-    below = float(np.clip(np.floor(-wanted.low / scale + 0.5), 0, STEPS))
-    return Range(-below * scale, (STEPS - below) * scale)
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]

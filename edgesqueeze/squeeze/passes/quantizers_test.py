@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from edgesqueeze.graph.ranges import Range
+from edgesqueeze.graph.ranges import Range, nudged
 from edgesqueeze.squeeze.layers.grid import Grid
 from edgesqueeze.squeeze.passes.precision import Stored
-from edgesqueeze.squeeze.passes.quantizers import HalvesAway, QuantizedActivation, QuantizedKernel, nudged
+from edgesqueeze.squeeze.passes.quantizers import HalvesAway, QuantizedActivation, QuantizedKernel
 
 
 def quantizer(low, high, *, learned=True):
