@@ -48,8 +48,9 @@ def look_closer(result: Compressed, prepared: Prepared, squeezed: Squeezed, targ
     first = prepared.originals.first.pick(SAMPLES)
     wanted = {one.sample for output in result.report.choices for one in output.changed}
     left_out: list[str] = []
+    unseen: dict[int, str] = {}
     with readable_samples():
-        pictures = _tried(lambda: pictures_of(prepared.data.test, wanted), {}, "pictures", left_out)
+        pictures = _tried(lambda: pictures_of(prepared.data.test, wanted), unseen, "pictures", left_out)
         details = Details(
             plain=_tried(lambda: _plain(prepared, squeezed, target), None, "the plain model", left_out),
             layer_errors=_tried(
