@@ -109,23 +109,33 @@ def test_published_int8_latencies_without_their_family(residuals):
 
 
 def test_published_float32_latencies_without_their_family(residuals):
-    found = summary([one for one in residuals if one.arithmetic == "float32"])
+    found = summary(
+        [one for one in residuals if one.arithmetic == "float32" and one.device == "NUCLEO-L4R5ZI"]
+    )
     assert found.count == 10
     assert found.median <= 0.12
     assert found.coverage >= 0.9
 
 
+def test_published_float32_latencies_without_an_fpu(residuals):
+    """Networks of fully connected layers alone, on one board, one shape of network left out at a time."""
+    found = summary([one for one in residuals if (one.core, one.arithmetic) == ("cortex-m0plus", "float32")])
+    assert found.count == 11
+    assert found.median <= 0.05
+    assert found.percentile_90 <= 0.15
+
+
 def test_published_latencies_of_other_devices(residuals):
-    found = summary([one for one in residuals if one.left_out == "device"])
-    assert found.count == 14
-    assert found.median <= 0.25
-    assert found.percentile_90 <= 0.45
+    found = summary([one for one in residuals if (one.left_out, one.arithmetic) == ("device", "int8")])
+    assert found.count == 33
+    assert found.median <= 0.12
+    assert found.percentile_90 <= 0.35
     assert found.coverage >= 0.85
 
 
 def test_bounds_hold_nine_of_ten_cells(residuals):
     found = summary(residuals)
-    assert (found.count, found.rows) == (37, 41)
+    assert (found.count, found.rows) == (112, 161)
     assert 0.85 <= found.coverage <= 0.95
 
 
@@ -166,7 +176,8 @@ def test_every_published_graph_can_be_rebuilt(script):
     published = script("tflm_published")
     for row in published.rows():
         if row.use != "information":
-            assert sum(work.macs for work in row.works) > 10_000, row.id
+            least = 10_000 if row.arithmetic == "int8" else 70
+            assert sum(work.macs for work in row.works) >= least, row.id
             assert {work.arithmetic for work in row.works} == {row.arithmetic}
 
 

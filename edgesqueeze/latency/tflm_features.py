@@ -50,7 +50,7 @@ def float_features_of(work: Work) -> Features:
     if work.kind == "depthwise":
         return Features("depthwise", {"macs": outputs * work.taps})
     if work.kind in ("fully_connected", "recurrent"):
-        return Features("fully_connected", {"macs": work.macs})
+        return Features("fully_connected", {"macs": work.macs, "outputs": outputs})
     if work.kind == "free" or work.opcode in COPIES:
         return Features("copy", {})  # a few cycles an element
     touched = outputs * work.taps if work.kind == "pool" else max(work.inputs, work.outputs)

@@ -70,13 +70,15 @@ MEASURED_WITH = MappingProxyType(
         "single": MEASURED_FLOAT,
         "size": MEASURED_FLOAT - {"depthwise"},
         "none": MEASURED_FLOAT - {"depthwise"},
+        "soft": frozenset({"fully_connected", "softmax"}),
     }
 )
 """The same by key of ``Model.float_cycles``."""
 
-NO_DEPTHWISE_ERROR = math.log(2)
-"""Half width of 90 % bounds on float32 depthwise convolutions in builds that were measured without any, and
-are taken to be convolutions with one input channel: an assumption."""
+UNMEASURED_FLOAT_ERROR = math.log(2)
+"""Half width of 90 % bounds on float32 kernels that were not measured in a build: an assumption. Depthwise
+convolutions are taken to be convolutions with one input channel, and on a Cortex-M0+ all but fully connected
+layers and softmax to be slower than without an FPU on a Cortex-M4 by as much as these are."""
 
 
 SIZE_GROUPS = ("conv", "pointwise", "depthwise", "fully_connected", "rest")
@@ -104,7 +106,8 @@ class Model(NamedTuple):
             that the fit leaves out, by counted core and family.
         interpreter: instructions for every operator, and once for each inference.
         float_cycles: cycles of float32 kernels on the board that they were fitted on, by FPU (``single``,
-            ``none``; ``size``: with the FPU, built for size).
+            ``none``; ``size``: with the FPU, built for size; ``soft``: of a Cortex-M0+, over that core's
+            cycles per other instruction and times the board's).
         rates: cycles per instruction on the board that they were fitted on, by build (``speed`` or ``size``).
         size: what -Os does to instructions, by counted core.
         size_rates: cycles per instruction at -Os over those at -O3, by rate.
@@ -187,19 +190,27 @@ def cycles(instructions: Mapping[Rate, float], rates: Mapping[Rate, float]) -> f
 
 def _float_layer(model: Model, work: Work, cpu: Cpu, level: Level) -> Layer:
     family, loops = float_features_of(work)
-    kernels = "none" if cpu.fpu == "none" else "size" if level == "Os" else "single"
+    kernels = _float_kernels(cpu, level)
     coefficients = model.float_cycles[kernels].get(family, {})
     total = sum(coefficients.get(loop, 0.0) * turns for loop, turns in loops.items())
     error, why = 0.0, ""
     if family != "copy" and work.kind not in MEASURED_FLOAT:
         error, why = UNCOUNTED_ERROR, f"{work.opcode} in float32 was never measured"
-    elif kernels == "none" and level == "Os":
+    elif kernels in ("none", "soft") and level == "Os":
         error, why = UNCOUNTED_ERROR, "float32 without an FPU was never measured in a build for size"
     elif family != "copy" and work.kind not in MEASURED_WITH[kernels]:
-        error, why = NO_DEPTHWISE_ERROR, f"{work.opcode} in float32 was not measured in this build"
+        where = "on this core" if kernels == "soft" else "in this build"
+        error, why = UNMEASURED_FLOAT_ERROR, f"{work.opcode} in float32 was not measured {where}"
     elif work.arithmetic == "hybrid":
         error, why = HYBRID_ERROR, f"{work.opcode} with int8 weights for float32 was never measured"
     rate = model.rates["speed"]["other"]
     if level == "Os":
         rate *= model.size_rates["other"]
     return Layer({"other": total / rate}, error, why)
+
+
+def _float_kernels(cpu: Cpu, level: Level) -> str:
+    """The key of ``Model.float_cycles`` for a core and build."""
+    if cpu.fpu == "none":
+        return "soft" if cpu.core in ("cortex-m0", "cortex-m0plus") else "none"
+    return "size" if level == "Os" else "single"

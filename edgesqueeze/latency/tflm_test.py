@@ -163,6 +163,26 @@ def test_int16_takes_longer_than_int8_and_float32_longer_still():
     assert int8 < int16 < float32
 
 
+# Sudharsan et al.'s measurements on a Raspberry Pi Pico, in milliseconds.
+@pytest.mark.parametrize(
+    ("units", "measured"), [((4, 10, 3), 0.3138), ((13, *[10] * 10, 3), 3.021), ((64, 10, 50, 10), 4.314)]
+)
+def test_fully_connected_float32_in_software(units, measured):
+    graph = GraphBuilder()
+    x = graph.input((1, units[0]), "float32")
+    for count in units[1:-1]:
+        x = graph.fully_connected(x, count, "RELU")
+    works = works_of(graph.build([graph.softmax(graph.fully_connected(x, units[-1]))]))
+    found = predict(works, load_target("pico"))
+    assert found.total.estimate == pytest.approx(measured, rel=0.06)
+    assert not any("guess" in sentence for sentence in found.basis)
+
+
+def test_a_float32_convolution_in_software_is_a_guess():
+    found = predict(keywords("float32"), load_target("pico"))
+    assert any("CONV_2D in float32 was not measured on this core" in sentence for sentence in found.basis)
+
+
 def test_float32_without_an_fpu_takes_longer():
     board = load_target(BOARD)
     without = board.model_copy(update={"cpu": board.cpu.model_copy(update={"fpu": "none"})})

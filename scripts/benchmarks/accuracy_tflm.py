@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from tflm_builds import size_build, size_instructions, size_rates
-from tflm_devices import SAME_CODE, core_factors, device_factors
+from tflm_devices import CORES as MODELLED
+from tflm_devices import Pair, blind_pairs, core_factor, device_errors, device_factor, devices, pairs
 from tflm_published import (
     BOARD,
     BUILDS,
@@ -26,16 +27,20 @@ from tflm_published import (
     predicted,
     rows,
 )
+from tflm_soft import CORE as SOFT
+from tflm_soft import soft_cycles
 from tflm_targets import (
     UNMEASURED,
     board_interval,
     both,
     cpu_of,
     device_interval,
+    float_interval,
     unmeasured_pico_rates,
 )
 
-from edgesqueeze.latency.residuals import Factors, Residual
+from edgesqueeze.latency.records import CONFIDENCE
+from edgesqueeze.latency.residuals import Factors, Residual, interval_of
 from edgesqueeze.latency.tflm_features import RATES
 from edgesqueeze.latency.tflm_model import counted_core, cycles
 from edgesqueeze.target.latency import Rate
@@ -44,6 +49,7 @@ CORES = {
     "cortex-m0plus": "Cortex-M0+",
     "cortex-m4": "Cortex-M4",
     "cortex-m33": "Cortex-M33",
+    "cortex-m7": "Cortex-M7",
     "cortex-m85": "Cortex-M85",
 }
 OTHER_RUNTIME = Factors(0.8, 1.25)
@@ -73,7 +79,7 @@ class Engine(NamedTuple):
 
 def residuals() -> list[Residual]:
     """Every published latency of TFLM and its kin on a Cortex-M, and what is predicted without it."""
-    return [*_of_the_board(), *_other_runtimes(), *_other_devices()]
+    return [*_of_the_board(), *_other_runtimes(), *_other_devices(), *_same_engine()]
 
 
 def _of_the_board() -> list[Residual]:
@@ -93,84 +99,123 @@ def _other_runtimes() -> list[Residual]:
     return [
         _residual(
             row,
-            f"Cortex-M4, {row.runtime} {'2.3.1, build not stated' if row.runtime == 'TFLM' else ''}".strip(),
+            _other_runtime(row),
             predicted(row, "speed", row.siblings),
             both(_interval(row, "speed"), OTHER_RUNTIME),
             "family",
         )
         for row in rows()
-        if row.use == "check" and row.device == BOARD.upper()
+        if row.use == "check" and _is_board(row)
     ]
+
+
+def _other_runtime(row: Row) -> str:
+    return f"Cortex-M4, {row.runtime} {'2.3.1, build not stated' if row.runtime == 'TFLM' else ''}".strip()
 
 
 def _other_devices() -> list[Residual]:
-    """Other devices, from what the board and further devices say."""
+    """TFLM on other devices, from what the board and further devices say."""
     return [
         _of_another_device(row)
         for row in rows()
-        if row.use in ("check", "layers") and row.device != BOARD.upper()
+        if row.use in ("check", "layers") and not _is_board(row) and row.runtime.startswith("TFLM")
     ]
 
 
+def _same_engine() -> list[Residual]:
+    """Other devices with an engine whose cycles on the board are known, whatever it is."""
+    return [_of_a_pair(pair) for pair in pairs() if pair.is_published and pair.row.core in MODELLED]
+
+
 def blind_residuals() -> list[Residual]:
-    """Latencies of int8 models that no fit has seen, and what the whole fit predicts."""
-    found = []
+    """Latencies that no fit has seen, and what the whole fit predicts."""
+    found = [_of_a_pair(pair) for pair in blind_pairs() if pair.row.core in MODELLED]
     for row in blind_rows():
-        if row.arithmetic != "int8" or row.use not in ("fit", "check"):
+        if row.use not in ("fit", "check") or "TFLM" not in row.runtime:
             continue
-        if row.device == BOARD.upper():
-            build = BUILDS.get(row.build, "speed")
-            group = f"Cortex-M4, {row.runtime}, {row.arithmetic}{BUILD_NAMES[build]}"
-            found.append(_residual(row, group, predicted(row, build), board_interval("int8"), "family"))
+        if _is_board(row):
+            found.append(_of_the_known_board(row))
         else:
             found.append(_of_a_known_device(row) if _is_known(row) else _of_another_device(row))
     return found
 
 
+def _of_the_known_board(row: Row) -> Residual:
+    """As the board's target predicts, which knows all other models."""
+    interval, build = board_interval(row.arithmetic), BUILDS.get(row.build, "speed")
+    if row.use == "check":
+        return _residual(
+            row, _other_runtime(row), predicted(row, build), both(interval, OTHER_RUNTIME), "family"
+        )
+    group = f"Cortex-M4, {row.runtime}, {row.arithmetic}{BUILD_NAMES[build]}"
+    return _residual(row, group, predicted(row, build), interval, "family")
+
+
+def _is_board(row: Row) -> bool:
+    return row.device == BOARD.upper()
+
+
+def _of_a_pair(pair: Pair) -> Residual:
+    """The engine's own cycles on the board times what all devices but this one say of its core."""
+    row, errors = pair.row, device_errors((pair.row.device,))
+    said = row.cycles / pair.ratio * core_factor(row.core, (row.device,), row.clock_mhz)
+    group = f"{CORES[row.core]}, the same engine on both boards, {row.arithmetic}"
+    return _residual(row, group, said, interval_of(errors, CONFIDENCE), "device")
+
+
 def _of_another_device(row: Row) -> Residual:
+    if _is_soft(row):
+        return _residual(row, _group(row), soft_cycles(row, row.siblings), UNMEASURED, "family")
     said = cycles(_instructions(row), _rates(row))
-    interval = device_interval(row.is_dense, row.device)
-    if row.core in ("cortex-m0plus", "cortex-m85"):
-        interval = UNMEASURED
-    elif "TFLM" not in row.runtime:
-        interval = both(interval, OTHER_RUNTIME)
-    runtime = row.runtime.removesuffix(" + CMSIS-NN") if "TFLM" in row.runtime else row.runtime
-    return _residual(row, f"{CORES[row.core]}, {runtime}, other boards", said, interval, "device")
+    interval = device_interval(row.device) if row.core in MODELLED else UNMEASURED
+    if row.arithmetic == "float32":
+        interval = float_interval(interval)
+    return _residual(row, _group(row), said, interval, "device")
+
+
+def _group(row: Row) -> str:
+    return f"{CORES[row.core]}, TFLM, other boards, {row.arithmetic}"
+
+
+def _is_soft(row: Row) -> bool:
+    """Whether floating point numbers are computed in software, as was measured on one board alone."""
+    return (row.core, row.arithmetic) == (SOFT, "float32")
 
 
 def _is_known(row: Row) -> bool:
     """Whether other models of the device are in the fit."""
-    return row.core in SAME_CODE and row.device in device_factors(row.core)
+    return not _is_soft(row) and row.core in MODELLED and row.device in devices(row.core)
 
 
 def _of_a_known_device(row: Row) -> Residual:
     """As its target predicts, which knows other models of the device."""
-    said = cycles(_instructions(row), _scaled(row, device_factors(row.core)[row.device]))
-    interval = device_interval(row.is_dense)
-    if _is_small(row):
+    said = cycles(_instructions(row), _scaled(row, device_factor(row.device)))
+    interval = device_interval(is_known=True)
+    if row.arithmetic == "float32":
+        interval = float_interval(interval)
+    elif _is_small(row):
         error = math.exp(size_build(counted_core(cpu_of(row.core)).removeprefix("cortex-"))["error"])
         interval = both(interval, Factors(1 / error, error))
-    return _residual(row, f"{CORES[row.core]}, TFLM, other boards", said, interval, "family")
+    return _residual(row, _group(row), said, interval, "family")
 
 
 def _rates(row: Row) -> Mapping[Rate, float]:
     if row.core == "cortex-m0plus":
         return unmeasured_pico_rates()
     # Nothing but this device has a Cortex-M85: without it, the core is taken to be as fast as a Cortex-M7.
-    if row.core == "cortex-m85":
-        factors = core_factors("cortex-m7", (row.device,))
-    else:
-        factors = core_factors(row.core, (row.device,), row.clock_mhz)
-    return _scaled(row, factors)
+    core = "cortex-m7" if row.core == "cortex-m85" else row.core
+    return _scaled(row, core_factor(core, (row.device,), row.clock_mhz))
 
 
-def _scaled(row: Row, factors: Mapping[Rate, float]) -> dict[Rate, float]:
+def _scaled(row: Row, factor: float) -> dict[Rate, float]:
     ratio = size_rates() if _is_small(row) else dict.fromkeys(RATES, 1.0)
-    return {rate: value * factors[rate] * ratio[rate] for rate, value in fit_rates("speed").items()}
+    return {rate: value * factor * ratio[rate] for rate, value in fit_rates("speed").items()}
 
 
 def _instructions(row: Row) -> Mapping[Rate, float]:
     cpu = cpu_of(row.core)
+    if row.arithmetic == "float32":
+        return {"other": predicted(row, "speed") / fit_rates("speed")["other"]}
     return size_instructions(row, cpu) if _is_small(row) else instructions(row, cpu)
 
 

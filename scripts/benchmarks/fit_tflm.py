@@ -14,6 +14,7 @@ from typing import Any
 from tflm_builds import size_build, size_rates
 from tflm_counts import CORES, family_errors, fit_core, interpreter
 from tflm_published import fit_float, fit_rates
+from tflm_soft import fit_soft
 from tflm_targets import TARGETS, VERSION, Figures, figures
 
 from edgesqueeze.base.output import write_files
@@ -27,10 +28,11 @@ NOTE = (
     "of an operator in models that the fit leaves out. interpreter: instructions for each operator, and "
     "once. rates: cycles per instruction on the NUCLEO-L4R5ZI by build, and float_cycles: cycles of float32 "
     "kernels there, with the FPU (single), built for size (size), and without FPU (none), fitted to "
-    "scripts/benchmarks/published/cortex_m.csv. size: what -Os multiplies the instructions of integer "
-    "kernels with, by counted core and group of kernels, and the 90th percentile of the absolute logarithmic "
-    "error of a model that the fit leaves out; size_rates: cycles per instruction at -Os over those at -O3, "
-    "on that board"
+    "scripts/benchmarks/published/cortex_m.csv; soft: those of a Cortex-M0+ (Raspberry Pi Pico), over its "
+    "cycles per other instruction and times the board's. size: what -Os multiplies the instructions of "
+    "integer kernels with, by counted core and group of kernels, and the 90th percentile of the absolute "
+    "logarithmic error of a model that the fit leaves out; size_rates: cycles per instruction at -Os over "
+    "those at -O3, on that board"
 )
 
 
@@ -46,9 +48,19 @@ def content() -> dict[str, Any]:
         "float_cycles": {
             name: _rounded(fit_float(build))
             for name, build in (("single", "speed"), ("size", "size"), ("none", "none"))
-        },
+        }
+        | {"soft": _rounded(soft_as_on_the_board())},
         "size": {f"cortex-{core}": _rounded(size_build(core)) for core in CORES},
         "size_rates": _rounded(size_rates()),
+    }
+
+
+def soft_as_on_the_board() -> dict[str, dict[str, float]]:
+    """Float32 kernels of a Cortex-M0+, in cycles that the board would take for as many instructions."""
+    faster = fit_rates("speed")["other"] / figures("pico").rates["other"]
+    return {
+        family: {loop: value * faster for loop, value in loops.items()}
+        for family, loops in fit_soft().items()
     }
 
 

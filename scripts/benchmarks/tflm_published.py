@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import math
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -44,6 +45,9 @@ those of which few latencies tell near the others."""
 ERROR = 0.08
 """How far a latency is taken to be off what exact rates would give, as a share."""
 
+UNTOLD = ("fully_connected", "outputs")
+"""A loop of float32 kernels that the board's models do not tell from products."""
+
 COUNTED_AS = {
     "TinyMLPerf_AE": "anomaly_detection",
     "TinyMLPerf_DS_CNN": "keyword_spotting",
@@ -51,6 +55,7 @@ COUNTED_AS = {
     "MLPerf Tiny AD (FC autoencoder)": "anomaly_detection",
     "MLPerf Tiny KWS (DS-CNN)": "keyword_spotting",
     "MLPerf Tiny IC (ResNet-8)": "image_classification",
+    "MLPerf Tiny VWW (MobileNet v1 0.25)": "visual_wake_words",
     "ad01_int8": "anomaly_detection",
     "kws_ref_model": "keyword_spotting",
     "pretrainedResnet_quant": "image_classification",
@@ -105,12 +110,15 @@ class Row:
 
     @property
     def siblings(self) -> frozenset[str]:
-        """The names of all models of its family, its own too: EdgeMark has rows of FC_ and of CNN_."""
+        """The names of all models of its family, its own too: rows of FC_ and of CNN_, or one network with
+        inputs of several data sets."""
         family = _family(self.name)
         return frozenset(row.name for row in rows() if _family(row.name) == family)
 
 
 def _family(name: str) -> str:
+    if one := re.match(r"FC 1 x 10|FC 10 x 10|FC 10\+50", name):
+        return one[0]
     return name.partition("_")[0] if name.startswith(("FC_", "CNN_")) else name
 
 
@@ -231,7 +239,7 @@ def fit_float(build: str, left_out: frozenset[str] = frozenset()) -> Coefficient
     """Cycles of float32 kernels by family and loop, without some models."""
     known = [row for row in fitted_rows(build, "float32") if row.name not in left_out]
     totals = [(float_loops(row.works), row.cycles) for row in known]
-    names = sorted({key for loops, _ in totals for key in loops})
+    names = sorted({key for loops, _ in totals for key in loops} - {UNTOLD})
     matrix = np.array([[loops.get(name, 0.0) / total for name in names] for loops, total in totals])
     solution = nnls(matrix, np.ones(len(matrix)))
     fitted: Coefficients = {}

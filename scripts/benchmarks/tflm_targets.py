@@ -8,7 +8,7 @@ import statistics
 from typing import NamedTuple
 
 import numpy as np
-from tflm_devices import DENSE, core_factors, deviations, device_factors
+from tflm_devices import cells, core_factor, device_errors, device_factor, model_errors
 from tflm_published import (
     Row,
     counting_model,
@@ -33,7 +33,10 @@ UNMEASURED = Factors(0.5, 2.0)
 """Assumed for cores on which no int8 kernel of CMSIS-NN was published with its latency."""
 
 OTHER_CHIP = Factors(1 / 1.3, 1.3)
-"""Assumed for a chip where all that is known of its core was measured on one other."""
+"""Assumed for a chip whose flash is another kind than all that were measured with its core."""
+
+DENSE = "anomaly_detection"
+"""The published model of fully connected layers that tells of their rate."""
 
 NOVEL_FLOAT = Factors(0.5, 2.0)
 """Assumed for float32 on any other device than the board."""
@@ -90,6 +93,7 @@ def cpu_of(core: str) -> Cpu:
         "cortex-m0plus": "pico",
         "cortex-m4": "nucleo-l4r5zi",
         "cortex-m33": "nrf5340dk",
+        "cortex-m7": "stm32f746g-disco",
         "cortex-m85": "corstone-300",
     }
     return load_target(names[core]).cpu
@@ -109,14 +113,20 @@ def board_interval(arithmetic: str, left_out: frozenset[str] = frozenset(), fpu:
 
 
 @functools.cache
-def device_interval(dense: bool, left_out: str = "") -> Factors:
+def device_interval(left_out: str = "", *, is_known: bool = False) -> Factors:
     """Bounds on int8 models on another device with a core that was measured on at least one.
 
     Args:
-        dense: whether for models of fully connected layers or of convolutions.
         left_out: a device that is left out.
+        is_known: whether other models were published of the device.
     """
-    return both(board_interval("int8"), interval_of(deviations(dense, (left_out,)), CONFIDENCE))
+    errors = (model_errors if is_known else device_errors)((left_out,))
+    return both(board_interval("int8"), interval_of(errors, CONFIDENCE))
+
+
+def float_interval(interval: Factors) -> Factors:
+    """Bounds on float32 models on another device, from those on int8 models."""
+    return both(interval, NOVEL_FLOAT)
 
 
 def _board() -> Figures:
@@ -133,42 +143,29 @@ def _board() -> Figures:
     )
 
 
-def _m4() -> Figures:
+def _unmeasured(core: str, target: str) -> Figures:
+    """A board of which nothing was published, but others with its core were."""
+    clock = load_target(target).cpu.clock_mhz
+    return _scaled(core_factor(core, clock_mhz=clock), device_interval(), COMMON[core])
+
+
+def _measured(device: str, engines: str) -> Figures:
+    own = ", ".join(one.model.replace("_", " ") for one in cells() if one.device == device)
     return _scaled(
-        core_factors("cortex-m4", clock_mhz=load_target("nucleo-f446re").cpu.clock_mhz),
-        "scaled from the NUCLEO-L4R5ZI by {other:.2f} ({weights:.2f} for fully connected layers), from a "
-        "line over the clock through that board, a NUCLEO-F413ZH and a Nano 33 BLE with TFLM, and a "
-        "CY8CPROTO-062-4343W by the cycles that two closed engines take on both: no published measurement "
-        "of TFLM on this board",
+        device_factor(device),
+        device_interval(is_known=True),
+        "scaled from the NUCLEO-L4R5ZI by {factor:.2f}: how many times its cycles this board takes with "
+        f"{engines} ({own}), drawn to what other boards say of its core; no published measurement of TFLM on "
+        "this board",
     )
 
 
-def _measured(core: str, device: str, engines: str) -> Figures:
+def _measured_with_tflm(device: str, source: str) -> Figures:
     return _scaled(
-        device_factors(core)[device],
-        "scaled from the NUCLEO-L4R5ZI by {other:.2f} ({weights:.2f} for fully connected layers), which is "
-        f"how many times its cycles this board takes with {engines} (MLPerf Tiny's anomaly detection, "
-        "keyword spotting and image classification): no published measurement of TFLM on this board",
-    )
-
-
-def _nano() -> Figures:
-    return _scaled(
-        device_factors("cortex-m4")["Nano 33 BLE"],
-        "scaled from the NUCLEO-L4R5ZI by {other:.2f} ({weights:.2f} for fully connected layers), which is "
-        "how many times what the model says of that board, built for size, this board takes with TFLM as "
-        "Arduino builds it (mcufit-bench, 2026: person detection, keyword spotting and anomaly detection)",
-    )
-
-
-def _m33_with_tflm() -> Figures:
-    """The one board with a Cortex-M33 that TFLM itself was measured on, without a word on its version."""
-    return _scaled(
-        device_factors("cortex-m33")["EK-RA6M4"],
-        "scaled from the NUCLEO-L4R5ZI by {other:.2f} ({weights:.2f} for fully connected layers), which is "
-        "how many times what the model says of that board TFLM takes on this one (MLPerf Tiny v0.7, "
-        "Renesas: anomaly detection, keyword spotting and image classification; version and build are not "
-        "stated)",
+        device_factor(device),
+        device_interval(is_known=True),
+        "scaled from the NUCLEO-L4R5ZI by {factor:.2f}: how many times what the model says of that board "
+        f"TFLM takes on this one ({source}), drawn to what other boards say of its core",
     )
 
 
@@ -178,7 +175,7 @@ def _m0() -> Figures:
         rates,
         UNMEASURED,
         UNMEASURED,
-        both(UNMEASURED, NOVEL_FLOAT),
+        float_interval(UNMEASURED),
         f"cycles of Bosch HALE on this board (MLPerf Tiny v1.1 and v1.2) times {PORTABLE_OVER_HALE:g}, "
         "which TFLM is taken to need more, over instructions of a Cortex-M3. The same rule is 17 % off on "
         "a Raspberry Pi Pico. Bounds of half and twice are an assumption: no published measurement of TFLM "
@@ -187,12 +184,12 @@ def _m0() -> Figures:
 
 
 def _m85() -> Figures:
-    interval = device_interval(dense=False)
+    interval = device_interval()
     return Figures(
         _m85_rates(),
         interval,
-        device_interval(dense=True),
-        both(UNMEASURED, NOVEL_FLOAT),
+        interval,
+        float_interval(UNMEASURED),
         "measured on this very board by Renesas (MLPerf Tiny v1.2: anomaly detection, keyword spotting and "
         "image classification with TFLM; version and build are not stated), over instructions of a "
         "Cortex-M55. Bounds are as of other boards, of float32 an assumption",
@@ -200,46 +197,30 @@ def _m85() -> Figures:
 
 
 def _pico2() -> Figures:
+    interval = both(device_interval(), OTHER_CHIP)
     found = _scaled(
-        core_factors("cortex-m33", clock_mhz=load_target("pico2").cpu.clock_mhz),
-        "scaled from the NUCLEO-L4R5ZI by {other:.2f}, from a line over the clock through five boards with "
-        "a Cortex-M33; fully connected layers by {weights:.2f}, and the time that weights take from serial "
-        "flash is added, from the data sheet: no published measurement of TFLM on this board",
+        core_factor("cortex-m33"),
+        interval,
+        f"{COMMON['cortex-m33']}; for fully connected layers the time that weights take from serial flash is "
+        "added, from the data sheet",
     )
     extra = SERIAL_CYCLES_PER_WEIGHT / INSTRUCTIONS_PER_WEIGHT["cortex-m4"]
     found.rates["weights"] += extra
-    return found._replace(
-        interval=both(found.interval, OTHER_CHIP), dense_interval=both(found.dense_interval, OTHER_CHIP)
-    )
-
-
-def _m7() -> Figures:
-    found = _scaled(
-        core_factors("cortex-m7"),
-        "scaled from the NUCLEO-L4R5ZI by {other:.2f} ({weights:.2f} for fully connected layers), how many "
-        "times its cycles an STM32F746G-DISCO takes with two closed engines, the only board with this core "
-        "for which there is such a figure; bounds widened by 1.3 for another chip: no published measurement "
-        "of TFLM with CMSIS-NN on this core",
-    )
-    return found._replace(
-        interval=both(found.interval, OTHER_CHIP), dense_interval=both(found.dense_interval, OTHER_CHIP)
-    )
+    return found
 
 
 def _m55() -> Figures:
-    slower = {
-        rate: value / core_factors("cortex-m7")[rate] for rate, value in core_factors("cortex-m33").items()
-    }
-    rates = {rate: value * slower[rate] for rate, value in _m85_rates().items()}
+    slower = core_factor("cortex-m33") / core_factor("cortex-m7")
+    rates = {rate: value * slower for rate, value in _m85_rates().items()}
     return Figures(
         rates,
         UNMEASURED,
         UNMEASURED,
-        both(UNMEASURED, NOVEL_FLOAT),
+        float_interval(UNMEASURED),
         "cycles per instruction of a Cortex-M85 (Renesas EK-RA8D1, MLPerf Tiny v1.2) times "
-        f"{slower['other']:.2f} ({slower['weights']:.2f} for fully connected layers), a Cortex-M33's over a "
-        "Cortex-M7's, because the Cortex-M55 issues one instruction a cycle and the Cortex-M85 two. Bounds "
-        "of half and twice are an assumption: no published measurement of TFLM on this core",
+        f"{slower:.2f}, a Cortex-M33's over a Cortex-M7's, because the Cortex-M55 issues one instruction a "
+        "cycle and the Cortex-M85 two. Bounds of half and twice are an assumption: no published measurement "
+        "of TFLM on this core",
     )
 
 
@@ -247,13 +228,15 @@ def _pico() -> Figures:
     row = next(row for row in rows() if row.use == "layers")
     return Figures(
         _pico_rates(row),
-        device_interval(dense=False),
+        device_interval(),
         UNMEASURED,
-        both(UNMEASURED, NOVEL_FLOAT),
+        UNMEASURED,
         "measured on this very board, in the port's own repository: every layer of TFLM's person detection "
         "(782 ms with one core, another version 824 ms), over instructions of a Cortex-M3. Bounds are as of "
-        "other boards. Nothing was published of fully connected layers, for which the time that weights take "
-        "from serial flash is added, from the data sheet, nor of float32: their bounds are an assumption",
+        "other boards. Nothing was published of fully connected layers in int8, for which the time that "
+        "weights take from serial flash is added, from the data sheet. Float32: eleven small networks of "
+        "fully connected layers, built by Arduino (Sudharsan et al., 2021). The bounds of both are an "
+        "assumption",
     )
 
 
@@ -300,34 +283,50 @@ def _rates_of(core: str, runtime: str, cpu: Cpu, factor: float) -> dict[Rate, fl
     return {"products": mean(False), "weights": mean(True), "other": mean(False)}
 
 
-def _scaled(factors: dict[Rate, float], basis: str) -> Figures:
-    rates = {rate: fit_rates("speed")[rate] * factors[rate] for rate in RATES}
-    interval, dense = device_interval(dense=False), device_interval(dense=True)
-    said = basis.format(other=factors["other"], weights=factors["weights"])
-    return Figures(rates, interval, dense, both(interval, NOVEL_FLOAT), said)
+def _scaled(factor: float, interval: Factors, basis: str) -> Figures:
+    rates = {rate: fit_rates("speed")[rate] * factor for rate in RATES}
+    return Figures(rates, interval, interval, float_interval(interval), basis.format(factor=factor))
 
+
+COMMON = {
+    "cortex-m4": "scaled from the NUCLEO-L4R5ZI by {factor:.2f}, from a power of the clock through that "
+    "board, a NUCLEO-F413ZH and a Nano 33 BLE with TFLM, and a CY8CPROTO-062-4343W by the cycles that two "
+    "closed engines take on both: no published measurement of TFLM on this board",
+    "cortex-m33": "scaled from the NUCLEO-L4R5ZI by {factor:.2f}, from five boards with a Cortex-M33 that "
+    "TFLM or the same engine was measured on: no published measurement of TFLM on this board",
+    "cortex-m7": "scaled from the NUCLEO-L4R5ZI by {factor:.2f}, from three boards with a Cortex-M7: an "
+    "STM32F746G-DISCO and a NUCLEO-H7A3ZI-Q, by the cycles that closed engines take on both, and an "
+    "STM32H743 with TFLM: no published measurement of TFLM on this board",
+}
+"""What the figures of a board rest on of which nothing was published, by core."""
 
 _RULES = {
     "alif-e7": _m55,
-    "b-u585i-iot02a": lambda: _measured("cortex-m33", "B-U585I-IOT02A", "Plumerai"),
+    "b-u585i-iot02a": lambda: _measured("B-U585I-IOT02A", "Plumerai"),
     "corstone-300": _m55,
-    "cy8cproto-062-4343w": lambda: _measured("cortex-m4", "CY8CPROTO-062-4343W", "Plumerai and Bosch HALE"),
-    "ek-ra6m4": _m33_with_tflm,
-    "ek-ra8d1": _m85,
-    "nano33ble-sense": _nano,
-    "nrf5340dk": lambda: _measured("cortex-m33", "nRF5340 DK", "microTVM and kernels of CMSIS-NN"),
-    "nucleo-f446re": _m4,
-    "nucleo-g0b1re": _m0,
-    "nucleo-h7a3zi-q": _m7,
-    "nucleo-l4r5zi": _board,
-    "nucleo-u385rg-q": lambda: _measured("cortex-m33", "NUCLEO-U385RG-Q", "X-CUBE-AI"),
-    "nucleo-u575zi-q": lambda: _measured(
-        "cortex-m33", "NUCLEO-U575ZI-Q", "X-CUBE-AI, Plumerai and Bosch HALE"
+    "cy8cproto-062-4343w": lambda: _measured("CY8CPROTO-062-4343W", "Plumerai and Bosch HALE"),
+    "ek-ra6m4": lambda: _measured_with_tflm(
+        "EK-RA6M4",
+        "MLPerf Tiny v0.7, Renesas: anomaly detection, keyword spotting, image classification and visual "
+        "wake words; version and build are not stated",
     ),
+    "ek-ra8d1": _m85,
+    "nano33ble-sense": lambda: _measured_with_tflm(
+        "Nano 33 BLE",
+        "mcufit-bench, 2026: person detection, keyword spotting and anomaly detection, built for size as "
+        "Arduino does",
+    ),
+    "nrf5340dk": lambda: _measured("nRF5340 DK", "microTVM and kernels of CMSIS-NN"),
+    "nucleo-f446re": lambda: _unmeasured("cortex-m4", "nucleo-f446re"),
+    "nucleo-g0b1re": _m0,
+    "nucleo-h7a3zi-q": lambda: _measured("NUCLEO-H7A3ZI-Q", "X-CUBE-AI"),
+    "nucleo-l4r5zi": _board,
+    "nucleo-u385rg-q": lambda: _measured("NUCLEO-U385RG-Q", "X-CUBE-AI"),
+    "nucleo-u575zi-q": lambda: _measured("NUCLEO-U575ZI-Q", "X-CUBE-AI, Plumerai and Bosch HALE"),
     "pico": _pico,
     "pico2": _pico2,
-    "stm32f746g-disco": lambda: _measured("cortex-m7", "DISCO-F746NG", "Plumerai and Bosch HALE"),
-    "stm32h747i-disco": _m7,
+    "stm32f746g-disco": lambda: _measured("DISCO-F746NG", "Plumerai and Bosch HALE"),
+    "stm32h747i-disco": lambda: _unmeasured("cortex-m7", "stm32h747i-disco"),
     "stm32n6570-dk": _m55,
 }
 TARGETS = tuple(_RULES)

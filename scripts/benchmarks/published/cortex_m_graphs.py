@@ -1,11 +1,15 @@
 """The graphs of ``cortex_m.csv`` and of the counted models, rebuilt from the text in their column ``graph``.
 
-Weights are random: latency does not depend on them. The texts are those of four families:
+Weights are random: latency does not depend on them. The texts are those of five families:
 
 - ``layers(...): 28x28x1 | conv4k3s2 max2s2 gap flatten | dense10``: EdgeMark's CNN_n;
 - ``dense: in784 60 32 16 out10 relu``: EdgeMark's FC_n;
-- ``mlperf-tiny NAME: ...``: MLPerf Tiny's anomaly detection, keyword spotting and image classification;
-- ``person detection: ...``: the example of TFLM, a MobileNet v1.
+- ``mlperf-tiny NAME: ...``: MLPerf Tiny's anomaly detection, keyword spotting, image classification and
+  visual wake words;
+- ``person detection: ...``: the example of TFLM, a MobileNet v1;
+- ``mcunet: 64x64x3 | c16k3s2 | 1k3s1c8 6k3s2c8 | dense1000``: networks of inverted bottlenecks, as MCUNet's
+  and MobileNet v2. ``6k3s2c8`` is a block: six times its input channels, a depthwise convolution of 3x3 with
+  stride 2, 8 channels. ``c16k3s2`` is a convolution.
 """
 
 from __future__ import annotations
@@ -114,11 +118,49 @@ def _image_classification(_: str, dtype: str) -> bytes:
 def _person_detection(_: str, dtype: str) -> bytes:
     graph = GraphBuilder(name="person_detection")
     x = graph.depthwise_conv2d(graph.input((1, 96, 96, 1), dtype), stride=2, activation="RELU", multiplier=8)
+    x = _separable(graph, x)
+    x = graph.reshape(graph.conv2d(_pool_all(graph, x), 2, 1), (1, 2))
+    return graph.build([graph.softmax(x)])
+
+
+def _visual_wake_words(_: str, dtype: str) -> bytes:
+    graph = GraphBuilder(name="visual_wake_words")
+    x = graph.conv2d(graph.input((1, 96, 96, 3), dtype), 8, stride=2, activation="RELU")
+    x = graph.reshape(_pool_all(graph, _separable(graph, x)), (1, 256))
+    return graph.build([graph.softmax(graph.fully_connected(x, 2))])
+
+
+def _separable(graph: GraphBuilder, x: int) -> int:
     for channels, stride in PERSON_BLOCKS:
         x = graph.depthwise_conv2d(x, stride=stride, activation="RELU")
         x = graph.conv2d(x, channels, 1, activation="RELU")
-    x = graph.reshape(graph.conv2d(_pool_all(graph, x), 2, 1), (1, 2))
-    return graph.build([graph.softmax(x)])
+    return x
+
+
+def _mcunet(text: str, dtype: str) -> bytes:
+    shape, first, blocks, dense = (part.strip() for part in text.split("|"))
+    graph = GraphBuilder(name="mcunet")
+    x = graph.input((1, *(int(size) for size in shape.split("x"))), dtype)
+    for word in (first, *blocks.split()):
+        x = _bottleneck(graph, x, word)
+    channels = graph.shapes[x][-1]
+    x = graph.reshape(_pool_all(graph, x), (1, channels))
+    return graph.build([graph.fully_connected(x, int(dense.removeprefix("dense")))])
+
+
+def _bottleneck(graph: GraphBuilder, x: int, word: str) -> int:
+    if conv := re.fullmatch(r"c(\d+)k(\d+)s(\d+)", word):
+        channels, kernel, stride = (int(number) for number in conv.groups())
+        return graph.conv2d(x, channels, kernel, stride, activation="RELU6")
+    block = re.fullmatch(r"(\d+)k(\d+)s(\d+)c(\d+)", word)
+    if block is None:
+        raise ValueError(f"graph: expected cNkNsN or NkNsNcN, got {word!r}")
+    widening, kernel, stride, channels = (int(number) for number in block.groups())
+    inside = graph.shapes[x][-1] * widening
+    y = graph.conv2d(x, inside, 1, activation="RELU6") if widening > 1 else x
+    y = graph.depthwise_conv2d(y, kernel, stride, activation="RELU6")
+    y = graph.conv2d(y, channels, 1)
+    return graph.add(x, y) if graph.shapes[x] == graph.shapes[y] else y
 
 
 def _pool_all(graph: GraphBuilder, x: int) -> int:
@@ -146,7 +188,9 @@ _FAMILIES: Mapping[str, Callable[[str, str], bytes]] = MappingProxyType(
         "mlperf-tiny anomaly detection": _anomaly_detection,
         "mlperf-tiny keyword spotting": _keyword_spotting,
         "mlperf-tiny image classification": _image_classification,
+        "mlperf-tiny visual wake words": _visual_wake_words,
         "person detection": _person_detection,
+        "mcunet": _mcunet,
     }
 )
 """By what stands before the colon."""
