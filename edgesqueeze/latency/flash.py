@@ -43,6 +43,9 @@ these are recognized, also in profiles of other boards; a chip that is not in th
 
 CACHED_CORES = frozenset({"cortex-m7", "cortex-m55", "cortex-m85"})
 CORE_CACHES = FlashCaches(16384, 16384)
+WIDE = frozenset({"cortex-m7"})
+"""Cores whose caches are filled by 32 bytes, from flash that is read by 128 or 256 bits (ST reference manuals
+RM0385 and RM0455, chapter Embedded flash memory; Arm Cortex-M7 Technical Reference Manual, DDI 0489)."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,10 @@ def _caches(cpu: Cpu) -> FlashCaches:
 
 def _lines(cpu: Cpu, memory: Memory | None) -> tuple[Cycles, Cycles, str]:
     wait = cpu.flash_wait_states
+    if wait is not None and cpu.core in WIDE:
+        # One read fills two lines of 16 bytes, which then come over the bus in four beats.
+        both = Cycles(0.5 * wait, 0.5 * wait + 2, wait + 2)
+        return both, both, f"flash with {wait} wait states"
     if wait is not None:
         # A line takes two reads of 64 bits; of code, the second is often there in time.
         code, data = Cycles(0.5 * wait, wait, 2 * wait), Cycles(1.5 * wait, 2 * wait, 2.4 * wait)

@@ -23,6 +23,8 @@ def test_caches():
 def test_waiting():
     assert flash("nucleo-l4r5zi").code_line == Cycles(2.5, 5, 10)
     assert "flash with 5 wait states" in flash("nucleo-l4r5zi").basis
+    # A Cortex-M7 reads 32 bytes at once.
+    assert flash("stm32f746g-disco").data_line == Cycles(3.5, 5.5, 9)
     assert flash("pico").data_line == Cycles(60, 90, 120)
     assert "serial flash that takes 60 to 120 cycles" in flash("pico").basis
     assert "the profile gives no wait states" in flash("corstone-300").basis

@@ -3,9 +3,10 @@
 Every figure is a range: lowest, most likely, highest. Where Arm publishes a table of timings, its own ranges
 are used, and the most likely value is chosen within them so that published latencies come out
 (``validation.py``). Cores that issue two instructions at once, or whose timings Arm does not publish, take
-those of the Cortex-M4 times a factor: the range of what the same engine needed for the same model on both,
-lowest and highest, with the median as the most likely. Of the Cortex-M55 and M85 no such pairs are known;
-their scalar factors are assumed to be about those of the Cortex-M33 and M7.
+those of the Cortex-M4 times a factor, of what the same engine needed for the same model on both, without what
+both wait for flash (``validation.factors``): the middle nine of ten, with the median as the most likely. Of
+the Cortex-M55 and M85 no such pairs are known; their scalar factors are assumed to be about those of the
+Cortex-M33 and M7.
 """
 
 from __future__ import annotations
@@ -122,24 +123,25 @@ _M4 = CoreTimings(
     refill=Cycles(2, 2.5, 3),
     basis="Arm Cortex-M4 Technical Reference Manual (DDI 0439), processor and FPU instruction set summaries",
 )
-_M33_FACTOR = Cycles(0.64, 0.87, 1.21)
+_M33_FACTOR = Cycles(0.76, 0.88, 1.17)
 _M33 = CoreTimings(
     cycles=_SIMPLE,
     pipelined_load=Cycles(1, 2, 2),
     refill=Cycles(2, 2.5, 3),
     factor=_M33_FACTOR,
     basis=f"timings of the Cortex-M4 times {_span(_M33_FACTOR)}, the published cycles of a Cortex-M33 over "
-    "those of a Cortex-M4 with the same engine and model; Arm publishes no table for the Cortex-M33",
+    "those of a Cortex-M4 with the same engine and model, flash left out; Arm publishes no table for the "
+    "Cortex-M33",
 )
-_M7_FACTOR = Cycles(0.48, 0.63, 0.76)
+_M7_FACTOR = Cycles(0.52, 0.59, 0.83)
 _M7 = CoreTimings(
     cycles=_SIMPLE,
     pipelined_load=Cycles(1, 2, 2),
     refill=Cycles(2, 2.5, 3),
     factor=_M7_FACTOR,
     basis=f"timings of the Cortex-M4 times {_span(_M7_FACTOR)}, the published cycles of a Cortex-M7 over "
-    "those of a Cortex-M4 with the same engine and model; it issues up to two instructions a cycle, and Arm "
-    "publishes no table for it",
+    "those of a Cortex-M4 with the same engine and model, flash left out; it issues up to two instructions a "
+    "cycle, and Arm publishes no table for it",
 )
 _M55 = CoreTimings(
     cycles=_SIMPLE,

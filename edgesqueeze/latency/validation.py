@@ -28,6 +28,9 @@ from edgesqueeze.target.records import Cpu
 
 DATA = Path(__file__).with_name("data") / "validation.json"
 CHECKED_CORE = "cortex-m4"
+BOARD = "NUCLEO-L4R5ZI"
+"""The board whose Cortex-M4 other cores are compared with."""
+
 CAVEAT = (
     "the timings were chosen, within the manual's ranges, with these in view, and that runtime's mix of "
     "instructions is that of stand-in kernels, whose counts are -7 % to +14 % off, "
@@ -81,6 +84,33 @@ def ratios(core: str) -> tuple[float, ...]:
     """Published cycles of a core over a Cortex-M4's, for the same engine and model, in rising order."""
     rows = [row for row in _data()["ratios"] if row["core"] == core]
     return tuple(sorted(row["cycles"] / row["m4_cycles"] for row in rows))
+
+
+def factors(core: str) -> tuple[float, ...]:
+    """The same without what both boards wait for flash, in rising order.
+
+    How much that is follows from native C of these models in the emulator, behind caches as large as the
+    boards': other engines are taken to read as many lines, and as much in proportion.
+    """
+    found = []
+    for row in _data()["ratios"]:
+        if row["core"] == core:
+            board, board_flash = _emulated(BOARD, row["model"])
+            own, own_flash = _emulated(row["device"], row["model"])
+            whole = row["cycles"] / row["m4_cycles"] * (board + board_flash)
+            found.append((whole - own_flash) / own)
+    return tuple(sorted(found))
+
+
+def _emulated(device: str, model: str) -> tuple[float, float]:
+    """Cycles of native C on a Cortex-M4, and what a device's flash adds to them."""
+    flash = _data()["flash"][device]
+    way = flash_of(Cpu(**flash["cpu"]))
+    row = next(
+        one for one in _data()["emulated"] if (one["device"], one["model"]) == (flash["emulated_as"], model)
+    )
+    lines = row["code_lines"] * way.code_line.estimate + row["data_lines"] * way.data_line.estimate
+    return row["core_cycles"], lines
 
 
 def basis(core: str, flash: Flash) -> tuple[str, ...]:
