@@ -161,24 +161,23 @@ __attribute__((noinline)) static void place_pixel(const window_plan *plan, const
 }
 
 /* A channel or two whose sums may need 64 bits, or multipliers of 32. */
-static void compute_general(const window_plan *plan, es_core_run_s16 *run, int32_t first, int32_t count,
+static void compute_general(const window_plan *plan, const int8_t *weights, int32_t first, int32_t count,
                             int32_t pixels, int16_t *output) {
   const es_conv2d_wide *const layer = plan->layer;
   int64_t sums[2 * PIXELS] = {0, 0, 0, 0, 0, 0};
-  int32_t part[2 * PIXELS];
+  int32_t part[2 * PIXELS] = {0, 0, 0, 0, 0, 0};
   int32_t left = plan->steps;
-  run->inputs = plan->inputs;
-  run->sums = part;
+  es_core_run_s16 run = {.inputs = plan->inputs, .weights = weights, .sums = part};
   while (left > 0) {
     const int32_t steps = left < ES_CORE_S16_PART ? left : ES_CORE_S16_PART;
-    run->entry = es_core_entry_s16(steps);
-    run->end = run->inputs + steps * STEP;
-    es_conv_core_s16_dsp(run);
+    run.entry = es_core_entry_s16(steps);
+    run.end = run.inputs + steps * STEP;
+    es_conv_core_s16_dsp(&run);
     for (int32_t i = 0; i < 2 * PIXELS; ++i) {
       sums[i] += part[i];
     }
-    run->weights += 8 * steps;
-    run->inputs = run->end;
+    run.weights += 8 * steps;
+    run.inputs = run.end;
     left -= steps;
   }
   for (int32_t i = 0; i < pixels; ++i, output += layer->out_channels) {
@@ -203,7 +202,8 @@ static void compute_group(const window_plan *plan, int32_t group, int32_t pixels
                          .end = plan->inputs + plan->steps * STEP};
   if (plan->unpacked == NULL) {
     for (int32_t channel = 0; channel < count; channel += 2) {
-      compute_general(plan, &run, first + channel, count - channel < 2 ? 1 : 2, pixels, output);
+      compute_general(plan, run.weights, first + channel, count - channel < 2 ? 1 : 2, pixels, output);
+      run.weights += 8 * plan->steps;
     }
     return;
   }
@@ -213,7 +213,7 @@ static void compute_group(const window_plan *plan, int32_t group, int32_t pixels
     es_conv_core_s16_dsp(&run);
   }
   if ((count & 1) != 0) { /* the channel of zeros beside the last one must not touch the next pixel */
-    int16_t results[2 * PIXELS];
+    int16_t results[2 * PIXELS] = {0, 0, 0, 0, 0, 0};
     run.weights += (pairs - 1) * 8 * plan->steps;
     run.channels += 2 * (pairs - 1);
     run.output = results;

@@ -92,6 +92,16 @@ int32_t es_conv2d_s16_scratch_bytes(const es_conv2d_wide *layer);
  * channels for every input channel. */
 void es_depthwise_conv2d_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output);
 
+/* The taps of a window that lie inside the input: rows and columns of the kernel; bottom and right are the first
+ * beyond. */
+typedef struct {
+  int32_t top, bottom, left, right;
+} es_taps_s16;
+
+/* All output channels of a pixel; input is where its window starts, also outside of it. */
+void es_depthwise_pixel_s16(const es_conv2d_wide *layer, const int16_t *input, const es_taps_s16 *inside,
+                            int16_t *output);
+
 /* Depthwise 3x3 convolution without dilation, stride 1 or 2, with as many output channels as input channels, and
  * ES_WIDE_IN_WORDS. In the DSP set output and input may be the same memory with stride 1 and an output of the input's
  * size. Weights are packed for the kernel set; in portable C as those of any depthwise convolution. */

@@ -6,7 +6,7 @@ Every scratch function computes the same number of bytes as ``es_..._scratch_byt
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -92,6 +92,12 @@ def fully_connected_dsp(weights: Weights) -> Blob:
     return Blob(_side_by_side(rows, 4), "weights, 4 outputs by 4 inputs, inputs 0 2 1 3")
 
 
+def conv2d_mve_scratch(shape: ConvShape, groups: int) -> int:
+    """Scratch memory of ``es_conv2d_s16`` of the MVE set in bytes: inputs of a larger window than 1x1."""
+    window = shape.kernel_height * shape.kernel_width
+    return 0 if window == 1 else 2 * window * (shape.in_channels // groups)
+
+
 def _side_by_side(rows: Weights, count: int) -> Weights:
     """int8 ``[groups, channels, inputs]``, so many channels in turn, four inputs a word."""
     padded = _padded(rows, _TOGETHER, 2)
@@ -121,7 +127,7 @@ WIDE_PACKING: Mapping[str, WidePacking] = MappingProxyType(
             in_place=True,
             rows=True,
         ),
-        "mve": PORTABLE,
+        "mve": replace(PORTABLE, conv2d_scratch=conv2d_mve_scratch),
     }
 )
 """Kernel set -> what its kernels on int16 activations ask for."""
