@@ -223,7 +223,10 @@ def _advice(report: Report, figure: Figure, limit: float) -> str:
     if inputs := _about_inputs(report):
         return f"{inputs}{lost}"
     if recipe.quantize.mode == "int8" and (before is None or before <= limit):
-        return f"int8 is what loses it: try --quantize int16x8, or calibrate on more samples{lost}"
+        ways = ["--calibration best"] if recipe.quantize.calibration == "minmax" else []
+        ways = [] if recipe.aware else [*ways, "--aware"]
+        more = ", ".join([*ways, "--quantize int16x8"])
+        return f"int8 is what loses it: try {more}, or calibrate on more samples{lost}"
     if less:
         return f"train for more epochs, or ask for {' or '.join(less)}{lost}"
     return f"see that the data are scaled as in training ([data] scale and offset){lost}"

@@ -6,10 +6,14 @@ import tf_keras
 
 from edgesqueeze.errors import RecipeError
 from edgesqueeze.graph.ranges import stored_range
+from edgesqueeze.pipeline import prepare, squeeze
+from edgesqueeze.recipe.read import parse_recipe
 from edgesqueeze.runners import litert
 from edgesqueeze.runners.samples import EvalData, data_samples, real_outputs
 from edgesqueeze.squeeze.passes import calibrate
 from edgesqueeze.squeeze.passes.aware_test import joined
+from edgesqueeze.target.load import load_target
+from edgesqueeze.target.preferences import fill_preferences
 from runtime_tests.support.tiny_keras import conv2d, images, passed, randomize
 
 layers = tf_keras.layers
@@ -134,6 +138,28 @@ def test_steps_of_a_recurrent_layer_have_ranges_of_their_own():
     made = passed(randomize(model, seed=1), by("mse"))
     assert "range-missed" not in {one.code for one in made.findings}
     assert "steps" in said(made)["mse"]
+
+
+class Whole(tf_keras.Model):
+    """A model whose layers cannot be seen."""
+
+    def __init__(self):
+        super().__init__(name="whole")
+        self.first = layers.Conv2D(4, 3, activation="relu")
+        self.last = layers.Dense(3)
+
+    def call(self, inputs):
+        return self.last(layers.Flatten()(self.first(inputs)))
+
+
+def test_a_model_whose_layers_cannot_be_seen_is_calibrated_too():
+    model = Whole()
+    model(X[:1])
+    prepared = prepare(model, data=X)
+    recipe = fill_preferences(parse_recipe(by("mse")), load_target("rpi4"))
+    made = squeeze(prepared, recipe)
+    assert set(said(made)) == {"mse"}
+    assert "range-missed" not in {one.code for one in made.findings}
 
 
 def test_a_model_with_a_state_is_refused():

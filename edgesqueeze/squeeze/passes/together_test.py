@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from edgesqueeze.errors import RecipeError
@@ -11,7 +11,14 @@ from edgesqueeze.squeeze.layers.weights import model_kernels
 from edgesqueeze.squeeze.passes.promises import find_parts
 from runtime_tests.support.tiny_keras import depthwise, passed, randomize
 
-BROKEN = {"kernel-not-found", "sparsity-missed", "clusters-missed", "settled-moved", "bits-missed"}
+BROKEN = {
+    "bits-missed",
+    "clusters-missed",
+    "kernel-not-found",
+    "range-missed",
+    "settled-moved",
+    "sparsity-missed",
+}
 NAMES = st.lists(st.sampled_from(["first", "middle", "point", "last"]), min_size=1, unique=True)
 
 
@@ -31,8 +38,23 @@ RECIPES = sections(
     cluster=section(clusters=st.integers(2, 40)),
     round=section(),
     bias=section(),
-    quantize=st.fixed_dictionaries({"mode": st.sampled_from(["int8", "int8", "int16x8", "dynamic", "none"])}),
+    aware=st.sampled_from([{}, {"learn_ranges": False}]),
+    quantize=st.fixed_dictionaries(
+        {"mode": st.sampled_from(["int8", "int8", "int8", "int16x8", "dynamic", "none"])},
+        optional={"calibration": st.sampled_from(["percentile", "mse", "entropy", "best"])},
+    ),
 )
+
+ALL = {
+    "equalize": {},
+    "channels": {"share": 0.3, "step": 1},
+    "prune": {"sparsity": 0.5},
+    "cluster": {"clusters": 8},
+    "round": {},
+    "bias": {},
+    "aware": {},
+    "quantize": {"mode": "int8", "calibration": "entropy"},
+}
 
 
 @pytest.mark.slow
@@ -40,20 +62,26 @@ RECIPES = sections(
     max_examples=6,
     deadline=None,
     derandomize=True,
+    phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(RECIPES)
+@example(ALL)
+@example({"bits": {}, "bias": {}, "aware": {}, "quantize": {"mode": "int8", "calibration": "mse"}})
 def test_every_promise_is_kept_or_the_recipe_is_refused(raw):
     mode = raw.get("quantize", {}).get("mode", "int8")
     try:
         parse_recipe(raw)
     except RecipeError as error:
         # Only what does not go together is refused, and both are named.
-        pairs = {"equalize": mode, "bias": mode, "round": mode, "bits": mode, "prune": "clusters"}
-        assert any(name in raw and str(named) in str(error) for name, named in pairs.items())
+        of_mode = {name for name in ("aware", "bias", "bits", "equalize", "round") if name in raw}
+        of_mode |= {"calibration"} & set(raw.get("quantize", {}))
+        assert (of_mode and mode in str(error)) or ("prune" in raw and "clusters" in str(error))
         return
     if mode in ("dynamic", "none"):
         raw = {**raw, "quantize": {"mode": mode, "io": "float32"}}
+    elif "quantize" in raw:
+        raw = {**raw, "quantize": {"percentile": 0.99, **raw["quantize"]}}
     made = passed(randomize(depthwise()), raw)
     assert not {one.code for one in made.findings} & BROKEN
     for kernel in model_kernels(made.model):
