@@ -10,42 +10,78 @@ enum {
   STEP_CODE_BYTES = 64
 };
 
+/* Three sums, 256 * even + odd or odd ones, start or go on with inputs of the pixels a, b and c. */
+#define START(weights, a, b, c)         \
+  "smuad " a ", r1, " weights "\n"      \
+  "smuad " b ", r2, " weights "\n"      \
+  "smuad " c ", r3, " weights "\n"
+
+#define GO_ON(weights, a, b, c)                 \
+  "smlad " a ", r1, " weights ", " a "\n"       \
+  "smlad " b ", r2, " weights ", " b "\n"       \
+  "smlad " c ", r3, " weights ", " c "\n"
+
+/* Three sums, with bias, to what is left to limit to int8. In r1 to r3 are multiplier, addend and shift. */
+#define SCALE(a, b, c)                                                   \
+  "add r4, r2, " a ", asr #31\n" /* addend, one less for negative sums */ \
+  "smmlar " a ", " a ", r1, r4\n"                                       \
+  "add r4, r2, " b ", asr #31\n"                                        \
+  "smmlar " b ", " b ", r1, r4\n"                                       \
+  "add r4, r2, " c ", asr #31\n"                                        \
+  "smmlar " c ", " c ", r1, r4\n"                                       \
+  "asr " a ", " a ", r3\n"                                              \
+  "asr " b ", " b ", r3\n"                                              \
+  "asr " c ", " c ", r3\n"
+
+/* The outputs of both channels of a pixel in one halfword. */
+#define JOIN(even, odd)               \
+  "ssat " even ", #8, " even "\n"     \
+  "ssat " odd ", #8, " odd "\n"       \
+  "bfi " even ", " odd ", #8, #8\n"
+
 /* Two channels by 3 pixels a turn, all 14 registers: naked, because no compiler would keep them free.
  *
  *   r0      widened inputs       r1-r3   two inputs of the pixels a, b, c
  *   lr      weights              r4, r5  weights of 4 inputs
  *   r6      where to stop        r7-r9   odd channel's sums        r10-r12  256 * even + odd sums
  *
- * Stack: 0 inputs, 4 where to stop, 8 six zeros, 32 where to enter the loop, 36 channels, 40 output,
- * 44 offset_b, 48 offset_c, 52 end of the inputs, 56 the even channel's sums of the parts before. One LDM
- * starts a turn: it sets r0 and r6, clears the sums and jumps into the unrolled loop so that steps modulo
- * 8 steps come first.
+ * Stack: 0 inputs, 4 where to stop, 8 where to enter the loop, 12 channels, 16 output, 20 offset_b, 24 offset_c,
+ * 28 end of the inputs, 32 the even channel's sums of the parts before. The first step of a turn starts the sums; then
+ * it jumps into the unrolled loop so that the other steps modulo 8 come first.
  *
  * The loop stops at or behind r6: at it when there is one part, behind it after a part of several.
  *
- * Sums start at zero; the channels' bias is doubled, and so are the sums when the bias is added, as SMMLAR
- * wants them: it multiplies, rounds, and adds the addend in one instruction. A register shift uses only the
- * lowest byte, so the mark in the last shift does no harm. */
+ * Sums are doubled when the bias is added, and so is the bias, as SMMLAR wants them: it multiplies, rounds, and adds
+ * the addend in one instruction. A register shift uses only the lowest byte, so the mark in the last shift does no
+ * harm. */
 ES_ASSEMBLY static void compute_pairs(const es_conv_core *core ES_UNUSED) {
   __asm__ volatile(
       "push {r4-r11, lr}\n"
-      "sub sp, sp, #68\n"
+      "sub sp, sp, #44\n"
       "ldm r0, {r0-r8}\n"
       "mov lr, r2\n"
       "adr.w r9, 2f\n"
       "add r3, r3, r9\n"
-      "add r9, sp, #32\n"
-      "stm r9, {r3-r8}\n"
       "strd r0, r1, [sp]\n"
+      "add r9, sp, #8\n"
+      "stm r9, {r3-r8}\n"
       "movs r4, #0\n"
-      "strd r4, r4, [sp, #8]\n"
-      "strd r4, r4, [sp, #16]\n"
-      "strd r4, r4, [sp, #24]\n"
-      "strd r4, r4, [sp, #56]\n"
-      "str r4, [sp, #64]\n"
+      "strd r4, r4, [sp, #32]\n"
+      "str r4, [sp, #40]\n"
+      "mov r6, r1\n"
 
       "1:\n" /* next two channels */
-      "ldm sp, {r0, r6-r12, pc}\n"
+      "ldr r0, [sp]\n"
+      "ldrd r4, r5, [lr], #8\n"
+      "ldmia r0!, {r1, r2, r3}\n"
+      START("r4", "r10", "r11", "r12")
+      "sxtb16 r4, r4\n"
+      START("r4", "r7", "r8", "r9")
+      "ldmia r0!, {r1, r2, r3}\n"
+      GO_ON("r5", "r10", "r11", "r12")
+      "sxtb16 r5, r5\n"
+      GO_ON("r5", "r7", "r8", "r9")
+      "ldr pc, [sp, #8]\n"
       ".balign 4\n"
       "2:\n"
       ".rept 8\n" /* UNROLLED */
@@ -59,21 +95,34 @@ ES_ASSEMBLY static void compute_pairs(const es_conv_core *core ES_UNUSED) {
       "sub r12, r12, r9\n"
       "bhi 4f\n"
 
-      "ldrd r5, r6, [sp, #36]\n" /* channels, output */
-      "ldmia r5!, {r0-r3}\n"     /* even channel: bias, multiplier, addend, shift */
+      "ldr r5, [sp, #12]\n"
+      "ldmia r5!, {r0-r3}\n" /* even channel: bias, multiplier, addend, shift */
       "add r10, r0, r10, asr #7\n"
       "add r11, r0, r11, asr #7\n"
       "add r12, r0, r12, asr #7\n"
       "3:\n"
-      ES_CONV_CORE_OUTPUTS("44")
-      "strd r5, r6, [sp, #36]\n"
-      "cmp r10, #0\n"
+      SCALE("r10", "r11", "r12")
+      "ldmia r5!, {r0-r3}\n" /* odd channel */
+      "add r7, r0, r7, lsl #1\n"
+      "add r8, r0, r8, lsl #1\n"
+      "add r9, r0, r9, lsl #1\n"
+      SCALE("r7", "r8", "r9")
+      "ldrd r0, r1, [sp, #16]\n" /* output, offset_b */
+      "ldr r2, [sp, #24]\n"
+      JOIN("r10", "r7")
+      JOIN("r11", "r8")
+      JOIN("r12", "r9")
+      "strh r11, [r0, r1]\n"
+      "strh r12, [r0, r2]\n"
+      "strh r10, [r0], #2\n" /* last: what pixels that do not exist wrote is written over */
+      "strd r5, r0, [sp, #12]\n"
+      "cmp r3, #0\n"
       "bge.w 1b\n"
-      "add sp, sp, #68\n"
+      "add sp, sp, #44\n"
       "pop {r4-r11, pc}\n"
 
       "4:\n" /* a part of the sums: the even channel's to the others in memory */
-      "add r5, sp, #52\n"
+      "add r5, sp, #28\n"
       "ldm r5!, {r1-r4}\n" /* end of the inputs, sums */
       "add r10, r2, r10, asr #8\n"
       "add r11, r3, r11, asr #8\n"
@@ -81,17 +130,18 @@ ES_ASSEMBLY static void compute_pairs(const es_conv_core *core ES_UNUSED) {
       "movs r2, #0\n"
       "cmp r0, r1\n"
       "beq 5f\n"
-      "strd r10, r11, [sp, #56]\n"
-      "str r12, [sp, #64]\n"
+      "strd r10, r11, [sp, #32]\n"
+      "str r12, [sp, #40]\n"
       "mov r10, r7\n" /* the odd channel's go on */
       "mov r11, r8\n"
       "mov r12, r9\n"
       "add r6, r6, #3072\n" /* ES_CONV_CORE_PART * WIDENED_BYTES */
       "b.w 2b\n"
       "5:\n" /* the last part */
-      "strd r2, r2, [sp, #56]\n"
-      "str r2, [sp, #64]\n"
-      "ldrd r5, r6, [sp, #36]\n"
+      "strd r2, r2, [sp, #32]\n"
+      "str r2, [sp, #40]\n"
+      "ldr r6, [sp, #4]\n"
+      "ldr r5, [sp, #12]\n"
       "ldmia r5!, {r0-r3}\n"
       "add r10, r0, r10, lsl #1\n"
       "add r11, r0, r11, lsl #1\n"
@@ -126,7 +176,7 @@ int8_t *es_conv_core_start(const es_conv2d *layer, int32_t inputs, void *scratch
     core->pause -= (padded - 1) / ES_CONV_CORE_PART * ES_CONV_CORE_PART * WIDENED_BYTES + 1;
   }
   core->weights = layer->weights;
-  core->entry = (-core->steps & (UNROLLED - 1)) * STEP_CODE_BYTES + 1; /* Thumb state */
+  core->entry = (core->steps > 1 ? (1 - core->steps) & (UNROLLED - 1) : UNROLLED) * STEP_CODE_BYTES + 1; /* Thumb */
   core->channels = channels;
   core->out_pitch = es_conv2d_pitch(layer);
   core->offset_b = core->out_pitch;

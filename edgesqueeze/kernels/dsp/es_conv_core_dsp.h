@@ -39,7 +39,7 @@ typedef struct {
   int32_t *widened;
   const int8_t *pause; /* where the loop stops first: at the end, or one byte before the first part's */
   const int8_t *weights;
-  int32_t entry; /* bytes of code by which the first round of the unrolled loop is shorter */
+  int32_t entry; /* bytes of code by which the first round of the loop over the steps behind the first is shorter */
   const es_channel *channels; /* two a turn; the sign bit of a second one's shift ends the loop */
   int8_t *output;
   int32_t offset_b, offset_c; /* from the output of pixel a to those of the pixels b and c */

@@ -176,46 +176,73 @@ static void make_plan(const es_conv2d *layer, const int8_t *input, int8_t *copie
   plan->copies = copies;
 }
 
+static int32_t least(int32_t one, int32_t other) {
+  return one < other ? one : other;
+}
+
+/* How many whole groups from row y, column x of the input on lie inside of it, and in the same output row with a pixel
+ * behind them. */
+static int32_t groups_inside(const conv_plan *plan, int32_t y, int32_t x, int32_t x_left) {
+  const es_conv2d *layer = plan->layer;
+  const int32_t stride = layer->stride_width, step = stride * layer->in_channels;
+  const int32_t columns = plan->x_end - 1 - x - 2 * stride;
+  const int32_t bytes = plan->last - y * plan->in_row - x * layer->in_channels - 2 * step;
+  if (y < 0 || y >= plan->y_end || x < 0 || x_left <= ES_CONV_CORE_PIXELS || columns < 0 || bytes < 0) {
+    return 0;
+  }
+  return least((x_left - 1) / ES_CONV_CORE_PIXELS,
+               1 + least(columns / (ES_CONV_CORE_PIXELS * stride), bytes / (ES_CONV_CORE_PIXELS * step)));
+}
+
 /* Computes all pixels of a layer: `pixels` is called for every group of widened inputs. */
 static inline __attribute__((always_inline)) void es_conv_windows(
     const es_conv2d *layer, const int8_t *input, int8_t *output, es_conv_core *core, int8_t *copies,
     void (*pixels)(es_conv_core *core, int8_t *output, int32_t left)) {
   const int32_t step = layer->stride_width * layer->in_channels;
+  const int32_t out_step = ES_CONV_CORE_PIXELS * core->out_pitch;
   int32_t y = -layer->pad_top;
   int32_t x = -layer->pad_left;
   int32_t x_left = layer->out_width; /* output pixels left in the row */
+  int32_t left = layer->out_height * layer->out_width;
   kernel_rows rows;
   conv_plan plan;
   make_plan(layer, input, copies, &plan);
   rows.rows = layer->kernel_height;
   rows.words = plan.words;
   rows.rests = has_rests(layer) ? (int16_t *)(core->widened + 6 * rows.rows * rows.words) : NULL;
-  for (int32_t left = layer->out_height * layer->out_width; left > 0; left -= ES_CONV_CORE_PIXELS) {
-    const int32_t offset = y * plan.in_row + x * layer->in_channels;
-    if (x_left > ES_CONV_CORE_PIXELS && y >= 0 && y < plan.y_end && x >= 0 && x + 2 * layer->stride_width < plan.x_end &&
-        offset + 2 * step <= plan.last) {
-      rows.start[0] = input + offset;
-      rows.start[1] = rows.start[0] + step;
-      rows.start[2] = rows.start[1] + step;
+  while (left > 0) {
+    const int32_t groups = groups_inside(&plan, y, x, x_left);
+    if (groups > 0) {
+      const int8_t *start = input + y * plan.in_row + x * layer->in_channels;
+      x += groups * ES_CONV_CORE_PIXELS * layer->stride_width;
+      x_left -= groups * ES_CONV_CORE_PIXELS;
+      left -= groups * ES_CONV_CORE_PIXELS;
       rows.skip[0] = rows.skip[1] = rows.skip[2] = plan.skip;
-      x += ES_CONV_CORE_PIXELS * layer->stride_width;
-      x_left -= ES_CONV_CORE_PIXELS;
-    } else {
-      for (int32_t i = 0; i < ES_CONV_CORE_PIXELS; ++i) {
-        find_rows(&plan, i, y, x, &rows);
-        if (i + 1 < left) { /* a pixel that does not exist repeats the last one */
-          x += layer->stride_width;
-          if (--x_left == 0) {
-            x_left = layer->out_width;
-            x = -layer->pad_left;
-            y += layer->stride_height;
-          }
+      for (const int8_t *const end = start + groups * ES_CONV_CORE_PIXELS * step; start != end;) {
+        for (int32_t i = 0; i < ES_CONV_CORE_PIXELS; ++i, start += step) {
+          rows.start[i] = start;
+        }
+        widen_rows(&rows, core->widened);
+        pixels(core, output, ES_CONV_CORE_PIXELS);
+        output += out_step;
+      }
+    }
+    /* There is another pixel: a row's last one is never among the groups. */
+    for (int32_t i = 0; i < ES_CONV_CORE_PIXELS; ++i) {
+      find_rows(&plan, i, y, x, &rows);
+      if (i + 1 < left) { /* a pixel that does not exist repeats the last one */
+        x += layer->stride_width;
+        if (--x_left == 0) {
+          x_left = layer->out_width;
+          x = -layer->pad_left;
+          y += layer->stride_height;
         }
       }
     }
     widen_rows(&rows, core->widened);
     pixels(core, output, left);
-    output += ES_CONV_CORE_PIXELS * core->out_pitch;
+    output += out_step;
+    left -= ES_CONV_CORE_PIXELS;
   }
 }
 
