@@ -143,16 +143,34 @@ def quantile(values: Sequence[float], weights: Sequence[float], share: float) ->
     raise ValueError("expected a share of at most 1 and at least one value")
 
 
-def interval_of(log_errors: Sequence[float], confidence: float) -> Factors:
+class Expected(NamedTuple):
+    """How far errors are expected to spread before any was seen.
+
+    Attributes:
+        deviation: their standard deviation.
+        weight: as how many errors this counts.
+    """
+
+    deviation: float
+    weight: int
+
+
+UNEXPECTED = Expected(0.0, 0)
+
+
+def interval_of(log_errors: Sequence[float], confidence: float, expected: Expected = UNEXPECTED) -> Factors:
     """Bounds for the next latency, from the errors of some.
 
     The prediction interval of a normal distribution of which mean and deviation are estimated: Student's t
     with one degree of freedom less than there are errors (Hahn and Meeker, Statistical Intervals, 1991,
-    section 4.7). It is wide for few errors, and it assumes that they are independent.
+    section 4.7). It is wide for few errors, and it assumes that they are independent. What is expected of
+    their deviation counts as further errors around their mean, and as so many degrees of freedom (a scaled
+    inverse chi-squared prior: Gelman and others, Bayesian Data Analysis, 2013, section 3.2).
 
     Args:
         log_errors: natural logarithms of measured over predicted latency, each predicted without it.
         confidence: share of latencies that shall be between the bounds, above 0 and below 1.
+        expected: what is expected of their deviation; nothing by default.
 
     Raises:
         ValueError: fewer than two errors, or a confidence out of range.
@@ -162,8 +180,10 @@ def interval_of(log_errors: Sequence[float], confidence: float) -> Factors:
         raise ValueError(
             f"expected two or more errors and a confidence between 0 and 1, got {count} and {confidence}"
         )
-    mean, deviation = statistics.mean(log_errors), statistics.stdev(log_errors)
-    reach = student_t((1 + confidence) / 2, count - 1) * deviation * math.sqrt(1 + 1 / count)
+    mean, degrees = statistics.mean(log_errors), count - 1 + expected.weight
+    squares = statistics.variance(log_errors) * (count - 1) + expected.deviation**2 * expected.weight
+    deviation = math.sqrt(squares / degrees)
+    reach = student_t((1 + confidence) / 2, degrees) * deviation * math.sqrt(1 + 1 / count)
     return Factors(min(1.0, math.exp(mean - reach)), max(1.0, math.exp(mean + reach)))
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgesqueeze.latency.residuals import Residual, interval_of, student_t, summary
+from edgesqueeze.latency.residuals import Expected, Residual, interval_of, student_t, summary
 
 
 def residual(predicted, low=0.5, high=2.0, measured=1.0, model=None):
@@ -96,6 +96,19 @@ def test_an_interval_by_hand():
 def test_an_interval_contains_the_estimate_and_grows_with_the_confidence(errors):
     narrow, wide = interval_of(errors, 0.5), interval_of(errors, 0.9)
     assert wide.low <= narrow.low <= 1 <= narrow.high <= wide.high
+
+
+def test_what_is_expected_counts_as_errors():
+    """By hand: squares of 0.02 with two degrees of freedom, and 8 of 0.01; Student's t of ten is 1.8125."""
+    found = interval_of([-0.1, 0.0, 0.1], 0.9, Expected(0.1, 8))
+    reach = 1.8125 * math.sqrt(0.1 / 10) * math.sqrt(4 / 3)
+    assert (math.log(found.low), math.log(found.high)) == pytest.approx((-reach, reach), rel=2e-3)
+    # It narrows what few errors leave open, and gives way to many.
+    assert found.high < interval_of([-0.1, 0.0, 0.1], 0.9).high
+    many = [-0.3, 0.3] * 500
+    assert interval_of(many, 0.9, Expected(0.1, 8)).high == pytest.approx(
+        interval_of(many, 0.9).high, rel=0.01
+    )
 
 
 def test_nine_of_ten_lie_in_the_interval():

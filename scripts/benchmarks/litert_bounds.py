@@ -32,6 +32,11 @@ REACH = statistics.NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 FEW = 4
 """Groups, below which those of the other arithmetic count too."""
 
+TRUST = {"family": 8, "device": 0}
+"""As how many groups that are off by the fit's own spreads the fit itself counts. Without a family three
+designs are left at most, which say little by themselves; without a device there are others enough. Chosen so
+that nine of ten cells of families that are left out are inside."""
+
 
 class Vote(NamedTuple):
     """How far off a prediction was, and its share of a cell.
@@ -83,8 +88,8 @@ def width(field: Field, arithmetic: Arithmetic, families: Left = NOTHING, boards
     """The number of spreads that is expected to contain nine of ten latencies.
 
     Student's t times the root of the mean square of the votes, those of a family on a make of device averaged
-    first, since they err alike. There are three families, of which one is left out and two are left to count
-    when bounds are checked: too few to call the fit's own spreads too wide, so they only widen them.
+    first, since they err alike, together with what the fit itself expects of them (``TRUST``; a scaled
+    inverse chi-squared prior: Gelman and others, Bayesian Data Analysis, 2013, section 3.2).
 
     Args:
         field: what is left out of the prediction of each cell.
@@ -100,10 +105,10 @@ def width(field: Field, arithmetic: Arithmetic, families: Left = NOTHING, boards
         _mean([vote for vote in own if vote.group == group])
         for group in dict.fromkeys(vote.group for vote in own)
     ]
-    count = len(squares)
-    quantile = student_t((1 + CONFIDENCE) / 2, count - 1)
-    counted = quantile * math.sqrt(statistics.mean(squares) * (1 + 1 / count))
-    return max(REACH, counted) if field == "family" else counted
+    trust = TRUST[field]
+    count = len(squares) + trust
+    square = (sum(squares) + trust) / count
+    return student_t((1 + CONFIDENCE) / 2, count - 1) * math.sqrt(square * (1 + 1 / count))
 
 
 @functools.cache

@@ -21,7 +21,7 @@ from tflm_published import (
 
 from edgesqueeze.latency.nnls import nnls
 from edgesqueeze.latency.records import CONFIDENCE
-from edgesqueeze.latency.residuals import Factors, interval_of
+from edgesqueeze.latency.residuals import UNEXPECTED, Expected, Factors, interval_of
 from edgesqueeze.latency.tflm_features import RATES
 from edgesqueeze.latency.tflm_model import layer_of
 from edgesqueeze.target.latency import Rate
@@ -31,6 +31,10 @@ from edgesqueeze.target.records import Cpu
 VERSION = "tflite-micro 90b983c2 with CMSIS-NN 99f736a6, built for speed (-O3)"
 UNMEASURED = Factors(0.5, 2.0)
 """Assumed for cores on which no int8 kernel of CMSIS-NN was published with its latency."""
+
+EXPECTED = {"int8": Expected(0.1, 8), "float32": UNEXPECTED}
+"""How far models on the board are expected to be off before any is left out: chosen with the errors of int8
+models in view. Those of float32 models spread far more."""
 
 OTHER_CHIP = Factors(1 / 1.3, 1.3)
 """Assumed for a chip whose flash is another kind than all that were measured with its core."""
@@ -109,7 +113,7 @@ def board_interval(arithmetic: str, left_out: frozenset[str] = frozenset(), fpu:
         fpu: whether the build uses the FPU.
     """
     errors = log_errors(("speed", "size") if fpu else ("none",), arithmetic, left_out)
-    return interval_of(list(errors.values()), CONFIDENCE)
+    return interval_of(list(errors.values()), CONFIDENCE, EXPECTED[arithmetic])
 
 
 @functools.cache
