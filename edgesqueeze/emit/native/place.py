@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, permutations
 
 from edgesqueeze.emit.timeline import Piece, Timeline, lowest_gap
 
 WORK = 1_000_000
-"""Comparisons of two buffers that the search may take; about a second."""
+"""Comparisons of two buffers that a search from one order may take; well below a second."""
 MOST_ATTEMPTS = 400
+MOST_IN_ALL_ORDERS = 5
+"""Buffers of which all orders are tried."""
 EXACT = -1
 """Distance that stands for: at the same address only."""
 
@@ -37,6 +39,15 @@ class Buffer:
     alignment: int
 
 
+_ORDERS: tuple[Callable[[Buffer], tuple[int, ...]], ...] = (
+    lambda one: (-one.size, one.first),
+    lambda one: (-one.last, -one.size),
+    lambda one: (-one.first, -one.size),
+    lambda one: (one.first == one.last, -one.last, -one.size),
+    lambda one: (one.first != one.last, -one.last, -one.size),
+    lambda one: (one.first, -one.size),
+)
+
 Buffers = Mapping[int, Buffer]
 Overlaps = Mapping[tuple[int, int], int]
 """(input, output) -> bytes that the input must lie behind the output's start, or ``EXACT``; the life of the
@@ -44,13 +55,30 @@ input ends when that of the output begins."""
 
 
 def best_offsets(buffers: Buffers, overlaps: Overlaps) -> dict[int, int]:
-    """Offsets with the smallest peak that was found."""
-    order = sorted(buffers, key=lambda index: (-buffers[index].size, buffers[index].first))
+    """Offsets with the smallest peak that was found; of a few buffers there is no smaller one."""
+    orders = first_orders(buffers)
     pairs = pairs_in_use(buffers) + 1
     if pairs > WORK:
-        return place_many(order, buffers, overlaps)
+        return place_many(orders[0], buffers, overlaps)
     together = together_in_use(buffers)
-    return _search(order, buffers, overlaps, together, min(MOST_ATTEMPTS, WORK // pairs))
+    if len(buffers) <= MOST_IN_ALL_ORDERS:
+        orders += map(list, permutations(buffers))
+        return _search(orders, buffers, overlaps, together, 0)
+    return _search(orders, buffers, overlaps, together, min(MOST_ATTEMPTS, WORK // pairs))
+
+
+def first_orders(buffers: Buffers) -> list[list[int]]:
+    """Orders of placing that are tried first: by size, and along time from either end.
+
+    In a chain of layers with more and more channels an output must begin below its input. Only from the last
+    layer to the first such a chain finds its place: outputs stand at the bottom, and inputs behind their
+    starts.
+    """
+    found = []
+    for key in _ORDERS:
+        ranks = {index: key(buffer) for index, buffer in buffers.items()}
+        found.append(sorted(buffers, key=ranks.__getitem__))
+    return found
 
 
 def peak_of(buffers: Buffers, offsets: Mapping[int, int]) -> int:
@@ -127,6 +155,11 @@ def lower_bound(buffers: Buffers, overlaps: Overlaps) -> int:
     Of several inputs that an output may overlap the best counts: they are as large as the output then, and
     only one finds room there.
     """
+    return max(needs(buffers, overlaps).values(), default=0)
+
+
+def needs(buffers: Buffers, overlaps: Overlaps) -> dict[int, int]:
+    """Point of time at which a buffer's life begins -> bytes that no plan can do without then."""
     saved: dict[int, int] = {}
     for (source, out), distance in overlaps.items():
         one, other = buffers[source], buffers[out]
@@ -135,7 +168,7 @@ def lower_bound(buffers: Buffers, overlaps: Overlaps) -> int:
             saved[time] = max(saved.get(time, spared), spared)
     alive = bytes_alive(buffers)
     begins = {buffer.first for buffer in buffers.values()}
-    return max((alive[time] - saved.get(time, 0) for time in begins), default=0)
+    return {time: alive[time] - saved.get(time, 0) for time in begins}
 
 
 def bytes_alive(buffers: Buffers) -> dict[int, int]:
@@ -150,33 +183,55 @@ def bytes_alive(buffers: Buffers) -> dict[int, int]:
 
 
 def _search(
-    order: list[int],
+    orders: Sequence[list[int]],
     buffers: Buffers,
     overlaps: Overlaps,
     together: Mapping[int, Sequence[int]],
     attempts: int,
 ) -> dict[int, int]:
-    """The best of several orders."""
+    """The best of several orders, and of attempts to better the best two and the first of them."""
     goal = lower_bound(buffers, overlaps)
-    best = place_few(order, buffers, overlaps, together)
-    best_peak = peak_of(buffers, best)
-    generator = random.Random(0)
-    current = order
-    for attempt in range(attempts):
-        if best_peak <= goal:
-            break
-        offsets = place_few(current, buffers, overlaps, together)
-        peak = peak_of(buffers, offsets)
-        if peak < best_peak:
-            best, best_peak, order = offsets, peak, current
-        # Place earlier what reaches the peak; from time to time, something at random.
-        highest = [index for index in current if offsets[index] + buffers[index].size == peak]
-        moved = highest[0] if attempt % 3 else generator.choice(current)
-        where = generator.randrange(current.index(moved) + 1) if current.index(moved) else 0
-        base = current if attempt % 8 else order
-        current = [index for index in base if index != moved]
-        current.insert(where, moved)
-    return best
+    tried = []
+    for one in orders:
+        tried.append(_Trial(one, place_few(one, buffers, overlaps, together), buffers))
+        if tried[-1].peak <= goal:
+            return tried[-1].offsets
+    ranks = sorted(range(len(tried)), key=lambda number: tried[number].peak)
+    best = tried[ranks[0]]
+    for number in dict.fromkeys((*ranks[:2], 0)):
+        current = least = tried[number]
+        generator = random.Random(0)
+        for attempt in range(attempts if number == 0 else attempts // 4):
+            if best.peak <= goal:
+                return best.offsets
+            moved = _moved(attempt, current, least, buffers, generator)
+            current = _Trial(moved, place_few(moved, buffers, overlaps, together), buffers)
+            least = min(least, current, key=lambda one: one.peak)
+            best = min(best, current, key=lambda one: one.peak)
+    return best.offsets
+
+
+class _Trial:
+    """An order of placing, and what came of it."""
+
+    def __init__(self, order: list[int], offsets: dict[int, int], buffers: Buffers) -> None:
+        self.order = order
+        self.offsets = offsets
+        self.peak = peak_of(buffers, offsets)
+
+
+def _moved(
+    attempt: int, current: _Trial, best: _Trial, buffers: Buffers, generator: random.Random
+) -> list[int]:
+    """An order in which what reaches the peak is placed earlier; from time to time, something at random."""
+    order, ends = current.order, current.offsets
+    highest = [index for index in order if ends[index] + buffers[index].size == current.peak]
+    moved = highest[0] if attempt % 3 else generator.choice(order)
+    where = generator.randrange(order.index(moved) + 1) if order.index(moved) else 0
+    base = order if attempt % 8 else best.order
+    changed = [index for index in base if index != moved]
+    changed.insert(where, moved)
+    return changed
 
 
 def _lives(buffers: Buffers, overlaps: Overlaps) -> dict[int, tuple[int, int]]:

