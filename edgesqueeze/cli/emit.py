@@ -13,7 +13,7 @@ from edgesqueeze.base.generated import update_of
 from edgesqueeze.base.output import write_files
 from edgesqueeze.base.records import Record
 from edgesqueeze.cli.options import optimize
-from edgesqueeze.cli.packing import packing_lines
+from edgesqueeze.cli.packing import chain_lines, packing_lines
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.refusals import refused_as_unfit
 from edgesqueeze.cli.screen import say, say_json
@@ -23,6 +23,7 @@ from edgesqueeze.emit.native.kernels import portable_of
 from edgesqueeze.emit.native.packing.choose import Optimize
 from edgesqueeze.emit.native.packing.document import LayerPacking
 from edgesqueeze.emit.native.records import NativeSource
+from edgesqueeze.emit.native.rows.document import LayerChain
 from edgesqueeze.emit.native.write import write_native
 from edgesqueeze.emit.scaling import Scaling, scaling_header
 from edgesqueeze.emit.tflm import TflmSource
@@ -62,6 +63,7 @@ class NativeEmission(Record):
         portable: those of ``kernels`` that the kernel set lacks, so that portable C stands in.
         weights_bytes: bytes of flash that the layers' constant data take.
         layers: the layers whose weights can be packed in flash.
+        chains: layers that run by turns, some rows at a time.
     """
 
     kernel_set: Literal["reference", "dsp", "mve"]
@@ -69,6 +71,7 @@ class NativeEmission(Record):
     portable: tuple[str, ...]
     weights_bytes: int
     layers: tuple[StoredLayer, ...] = ()
+    chains: tuple[LayerChain, ...] = ()
 
 
 class Emission(Record):
@@ -226,6 +229,7 @@ def _native_emission(
                     for one in source.layers
                     if one.packing is not None
                 ],
+                "chains": source.chains,
             }
         ),
     )
@@ -244,6 +248,7 @@ def _native_summary(source: NativeSource, target: Target, model: Path, out: Path
             f"flash: {source.weights_bytes:,} bytes of constant data, and the code of {len(kernels)} kernels",
             *([f"kernels for {KERNEL_SETS[source.kernel_set]}: {', '.join(own)}"] if own else []),
             *([f"kernels in portable C: {', '.join(portable)}"] if portable else []),
+            *chain_lines(source.chains),
             *packing_lines((one.index, one.opcode, one.summary, one.packing) for one in source.layers),
             f"next: make -C {shlex.quote(str(out))}",
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgesqueeze.cli.packing import packing_lines
+from edgesqueeze.cli.packing import chain_lines, packing_lines
 from edgesqueeze.cli.screen import Screen, escape, open_screen
 from edgesqueeze.cli.tables import Table, count, percent
 
@@ -89,6 +89,7 @@ def _totals(result: Emulation) -> list[str]:
         f"built    {emulation.compiler}; {emulation.flags}; {emulation.kernel_set} kernels",
         f"ran on   {emulation.emulator}; {emulation.machine}",
         *result.basis,
+        *chain_lines(result.chains),
         *packing_lines((one.index, one.opcode, one.summary, one.packing) for one in result.layers),
     ]
 

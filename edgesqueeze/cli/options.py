@@ -21,9 +21,10 @@ install = click.option(
 )
 optimize = click.option(
     "--optimize",
-    type=click.Choice(["time", "size", "balance"]),
+    type=click.Choice(["time", "size", "balance", "ram"]),
     help="What C without a runtime is made for. time: the fastest way to store weights. size: the smallest. "
-    "balance, the default: the smallest that takes at most 4 % of the time more than the fastest.",
+    "balance, the default: the smallest that takes at most 4 % of the time more than the fastest. ram: "
+    "as balance, but layers run by turns, some rows at a time: no large tensor is in memory as a whole.",
 )
 data = click.option(
     "--data",

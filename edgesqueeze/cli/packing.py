@@ -1,4 +1,4 @@
-"""What ``emit`` and ``bench`` print about weights that are packed in flash."""
+"""What ``emit`` and ``bench`` print about layers: weights packed in flash, and layers that run by turns."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ from collections.abc import Iterable
 
 from edgesqueeze.emit.native.packing.document import LayerPacking
 from edgesqueeze.emit.native.packing.table import PLAIN
+from edgesqueeze.emit.native.rows.document import LayerChain
+
+
+def chain_lines(chains: Iterable[LayerChain]) -> list[str]:
+    """A line for all layers that run by turns."""
+    words = [
+        f"{one.first} to {one.last} ({one.rows} row{'s' if one.rows > 1 else ''} at a time)" for one in chains
+    ]
+    return [f"layers that run by turns: {', '.join(words)}"] if words else []
 
 
 def packing_lines(layers: Iterable[tuple[int, str, str, LayerPacking | None]]) -> list[str]:

@@ -39,7 +39,7 @@ def bench(
         runtime: ``c`` for native C, or what the profile's section ``[latency]`` is for; by default native C
             on microcontrollers, else the latter.
         build: how the code of a microcontroller is compiled, ``O3`` by default; ``O2`` is for native C only.
-        optimize: what native C is made for: ``time``, ``size`` or, by default, ``balance``.
+        optimize: what native C is made for: ``time``, ``size``, ``ram`` or, by default, ``balance``.
         threads: number of threads of the runtime; native C has one.
 
     Raises:

@@ -81,7 +81,7 @@ def emulate(
         model: any .tflite that native C supports, or its path.
         target: a microcontroller's profile, its name or its path.
         build: how the C is compiled.
-        optimize: what the C is made for: ``time``, ``size`` or ``balance``.
+        optimize: what the C is made for: ``time``, ``size``, ``balance`` or ``ram``.
         seed: seed of the random inputs.
 
     Raises:
@@ -117,6 +117,7 @@ def emulate(
         macs=sum(layer.macs for layer in built.source.layers),
         layers=_layers(target, flash, built.source, counts, cycles),
         memory=_memory(built, run.stack_bytes),
+        chains=built.source.chains,
         emulation=_emulation(built.firmware, run, reference),
         basis=_basis(target, flash, built.firmware, build),
     )

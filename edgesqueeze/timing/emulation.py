@@ -6,6 +6,7 @@ from typing import Literal
 
 from edgesqueeze.base.records import Range, Record
 from edgesqueeze.emit.native.packing.document import LayerPacking
+from edgesqueeze.emit.native.rows.document import LayerChain
 from edgesqueeze.latency.builds import Build, Level
 from edgesqueeze.latency.document import LayerHead, MemoryHead, TimingHead
 
@@ -99,6 +100,7 @@ class Emulation(TimingHead):
         cycles: processor cycles of one inference, computed from the instructions.
         macs: multiply-accumulate operations of one inference.
         layers: figures of each layer, in execution order.
+        chains: layers that run by turns, some rows at a time.
         memory: memory that the model takes on the device.
         emulation: what the firmware was built with and ran on.
         basis: what the cycles rest on, one sentence each.
@@ -114,6 +116,7 @@ class Emulation(TimingHead):
     cycles: Range
     macs: int
     layers: tuple[EmulatedLayer, ...]
+    chains: tuple[LayerChain, ...] = ()
     memory: EmulatedMemory
     emulation: EmulationSetup
     basis: tuple[str, ...]

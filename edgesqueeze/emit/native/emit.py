@@ -17,6 +17,8 @@ from edgesqueeze.emit.native.program import Build, Program
 from edgesqueeze.emit.native.records import Layer, LayerSummary, NativeSource, Refused
 from edgesqueeze.emit.native.refusals import in_words
 from edgesqueeze.emit.native.render import INCLUDE_FOLDERS, render
+from edgesqueeze.emit.native.rows.choose import with_rows
+from edgesqueeze.emit.native.rows.document import LayerChain
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import TfliteModel, as_model
 from edgesqueeze.target.records import check_core
@@ -43,7 +45,9 @@ def emit_native(
         target: what comments say that it is for; the core when it is empty.
         cpu_flags: options of GCC that select the processor, for the generated makefiles.
         optimize: ``time``, ``size`` or ``balance``: whether weights are packed in flash where that takes
-            time; ``balance``: as far as it takes at most 4 % of the model's time.
+            time; ``balance``: as far as it takes at most 4 % of the model's time. ``ram``: layers run by
+            turns, some rows at a time, where that makes the arena smaller, and only memory that is free is
+            used to unpack weights; otherwise as ``balance``.
         ram_bytes: size that the arena must not exceed because weights are unpacked, in bytes.
         wait_states: of the flash at the core's clock, where no cache hides them: with some, weights that are
             read many times are copied to RAM.
@@ -95,6 +99,9 @@ def try_native(
     lowered = lower_for_kernels(model, build.kernel_set)
     if isinstance(lowered, Refused):
         return lowered
+    if optimize == "ram":
+        # Nothing is unpacked then but into memory that is free anyway.
+        lowered, optimize, ram_bytes = with_rows(lowered, build.kernel_set), "balance", 0
     packed = pack(lowered, Terms(build.kernel_set, core, optimize, ram_bytes, wait_states=wait_states))
     constants = collect(packed.lowered.layers, f"{valid}_data", lowered.states)
     inputs, outputs = ports_of(lowered.graph)
@@ -104,6 +111,11 @@ def try_native(
 
 def _source(program: Program, packed: Packed) -> NativeSource:
     files = render(program)
+    chains = {
+        index: LayerChain(first=chain.first, last=chain.layers[-1], rows=chain.rows)
+        for chain in program.lowered.chains
+        for index in chain.layers
+    }
     return NativeSource(
         name=program.name,
         kernel_set=program.build.kernel_set,
@@ -114,13 +126,13 @@ def _source(program: Program, packed: Packed) -> NativeSource:
         weights_bytes=program.constants.bytes,
         inputs=program.inputs,
         outputs=program.outputs,
-        layers=tuple(_summary(layer, packed) for layer in program.lowered.layers),
+        layers=tuple(_summary(layer, packed, chains.get(layer.index)) for layer in program.lowered.layers),
         state_bytes=program.plan.state_bytes,
         places=program.plan.places,
     )
 
 
-def _summary(layer: Layer, packed: Packed) -> LayerSummary:
+def _summary(layer: Layer, packed: Packed, chain: LayerChain | None) -> LayerSummary:
     return LayerSummary(
         index=layer.index,
         opcode=layer.opcode,
@@ -131,6 +143,7 @@ def _summary(layer: Layer, packed: Packed) -> LayerSummary:
         weights_bytes=sum(blob.bytes for call in layer.calls for blob in call.constants),
         ram_bytes=packed.plan.in_use[layer.index],
         packing=packed.layers.get(layer.index),
+        chain=chain,
     )
 
 

@@ -9,9 +9,8 @@ from edgesqueeze.emit.native.lower.graph import Lowered
 from edgesqueeze.emit.native.pages import Function, Step
 from edgesqueeze.emit.native.program import Program
 from edgesqueeze.emit.native.records import Blob, Layer
-
-LONGEST_NAME = 60
-"""Characters of a tensor's name that a comment shows."""
+from edgesqueeze.emit.native.symbols import address, comment_of, parameters_name, place_name, scratch_address
+from edgesqueeze.emit.native.turns import turns_of
 
 
 def functions_of(program: Program) -> tuple[Function, ...]:
@@ -52,26 +51,6 @@ def resets_of(program: Program) -> tuple[str, ...]:
     return tuple(calls)
 
 
-def parameters_name(layer: Layer, position: int) -> str:
-    """The name of the constant parameters of a layer's call.
-
-    Args:
-        layer: the layer.
-        position: of the call among the layer's calls.
-    """
-    return f"{layer.opcode.lower()}_{layer.index}" + (f"_{position}" if position else "")
-
-
-def place_name(tensor: int) -> str:
-    """The name of the constant that says where a tensor lies."""
-    return f"TENSOR_{tensor}"
-
-
-def scratch_name(layer: int) -> str:
-    """The name of the constant that says where a layer's scratch memory lies."""
-    return f"SCRATCH_{layer}"
-
-
 def _middle(lowered: Lowered) -> list[Layer]:
     """The layers that neither read what the caller gives nor write what the caller gets."""
     border = lowered.entry | lowered.exit
@@ -102,27 +81,26 @@ def _function(
     program: Program, signature: str, layers: Sequence[Layer], outside: int | None = None
 ) -> Function:
     """A function that runs layers; ``outside`` is the tensor whose values the caller holds."""
+    times = program.lowered.times
+    chains = {chain.first: chain for chain in program.lowered.chains}
     steps = tuple(
-        Step(
+        turns_of(program, chains[layer.index])
+        if layer.index in chains
+        else Step(
             index=layer.index,
-            comment=f"{layer.index}  {layer.opcode}  {layer.summary}  {layer.name[:LONGEST_NAME]}",
+            comment=comment_of(layer),
             calls=tuple(_call(program, layer, position, outside) for position in range(len(layer.calls))),
         )
         for layer in layers
+        if times.get(layer.index, layer.index) == layer.index
     )
     return Function(signature, steps, uses_arena=bool(steps))
 
 
 def _pointer(program: Program, signature: str, tensor: int) -> Function:
     # A tensor that no layer reads still needs a valid address.
-    place = _address(program, tensor)
+    place = address(program, tensor)
     return Function(signature, value=place)
-
-
-def _address(program: Program, tensor: int) -> str:
-    """Where a tensor lies, as a pointer that becomes one to its type."""
-    place = f"arena + {place_name(tensor)}" if tensor in program.plan.offsets else "arena"
-    return place if program.lowered.graph.tensors[tensor].dtype == "int8" else f"(void *)({place})"
 
 
 def _call(program: Program, layer: Layer, position: int, outside: int | None) -> str:
@@ -132,8 +110,7 @@ def _call(program: Program, layer: Layer, position: int, outside: int | None) ->
         if isinstance(item, Blob):
             arguments.append(program.constants.names[item])
         else:
-            arguments.append("values" if item == outside else _address(program, item))
+            arguments.append("values" if item == outside else address(program, item))
     if call.scratch_bytes is not None:
-        has_some = layer.index in program.plan.scratch
-        arguments.append(f"arena + {scratch_name(layer.index)}" if has_some else "0")
+        arguments.append(scratch_address(program, layer.index))
     return f"{call.function}({', '.join(arguments)})"

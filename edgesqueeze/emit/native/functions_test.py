@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 from edgesqueeze.emit.native.constants import collect
-from edgesqueeze.emit.native.functions import functions_of, parameters_name
+from edgesqueeze.emit.native.functions import functions_of
 from edgesqueeze.emit.native.lower.graph import lower
 from edgesqueeze.emit.native.plan import plan
 from edgesqueeze.emit.native.ports import ports_of
 from edgesqueeze.emit.native.program import Build, Program
+from edgesqueeze.emit.native.symbols import parameters_name
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from runtime_tests.support.tflite_builder import tiny_cnn, tiny_two_heads

@@ -126,20 +126,79 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A layer of a chain: what is called when it is its turn.
+
+    Attributes:
+        index: the layer's number.
+        comment: number, kind, shapes and name of the layer.
+        position: its place in the chain.
+        copies: type and name of the parameters that change from turn to turn, and what they start from.
+        changes: assignments of what changes, before the calls.
+        calls: the layer's calls in C.
+    """
+
+    index: int
+    comment: str
+    position: int
+    copies: tuple[tuple[str, str, str], ...]
+    changes: tuple[str, ...]
+    calls: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Layers that run by turns.
+
+    Attributes:
+        index: number of the first layer.
+        comment: which layers, and how many rows a turn makes.
+        name: name of the constant that describes the layers.
+        rows: output rows of the last layer that a turn makes.
+        tensors: initializers of the tensors from the first layer's input to the last one's output.
+        parts: the layers.
+    """
+
+    index: int
+    comment: str
+    name: str
+    rows: int
+    tensors: tuple[str, ...]
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
 class Function:
     """One function of the model's own file.
 
     Attributes:
         signature: return type, name and parameters.
-        steps: the layers that it runs.
+        steps: the layers that it runs, those that run by turns as one.
         uses_arena: whether its body names the arena.
         value: expression that it returns; empty if it returns nothing.
     """
 
     signature: str
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Step | Turns, ...] = ()
     uses_arena: bool = True
     value: str = ""
+
+
+@dataclass(frozen=True)
+class RowLayers:
+    """The constant that describes layers that run by turns.
+
+    Attributes:
+        name: name of the constant.
+        comment: which layers.
+        count: how many.
+        values: the initializer of each.
+    """
+
+    name: str
+    comment: str
+    count: int
+    values: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -150,6 +209,7 @@ class SourcePage:
         headers: the kernels' headers that it includes.
         places: where tensors and scratch memory lie.
         parameters: constant parameters of all calls.
+        chains: descriptions of layers that run by turns.
         resets: calls that set what outlives an inference to what it holds at first; empty where nothing
             does.
         functions: functions in the order in which the header declares them.
@@ -158,6 +218,7 @@ class SourcePage:
     headers: tuple[str, ...]
     places: tuple[Place, ...]
     parameters: tuple[Parameters, ...]
+    chains: tuple[RowLayers, ...]
     resets: tuple[str, ...]
     functions: tuple[Function, ...]
 

@@ -2,7 +2,8 @@
 
 Tensors that live at different times share memory. Beyond that, an output may lie over an input that is not
 needed any more, as far as the kernel reads ahead of what it writes (``Call.overlap``). The planner tries
-several orders of placing the largest first, and keeps the smallest arena.
+several orders of placing, and keeps the smallest arena. Layers of a chain that run by turns count as one
+layer: of the tensors between them only some rows are in memory.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from edgesqueeze.emit.native.kernels import ALIGNMENT
 from edgesqueeze.emit.native.lower.graph import Lowered, roots_of
 from edgesqueeze.emit.native.place import EXACT, Buffer, best_offsets, bytes_alive, peak_of
 from edgesqueeze.emit.native.records import Call
+from edgesqueeze.emit.native.rows.schedule import schedule_of
+from edgesqueeze.emit.native.rows.stages import Chain
 from edgesqueeze.emit.places import SCRATCH, Place
 from edgesqueeze.emit.rounding import round_up
 from edgesqueeze.graph import Graph
@@ -51,28 +54,74 @@ def plan(lowered: Lowered, kernel_set: str) -> Plan:
     """Place all tensors that the layers of a model read and write."""
     graph, layers = lowered.graph, lowered.layers
     roots = roots_of(lowered.placements)
-    buffers: dict[int, Buffer] = {}
-    for tensor, (first, last) in _lifetimes(lowered, roots).items():
-        buffers[tensor] = Buffer(graph.tensors[tensor].nbytes, first, last, ALIGNMENT[kernel_set])
-    overlaps = _overlaps(lowered, roots, buffers)
+    buffers, overlaps = buffers_of(lowered, kernel_set)
     tensors = len(graph.tensors)
-    for layer in layers:
-        size = max((call.scratch_bytes or 0 for call in layer.calls), default=0)
-        if size:
-            buffers[tensors + layer.index] = Buffer(size, layer.index, layer.index, SCRATCH_ALIGNMENT)
     offsets = best_offsets(buffers, overlaps)
+    times = lowered.times
+    scratch = {index - tensors: offset for index, offset in offsets.items() if index >= tensors}
+    at = [times.get(layer.index, layer.index) for layer in layers]
+    in_use = _in_use(buffers, offsets, len(layers))
     placed = {
         tensor: offsets[root] + offset for tensor, (root, offset) in roots.items() if root in offsets
     } | {tensor: offset for tensor, offset in offsets.items() if tensor < tensors}
     return Plan(
         offsets=placed,
-        scratch={index - tensors: offset for index, offset in offsets.items() if index >= tensors},
+        scratch={index: scratch[time] for index, time in enumerate(at) if time in scratch},
         arena_bytes=round_up(peak_of(buffers, offsets), SCRATCH_ALIGNMENT),
         live_bytes=max(bytes_alive(buffers).values(), default=0),
-        in_use=_in_use(buffers, offsets, len(layers)),
+        in_use=tuple(in_use[time] for time in at),
         state_bytes=sum(state.first.bytes for state in lowered.states),
         places=tuple(_places(graph, buffers, offsets)),
     )
+
+
+def buffers_of(lowered: Lowered, kernel_set: str) -> tuple[dict[int, Buffer], dict[tuple[int, int], int]]:
+    """What needs a place, and which of it may lie over what.
+
+    Returns:
+        Tensor, or the number of tensors plus a layer for its scratch memory -> size and life; and what
+        `place.Overlaps` is. A chain's tensors live at the time of its first layer.
+    """
+    graph, times = lowered.graph, lowered.times
+    roots = roots_of(lowered.placements)
+    schedules = [schedule_of(chain) for chain in lowered.chains]
+    sizes = {
+        stage.output: held * stage.out_row
+        for chain, schedule in zip(lowered.chains, schedules, strict=True)
+        for stage, held in zip(chain.stages, schedule.held, strict=False)
+    }
+    buffers: dict[int, Buffer] = {}
+    for tensor, (first, last) in _lifetimes(lowered, roots).items():
+        size = sizes.get(tensor, graph.tensors[tensor].nbytes)
+        buffers[tensor] = Buffer(size, first, last, ALIGNMENT[kernel_set])
+    overlaps = _overlaps(lowered, roots, buffers)
+    for chain, schedule in zip(lowered.chains, schedules, strict=True):
+        overlaps |= _chain_overlap(lowered, chain, schedule.distance, roots, buffers)
+    scratch: dict[int, int] = {}
+    for layer in lowered.layers:
+        size = max((call.scratch_bytes or 0 for call in layer.calls), default=0)
+        time = times.get(layer.index, layer.index)
+        scratch[time] = max(scratch.get(time, 0), size)
+    for time, size in scratch.items():
+        if size:
+            buffers[len(graph.tensors) + time] = Buffer(size, time, time, SCRATCH_ALIGNMENT)
+    return buffers, overlaps
+
+
+def _chain_overlap(
+    lowered: Lowered,
+    chain: Chain,
+    distance: int,
+    roots: dict[int, tuple[int, int]],
+    buffers: dict[int, Buffer],
+) -> dict[tuple[int, int], int]:
+    """How a chain's output may lie over its input, where nothing else needs the input."""
+    source = _whole(chain.stages[0].source, roots, lowered.graph)
+    out = _whole(chain.stages[-1].output, roots, lowered.graph)
+    if source is None or out is None or source == out:
+        return {}
+    ends = buffers[source].last == chain.first == buffers[out].first
+    return {(source, out): distance} if ends else {}
 
 
 def _places(graph: Graph, buffers: dict[int, Buffer], offsets: dict[int, int]) -> Iterator[Place]:
@@ -84,6 +133,7 @@ def _places(graph: Graph, buffers: dict[int, Buffer], offsets: dict[int, int]) -
 def _lifetimes(lowered: Lowered, roots: dict[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
     """Root tensor in the arena -> first and last layer that use it."""
     graph, lives = lowered.graph, dict[int, tuple[int, int]]()
+    times = lowered.times
 
     def use(tensor: int, time: int) -> None:
         root = roots.get(tensor, (tensor, 0))[0]
@@ -91,12 +141,13 @@ def _lifetimes(lowered: Lowered, roots: dict[int, tuple[int, int]]) -> dict[int,
         lives[root] = (min(first, time), max(last, time))
 
     for layer in lowered.layers:
+        time = times.get(layer.index, layer.index)
         for call in layer.calls:
             for tensor in _arena_inputs(call, layer.index, lowered):
-                use(tensor, layer.index)
+                use(tensor, time)
             if layer.index not in lowered.exit:
                 for tensor in call.outputs:
-                    use(tensor, layer.index)
+                    use(tensor, time)
     for tensor in graph.inputs:
         if graph.tensors[tensor].dtype in INTEGERS:
             use(tensor, -1)
@@ -137,8 +188,9 @@ def _overlaps(
     """
     graph = lowered.graph
     pairs: dict[tuple[int, int], int] = {}
+    apart = lowered.entry | lowered.exit | lowered.times.keys()
     for layer in lowered.layers:
-        if layer.index in lowered.entry or layer.index in lowered.exit or not layer.calls:
+        if layer.index in apart or not layer.calls:
             continue
         call = layer.calls[0]
         out = _whole(call.outputs[0], roots, graph)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesqueeze.emit.native.packing.document import LayerPacking
+from edgesqueeze.emit.native.rows.document import LayerChain
 from edgesqueeze.emit.places import Place
 from edgesqueeze.graph import Graph, Operator, Tensor
 
@@ -268,6 +269,7 @@ class LayerSummary:
         ram_bytes: bytes of the arena that are in use while it runs: what it reads and writes, its scratch
             memory, and what later layers still need.
         packing: how its weights are stored; None for layers whose weights are never packed.
+        chain: the layers that it runs by turns with; None: it runs alone.
     """
 
     index: int
@@ -279,6 +281,7 @@ class LayerSummary:
     weights_bytes: int = 0
     ram_bytes: int = 0
     packing: LayerPacking | None = None
+    chain: LayerChain | None = None
 
 
 @dataclass(frozen=True)
@@ -313,6 +316,11 @@ class NativeSource:
     layers: tuple[LayerSummary, ...]
     state_bytes: int = 0
     places: tuple[Place, ...] = ()
+
+    @property
+    def chains(self) -> tuple[LayerChain, ...]:
+        """The layers that run by turns."""
+        return tuple(dict.fromkeys(layer.chain for layer in self.layers if layer.chain is not None))
 
 
 def as_bytes(array: npt.NDArray[Any]) -> npt.NDArray[np.int8]:

@@ -8,14 +8,7 @@ from pathlib import Path
 
 from edgesqueeze.base.templates import rendered
 from edgesqueeze.emit.native.constants import Array, Constants
-from edgesqueeze.emit.native.functions import (
-    LONGEST_NAME,
-    functions_of,
-    parameters_name,
-    place_name,
-    resets_of,
-    scratch_name,
-)
+from edgesqueeze.emit.native.functions import functions_of, resets_of
 from edgesqueeze.emit.native.kernels import files_of
 from edgesqueeze.emit.native.literals import C_TYPES, array_rows, c_comment, initializer
 from edgesqueeze.emit.native.pages import (
@@ -33,6 +26,8 @@ from edgesqueeze.emit.native.pages import (
 )
 from edgesqueeze.emit.native.program import Program
 from edgesqueeze.emit.native.records import Io, Layer
+from edgesqueeze.emit.native.symbols import LONGEST_NAME, parameters_name, place_name, scratch_name
+from edgesqueeze.emit.native.turns import ROW_FUNCTIONS, ROW_HEADER, row_layers
 from edgesqueeze.emit.tflm_values import float_literal, generator
 from edgesqueeze.graph import Tensor
 
@@ -54,6 +49,7 @@ def render(program: Program) -> dict[str, str]:
 def _kernels(program: Program) -> dict[str, str]:
     calls = [call for layer in program.lowered.layers for call in layer.calls]
     functions = {name for call in calls for name in (call.function, *call.helpers)}
+    functions.update(ROW_FUNCTIONS if program.lowered.chains else ())
     files = files_of(program.build.kernel_set, functions)
     return {f"{KERNEL_FOLDER}/{file}": text for file, text in files.items()}
 
@@ -108,10 +104,12 @@ def _header_page(program: Program, inputs: tuple[Port, ...], outputs: tuple[Port
 
 def _source_page(program: Program) -> SourcePage:
     layers = program.lowered.layers
+    headers = {call.header for layer in layers for call in layer.calls}
     return SourcePage(
-        headers=tuple(sorted({call.header for layer in layers for call in layer.calls})),
+        headers=tuple(sorted({*headers, *([ROW_HEADER] if program.lowered.chains else [])})),
         places=tuple(_places(program)),
         parameters=tuple(_parameters(layers, program.constants)),
+        chains=tuple(map(row_layers, program.lowered.chains)),
         resets=resets_of(program),
         functions=functions_of(program),
     )
@@ -153,21 +151,24 @@ def _parameters(layers: Sequence[Layer], constants: Constants) -> list[Parameter
 
 def _places(program: Program) -> list[Place]:
     plan, tensors = program.plan, program.lowered.graph.tensors
+    times = program.lowered.times
+    some_rows = {tensor for chain in program.lowered.chains for tensor in chain.between}
     return [
         *(
-            Place(place_name(index), offset, _described(tensors[index]))
+            Place(place_name(index), offset, _described(tensors[index], index in some_rows))
             for index, offset in sorted(plan.offsets.items())
         ),
         *(
             Place(scratch_name(index), offset, f"scratch memory of layer {index}")
             for index, offset in sorted(plan.scratch.items())
+            if times.get(index, index) == index
         ),
     ]
 
 
-def _described(tensor: Tensor) -> str:
+def _described(tensor: Tensor, some_rows: bool = False) -> str:
     name = tensor.name if len(tensor.name) <= LONGEST_NAME else f"{tensor.name[: LONGEST_NAME - 3]}..."
-    return f"{tensor.dtype} {list(tensor.shape)} {name}".rstrip()
+    return f"{'some rows of ' if some_rows else ''}{tensor.dtype} {list(tensor.shape)} {name}".rstrip()
 
 
 def _port(io: Io, side: str, name: str) -> Port:

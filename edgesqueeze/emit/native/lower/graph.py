@@ -27,6 +27,7 @@ from edgesqueeze.emit.native.records import (
     UnsupportedOperationError,
 )
 from edgesqueeze.emit.native.refusals import LACKING
+from edgesqueeze.emit.native.rows.stages import Chain
 from edgesqueeze.emit.native.ungroup import without_groups
 from edgesqueeze.emit.native.variables import IN_PLACE, Kept, with_state_tensors
 from edgesqueeze.graph import Graph, Operator, Tensor, TfliteModel
@@ -54,6 +55,7 @@ class Lowered:
         entry: indices of layers that convert an input; the layer reads the caller's values.
         exit: indices of layers that convert an output; the layer writes the caller's values.
         states: tensors that outlive an inference.
+        chains: layers that run by turns, some rows at a time.
     """
 
     graph: Graph
@@ -62,6 +64,12 @@ class Lowered:
     entry: frozenset[int]
     exit: frozenset[int]
     states: tuple[State, ...] = ()
+    chains: tuple[Chain, ...] = ()
+
+    @property
+    def times(self) -> dict[int, int]:
+        """Layer -> when it runs; all layers of a chain at the time of the first."""
+        return {index: chain.first for chain in self.chains for index in chain.layers}
 
 
 def lower(model: TfliteModel, kernel_set: str, multiple: int = 1) -> Lowered | Refused:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Optimize = Literal["time", "size", "balance"]
+Optimize = Literal["time", "size", "balance", "ram"]
 """What native C is made for."""
 
 BALANCE_SHARE = 0.04

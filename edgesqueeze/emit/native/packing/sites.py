@@ -98,8 +98,9 @@ class Site:
 
 def sites_of(lowered: Lowered, kernel_set: str) -> Iterator[Site]:
     """All calls whose weights can be packed, layer by layer."""
+    by_rows = lowered.times  # these would be unpacked at every turn
     for layer in lowered.layers:
-        for position, call in enumerate(layer.calls):
+        for position, call in enumerate(() if layer.index in by_rows else layer.calls):
             kind = KINDS.get(call.function)
             if kind is not None and call.parameters is not None:
                 yield _site(layer.index, position, call, call.parameters.members, kind, kernel_set)

@@ -1,0 +1,1 @@
+"""Layers that run by turns, some rows at a time, so that tensors between them need little memory."""
