@@ -56,6 +56,18 @@ static int32_t one_channel(const es_conv2d_wide *layer, const int16_t *input, co
   return sum;
 }
 
+/* What es_requantize_s16 gives for ES_WIDE_IN_WORDS. SMMLA multiplies and adds what rounds the product's upper half. */
+static inline int16_t scaled(int32_t sum, const es_output_s16 *output, int32_t channel) {
+  const int32_t shift = output->scales[2 * channel + 1];
+  int32_t value = sum + (int32_t)output->biases[channel];
+  __asm__("smmla %0, %0, %1, %2"
+          : "+r"(value)
+          : "r"(output->scales[2 * channel]), "r"((int32_t)1 << (shift - 1)));
+  value >>= shift;
+  value = value < output->minimum ? output->minimum : value;
+  return (int16_t)(value > output->maximum ? output->maximum : value);
+}
+
 void es_depthwise_pixel_s16(const es_conv2d_wide *layer, const int16_t *input, const es_taps_s16 *inside,
                             int16_t *output) {
   const int32_t channels = layer->out_channels, times = channels / layer->in_channels;
@@ -65,7 +77,8 @@ void es_depthwise_pixel_s16(const es_conv2d_wide *layer, const int16_t *input, c
     int32_t sums[CHANNELS];
     four_channels(layer, input + channel, inside, layer->weights + channel, sums);
     for (int32_t i = 0; i < CHANNELS; ++i, ++channel) {
-      *output++ = es_requantize_s16(sums[i], &layer->output, channel);
+      *output++ = layer->output.wide == ES_WIDE_IN_WORDS ? scaled(sums[i], &layer->output, channel)
+                                                         : es_requantize_s16(sums[i], &layer->output, channel);
     }
   }
   for (; channel < channels; ++channel) {

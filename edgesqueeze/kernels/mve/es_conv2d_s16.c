@@ -41,20 +41,36 @@ static void copy_window(const es_conv2d_wide *layer, const int16_t *input, int32
   }
 }
 
+/* The sums of four channels, in 32 bits. */
+static inline int32x4_t four_sums(const int8_t *weights, int32_t taps, const int16_t *window) {
+  const int8_t *other = weights + 2 * taps;
+  int32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
+  for (int32_t left = taps; left > 0; left -= 8) {
+    const mve_pred16_t valid = vctp16q((uint32_t)left);
+    const int16x8_t values = vldrhq_z_s16(window, valid); /* zeros beyond the end */
+    sum0 = vmladavaq_s16(sum0, vldrbq_z_s16(weights, valid), values);
+    sum1 = vmladavaq_s16(sum1, vldrbq_z_s16(weights + taps, valid), values);
+    sum2 = vmladavaq_s16(sum2, vldrbq_z_s16(other, valid), values);
+    sum3 = vmladavaq_s16(sum3, vldrbq_z_s16(other + taps, valid), values);
+    weights += 8;
+    other += 8;
+    window += 8;
+  }
+  return vsetq_lane_s32(sum3, vsetq_lane_s32(sum2, vsetq_lane_s32(sum1, vdupq_n_s32(sum0), 1), 2), 3);
+}
+
 /* Output channels from first to end, whose inputs are at `window`. */
-static void channels_of(const es_conv2d_wide *layer, const int16_t *window, int32_t first, int32_t end,
+static void channels_of(const es_conv2d_wide *layer, int32_t taps, const int16_t *window, int32_t first, int32_t end,
                         int16_t *output) {
-  const int32_t taps = taps_of(layer);
-  const uint32x4_t lows = vmulq_n_u32(vidupq_n_u32(0, 1), 8); /* where the sums' lower halves are */
   const int8_t *weights = layer->weights + first * taps;
+  const mve_pred16_t all = vctp32q(4);
   for (; first + 4 <= end; first += 4, weights += 4 * taps) {
-    int64_t sums[4] = {0, 0, 0, 0};
-    es_dot_4_s16(weights, taps, window, taps, sums);
     if (layer->output.wide == ES_WIDE_IN_WORDS) {
-      const mve_pred16_t all = vctp32q(4);
-      const int32x4_t words = vldrwq_gather_offset_s32((const int32_t *)(const void *)sums, lows);
-      vstrhq_s32(output + first, es_requantize_four_s16(words, &layer->output, first, 1, all));
+      const int32x4_t sums = four_sums(weights, taps, window);
+      vstrhq_s32(output + first, es_requantize_four_s16(sums, &layer->output, first, 1, all));
     } else {
+      int64_t sums[4] = {0, 0, 0, 0};
+      es_dot_4_s16(weights, taps, window, taps, sums);
       for (int32_t i = 0; i < 4; ++i) {
         output[first + i] = es_requantize_s16(sums[i], &layer->output, first + i);
       }
@@ -67,7 +83,7 @@ static void channels_of(const es_conv2d_wide *layer, const int16_t *window, int3
 
 void es_conv2d_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output, void *scratch) {
   const int32_t groups = layer->in_channels / layer->filter_channels;
-  const int32_t channels = layer->out_channels / groups;
+  const int32_t channels = layer->out_channels / groups, taps = taps_of(layer);
   const int one = layer->kernel_height * layer->kernel_width == 1; /* and so without padding */
   for (int32_t y = 0; y < layer->out_height; ++y) {
     const int32_t top = y * layer->stride_height - layer->pad_top;
@@ -80,7 +96,7 @@ void es_conv2d_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *o
           copy_window(layer, from, top, left, scratch);
           window = scratch;
         }
-        channels_of(layer, window, group * channels, (group + 1) * channels, output);
+        channels_of(layer, taps, window, group * channels, (group + 1) * channels, output);
       }
     }
   }

@@ -1,0 +1,62 @@
+"""No int8 layer of much work is slow: instructions for a multiply-accumulate, above 20,000 of them."""
+
+import numpy as np
+import pytest
+
+from edgesqueeze.emit.native.emit import emit_native
+from edgesqueeze.graph import parse_tflite
+from edgesqueeze.graph.builder import GraphBuilder
+from runtime_tests.support.native_figures import PROCESSORS, layer_instructions
+from runtime_tests.support.tools import require_tool
+
+MOST = {"m4": 6, "m55": 5}
+SMALLEST = 20_000
+
+
+def layers(graph):
+    """Layers of many shapes: few channels, small maps, strides, dilations, windows that are not square."""
+
+    def image(*shape):
+        return graph.input((1, *shape), "int8", 6 / 127, 0)
+
+    return [
+        graph.conv2d(image(48, 48, 3), 8, 3, 2),
+        graph.conv2d(image(32, 32, 1), 4, 5),
+        graph.conv2d(image(49, 10, 1), 16, (10, 4), 2),
+        graph.conv2d(image(24, 24, 8), 8, 1),
+        graph.conv2d(image(24, 24, 4), 12, 1),
+        graph.conv2d(image(3, 3, 96), 64, 1),
+        graph.conv2d(image(24, 24, 16), 16, 1, 2),
+        graph.conv2d(image(12, 12, 7), 9, 3, dilation=2),
+        graph.conv2d(image(40, 1, 20), 20, (5, 1)),
+        graph.depthwise_conv2d(image(24, 24, 16), 3),
+        graph.depthwise_conv2d(image(32, 32, 16), 3, 2),
+        graph.depthwise_conv2d(image(6, 6, 80), 3),
+        graph.depthwise_conv2d(image(3, 3, 320), 3),
+        graph.depthwise_conv2d(image(12, 12, 24), 5),
+        graph.depthwise_conv2d(image(24, 24, 6), 7, 2),
+        graph.depthwise_conv2d(image(60, 1, 64), (9, 1)),
+        graph.depthwise_conv2d(image(1, 60, 128), (1, 5)),
+        graph.depthwise_conv2d(image(16, 16, 16), 3, dilation=2),
+        graph.fully_connected(image(300), 80),
+        graph.fully_connected(image(16, 32), 48),
+    ]
+
+
+@pytest.mark.parametrize("core", MOST)
+def test_layers_of_many_shapes(core):
+    require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
+    require_tool("qemu-system-arm", "qemu-system-arm")
+    graph = GraphBuilder(1)
+    model = parse_tflite(graph.build(layers(graph)))
+    rng = np.random.default_rng(1)
+    values = [rng.integers(-100, 100, one.shape).astype(np.int8) for one in model.main.input_tensors]
+    source = emit_native(model, core=PROCESSORS[core].kernel_core)
+    counts = layer_instructions(source, PROCESSORS[core], [values])
+    rates = {
+        f"{layer.index}: {layer.opcode} {layer.summary}": count / layer.macs
+        for layer, count in zip(source.layers, counts, strict=False)
+        if layer.macs > SMALLEST
+    }
+    assert len(rates) == len(source.layers)
+    assert {name: rate for name, rate in rates.items() if rate > MOST[core]} == {}
