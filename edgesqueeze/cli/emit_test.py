@@ -242,6 +242,23 @@ def test_layers_whose_weights_are_packed_are_listed(tmp_path):
     assert "es_unpack_palette_pairs_s8" in document["native"]["kernels"]
 
 
+def test_layers_that_run_by_turns_are_listed(tmp_path):
+    graph = GraphBuilder(name="pooled")
+    x = graph.conv2d(graph.input((1, 20, 20, 4)), 16, 3, padding="VALID")
+    (tmp_path / "a.tflite").write_bytes(graph.build([graph.max_pool(x, 2)]))
+    options = ("--target", "nucleo-l4r5zi", "--format", "c", "--out", tmp_path / "out")
+    text = invoke(tmp_path / "a.tflite", *options, "--optimize", "ram").output
+    assert "layers that run by turns: 0 to 1 (" in text
+    documents = [
+        json.loads(invoke(tmp_path / "a.tflite", *options, "--optimize", way, "--json").output)
+        for way in ("balance", "ram")
+    ]
+    assert documents[0]["native"]["chains"] == []
+    (chain,) = documents[1]["native"]["chains"]
+    assert (chain["first"], chain["last"]) == (0, 1)
+    assert documents[1]["arena_bytes"] < documents[0]["arena_bytes"] / 2
+
+
 def test_optimize_is_for_native_c(tmp_path, cores):
     (tmp_path / "a.tflite").write_bytes(tiny_cnn())
     options = ("--target", microcontroller().name, "--format", "tflm", "--optimize", "size")

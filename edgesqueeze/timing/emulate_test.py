@@ -86,6 +86,18 @@ def test_a_bench(tools, model):
     assert emulate(model, TARGET) == result
 
 
+def test_layers_that_run_by_turns_are_counted_one_by_one(tools):
+    graph = GraphBuilder(name="pooled")
+    x = graph.conv2d(graph.input((1, 20, 20, 4)), 16, 3, padding="VALID")
+    model = parse_tflite(graph.build([graph.max_pool(x, 2)]))
+    plain, small = (emulate(model, TARGET, optimize=way) for way in ("balance", "ram"))
+    assert plain.chains == ()
+    assert [(one.first, one.last) for one in small.chains] == [(0, 1)]
+    assert small.memory.ram_arena_bytes < plain.memory.ram_arena_bytes / 2
+    for one, other in zip(small.layers, plain.layers, strict=True):
+        assert other.instructions < one.instructions < 1.2 * other.instructions
+
+
 def test_a_stand_in_for_the_core_is_named(tools, model):
     result = emulate(model, load_target("pico"), build="Os")
     assert (result.core, result.emulation.core) == ("cortex-m0plus", "cortex-m3")
