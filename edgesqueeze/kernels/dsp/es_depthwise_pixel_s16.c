@@ -71,18 +71,19 @@ static inline int16_t scaled(int32_t sum, const es_output_s16 *output, int32_t c
 void es_depthwise_pixel_s16(const es_conv2d_wide *layer, const int16_t *input, const es_taps_s16 *inside,
                             int16_t *output) {
   const int32_t channels = layer->out_channels, times = channels / layer->in_channels;
+  const es_output_s16 scales = layer->output; /* a copy, which outputs cannot be a part of */
   const int32_t fours = times == 1 ? channels & ~(int32_t)(CHANNELS - 1) : 0;
   int32_t channel = 0;
   while (channel < fours) {
     int32_t sums[CHANNELS];
     four_channels(layer, input + channel, inside, layer->weights + channel, sums);
     for (int32_t i = 0; i < CHANNELS; ++i, ++channel) {
-      *output++ = layer->output.wide == ES_WIDE_IN_WORDS ? scaled(sums[i], &layer->output, channel)
-                                                         : es_requantize_s16(sums[i], &layer->output, channel);
+      *output++ = scales.wide == ES_WIDE_IN_WORDS ? scaled(sums[i], &scales, channel)
+                                                         : es_requantize_s16(sums[i], &scales, channel);
     }
   }
   for (; channel < channels; ++channel) {
     const int32_t sum = one_channel(layer, input + channel / times, inside, layer->weights + channel);
-    *output++ = es_requantize_s16(sum, &layer->output, channel);
+    *output++ = es_requantize_s16(sum, &scales, channel);
   }
 }

@@ -118,7 +118,7 @@ def _conv2d(
     operation: Operation, weights: Weights, shape: ConvShape, folded: Channels
 ) -> tuple[Call | Placement, ...]:
     packing = PACKING[operation.kernel_set]
-    shape, weights = _along_rows(shape, weights)
+    shape, weights = along_rows(shape, weights)
     packer = packing.conv2d_1x1 if shape.pointwise else packing.conv2d
     slow = slow_channels(folded, packer.takes)
     if slow.all():
@@ -140,7 +140,7 @@ def _depthwise(
     operation: Operation, weights: Weights, shape: ConvShape, folded: Channels
 ) -> tuple[Call | Placement, ...]:
     packing = PACKING[operation.kernel_set]
-    shape, (weights,) = _along_rows(shape, weights[None])
+    shape, (weights,) = along_rows(shape, weights[None])
     packer = packing.depthwise_3x3 if shape.small else packing.depthwise
     function = "es_depthwise_conv2d_3x3_s8" if shape.small else "es_depthwise_conv2d_s8"
     slow = slow_channels(folded, packer.takes)
@@ -209,7 +209,7 @@ def _dilation(operation: Operation) -> tuple[int, int]:
     return operation.option("dilation_h_factor"), operation.option("dilation_w_factor")
 
 
-def _along_rows(shape: ConvShape, weights: Weights) -> tuple[ConvShape, Weights]:
+def along_rows(shape: ConvShape, weights: Weights) -> tuple[ConvShape, Weights]:
     """A column of pixels as a row of them, which is the same memory and what kernels are made for.
 
     Args:

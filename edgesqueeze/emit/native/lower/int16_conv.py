@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesqueeze.emit.native.conv_shape import ConvShape
+from edgesqueeze.emit.native.lower.conv import along_rows
 from edgesqueeze.emit.native.lower.int16 import HEADER, fits_words, is_wide, output_struct, require_int16
 from edgesqueeze.emit.native.lower.transpose_conv import window_of
 from edgesqueeze.emit.native.numerics import quantization_of
@@ -68,6 +69,7 @@ def lower_depthwise_conv2d_int16(operation: Operation) -> tuple[Call | Placement
 
 def _depthwise(operation: Operation, weights: Weights, shape: ConvShape, output: Struct) -> Call:
     packing = WIDE_PACKING[operation.kernel_set]
+    shape, (weights,) = along_rows(shape, weights[None])
     small = shape.small and shape.in_channels == shape.out_channels and fits_words(output)
     members: dict[str, Value] = {
         "weights": packing.depthwise_3x3(weights) if small else plain(weights),

@@ -68,6 +68,7 @@ def convolutions(graph):
         depthwise(3, (1, 3), 2, activation="RELU6"),
         depthwise(2, 3, multiplier=2),
         depthwise(4, 2, dilation=2),
+        graph.depthwise_conv2d(image(graph, 9, 1, 6), (4, 1), activation="RELU"),
         graph.fully_connected(image(graph, 70), 9),
         graph.fully_connected(image(graph, 4, 11), 3, "RELU", per_channel=True),
         graph.fully_connected(image(graph, 600), 3, weights=np.full((3, 600), 127)),

@@ -84,6 +84,7 @@ FAST = {  # instructions for a multiply-accumulate on Cortex-M4 and Cortex-M55, 
         lambda graph: graph.depthwise_conv2d(image(graph, 12, 12, 16), 3, 2),
     ),
     "depthwise 5x5": (4.8, 2.5, lambda graph: graph.depthwise_conv2d(image(graph, 8, 8, 32), 5)),
+    "depthwise 9x1": (7.7, 3.7, lambda graph: graph.depthwise_conv2d(image(graph, 20, 1, 40), (9, 1))),
     "fully connected": (1.35, 1.1, lambda graph: graph.fully_connected(image(graph, 640), 128)),
 }
 
