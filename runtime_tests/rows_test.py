@@ -84,3 +84,9 @@ def test_published_models_in_little_ram(name, most_bytes, most_time):
     assert small.ram_bytes <= most_bytes < plain.ram_bytes
     assert small.instructions <= most_time * plain.instructions
     assert small.stack_bytes <= 1024
+
+
+def test_keyword_spotting_takes_little_more_than_its_largest_tensor():
+    """125 pixels of 64 channels, and 1,920 bytes of scratch memory of its first layer."""
+    model = read_tflite(mltk_model("keyword_spotting"))
+    assert emit_native(model, core="cortex-m55").arena_bytes == 9_936
