@@ -20,6 +20,7 @@ LONGEST = (
     "edgesqueeze/squeeze/passes/prune_test.py",
     "edgesqueeze/pipeline_test.py",
     "examples/medical_phone/medical_phone_test.py",
+    "examples/drone_obstacles/drone_obstacles_test.py",
     "examples/digits/digits_test.py",
     "runtime_tests/readme_test.py",
     "runtime_tests/ssh_install_test.py",
