@@ -194,11 +194,12 @@ def main() -> int:
             path = trained(network, seed, data)
             references.append(float_accuracy(path, data))
             out.print(f"{network}, seed {seed}: float accuracy {references[-1]:.2%}")
-            outcomes = {name: squeeze(path, data, name, arguments.epochs, seed) for name in names}
-            found.append(outcomes)
-            for name, outcome in outcomes.items():
+            outcomes: dict[str, Outcome] = {}
+            for name in names:
+                outcome = outcomes[name] = squeeze(path, data, name, arguments.epochs, seed)
                 rows.append(row(network, seed, name, outcome, references[-1], outcomes[PLAIN]))
                 out.print(f"{name}: {outcome.accuracy:.2%} after {outcome.seconds:.0f} s", style="dim")
+            found.append(outcomes)
         measured.append((network, references, found))
     cores = [title for core in TARGETS for title in (core, "")]
     table(
