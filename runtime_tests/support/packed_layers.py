@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edgesqueeze.emit.native.packing import choose, stage
+from edgesqueeze.emit.native.packing import code, stage
 from edgesqueeze.emit.native.packing.skipping import SKIPPING, Skipping
 from edgesqueeze.emit.native.packing.sparse import SPARSE
 from edgesqueeze.emit.native.packing.table import ENCODINGS
@@ -58,10 +58,12 @@ def force(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
 
     The kernels that skip zeros are then taken in the portable set too.
     """
-    rows = {name: replace(ENCODINGS[name], code_bytes=0) for name in names if name in ENCODINGS}
+    rows = {name: ENCODINGS[name] for name in names if name in ENCODINGS}
     sparse = {
         kind: replace(
-            row, code_bytes=0, costs=MappingProxyType(dict.fromkeys(("reference", "dsp"), row.costs["dsp"]))
+            row,
+            costs=MappingProxyType(dict.fromkeys(("small", "portable", "dsp"), row.costs["dsp"])),
+            cores=frozenset(),
         )
         for kind, row in SPARSE.items()
         if row.name in names
@@ -72,12 +74,13 @@ def force(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     monkeypatch.setattr(stage, "SKIPPING", MappingProxyType(skipping))
     monkeypatch.setattr(stage, "SPARSE", MappingProxyType(sparse))
     monkeypatch.setattr(stage, "ENCODINGS", MappingProxyType(rows))
-    monkeypatch.setattr(choose, "CALL_CODE_BYTES", 0)
+    monkeypatch.setattr(code, "CODE_BYTES", MappingProxyType({}))
+    monkeypatch.setattr(code, "ALONE_BYTES", MappingProxyType({}))
 
 
 def _free(row: Any) -> Skipping:
     """A kernel whose code counts nothing, for the portable set on any core too."""
-    free: Skipping = replace(row, code_bytes=0, costs=_everywhere(row.costs), cores=frozenset())
+    free: Skipping = replace(row, costs=_everywhere(row.costs), cores=frozenset())
     return free
 
 

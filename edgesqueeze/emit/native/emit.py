@@ -11,7 +11,8 @@ from edgesqueeze.emit.native.constants import collect
 from edgesqueeze.emit.native.kernels import kernel_set_of
 from edgesqueeze.emit.native.lower.table import OPERATORS
 from edgesqueeze.emit.native.packing.choose import Optimize
-from edgesqueeze.emit.native.packing.stage import Packed, Terms, pack
+from edgesqueeze.emit.native.packing.stage import Packed, pack
+from edgesqueeze.emit.native.packing.terms import Terms
 from edgesqueeze.emit.native.ports import ports_of
 from edgesqueeze.emit.native.program import Build, Program
 from edgesqueeze.emit.native.records import Layer, LayerSummary, NativeSource, Refused

@@ -49,7 +49,6 @@ BITMAP = Encoding(
     decode=decode,
     units=nonzeros,
     table_bytes=_NO_TABLE,
-    code_bytes=360,
     costs=MappingProxyType(
         {
             "small": UnpackCost(once=0, part=250, weight=3.12, unit=7.74),

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal, Protocol
+
+from edgesqueeze.emit.native.packing.table import PLAIN
 
 Optimize = Literal["time", "size", "balance", "ram"]
 """What native C is made for."""
 
 BALANCE_SHARE = 0.04
 """Part of the whole model's instructions that ``balance`` spends on smaller weights."""
-
-CALL_CODE_BYTES = 200
-"""Flash that the functions around an unpacker and a kernel take, once."""
 
 
 class Way(Protocol):
@@ -22,10 +22,6 @@ class Way(Protocol):
     @property
     def name(self) -> str:
         """What reports call it."""
-
-    @property
-    def code_bytes(self) -> int:
-        """Flash that its code takes, in bytes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +33,19 @@ class Option:
         part_outputs: output channels that are unpacked at a time; 0: nothing is unpacked.
         bytes: flash that the weights take, with what is added to the layer's description, in bytes.
         instructions: of these layers in one inference, unpacking included.
+        code: files of C that it needs -> bytes of their code; what is linked anyway need not be there.
     """
 
     encoding: Way | None
     part_outputs: int
     bytes: int
     instructions: float
+    code: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def name(self) -> str:
+        """What the search calls it."""
+        return self.encoding.name if self.encoding else PLAIN
 
 
 def choose(
@@ -50,7 +53,7 @@ def choose(
 ) -> list[Option]:
     """An option for every group of layers that share weights.
 
-    The code of unpackers counts as flash: an encoding is used only if it saves more than its code takes.
+    Code counts as flash, that of plain kernels too: an encoding is used only if it saves more than it adds.
 
     Args:
         groups: their options, the plain one first.
@@ -75,20 +78,20 @@ def choose(
 def _smallest(groups: Sequence[Sequence[Option]], best: list[Option], most: float) -> list[Option]:
     """The least flash within so many instructions: ``best``, or what some of the encodings give.
 
-    Which of them are used is searched: from none and from all on, one is added, left out or exchanged for
-    another as long as that saves flash.
+    Which of them are used is searched: from plain weights and from all on, one is added, left out or
+    exchanged for another as long as that saves flash. A layer that none of them can hold stays plain.
     """
-    names = frozenset(option.encoding.name for options in groups for option in options if option.encoding)
+    names = frozenset(option.name for options in groups for option in options)
     tried: dict[frozenset[str], tuple[float, list[Option]]] = {}
 
     def size(allowed: frozenset[str]) -> float:
         if allowed not in tried:
-            known = [[o for o in row if not o.encoding or o.encoding.name in allowed] for row in groups]
+            known = [[option for option in row if option.name in allowed] or row[:1] for row in groups]
             found = _spend(known, most)
             tried[allowed] = flash_bytes(found) if found else float("inf"), found
         return tried[allowed][0]
 
-    for start in (frozenset[str](), names):
+    for start in (frozenset({PLAIN}), names):
         allowed = start
         while True:
             step = min((*_steps(allowed, names), allowed), key=size)
@@ -146,8 +149,7 @@ def _gain(old: Option, new: Option) -> float:
 
 
 def flash_bytes(options: Iterable[Option]) -> int:
-    """Bytes of the weights, and of the code that unpacks them."""
+    """Bytes of the weights, and of the code that reads them."""
     options = list(options)
-    used = {(one.encoding.name, one.encoding.code_bytes) for one in options if one.encoding}
-    code = sum(size for _, size in used) + (CALL_CODE_BYTES if used else 0)
-    return code + sum(option.bytes for option in options)
+    code = {name: size for option in options for name, size in option.code.items()}
+    return sum(code.values()) + sum(option.bytes for option in options)

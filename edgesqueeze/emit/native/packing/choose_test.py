@@ -1,14 +1,21 @@
 import pytest
 
-from edgesqueeze.emit.native.packing.choose import CALL_CODE_BYTES, Option, choose
+from edgesqueeze.emit.native.packing.choose import Option, choose
 from edgesqueeze.emit.native.packing.table import ENCODINGS
 
 PALETTE, RUNS = ENCODINGS["palette"], ENCODINGS["runs"]
 
+KERNEL = {"es_conv2d_s8": 2000}
+CODE = {
+    "palette": {"es_packed_conv2d_s8": 200, "es_palette": 400},
+    "runs": {"es_packed_conv2d_s8": 200, "es_runs": 300},
+}
+
 
 def group(plain, *packed):
     """Options: (bytes, instructions) of plain weights, then (encoding, bytes, instructions)."""
-    return [Option(None, 0, *plain), *(Option(row, 8, size, cost) for row, size, cost in packed)]
+    packed_options = (Option(row, 8, size, cost, {**KERNEL, **CODE[row.name]}) for row, size, cost in packed)
+    return [Option(None, 0, *plain, KERNEL), *packed_options]
 
 
 def names(options):
@@ -40,9 +47,8 @@ def test_what_saves_most_for_an_instruction_comes_first():
 
 
 def test_an_encoding_must_save_more_than_its_code():
-    code = PALETTE.code_bytes + CALL_CODE_BYTES
-    assert names(choose([group((10_000, 10), (PALETTE, 10_000 - code, 10))], 0, "size")) == ["plain"]
-    assert names(choose([group((10_000, 10), (PALETTE, 9_999 - code, 10))], 0, "size")) == ["palette"]
+    assert names(choose([group((10_000, 10), (PALETTE, 9_400, 10))], 0, "size")) == ["plain"]
+    assert names(choose([group((10_000, 10), (PALETTE, 9_399, 10))], 0, "size")) == ["palette"]
 
 
 def test_a_second_encoding_must_save_more_than_the_code_it_adds():
@@ -52,8 +58,20 @@ def test_a_second_encoding_must_save_more_than_the_code_it_adds():
             group((9000, 10), (PALETTE, 4500, 10), (RUNS, second, 10)),
         ]
 
-    assert names(choose(two(4500 - RUNS.code_bytes), 0, "size")) == ["palette", "palette"]
-    assert names(choose(two(4499 - RUNS.code_bytes), 0, "size")) == ["palette", "runs"]
+    assert names(choose(two(4200), 0, "size")) == ["palette", "palette"]
+    assert names(choose(two(4199), 0, "size")) == ["palette", "runs"]
+
+
+@pytest.mark.parametrize("optimize", ["size", "balance"])
+def test_a_kernel_that_no_layer_needs_any_more_counts(optimize):
+    def layers(count):
+        """Plain weights need a kernel of 3,000 bytes, the others one of 2,500."""
+        plain = Option(None, 0, 1000, 100, {"es_conv2d_s8": 3000})
+        return [[plain, Option(RUNS, 0, 1020, 100, {"es_sparse_conv2d_s8": 2500})] for _ in range(count)]
+
+    assert names(choose(layers(3), 0, optimize)) == ["runs"] * 3
+    assert names(choose(layers(30), 0, optimize)) == ["plain"] * 30
+    assert names(choose([*layers(3), *[row[:1] for row in layers(1)]], 0, optimize)) == ["plain"] * 4
 
 
 def test_a_faster_encoding_is_taken_for_time_too():

@@ -35,7 +35,6 @@ COPY = Encoding(
     decode=decode,
     units=no_units,
     table_bytes=MappingProxyType({"reference": 0, "dsp": 0, "mve": 0}),
-    code_bytes=0,
     costs=MappingProxyType(
         {
             "small": UnpackCost(once=0, part=100, weight=1.0),

@@ -58,7 +58,6 @@ class Encoding:
         units: what the time of unpacking depends on beside the number of weights: stored pairs, bytes or
             nonzero weights.
         table_bytes: scratch memory that the C function fills for the layer, in bytes, by kernel set.
-        code_bytes: flash that the C function takes, with what it calls, in bytes.
         costs: instructions of unpacking bytes of weights, by machine.
         pairs: instructions of unpacking words of two outputs, on the DSP set.
     """
@@ -69,7 +68,6 @@ class Encoding:
     decode: Callable[[bytes, Sequence[int], bool], Weights]
     units: Callable[[Weights], int]
     table_bytes: Mapping[str, int]
-    code_bytes: int
     costs: Mapping[Machine, UnpackCost]
     pairs: UnpackCost
 

@@ -123,14 +123,11 @@ _COSTS: Mapping[Machine, ConvCost] = MappingProxyType(
 )
 
 FACTORED = (
-    SkippingConv(
-        "factored", _layout(_scratch), palette=False, code_bytes=2900, costs=_COSTS, cores=FACTORED_CORES
-    ),
+    SkippingConv("factored", _layout(_scratch), palette=False, costs=_COSTS, cores=FACTORED_CORES),
     SkippingConv(
         "palette-factored",
         _layout(_unpacked_scratch),
         palette=True,
-        code_bytes=4300,
         costs=_COSTS,
         cores=FACTORED_CORES,
     ),

@@ -176,7 +176,6 @@ HUFFMAN = Encoding(
     decode=decode,
     units=steps,
     table_bytes=MappingProxyType({"reference": 1056, "dsp": 1056, "mve": 1056}),
-    code_bytes=1250,
     costs=MappingProxyType(
         {
             "small": UnpackCost(once=3820, part=100, weight=0.77, unit=21.2),

@@ -60,7 +60,6 @@ PAIRMAP = Encoding(
     decode=decode,
     units=stored_pairs,
     table_bytes=MappingProxyType({"reference": 512, "dsp": 512, "mve": 512}),
-    code_bytes=520,
     costs=MappingProxyType(
         {
             "small": UnpackCost(once=1030, part=110, weight=1.9, unit=9.3),

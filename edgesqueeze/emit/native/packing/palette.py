@@ -81,7 +81,6 @@ PALETTE = Encoding(
     decode=decode,
     units=no_units,
     table_bytes=MappingProxyType({"reference": 512, "dsp": 512, "mve": 0}),
-    code_bytes=420,
     costs=MappingProxyType(
         {
             "small": UnpackCost(once=970, part=100, weight=2.5),

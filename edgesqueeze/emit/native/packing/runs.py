@@ -77,7 +77,6 @@ RUNS = Encoding(
     decode=decode,
     units=stored_bytes,
     table_bytes=_NO_TABLE,
-    code_bytes=360,
     costs=MappingProxyType(
         {
             "small": UnpackCost(once=0, part=253, weight=0.43, unit=10.0),

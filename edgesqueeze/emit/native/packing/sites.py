@@ -165,7 +165,7 @@ def packed_call(site: Site, encoding: Encoding, part_outputs: int, kernel_set: s
     members: dict[str, Value] = {"layer": layer, "packed": packed}
     return replace(
         site.call,
-        function="es_packed_fully_connected_s8" if dense else "es_packed_conv2d_s8",
+        function=_caller(site),
         header=HEADER,
         parameters=Struct("es_packed_fully_connected", members)
         if dense
@@ -175,6 +175,20 @@ def packed_call(site: Site, encoding: Encoding, part_outputs: int, kernel_set: s
         in_place=() if several else site.call.in_place,
         helpers=(site.call.function, encoding.unpacker(site.pairs)),
     )
+
+
+def plain_functions(site: Site) -> tuple[str, ...]:
+    """What the call with plain weights needs linked."""
+    return (site.call.function, *site.call.helpers)
+
+
+def packed_functions(site: Site, encoding: Encoding) -> tuple[str, ...]:
+    """What the call with packed weights needs linked."""
+    return (_caller(site), *plain_functions(site), encoding.unpacker(site.pairs))
+
+
+def _caller(site: Site) -> str:
+    return "es_packed_fully_connected_s8" if site.kind == "fully_connected" else "es_packed_conv2d_s8"
 
 
 def shape_of(site: Site) -> ConvShape:

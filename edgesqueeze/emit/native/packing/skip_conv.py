@@ -157,7 +157,6 @@ class SkippingConv:
         name: what reports call it.
         layout: how its weights are stored.
         palette: whether they are stored as indices of 16 values, and unpacked.
-        code_bytes: flash that its code takes, in bytes.
         costs: what it takes, by machine; only these use it.
         cores: cores that use it; none: all of these machines.
     """
@@ -165,9 +164,14 @@ class SkippingConv:
     name: str
     layout: ConvLayout
     palette: bool
-    code_bytes: int
     costs: Mapping[Machine, ConvCost]
     cores: frozenset[str] = frozenset()
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """What the call needs linked."""
+        kernel = self.layout.kernel
+        return ("es_packed_conv2d_s8", kernel, self.layout.unpacker) if self.palette else (kernel,)
 
     def stored(self, site: Site, part_outputs: int, kernel_set: str) -> int | None:
         """Bytes of the weights in flash; None: it cannot hold them."""
@@ -377,9 +381,9 @@ _COLUMN_COSTS: Mapping[Machine, ConvCost] = MappingProxyType(
 )
 
 CONVOLUTIONS = (
-    SkippingConv("blocks", _BLOCKS, palette=False, code_bytes=2200, costs=_BLOCK_COSTS),
-    SkippingConv("palette-blocks", _BLOCKS, palette=True, code_bytes=2700, costs=_BLOCK_COSTS),
-    SkippingConv("columns", _COLUMNS, palette=False, code_bytes=2500, costs=_COLUMN_COSTS),
-    SkippingConv("palette-columns", _COLUMNS, palette=True, code_bytes=2900, costs=_COLUMN_COSTS),
+    SkippingConv("blocks", _BLOCKS, palette=False, costs=_BLOCK_COSTS),
+    SkippingConv("palette-blocks", _BLOCKS, palette=True, costs=_BLOCK_COSTS),
+    SkippingConv("columns", _COLUMNS, palette=False, costs=_COLUMN_COSTS),
+    SkippingConv("palette-columns", _COLUMNS, palette=True, costs=_COLUMN_COSTS),
 )
 """With weights as they stand in flash, and with weights that are unpacked first."""

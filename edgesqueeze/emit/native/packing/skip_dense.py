@@ -70,7 +70,6 @@ class SkippingDense:
         function: name of the kernel.
         stream: what it reads of weights, int8 ``[out, in]``; None: it cannot hold them.
         scratch_bytes: its scratch memory in bytes for so many outputs, by kernel set.
-        code_bytes: flash that its code takes, in bytes.
         costs: what it takes, by machine; only these use it.
         cores: cores that use it; none: all of these machines.
     """
@@ -79,9 +78,13 @@ class SkippingDense:
     function: str
     stream: Callable[[Weights], bytes | None]
     scratch_bytes: Mapping[str, Callable[[int], int]]
-    code_bytes: int
     costs: Mapping[Machine, LayerCost]
     cores: frozenset[str] = frozenset()
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """What the call needs linked."""
+        return (self.function,)
 
     def stored(self, site: Site, part_outputs: int, kernel_set: str) -> int | None:
         """Bytes of the weights in flash; None: it cannot hold them."""
@@ -155,7 +158,6 @@ FULLY_CONNECTED = (
         function="es_fully_connected_blocks_s8",
         stream=dense_blocks.stream,
         scratch_bytes=MappingProxyType({"reference": _nothing, "dsp": _nothing}),
-        code_bytes=700,
         costs=MappingProxyType(
             {
                 "dsp": DenseCost(
@@ -175,7 +177,6 @@ FULLY_CONNECTED = (
         function="es_fully_connected_columns_s8",
         stream=dense_blocks.column_stream,
         scratch_bytes=MappingProxyType({"reference": _nothing, "mve": mve.dense_columns_scratch}),
-        code_bytes=500,
         costs=MappingProxyType(
             {
                 "mve": DenseCost(
@@ -195,7 +196,6 @@ FULLY_CONNECTED = (
         function="es_factored_fully_connected_s8",
         stream=factored_dense.stream,
         scratch_bytes=MappingProxyType({"reference": _channels}),
-        code_bytes=540,
         costs=MappingProxyType(
             {
                 "small": FactoredDenseCost(input=3, value=10, segment=12, output=91, layer=56),

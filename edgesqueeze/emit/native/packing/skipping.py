@@ -22,16 +22,16 @@ class Skipping(Protocol):
         """What reports call it."""
 
     @property
-    def code_bytes(self) -> int:
-        """Flash that its code takes, in bytes."""
-
-    @property
     def costs(self) -> Mapping[Machine, object]:
         """What it takes, by machine; only these use it."""
 
     @property
     def cores(self) -> frozenset[str]:
         """Cores that use it; none: all of these machines."""
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """What the call needs linked."""
 
     def stored(self, site: Site, part_outputs: int, kernel_set: str) -> int | None:
         """Bytes of the weights in flash; None: it cannot hold them."""

@@ -100,7 +100,6 @@ SMALL_PALETTE = Encoding(
     decode=decode,
     units=no_units,
     table_bytes=MappingProxyType({"reference": 128, "dsp": 128, "mve": 0}),
-    code_bytes=430,
     costs=MappingProxyType(
         {
             "small": UnpackCost(once=462, part=100, weight=2.44),

@@ -10,8 +10,10 @@ from typing import cast
 import numpy as np
 
 from edgesqueeze.emit.native.overlap import overlap_distance
+from edgesqueeze.emit.native.packing.cost import FACTORED_CORES
 from edgesqueeze.emit.native.packing.encoding import (
     PALETTE_VALUES,
+    Machine,
     Weights,
     indices_of,
     padded,
@@ -85,23 +87,28 @@ class Sparse:
 
     Attributes:
         function: name of the kernel, without the end of its name.
-        code_bytes: flash that the kernel takes, in bytes.
         scratch: its scratch memory in bytes, by kernel set.
-        costs: what it takes, by kernel set; only these sets use it.
+        costs: what it takes, by machine; only these use it.
+        cores: cores that use the portable one.
         name: what reports call the encoding.
     """
 
     function: str
-    code_bytes: int
     scratch: Mapping[str, Callable[[Site], int]]
-    costs: Mapping[str, SparseCost]
+    costs: Mapping[Machine, SparseCost]
+    cores: frozenset[str] = FACTORED_CORES
     name: str = "sparse"
 
-    def instructions(self, site: Site, kernel_set: str) -> float:
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """What the call needs linked."""
+        return (f"{self.function}_s8",)
+
+    def instructions(self, site: Site, machine: Machine) -> float:
         """Instructions of a layer in one inference."""
-        cost = self.costs[kernel_set]
+        cost = self.costs[machine]
         assert site.rows is not None
-        groups = -(-site.pixels // GROUPS[kernel_set])
+        groups = -(-site.pixels // GROUPS.get(machine, 1))
         tokens = sum(int(run_bytes((row != 0).astype(np.uint8)).size) for row in site.rows)
         return (
             cost.layer
@@ -148,9 +155,9 @@ def _dsp_scratch(site: Site) -> int:
 
 
 def _dense_reference_scratch(site: Site) -> int:
-    """One unpacked channel."""
+    """Eight unpacked channels."""
     del site
-    return _CHANNEL_BYTES
+    return 8 * _CHANNEL_BYTES
 
 
 def _dense_dsp_scratch(site: Site) -> int:
@@ -161,15 +168,19 @@ def _dense_dsp_scratch(site: Site) -> int:
 
 _CONVOLUTION = Sparse(
     function="es_sparse_conv2d",
-    code_bytes=1300,
     scratch=MappingProxyType({"reference": _reference_scratch, "dsp": _dsp_scratch}),
     costs=MappingProxyType({"dsp": SparseCost(byte=13.33, channel=126, input=4.26, layer=1450)}),
 )
 _FULLY_CONNECTED = Sparse(
     function="es_sparse_fully_connected",
-    code_bytes=600,
     scratch=MappingProxyType({"reference": _dense_reference_scratch, "dsp": _dense_dsp_scratch}),
-    costs=MappingProxyType({"dsp": SparseCost(byte=5.25, channel=60, input=0, layer=1000)}),
+    costs=MappingProxyType(
+        {
+            "small": SparseCost(byte=13, channel=95, input=0, layer=39),
+            "portable": SparseCost(byte=8, channel=43.4, input=0, layer=24),
+            "dsp": SparseCost(byte=5.25, channel=60, input=0, layer=1000),
+        }
+    ),
 )
 
 SPARSE: Mapping[Kind, Sparse] = MappingProxyType(
@@ -177,5 +188,6 @@ SPARSE: Mapping[Kind, Sparse] = MappingProxyType(
 )
 """Kind of layer -> its kernel that skips zeros.
 
-Convolutions are faster than plain ones from about 65 % zeros on, fully connected layers from about 80 %.
+Convolutions are faster than plain ones from about 65 % zeros on, fully connected layers from about 80 %, and
+from about 60 % on cores that multiply slowly.
 """

@@ -11,26 +11,30 @@ from types import MappingProxyType
 from typing import cast
 
 from edgesqueeze.emit.native.lower.graph import Lowered
-from edgesqueeze.emit.native.packing.choose import BALANCE_SHARE, Optimize, Option, choose, flash_bytes, total
+from edgesqueeze.emit.native.packing.choose import BALANCE_SHARE, Option, choose, flash_bytes, total
+from edgesqueeze.emit.native.packing.code import linked_by
 from edgesqueeze.emit.native.packing.copied import COPY
 from edgesqueeze.emit.native.packing.cost import (
     FACTORED_CORES,
     layer_instructions,
-    machine_of,
     other_instructions,
 )
 from edgesqueeze.emit.native.packing.document import LayerPacking
 from edgesqueeze.emit.native.packing.encoding import Encoding
+from edgesqueeze.emit.native.packing.excess import excess_of
 from edgesqueeze.emit.native.packing.sites import (
     PARAMETER_BYTES,
     Site,
     packed_call,
+    packed_functions,
+    plain_functions,
     scratch_bytes,
     sites_of,
 )
 from edgesqueeze.emit.native.packing.skipping import SKIPPING, Skipping
 from edgesqueeze.emit.native.packing.sparse import SPARSE, Sparse, encode_rows
 from edgesqueeze.emit.native.packing.table import ENCODINGS, PLAIN
+from edgesqueeze.emit.native.packing.terms import Terms
 from edgesqueeze.emit.native.packing.waiting import passes_of, waiting
 from edgesqueeze.emit.native.plan import Plan, plan
 from edgesqueeze.emit.native.records import Call
@@ -45,7 +49,6 @@ SPARSE_PARAMETER_BYTES = 4
 """By which the description of a layer that skips zeros is longer than a plain one's, on a 32-bit core."""
 
 _MOST_PLANS = 16  # plans that are tried until what is unpacked fits
-_SMALLEST_STEP = 256  # bytes that are given up at least from plan to plan
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,28 +66,6 @@ class Packed:
     layers: Mapping[int, LayerPacking]
 
 
-@dataclass(frozen=True)
-class Terms:
-    """What the choice is made for.
-
-    Attributes:
-        kernel_set: ``reference``, ``dsp`` or ``mve``.
-        core: the core that runs it; None: this computer.
-        optimize: ``time``, ``size`` or ``balance``.
-        ram_bytes: size that the arena must not exceed because of packing; None: no limit but ``EXTRA_RAM``.
-        sorted_weights: whether kernels that only some cores use may be chosen, those for sorted weights: they
-            take more memory than any other.
-        wait_states: of the flash that weights are read from; 0: it keeps up, or there is a cache.
-    """
-
-    kernel_set: str
-    core: str | None = None
-    optimize: Optimize = "balance"
-    ram_bytes: int | None = None
-    sorted_weights: bool = True
-    wait_states: int = 0
-
-
 def pack(lowered: Lowered, terms: Terms) -> Packed:
     """Choose how the weights of every layer are stored, and plan the memory.
 
@@ -94,14 +75,29 @@ def pack(lowered: Lowered, terms: Terms) -> Packed:
     sites = list(sites_of(lowered, terms.kernel_set))
     if not sites:
         return Packed(lowered, plain, _reports({site: _plain(site, terms) for site in sites}, {}, terms))
+    terms = replace(terms, linked=_linked(lowered, sites, terms.kernel_set))
     most = plain.arena_bytes + EXTRA_RAM if terms.ram_bytes is None else terms.ram_bytes
     limits = {max(plain.arena_bytes, min(plain.arena_bytes + growth, most)) for growth in _GROWTHS}
     ways = [terms, replace(terms, sorted_weights=False)] if terms.core in FACTORED_CORES else [terms]
+    ways += [replace(way, alone=True) for way in ways]
     tried = [_within(lowered, plain, sites, bytes_, way) for bytes_ in sorted(limits) for way in ways]
     fastest = min(one.instructions for one in tried)
     share = {"time": 0.0, "size": float("inf"), "balance": BALANCE_SHARE}[terms.optimize]
     limit = fastest + share * _plain_instructions(lowered, sites, terms)
     return min((one for one in tried if one.instructions <= limit), key=lambda one: one.memory).packed
+
+
+def _linked(lowered: Lowered, sites: Sequence[Site], kernel_set: str) -> frozenset[str]:
+    """Files of C that layers need whose weights cannot be packed."""
+    places = {(site.layer, site.position) for site in sites}
+    functions = {
+        name
+        for layer in lowered.layers
+        for position, call in enumerate(layer.calls)
+        if (layer.index, position) not in places
+        for name in (call.function, *call.helpers)
+    }
+    return frozenset(linked_by(tuple(sorted(functions)), kernel_set))
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +111,7 @@ class _Result:
 
 def _plain_instructions(lowered: Lowered, sites: Sequence[Site], terms: Terms) -> float:
     """Instructions of the whole model with plain weights, without waiting for flash."""
-    machine = machine_of(terms.kernel_set, terms.core)
+    machine = terms.machine
     places = {(site.layer, site.position) for site in sites}
     others = other_instructions(lowered, places, machine)
     return others + sum(layer_instructions(site, machine) for site in sites)
@@ -136,7 +132,7 @@ def _within(lowered: Lowered, plain: Plan, sites: Sequence[Site], limit: int, te
         nothing = {site: _plain(site, terms) for site in sites}
         found = nothing, Packed(lowered, plain, _reports(nothing, rooms, terms))
     chosen, packed = _with_larger_parts(found, lowered, sites, rooms, limit, terms)
-    memory = _flash(chosen) + _RAM_PRICE * packed.plan.arena_bytes
+    memory = _flash(chosen, terms) + _RAM_PRICE * packed.plan.arena_bytes
     return _Result(memory, total(chosen.values()), packed)
 
 
@@ -147,7 +143,7 @@ def _attempt(
     chosen = _choose(lowered, sites, rooms, terms)
     changed = _changed(lowered, chosen, terms.kernel_set)
     planned = plan(changed, terms.kernel_set)
-    excess = _excess(changed, planned, chosen, limit)
+    excess = excess_of(changed, planned, chosen, limit)
     return (chosen, Packed(changed, planned, _reports(chosen, rooms, terms))), excess
 
 
@@ -160,7 +156,8 @@ def _with_larger_parts(
     terms: Terms,
 ) -> tuple[dict[Site, Option], Packed]:
     """The same with layers as a whole that had to give way to one that gave way itself later."""
-    reduced = [layer for layer, room in rooms.items() if room < limit]
+    sizes = {site.layer: site.weights.size for site in sites}
+    reduced = sorted((one for one, room in rooms.items() if room < limit), key=lambda one: -sizes[one])
     for layer in reduced[:_MOST_PLANS]:
         attempt, excess = _attempt(lowered, sites, {**rooms, layer: limit}, limit, terms)
         if not excess:
@@ -168,9 +165,23 @@ def _with_larger_parts(
     return found
 
 
-def _flash(chosen: Mapping[Site, Option]) -> int:
-    """Bytes of flash, of weights that layers share once."""
-    return flash_bytes({site.key: option for site, option in chosen.items()}.values())
+def _flash(chosen: Mapping[Site, Option], terms: Terms) -> int:
+    """Bytes of flash, of weights that layers share once, with the code that is linked."""
+    linked = replace(terms, alone=False)
+    options = {
+        site.key: replace(option, code=linked.code(_functions(site, option)))
+        for site, option in chosen.items()
+    }
+    return flash_bytes(options.values())
+
+
+def _functions(site: Site, option: Option) -> tuple[str, ...]:
+    """What the call of a layer needs linked."""
+    if option.encoding is None or option.encoding is COPY:
+        return plain_functions(site)
+    if isinstance(option.encoding, Encoding):
+        return packed_functions(site, option.encoding)
+    return cast(Skipping | Sparse, option.encoding).functions
 
 
 def _choose(
@@ -182,14 +193,15 @@ def _choose(
         groups.setdefault(site.key, []).append(site)
     options = [_options(group, rooms, terms) for group in groups.values()]
     places = {(site.layer, site.position) for site in sites}
-    others = other_instructions(lowered, places, machine_of(terms.kernel_set, terms.core))
+    others = other_instructions(lowered, places, terms.machine)
     found = choose(options, others, terms.optimize, _plain_instructions(lowered, sites, terms))
     return {site: one for group, one in zip(groups.values(), found, strict=True) for site in group}
 
 
 def _options(group: Sequence[Site], rooms: Mapping[int, int], terms: Terms) -> list[Option]:
     plain = [_plain(site, terms) for site in group]
-    options = [Option(None, 0, plain[0].bytes, sum(one.instructions for one in plain))]
+    instructions = sum(one.instructions for one in plain)
+    options = [Option(None, 0, plain[0].bytes, instructions, terms.code(plain_functions(group[0])))]
     for encoding in (*ENCODINGS.values(), *((COPY,) if terms.wait_states else ())):
         sizes = [_part_outputs(site, encoding, rooms[site.layer], terms.kernel_set) for site in group]
         if min(sizes) > 0:
@@ -204,7 +216,7 @@ def _options(group: Sequence[Site], rooms: Mapping[int, int], terms: Terms) -> l
 def _skipping(group: Sequence[Site], row: Skipping, rooms: Mapping[int, int], terms: Terms) -> Option | None:
     """A kernel of ``SKIPPING``, where the core uses it and there is room for its scratch memory."""
     kernel_set, site = terms.kernel_set, group[0]
-    machine = machine_of(kernel_set, terms.core)
+    machine = terms.machine
     if machine not in row.costs:
         return None
     if row.cores and not (terms.sorted_weights and terms.core in row.cores):
@@ -225,27 +237,31 @@ def _skipping(group: Sequence[Site], row: Skipping, rooms: Mapping[int, int], te
     stored = cast(int, row.stored(site, part_outputs, kernel_set)) + row.parameter_bytes() * len(group)
     instructions = sum(row.instructions(one, part_outputs, machine) for one in group)
     passes = 1 if unit else passes_of(site, kernel_set)
-    return Option(row, part_outputs, stored, instructions + _waiting(group, stored, passes, terms))
+    instructions += _waiting(group, stored, passes, terms)
+    return Option(row, part_outputs, stored, instructions, terms.code(row.functions, row.name))
 
 
 def _sparse(group: Sequence[Site], rooms: Mapping[int, int], terms: Terms) -> Option | None:
     """The kernel that skips zeros, where the set has it and there is room for its scratch memory."""
     kernel_set, site = terms.kernel_set, group[0]
     sparse = SPARSE.get(site.kind)
-    if sparse is None or site.rows is None or kernel_set not in sparse.costs:
+    if sparse is None or site.rows is None or terms.machine not in sparse.costs:
+        return None
+    if kernel_set == "reference" and sparse.cores and terms.core not in sparse.cores:
         return None
     if any(sparse.scratch[kernel_set](one) > rooms[one.layer] for one in group):
         return None
     stream = encode_rows(site.rows)
     if stream is None:
         return None
-    instructions = sum(sparse.instructions(one, kernel_set) for one in group)
+    instructions = sum(sparse.instructions(one, terms.machine) for one in group)
     instructions += _waiting(group, len(stream), passes_of(site, kernel_set), terms)
-    return Option(sparse, site.outputs, len(stream) + SPARSE_PARAMETER_BYTES * len(group), instructions)
+    size = len(stream) + SPARSE_PARAMETER_BYTES * len(group)
+    return Option(sparse, site.outputs, size, instructions, terms.code(sparse.functions, sparse.name))
 
 
 def _plain(site: Site, terms: Terms) -> Option:
-    machine = machine_of(terms.kernel_set, terms.core)
+    machine = terms.machine
     instructions = layer_instructions(site, machine)
     size = int(site.weights.size)
     return Option(
@@ -264,14 +280,17 @@ def _packed(group: Sequence[Site], encoding: Encoding, part_outputs: int, terms:
     stream = encoding.encode(site.weights, parts, terms.kernel_set == "mve")
     if stream is None:
         return None
-    machine = machine_of(terms.kernel_set, terms.core)
+    machine = terms.machine
     unpacking = encoding.cost(machine, site.pairs).instructions(
         parts=len(parts), weights=site.weights.size, units=encoding.units(site.weights)
     )
     instructions = sum(layer_instructions(one, machine, len(parts)) + unpacking for one in group)
     instructions += _waiting(group, len(stream), 1, terms)
-    size = len(stream) + (0 if encoding is COPY else PARAMETER_BYTES * len(group))
-    return Option(encoding, part_outputs, size, instructions)
+    if encoding is COPY:  # what it adds does not count
+        return Option(encoding, part_outputs, len(stream), instructions, terms.code(plain_functions(site)))
+    size = len(stream) + PARAMETER_BYTES * len(group)
+    code = terms.code(packed_functions(site, encoding), encoding.name)
+    return Option(encoding, part_outputs, size, instructions, code)
 
 
 def _part_outputs(site: Site, encoding: Encoding, room: int, kernel_set: str) -> int:
@@ -313,41 +332,6 @@ def _changed(lowered: Lowered, chosen: Mapping[Site, Option], kernel_set: str) -
     return replace(lowered, layers=layers)
 
 
-def _excess(lowered: Lowered, planned: Plan, chosen: Mapping[Site, Option], limit: int) -> dict[int, int]:
-    """Layers that are to blame for an arena above the limit -> the scratch memory that they may try next."""
-    if planned.arena_bytes <= limit:
-        return {}
-    scratch = {
-        site.layer: max(call.scratch_bytes or 0 for call in lowered.layers[site.layer].calls)
-        for site, option in chosen.items()
-        if option.encoding
-    }
-    too_much = {
-        layer: max(0, size - (planned.in_use[layer] - limit))
-        for layer, size in scratch.items()
-        if planned.in_use[layer] > limit
-    }
-    if too_much:
-        return too_much
-    # It would fit, but not with what lives before and after: the largest one above the limit, or beside a
-    # tensor that had to go there, makes room.
-    ends = {
-        tensor: offset + lowered.graph.tensors[tensor].nbytes for tensor, offset in planned.offsets.items()
-    }
-    above = {
-        layer: max(planned.scratch[layer] + size, *(ends.get(one, 0) for one in _tensors(lowered, layer)))
-        for layer, size in scratch.items()
-    }
-    high = [layer for layer in scratch if above[layer] > limit] or list(scratch)
-    largest = max(high, key=scratch.__getitem__)
-    return {largest: max(0, scratch[largest] - max(above[largest] - limit, _SMALLEST_STEP))}
-
-
-def _tensors(lowered: Lowered, layer: int) -> list[int]:
-    calls = lowered.layers[layer].calls
-    return [item for call in calls for item in (*call.inputs, *call.outputs) if isinstance(item, int)]
-
-
 def _reports(
     chosen: Mapping[Site, Option], rooms: Mapping[int, int], terms: Terms
 ) -> Mapping[int, LayerPacking]:
@@ -362,7 +346,8 @@ def _report(site: Site, option: Option, room: int | None, terms: Terms) -> Layer
         short = room is not None and not any(
             _part_outputs(site, one, room, terms.kernel_set) for one in ENCODINGS.values()
         )
-        note = f"{room:,} bytes of RAM are left to unpack into, which is too little" if short else ""
+        left = max(0, room or 0)
+        note = f"{left:,} bytes of RAM are left to unpack into, which is too little" if short else ""
         return LayerPacking(encoding=PLAIN, bytes=plain, plain_bytes=plain, note=note)
     if isinstance(option.encoding, Sparse):
         used = option.bytes - SPARSE_PARAMETER_BYTES
@@ -372,7 +357,7 @@ def _report(site: Site, option: Option, room: int | None, terms: Terms) -> Layer
     parts = site.parts(option.part_outputs)
     stream = option.encoding.encode(site.weights, parts, terms.kernel_set == "mve")
     assert stream is not None
-    cost = option.encoding.cost(machine_of(terms.kernel_set, terms.core), site.pairs)
+    cost = option.encoding.cost(terms.machine, site.pairs)
     spent = cost.instructions(parts=len(parts), weights=plain, units=option.encoding.units(site.weights))
     return LayerPacking(
         encoding=option.encoding.name,
@@ -385,7 +370,7 @@ def _report(site: Site, option: Option, room: int | None, terms: Terms) -> Layer
 
 def _skipping_report(site: Site, row: Skipping, part_outputs: int, terms: Terms) -> LayerPacking:
     plain = int(site.weights.size)
-    spent = row.unpacking(site, part_outputs, machine_of(terms.kernel_set, terms.core))
+    spent = row.unpacking(site, part_outputs, terms.machine)
     return LayerPacking(
         encoding=row.name,
         bytes=cast(int, row.stored(site, part_outputs, terms.kernel_set)),
