@@ -50,7 +50,15 @@ def lower_conv2d_int16(operation: Operation) -> tuple[Call | Placement, ...]:
 
 
 def lower_depthwise_conv2d_int16(operation: Operation) -> tuple[Call | Placement, ...]:
-    """DEPTHWISE_CONV_2D with any depth multiplier; raises what ``lower_conv2d_int16`` does."""
+    """DEPTHWISE_CONV_2D with any depth multiplier.
+
+    Raises:
+        UnsupportedOperationError: what ``lower_conv2d_int16`` raises, and biases that are not int64.
+    """
+    bias = operation.optional_input(2)
+    if bias is not None and bias.dtype != "int64":
+        # TensorFlow Lite Micro reads biases of this operator as int64, whatever they are.
+        raise UnsupportedOperationError(f"the biases are {bias.dtype}, expected int64")
     weights = _weights(operation, 4)
     shape = window_shape(operation, (weights.shape[1], weights.shape[2]), _dilation(operation))
     if weights.shape[1] * weights.shape[2] > MOST_TAPS:
@@ -63,7 +71,7 @@ def lower_depthwise_conv2d_int16(operation: Operation) -> tuple[Call | Placement
     real = _products(operation.input(0), operation.input(1), operation.output(), shape.out_channels)
     if shape.in_channels == 1:
         return (_conv2d(operation, rows[..., None], shape, real),)
-    output = _output(operation, operation.optional_input(2), rows, real)
+    output = _output(operation, bias, rows, real)
     return (_depthwise(operation, weights[0], shape, output),)
 
 

@@ -242,6 +242,11 @@ def test_what_tflm_does_not_take_is_refused():
     x = graph.input((1, 8), "int16", SCALE, 3)
     assert "has the zero point 3, expected 0" in reason(graph, graph.fully_connected(x, 4))
     graph = GraphBuilder()
+    for channels, multiplier in ((4, 1), (1, 3)):
+        graph = GraphBuilder()
+        y = narrow(graph, graph.depthwise_conv2d(image(graph, 5, 5, channels), multiplier=multiplier))
+        assert "the biases are int32, expected int64" in reason(graph, y)
+    graph = GraphBuilder()
     assert "expected 1/32768" in reason(graph, unary(graph, "TANH", 0.0002, 0.0001))
     graph = GraphBuilder()
     assert "is int16, expected int8" in reason(graph, unary(graph, "ELU", 0.0002, 0.0001))
