@@ -23,6 +23,7 @@ from common import out, start, table, verdict
 
 from edgesqueeze.emit.native.emit import emit_native
 from edgesqueeze.emit.native.packing import stage
+from edgesqueeze.emit.native.packing.choose import Optimize
 from edgesqueeze.graph import TfliteModel, parse_tflite, read_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.repack import pack
@@ -49,6 +50,8 @@ SPARSE_LIMITS = {
     "anomaly detection": (4.3, 1.25),
 }
 """Cortex-M4, 80 % zeros, 16 values: times less flash at least, instructions relative to plain at most."""
+FOR_SIZE = "anomaly detection"
+"""The network that may take a quarter more time with 80 % zeros: there it is packed for size."""
 BLOCKS_TIME = {"m4": 0.45, "m55": 0.65}
 """Core -> instructions of image classification with 80 % of zeros in blocks, relative to plain, at most."""
 ROUNDING = 0.005
@@ -217,12 +220,12 @@ def clustered(weights: npt.NDArray[np.int8], values: int) -> npt.NDArray[np.int8
     return result
 
 
-def measured(model: TfliteModel, core: str) -> Row:
+def measured(model: TfliteModel, core: str, optimize: Optimize = "balance") -> Row:
     """Both ways on one core, with the outputs of two random inputs compared."""
     processor = PROCESSORS[core]
     samples = [sample(model, seed) for seed in range(2)]
     expected = tflm.run(model, samples)
-    packed_source = emit_native(model, core=processor.kernel_core)
+    packed_source = emit_native(model, core=processor.kernel_core, optimize=optimize)
     with plain_weights():
         sources = emit_native(model, core=processor.kernel_core), packed_source
     plain, packed = (measure_source(source, processor, samples, expected) for source in sources)
@@ -266,14 +269,21 @@ def report(core: str, models: Sequence[TfliteModel]) -> int:
         if case == CASES[5] and name == "image classification":
             most = BLOCKS_TIME[core]
             missed |= verdict(row.time <= most, f"{name}, {case.title}: {row.time:.3f}, {most} allowed")
-        if core == "m4" and case == CASES[3] and name in SPARSE_LIMITS:
-            flash, time = SPARSE_LIMITS[name]
-            missed |= verdict(
-                row.plain_bytes / row.packed_bytes >= flash and row.time <= time,
-                f"{name}, {case.title}: {row.plain_bytes / row.packed_bytes:.2f} times less flash at "
-                f"{row.time:.3f} of the time, {flash} and {time} allowed",
-            )
+        if core == "m4" and case == CASES[3] and name in SPARSE_LIMITS and name != FOR_SIZE:
+            missed |= _sparse(f"{name}, {case.title}", row, *SPARSE_LIMITS[name])
+    for model in models:
+        if core == "m4" and model.name == FOR_SIZE:
+            row = measured(changed(model, CASES[3], core), core, "size")
+            missed |= _sparse(f"{FOR_SIZE}, {CASES[3].title}, for size", row, *SPARSE_LIMITS[FOR_SIZE])
     return missed
+
+
+def _sparse(title: str, row: Row, flash: float, time: float) -> int:
+    less = row.plain_bytes / row.packed_bytes
+    return verdict(
+        less >= flash and row.time <= time and row.exact,
+        f"{title}: {less:.2f} times less flash at {row.time:.3f} of the time, {flash} and {time} wanted",
+    )
 
 
 def _cells(name: str, case: Case, row: Row) -> list[str]:

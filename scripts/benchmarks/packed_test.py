@@ -12,7 +12,10 @@ from packed import (
     BLOCKS_TIME,
     CASES,
     FACTORED_TIME,
+    FOR_SIZE,
+    SPARSE_LIMITS,
     Case,
+    anomaly_detection,
     block_of,
     changed,
     clustered,
@@ -76,6 +79,17 @@ def test_flash_and_instructions(core, case, bits, time):
     row = measured(changed(small(), case, core), core)
     assert row.exact
     assert row.bits <= bits
+    assert row.time <= time
+
+
+def test_fully_connected_layers_for_size():
+    require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
+    require_tool("qemu-system-arm", "qemu-system-arm")
+    model = changed(parse_tflite(anomaly_detection()), CASES[3], "m4")
+    row = measured(model, "m4", "size")
+    less, time = SPARSE_LIMITS[FOR_SIZE]
+    assert row.exact
+    assert row.plain_bytes / row.packed_bytes >= less
     assert row.time <= time
 
 

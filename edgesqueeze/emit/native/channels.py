@@ -26,6 +26,8 @@ from edgesqueeze.emit.native.records import Blob, Struct
 MIN_SHIFT, MAX_SHIFT = 1, 22
 ACCUMULATOR_LIMIT = (1 << 30) - (1 << 15)
 NARROW_BIAS_LIMIT = 1 << 21
+SHARED = "ES_CHANNELS_SHARED"
+"""Form of channels that share all but their biases."""
 NARROW_SHIFTS = 8
 
 
@@ -184,7 +186,7 @@ def _shared(channels: Channels) -> Struct | None:
     return _struct(
         Blob(bias.astype(np.int32), "biases"),
         ratio=multiplier << 32,
-        form="ES_CHANNELS_SHARED",
+        form=SHARED,
         base_shift=-shift,
         zero_point=channels.output_zero_point,
     )

@@ -10,6 +10,7 @@
 enum {
   BYTES = 256,   /* different bytes of a stream */
   UNPACKED = 16, /* channels at a time */
+  SUMS = UNPACKED * (int32_t)sizeof(es_channel) / (int32_t)sizeof(int32_t),
   VALUES = ES_SPARSE_VALUES
 };
 
@@ -23,42 +24,51 @@ enum {
   "ldrsb r12, [r0], #1\n"       \
   "smlabt r4, r12, r3, r4\n"
 
-/* The sum of one output: a count of bytes, as uint16, then the bytes. Moves the stream on behind them. */
-ES_ASSEMBLY static int32_t add_products(const int8_t *input ES_UNUSED, const uint8_t **stream ES_UNUSED,
-                                        const uint32_t *table ES_UNUSED) {
+/* The sums of some outputs, at least one: of each a count of bytes, as uint16, then the bytes. Returns where the
+ * next output begins.
+ *
+ *   r5  rounds of 16   r6  input   r7  where the next sum goes   r8  the first step   r9  outputs left */
+ES_ASSEMBLY static const uint8_t *add_products(const int8_t *input ES_UNUSED, const uint8_t *stream ES_UNUSED,
+                                               const uint32_t *table ES_UNUSED, int32_t *sums ES_UNUSED,
+                                               int32_t outputs ES_UNUSED) {
   __asm__ volatile(
-      "push {r1, r4, r5}\n"
-      "ldr r1, [r1]\n"
-      "ldrh r5, [r1], #2\n"
-      "movs r4, #0\n"
-      "cmp r5, #0\n"
-      "beq.w 2f\n"
-      "rsb r12, r5, #0\n"
-      "and r12, r12, #7\n" /* steps to leave out in the first round */
-      "add r12, r12, r12, lsl #2\n"
-      "adr.w r3, 1f\n"
-      "add r3, r3, r12, lsl #2\n"
-      "orr r3, r3, #1\n" /* Thumb state */
-      "add r5, r5, #7\n"
-      "lsr r5, r5, #3\n" /* rounds of 8 */
-      "bx r3\n"
-      ".balign 4\n"
+      "push {r4-r9}\n"
+      "mov r6, r0\n"
+      "mov r7, r3\n"
+      "ldr r9, [sp, #24]\n"
+      "adr.w r8, 2f\n"
+      "orr r8, r8, #1\n" /* Thumb state */
       "1:\n"
-      ".rept 8\n" STEP ".endr\n"
-      "subs r5, r5, #1\n"
-      "bne.w 1b\n"
+      "ldrh r5, [r1], #2\n"
+      "mov r0, r6\n"
+      "mov.w r4, #0\n"
+      "rsb r12, r5, #0\n"
+      "and r12, r12, #15\n" /* steps to leave out in the first round */
+      "add r12, r12, r12, lsl #2\n"
+      "add r12, r8, r12, lsl #2\n"
+      "adds r5, r5, #15\n"
+      "lsrs r5, r5, #4\n"
+      "beq.w 3f\n"
+      "bx r12\n"
+      ".balign 4\n"
       "2:\n"
-      "ldr r2, [sp]\n"
-      "str r1, [r2]\n"
-      "mov r0, r4\n"
-      "pop {r1, r4, r5}\n"
+      ".rept 16\n" STEP ".endr\n"
+      "subs r5, r5, #1\n"
+      "bne.w 2b\n"
+      "3:\n"
+      "str r4, [r7], #4\n"
+      "subs r9, r9, #1\n"
+      "bne.w 1b\n"
+      "mov r0, r1\n"
+      "pop {r4-r9}\n"
       "bx lr\n");
 }
 
 static void fill_table(const int8_t *values, uint32_t *table) {
-  for (uint32_t run = 0; run < BYTES / VALUES; ++run) {
-    for (int32_t i = 0; i < VALUES; ++i) {
-      *table++ = (uint32_t)values[i] << 16 | run;
+  for (int32_t i = 0; i < VALUES; ++i) {
+    const uint32_t weight = (uint32_t)values[i] << 16;
+    for (uint32_t run = 0; run < BYTES / VALUES; ++run) {
+      table[run * VALUES + (uint32_t)i] = weight | run;
     }
   }
 }
@@ -68,19 +78,41 @@ int32_t es_sparse_fully_connected_s8_scratch_bytes(const es_sparse_fully_connect
   return UNPACKED * (int32_t)sizeof(es_channel) + BYTES * (int32_t)sizeof(uint32_t);
 }
 
+/* Outputs that share all but their biases: the memory of unpacked channels holds sums of more outputs. */
+static void compute_shared(const es_sparse_fully_connected *sparse, const int8_t *input, int8_t *output,
+                           const uint32_t *table, int32_t *sums) {
+  const int32_t *biases = (const int32_t *)sparse->layer.channels.records;
+  const uint8_t *stream = sparse->stream + VALUES;
+  es_channel channel;
+  es_unpack_channels(&sparse->layer.channels, 0, 1, &channel);
+  for (int32_t left = sparse->layer.out_features; left > 0; left -= SUMS) {
+    const int32_t count = left < SUMS ? left : SUMS;
+    stream = add_products(input, stream, table, sums, count);
+    for (int32_t i = 0; i < count; ++i) {
+      *output++ = es_requantize_s8(sums[i] + *biases++, &channel);
+    }
+  }
+}
+
 void es_sparse_fully_connected_s8(const es_sparse_fully_connected *sparse, const int8_t *input, int8_t *output,
                                   void *scratch) {
+  const es_channels *const packed = &sparse->layer.channels;
   const int32_t outputs = sparse->layer.out_features;
   es_channel *const channels = (es_channel *)scratch;
   uint32_t *const table = (uint32_t *)(channels + UNPACKED);
   const uint8_t *stream = sparse->stream + VALUES;
+  int32_t sums[UNPACKED];
   fill_table((const int8_t *)sparse->stream, table);
+  if (packed->format == ES_CHANNELS_SHARED) {
+    compute_shared(sparse, input, output, table, (int32_t *)scratch);
+    return;
+  }
   for (int32_t first = 0; first < outputs; first += UNPACKED) {
     const int32_t count = outputs - first < UNPACKED ? outputs - first : UNPACKED;
-    es_unpack_channels(&sparse->layer.channels, first, count, channels);
+    es_unpack_channels(packed, first, count, channels);
+    stream = add_products(input, stream, table, sums, count);
     for (int32_t i = 0; i < count; ++i) {
-      const int32_t sum = add_products(input, &stream, table);
-      *output++ = es_requantize_s8(sum + channels[i].bias, &channels[i]);
+      *output++ = es_requantize_s8(sums[i] + channels[i].bias, &channels[i]);
     }
   }
 }

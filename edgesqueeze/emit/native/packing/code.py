@@ -39,7 +39,7 @@ CODE_BYTES: Mapping[str, tuple[int, int, int, int]] = MappingProxyType(
         "es_pair_table": (120, 188, 188, 192),
         "es_pair_table_dsp": (0, 0, 192, 0),
         "es_sparse_conv2d_s8": (0, 0, 1828, 0),
-        "es_sparse_fully_connected_s8": (336, 260, 640, 0),
+        "es_sparse_fully_connected_s8": (336, 260, 944, 0),
         "es_sparse_window_s8": (0, 0, 1108, 0),
         "es_unpack_bitmap_pairs_s8": (0, 0, 32, 0),
         "es_unpack_bitmap_s8": (112, 96, 96, 96),

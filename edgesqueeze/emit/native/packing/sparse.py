@@ -9,6 +9,7 @@ from typing import cast
 
 import numpy as np
 
+from edgesqueeze.emit.native.channels import SHARED
 from edgesqueeze.emit.native.overlap import overlap_distance
 from edgesqueeze.emit.native.packing.cost import FACTORED_CORES
 from edgesqueeze.emit.native.packing.encoding import (
@@ -73,12 +74,14 @@ class SparseCost:
         channel: instructions for an output channel and a group of output pixels.
         input: instructions for an input value of every output pixel.
         layer: instructions for a layer: its table.
+        own: instructions for an output channel that shares no scale with the others, beyond ``channel``.
     """
 
     byte: float
     channel: float
     input: float
     layer: float
+    own: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -109,10 +112,11 @@ class Sparse:
         cost = self.costs[machine]
         assert site.rows is not None
         groups = -(-site.pixels // GROUPS.get(machine, 1))
+        channel = cost.channel + (0.0 if _shares_scale(site) else cost.own)
         tokens = sum(int(run_bytes((row != 0).astype(np.uint8)).size) for row in site.rows)
         return (
             cost.layer
-            + groups * (tokens * cost.byte + site.outputs * cost.channel)
+            + groups * (tokens * cost.byte + site.outputs * channel)
             + site.pixels * site.taps * cost.input
         )
 
@@ -134,6 +138,12 @@ class Sparse:
             scratch_bytes=self.scratch[kernel_set](site),
             overlap=_overlap(site, kernel_set),
         )
+
+
+def _shares_scale(site: Site) -> bool:
+    """Whether only the biases of the output channels differ."""
+    channels = cast(Struct, cast(Struct, site.call.parameters).members["channels"])
+    return channels.members["format"] == SHARED
 
 
 def _overlap(site: Site, kernel_set: str) -> Mapping[int, int]:
@@ -176,9 +186,9 @@ _FULLY_CONNECTED = Sparse(
     scratch=MappingProxyType({"reference": _dense_reference_scratch, "dsp": _dense_dsp_scratch}),
     costs=MappingProxyType(
         {
-            "small": SparseCost(byte=13, channel=95, input=0, layer=39),
-            "portable": SparseCost(byte=8, channel=43.4, input=0, layer=24),
-            "dsp": SparseCost(byte=5.25, channel=60, input=0, layer=1000),
+            "small": SparseCost(byte=13, channel=95, input=0, layer=39, own=137),
+            "portable": SparseCost(byte=8, channel=43.4, input=0, layer=24, own=21.7),
+            "dsp": SparseCost(byte=5.13, channel=34, input=0, layer=650, own=36),
         }
     ),
 )
