@@ -54,6 +54,7 @@ def choose(
     """An option for every group of layers that share weights.
 
     Code counts as flash, that of plain kernels too: an encoding is used only if it saves more than it adds.
+    What makes a layer's weights neither smaller nor faster is left out, even if its kernel is smaller.
 
     Args:
         groups: their options, the plain one first.
@@ -64,6 +65,7 @@ def choose(
         plain: instructions of the plain model; None: those of all first options and other layers.
     """
     plain = others + total(options[0] for options in groups) if plain is None else plain
+    groups = [[option for option in options if _is_worth(option, options[0])] for options in groups]
     spend = {"time": 0.0, "size": float("inf"), "balance": BALANCE_SHARE * plain}[optimize]
     fastest = _fastest(groups)
     best = [options[0] for options in groups] if optimize == "size" else fastest
@@ -73,6 +75,11 @@ def choose(
     if optimize == "balance" and smaller != groups and flash_bytes(best) > plain_bytes:
         return choose(smaller, others, optimize, plain)
     return best
+
+
+def _is_worth(option: Option, plain: Option) -> bool:
+    """Whether an option is no larger than plain weights, or faster."""
+    return option.bytes <= plain.bytes or option.instructions < plain.instructions
 
 
 def _smallest(groups: Sequence[Sequence[Option]], best: list[Option], most: float) -> list[Option]:

@@ -65,13 +65,19 @@ def test_a_second_encoding_must_save_more_than_the_code_it_adds():
 @pytest.mark.parametrize("optimize", ["size", "balance"])
 def test_a_kernel_that_no_layer_needs_any_more_counts(optimize):
     def layers(count):
-        """Plain weights need a kernel of 3,000 bytes, the others one of 2,500."""
-        plain = Option(None, 0, 1000, 100, {"es_conv2d_s8": 3000})
-        return [[plain, Option(RUNS, 0, 1020, 100, {"es_sparse_conv2d_s8": 2500})] for _ in range(count)]
+        """Plain weights need a kernel of 2,500 bytes, the others one of 3,000."""
+        plain = Option(None, 0, 1000, 100, {"es_conv2d_s8": 2500})
+        return [[plain, Option(RUNS, 0, 980, 100, {"es_sparse_conv2d_s8": 3000})] for _ in range(count)]
 
-    assert names(choose(layers(3), 0, optimize)) == ["runs"] * 3
-    assert names(choose(layers(30), 0, optimize)) == ["plain"] * 30
-    assert names(choose([*layers(3), *[row[:1] for row in layers(1)]], 0, optimize)) == ["plain"] * 4
+    assert names(choose(layers(3), 0, optimize)) == ["plain"] * 3
+    assert names(choose(layers(30), 0, optimize)) == ["runs"] * 30
+    assert names(choose([*layers(30), *[row[:1] for row in layers(1)]], 0, optimize)) == ["plain"] * 31
+
+
+def test_what_is_larger_and_no_faster_is_left_out_for_all_its_smaller_kernel():
+    plain = Option(None, 0, 1000, 100, {"es_conv2d_s8": 3000})
+    larger = Option(RUNS, 0, 1020, 100, {"es_sparse_conv2d_s8": 500})
+    assert names(choose([[plain, larger]], 0, "size")) == ["plain"]
 
 
 def test_a_faster_encoding_is_taken_for_time_too():
