@@ -652,6 +652,7 @@ def test_a_pass_is_one_file_and_one_row(tmp_path, monkeypatch, place):
         round={},
         bias={},
         aware={},
+        quantize={"calibration": "percentile"},
     )
     recipe = fill_preferences(asked, load_target("rpi4"))
     seen = []

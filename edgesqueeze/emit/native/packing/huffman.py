@@ -58,7 +58,7 @@ def _codes(content: bytes) -> Codes:
     if values.size == 1:
         other = -1 if values[0] == 0 else 0
         values, counts = np.array(sorted((int(values[0]), other))), np.ones(2, np.int64)
-    lengths = limited_lengths(counts.tolist())
+    lengths = _lengths(tuple(counts.tolist()))
     code, last = 0, 0
     found: dict[int, tuple[int, int]] = {}
     for length, value in sorted(zip(lengths, values.tolist(), strict=True)):
@@ -66,6 +66,12 @@ def _codes(content: bytes) -> Codes:
         found[value] = (code, length)
         code += 1
     return found
+
+
+@lru_cache(maxsize=1 << 12)
+def _lengths(counts: tuple[int, ...]) -> tuple[int, ...]:
+    """Lengths are asked for again and again, and take the most time; counts are small."""
+    return tuple(limited_lengths(counts))
 
 
 def limited_lengths(counts: Sequence[int]) -> list[int]:
