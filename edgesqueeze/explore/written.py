@@ -13,9 +13,8 @@ from edgesqueeze.base.generated import LIST, generated, write_list
 from edgesqueeze.base.output import staged, write_files
 from edgesqueeze.recipe.passes import PASSES
 from edgesqueeze.recipe.sections import Recipe
-from edgesqueeze.report.front import FinalistRecord, Front, TrialRecord
+from edgesqueeze.report.front import FRONT, FinalistRecord, Front, TrialRecord
 
-FRONT = "front.json"
 TABLE = "front.csv"
 BEST = "best"
 FINALISTS = "finalists"

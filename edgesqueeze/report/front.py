@@ -10,6 +10,8 @@ from edgesqueeze.base.records import Record
 from edgesqueeze.checks.metrics import Truth, Unit
 from edgesqueeze.recipe.sections import Recipe
 
+FRONT = "front.json"
+"""Name of the file that a search writes this document to."""
 Objective = Literal["latency", "size", "accuracy"]
 LimitName = Literal["max_accuracy_drop", "max_latency", "max_flash", "max_ram"]
 Most = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -16,7 +16,7 @@ from edgesqueeze.devices.records import Boards, Measurement
 from edgesqueeze.errors import UsageError
 from edgesqueeze.latency.prediction import Prediction
 from edgesqueeze.report.figures import title_of
-from edgesqueeze.report.front import Front, Objective, Takes
+from edgesqueeze.report.front import FRONT, Front, Objective, Takes
 from edgesqueeze.report.report import Report
 from edgesqueeze.timing.document import BenchDocument
 from edgesqueeze.timing.emulation import Emulation
@@ -24,7 +24,7 @@ from edgesqueeze.timing.verdict import DeviceVerdict, Verdicts
 
 Kind = Literal["accuracy", "latency", "instructions", "size", "flash", "ram"]
 Document = Report | Front | Emulation | Prediction | Measurement | Boards | Verdicts
-REPORT, FRONT = "report.json", "front.json"
+REPORT = "report.json"
 EXPECTED = "the report.json of compress, the front.json of search, or what bench --json printed"
 
 OBJECTIVE_KINDS: Mapping[Objective, Kind] = MappingProxyType(

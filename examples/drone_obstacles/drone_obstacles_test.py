@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 import edgesqueeze
+from examples.common.output import write_firmware
 from examples.drone_obstacles import judge, picture, trees
 from examples.drone_obstacles.firmware_folder import answers_of, emulated, firmware_files
-from examples.drone_obstacles.run import HERE, ahead_of, write_firmware
+from examples.drone_obstacles.run import HERE, ahead_of
 from examples.drone_obstacles.tables import tables
 from examples.drone_obstacles.trees import CELL, FRAME, Place
 from runtime_tests.support.tools import require_tool

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 import edgesqueeze
+from examples.common.output import say, write_firmware
 from examples.drone_obstacles.firmware_folder import AHEAD, answers_of, emulated, firmware_files
 from examples.drone_obstacles.judge import classical, f1_at_best_bound, least_score, map_of, score, scores_of
 from examples.drone_obstacles.picture import draw_places, fly
@@ -75,11 +76,6 @@ def main(arguments: list[str] | None = None) -> None:
     wall, processor = (time.monotonic() - started) / 60, sum(os.times()[:4]) / 60
     say(f"done in {wall:.1f} minutes, {processor:.1f} of a core")
     say(f"written: {out}/results.json, {out}/result.png, {out}/flight.webp, {out}/firmware")
-
-
-def say(text: str) -> None:
-    """One line of progress."""
-    print(text, flush=True)
 
 
 def divided(place: Place) -> tuple[Place, Place]:
@@ -232,14 +228,6 @@ def ahead_of(milliseconds: float) -> dict[str, float]:
         "metres_ahead_when_known": round(left, 2),
         "seconds_to_obstacle_when_known": round(left / SPEED, 2),
     }
-
-
-def write_firmware(folder: Path, files: dict[str, str]) -> None:
-    """Write all files of the firmware."""
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
 
 
 if __name__ == "__main__":

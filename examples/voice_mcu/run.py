@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 import edgesqueeze
+from examples.common.output import say, write_firmware
 from examples.voice_mcu import people, voices
 from examples.voice_mcu.features import RATE, UNIT, to_samples
 from examples.voice_mcu.firmware_folder import Quantizer, firmware_files, quantizer_of
@@ -82,11 +83,6 @@ def main(arguments: list[str] | None = None) -> None:
     wall, processor = (time.monotonic() - started) / 60, sum(os.times()[:4]) / 60
     say(f"done in {wall:.1f} minutes, {processor:.1f} of a core")
     say(f"written: {out}/results.json, {out}/digits.png, {out}/firmware")
-
-
-def say(text: str) -> None:
-    """One line of progress."""
-    print(text, flush=True)
 
 
 def spoken_words(out: Path, amount: Amount) -> Words:
@@ -262,14 +258,6 @@ def board_figures(run: edgesqueeze.ProgramRun, seconds: float) -> dict[str, Any]
         "flash_bytes": run.flash_bytes,
         "ram_bytes": run.ram_bytes,
     }
-
-
-def write_firmware(folder: Path, files: dict[str, str]) -> None:
-    """Write all files of the firmware."""
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
 
 
 if __name__ == "__main__":

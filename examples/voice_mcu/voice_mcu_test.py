@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import edgesqueeze
+from examples.common.output import write_firmware
 from examples.voice_mcu import features
 from examples.voice_mcu.detector import listen
 from examples.voice_mcu.firmware_folder import firmware_files, quantizer_of
@@ -22,7 +23,7 @@ from examples.voice_mcu.measure import (
     least_score,
     share,
 )
-from examples.voice_mcu.run import HERE, write_firmware
+from examples.voice_mcu.run import HERE
 from examples.voice_mcu.voices import SILENCE, UNKNOWN
 from runtime_tests.support.tools import require_tool
 

@@ -14,14 +14,12 @@ from edgesqueeze.base.plain import plain
 from edgesqueeze.errors import UsageError
 from edgesqueeze.recipe.passes import PASSES
 from edgesqueeze.recipe.sections import Recipe
-from edgesqueeze.report.front import FinalistRecord, Front, Takes, TrialRecord
+from edgesqueeze.report.front import FRONT, FinalistRecord, Front, Takes, TrialRecord
 from edgesqueeze.report.made import Made
 from edgesqueeze.report.page import charts
 from edgesqueeze.report.page.html import html
 from edgesqueeze.report.page.sections import Picture, values_of
 from edgesqueeze.target.records import Target
-
-FRONT = "front.json"
 
 TITLES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {

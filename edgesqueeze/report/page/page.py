@@ -7,8 +7,9 @@ from pathlib import Path
 from edgesqueeze.base.generated import write_list
 from edgesqueeze.base.given import path_of
 from edgesqueeze.base.output import staged, write_files
+from edgesqueeze.report.front import FRONT
 from edgesqueeze.report.made import REPORT, Made, profile_of, read_made
-from edgesqueeze.report.page.front import FRONT, front_page, read_front
+from edgesqueeze.report.page.front import front_page, read_front
 from edgesqueeze.report.page.html import html
 from edgesqueeze.report.page.sections import values_of
 from edgesqueeze.target.records import Target
