@@ -17,8 +17,18 @@ from edgesqueeze.emit.native.packing.sparse import SPARSE
 from edgesqueeze.emit.native.packing.table import ENCODINGS
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.weight_blocks import block_numbers
+from edgesqueeze.target.processor import Processor
+from runtime_tests.support.native_figures import PROCESSORS
 
 Weights = npt.NDArray[np.int8]
+
+FACTORED_MACHINES = MappingProxyType({"m0plus": "small", "m3": "portable"})
+"""Core whose kernels add up the inputs of a value -> what its instructions are counted for."""
+FACTORED_BOARDS = MappingProxyType(
+    {name: PROCESSORS[name] for name in FACTORED_MACHINES}
+    | {"m33": Processor("cortex-m33", "none", dsp=False, mve="none")}
+)
+"""The same cores and one more that runs these kernels -> processor."""
 
 DENSE_ENCODINGS = frozenset({"palette", "small-palette"})
 """Encodings that gain nothing by zeros."""

@@ -14,17 +14,12 @@ from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import host_c, tflm
 from edgesqueeze.runners.firmware_build import build_firmware
 from edgesqueeze.runners.qemu import run_firmware
-from edgesqueeze.target.processor import Processor
 from runtime_tests.support.native_figures import PROCESSORS, layer_instructions
-from runtime_tests.support.packed_layers import clustered, force
+from runtime_tests.support.packed_layers import FACTORED_BOARDS, FACTORED_MACHINES, clustered, force
 from runtime_tests.support.random_layers import random_inputs
 from runtime_tests.support.tools import require_tool
 
 (ROW,) = (row for row in FULLY_CONNECTED if row.name == "factored")
-MACHINES = {"m0plus": "small", "m3": "portable"}
-BOARDS = {name: PROCESSORS[name] for name in MACHINES} | {
-    "m33": Processor("cortex-m33", "none", dsp=False, mve="none"),
-}
 
 
 @pytest.fixture
@@ -96,7 +91,7 @@ def test_on_this_computer_equals_tflm(monkeypatch):
 )
 def test_on_cores_equals_tflm(board, level, monkeypatch, arm):
     force(monkeypatch, "factored")
-    processor = BOARDS[board]
+    processor = FACTORED_BOARDS[board]
     model = parse_tflite(layers(0.6 if level == "O3" else 0.9, seed=1))
     source = emit_native(model, core=processor.kernel_core, optimize="size")
     assert encodings(source).count("factored") >= 4
@@ -128,7 +123,7 @@ def test_layers_take_what_the_formula_says(core, inputs, zeros, values, most, mo
         assert encodings(source) == [names[0] if names else "plain"]
         counts.append(layer_instructions(source, processor, samples_of(model))[0])
     (site,) = sites_of(lower(model, source.kernel_set), source.kernel_set)
-    assert ROW.instructions(site, 64, MACHINES[core]) == pytest.approx(counts[1], rel=0.02)
+    assert ROW.instructions(site, 64, FACTORED_MACHINES[core]) == pytest.approx(counts[1], rel=0.02)
     assert counts[1] <= most * counts[0]
 
 

@@ -15,18 +15,13 @@ from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import host_c, tflm
 from edgesqueeze.runners.firmware_build import build_firmware
 from edgesqueeze.runners.qemu import run_firmware
-from edgesqueeze.target.processor import Processor
 from runtime_tests.support.native_figures import PROCESSORS, layer_instructions
-from runtime_tests.support.packed_layers import clustered, force
+from runtime_tests.support.packed_layers import FACTORED_BOARDS, FACTORED_MACHINES, clustered, force
 from runtime_tests.support.random_layers import random_inputs
 from runtime_tests.support.tools import require_tool
 
 ROWS = {row.name: row for row in FACTORED}
 OPTIMIZE = {"factored": "time", "palette-factored": "size"}
-MACHINES = {"m0plus": "small", "m3": "portable"}
-BOARDS = {name: PROCESSORS[name] for name in MACHINES} | {
-    "m33": Processor("cortex-m33", "none", dsp=False, mve="none"),
-}
 
 
 @pytest.fixture
@@ -117,7 +112,7 @@ def test_on_this_computer_equals_tflm(name, ram_bytes, monkeypatch):
 )
 def test_on_cores_equals_tflm(board, name, level, monkeypatch, arm):
     force(monkeypatch, name)
-    processor = BOARDS[board]
+    processor = FACTORED_BOARDS[board]
     model = parse_tflite(layers(0.5 if level == "O3" else 0.9, seed=1))
     source = emit_native(model, core=processor.kernel_core, optimize=OPTIMIZE[name])
     assert encodings(source).count(name) >= 3
@@ -168,7 +163,7 @@ def test_convolutions_take_what_the_formula_says(core, shape, kernel, zeros, mos
         (site,) = sites_of(lower(model, source.kernel_set), source.kernel_set)
         if name in ROWS:
             parts = layer.packing.parts or 1
-            estimate = ROWS[name].instructions(site, -(-site.outputs // parts), MACHINES[core])
+            estimate = ROWS[name].instructions(site, -(-site.outputs // parts), FACTORED_MACHINES[core])
             assert estimate == pytest.approx(counts[name], rel=0.09)
     assert counts["factored"] <= most * counts["plain"]
 
