@@ -28,6 +28,7 @@ COMPILE_SECONDS = 300
 FAULT_HINT = "this is a fault in EdgeSqueeze's kernels or in the compiler; please report it"
 PROGRAM = "program"
 OBJECT = "object.o"
+_ERROR = re.compile(r"error:|overflowed|undefined|cannot find|\bld: ")
 _INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
 
@@ -173,7 +174,8 @@ def _run(command: Sequence[str], folder: Path, about: str) -> None:
 
 def _first_error(text: str) -> str:
     lines = text.strip().splitlines()
-    errors = [line for line in lines if "error:" in line or "overflowed" in line or "undefined" in line]
+    # The last line of GCC says only that its linker failed.
+    errors = [line for line in lines if _ERROR.search(line) and not line.startswith("collect2:")]
     return "; ".join((errors or lines or ["it gave no reason"])[:3])
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from edgesqueeze.base import user_folders
@@ -16,9 +17,12 @@ from edgesqueeze.errors import OutputError
 
 KEPT = 2000
 """Builds that are kept, of programs and single files; the one that was not used for longest goes first."""
+IN_USE_SECONDS = 3600
+"""A build that was asked for so lately may be in use by another process, however many there are."""
 LEFTOVER_SECONDS = 3600
 """A half-made build of this age belongs to a process that was killed."""
 _HALF_MADE = ".making-"
+_LOCK = ".lock"
 
 
 def cached(parts: Iterable[str | bytes], make: Callable[[Path], None]) -> Path:
@@ -36,9 +40,7 @@ def cached(parts: Iterable[str | bytes], make: Callable[[Path], None]) -> Path:
     """
     folder = cache_folder()
     place = folder / _digest(parts)
-    if place.is_dir():
-        with contextlib.suppress(OSError):
-            os.utime(place)
+    if _found(place):
         return place
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -60,6 +62,29 @@ def cached(parts: Iterable[str | bytes], make: Callable[[Path], None]) -> Path:
 def cache_folder() -> Path:
     """Where builds are kept."""
     return user_folders.cache_folder() / "builds"
+
+
+def _found(place: Path) -> bool:
+    """Whether a build is there; if so, it stays for ``IN_USE_SECONDS`` more."""
+    if not place.is_dir():
+        return False
+    with _locked(place.parent, fcntl.LOCK_SH):
+        # Another process may have removed it just now.
+        if not place.is_dir():
+            return False
+        with contextlib.suppress(OSError):
+            os.utime(place)
+        return True
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, how: int) -> Iterator[None]:
+    """Hold a lock on the cache, where it may be written and the file system has locks."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            lock = stack.enter_context((folder / _LOCK).open("ab"))
+            fcntl.flock(lock, how)
+        yield
 
 
 def _rename(fresh: Path, place: Path) -> None:
@@ -94,14 +119,22 @@ def _begun(path: Path) -> int:
 
 
 def _tidy(folder: Path) -> None:
-    """Remove builds beyond ``KEPT``, and what killed processes left behind."""
-    ages: list[tuple[float, Path]] = []
-    for path in folder.iterdir():
-        with contextlib.suppress(OSError):
-            ages.append((path.stat().st_mtime, path))
-    ages.sort(reverse=True)
-    half_made = [path for _, path in ages if path.name.startswith(_HALF_MADE)]
-    whole = [path for _, path in ages if not path.name.startswith(_HALF_MADE)]
-    old = [path for path in half_made if time.time() - _begun(path) > LEFTOVER_SECONDS]
-    for path in (*old, *whole[KEPT:]):
+    """Remove builds beyond ``KEPT`` that nobody uses, and what killed processes left behind."""
+    now = time.time()
+    # Removing takes long; under the lock, builds are only put aside.
+    with _locked(folder, fcntl.LOCK_EX):
+        ages: list[tuple[float, Path]] = []
+        for path in folder.iterdir():
+            with contextlib.suppress(OSError):
+                if path.is_dir():
+                    ages.append((now - path.stat().st_mtime, path))
+        ages.sort()
+        half_made = [path for _, path in ages if path.name.startswith(_HALF_MADE)]
+        old = [path for path in half_made if now - _begun(path) > LEFTOVER_SECONDS]
+        whole = [(age, path) for age, path in ages if not path.name.startswith(_HALF_MADE)]
+        unused = [path for age, path in whole[KEPT:] if age > IN_USE_SECONDS]
+        for path in unused:
+            with contextlib.suppress(OSError):
+                old.append(path.rename(folder / f"{_HALF_MADE}0-{path.name}"))
+    for path in old:
         shutil.rmtree(path, ignore_errors=True)

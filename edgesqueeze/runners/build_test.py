@@ -127,6 +127,15 @@ def test_the_first_errors_are_told(compiler, tmp_path):
     assert str(tmp_path / "cc") in caught.value.hint
 
 
+def test_what_the_linker_says_is_told(compiler, tmp_path):
+    said = "ld: cannot find one.c.o: No such file or directory\ncollect2: error: ld returned 1 exit status"
+    (tmp_path / "cc").write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{said}\nEND\nexit 1\n")
+    (tmp_path / "cc").chmod(0o755)
+    with pytest.raises(RequirementError) as caught:
+        build_program(SOURCES, Tool(str(tmp_path / "cc"), "cc 1.0"), ())
+    assert caught.value.got == said.splitlines()[0]
+
+
 def test_a_compiler_that_does_not_end(compiler, tmp_path, monkeypatch):
     (tmp_path / "cc").write_text("#!/bin/sh\nexec sleep 60\n")
     (tmp_path / "cc").chmod(0o755)
