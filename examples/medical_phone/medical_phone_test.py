@@ -67,6 +67,19 @@ def test_the_model_is_small_and_says_what_the_app_needs(out):
     assert Image.open(out / "result.png").width > 1000
 
 
+@pytest.mark.parametrize(("status", "rest"), [(0, True), (1, True), (2, False)])
+def test_a_missed_limit_is_said_behind_all_results_and_wrong_use_ends_the_run(status, rest, tmp_path):
+    asked, python = tmp_path / "asked", tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho "$@" >> {asked}\n[ "$3" != compress ] || exit {status}\n')
+    python.chmod(0o755)
+    command = [HERE / "run", "--quick", tmp_path / "out"]
+    environment = {**os.environ, "PYTHON": str(python)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert ("judge.py" in asked.read_text()) == rest
+    assert ("LIMIT MISSED, see above: seed 0" in done.stderr) == (status == 1)
+
+
 @pytest.mark.slow
 def test_the_app_counts_without_a_network_what_the_sdk_counts(out, nuclei, tmp_path):
     tools, count = nuclei

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 import edgesqueeze
-from examples.common.output import say, write_firmware
+from examples.common.output import end_with, missed_by, say, write_firmware
 from examples.voice_mcu import people, voices
 from examples.voice_mcu.features import RATE, UNIT, to_samples
 from examples.voice_mcu.firmware_folder import Quantizer, firmware_files, quantizer_of
@@ -83,6 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
     wall, processor = (time.monotonic() - started) / 60, sum(os.times()[:4]) / 60
     say(f"done in {wall:.1f} minutes, {processor:.1f} of a core")
     say(f"written: {out}/results.json, {out}/digits.png, {out}/firmware")
+    end_with([one["missed"] for one in results["seeds"]])
 
 
 def spoken_words(out: Path, amount: Amount) -> Words:
@@ -138,12 +139,12 @@ def one_seed(folder: Path, words: Words, judges: People, seed: int, quick: bool)
         out=folder / "compressed",
         recipe=recipe_of(quick),
     )
-    edgesqueeze.raise_if_not_ok(compressed.report)
     integers = edgesqueeze.read_tflite(folder / "compressed" / "model.tflite")
     quantizer = quantizer_of(integers, *scaling)
     result = judged(integers, quantizer, words, judges)
     result["float"] = share(floating == judges.digits)._asdict()
     result["tflite_bytes"] = compressed.report.sizes.tflite_bytes
+    result["missed"] = missed_by(compressed.report)
     (folder / "judged.json").write_text(json.dumps(result, indent=2) + "\n")
     say(f"seed {seed}: {result['float']['percent']} % right as float, {result['ten']['percent']} % as int8")
     return result
