@@ -11,10 +11,9 @@
 #ifndef ES_CONV_WINDOW_DSP_H
 #define ES_CONV_WINDOW_DSP_H
 
-#include <string.h>
-
 #include "es_assembly_dsp.h"
 #include "es_conv_core_dsp.h"
+#include "es_copy_dsp.h"
 
 /* The kernel rows of three pixels. The order of the members is known to the assembly. */
 typedef struct {
@@ -59,27 +58,6 @@ ES_ASSEMBLY static void widen_rows(const kernel_rows *rows ES_UNUSED,
       "subs lr, lr, #1\n"
       "bne 1b\n"
       "pop {r4-r11, pc}\n");
-}
-
-/* Keeps compilers from calling memset and memcpy for a few bytes. */
-#define KEEP_LOOP __asm__ volatile("")
-
-static inline void copy_bytes(int8_t *to, const int8_t *from, int32_t count) {
-  for (; count >= 4; count -= 4, to += 4, from += 4) {
-    memcpy(to, from, 4);
-  }
-  for (; count > 0; --count) {
-    *to++ = *from++;
-    KEEP_LOOP;
-  }
-}
-
-static inline void fill_words(int8_t *to, int8_t value, int32_t bytes) {
-  const uint32_t word = 0x01010101u * (uint8_t)value;
-  for (const int8_t *end = to + bytes; to != end; to += 4) {
-    memcpy(to, &word, 4);
-    KEEP_LOOP;
-  }
 }
 
 static int32_t limit(int32_t value, int32_t most) {

@@ -5,7 +5,7 @@
  * upper half.
  */
 #include "es_assembly_dsp.h"
-#include "es_sparse_window_s8.h"
+#include "es_sparse_s8.h"
 
 enum {
   BYTES = 256,   /* different bytes of a stream */

@@ -98,8 +98,8 @@ typedef struct {
 
 /* A convolution that reads its weights from runs as they are: a weight of zero takes no time. The stream is 16
  * values, the first of which is zero, and for every output channel the number of its bytes, as uint16, and the bytes
- * of runs (see es_unpack_runs_s8) in the order kernel row, kernel column, input channel. The output may overlap the
- * input as for es_conv2d_s8. */
+ * of runs (see es_unpack_runs_s8) in the order kernel row, kernel column, input channel. With the DSP extension the
+ * magnitudes of a channel's weights add up to at most 32,767. The output may overlap the input as for es_conv2d_s8. */
 void es_sparse_conv2d_s8(const es_sparse_conv2d *layer, const int8_t *input, int8_t *output, void *scratch);
 int32_t es_sparse_conv2d_s8_scratch_bytes(const es_sparse_conv2d *layer);
 

@@ -65,7 +65,7 @@ static void compute_pixel(const es_conv2d *layer, const int16_t *window, const e
 
 int32_t es_conv2d_blocks_s8_scratch_bytes(const es_conv2d *layer) {
   return (int32_t)sizeof(es_channel) * layer->out_channels +
-         (int32_t)sizeof(int16_t) * es_sparse_window_taps(layer);
+         (int32_t)sizeof(int16_t) * es_sparse_taps(layer);
 }
 
 void es_conv2d_blocks_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, void *scratch) {
@@ -77,7 +77,7 @@ void es_conv2d_blocks_s8(const es_conv2d *layer, const int8_t *input, int8_t *ou
     for (int32_t x = 0; x < layer->out_width; ++x) {
       const int32_t top = y * layer->stride_height - layer->pad_top;
       const int32_t left = x * layer->stride_width - layer->pad_left;
-      es_sparse_window_s8(layer, input, top, left, window, 1);
+      es_sparse_window_s8(layer, input, top, left, window);
       compute_pixel(layer, window, channels, output);
       output += pitch;
     }

@@ -28,7 +28,7 @@ static int32_t weight_of(const int8_t *pair, int32_t count, int32_t odd, int32_t
 /* The inputs that a group of outputs needs. Returns where the next group's places are. */
 static const uint8_t *gather_group(const es_conv2d *layer, const int16_t *window, const uint8_t *places,
                                    int16_t *gathered, int32_t *count) {
-  const int32_t taps = es_sparse_window_taps(layer);
+  const int32_t taps = es_sparse_taps(layer);
   *count = 0;
   for (int32_t base = 0; base < taps; base += ES_COLUMNS_SEGMENT) {
     for (int32_t left = *places++; left > 0; --left) {
@@ -61,7 +61,7 @@ static void compute_pixel(const es_conv2d *layer, const int16_t *window, int16_t
 
 int32_t es_conv2d_columns_s8_scratch_bytes(const es_conv2d *layer) {
   return (int32_t)sizeof(es_channel) * layer->out_channels +
-         2 * (int32_t)sizeof(int16_t) * es_sparse_window_taps(layer);
+         2 * (int32_t)sizeof(int16_t) * es_sparse_taps(layer);
 }
 
 void es_conv2d_columns_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, void *scratch) {
@@ -73,8 +73,8 @@ void es_conv2d_columns_s8(const es_conv2d *layer, const int8_t *input, int8_t *o
     for (int32_t x = 0; x < layer->out_width; ++x) {
       const int32_t top = y * layer->stride_height - layer->pad_top;
       const int32_t left = x * layer->stride_width - layer->pad_left;
-      es_sparse_window_s8(layer, input, top, left, window, 1);
-      compute_pixel(layer, window, window + es_sparse_window_taps(layer), channels, output);
+      es_sparse_window_s8(layer, input, top, left, window);
+      compute_pixel(layer, window, window + es_sparse_taps(layer), channels, output);
       output += pitch;
     }
   }

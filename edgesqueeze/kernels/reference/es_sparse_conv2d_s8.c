@@ -24,7 +24,7 @@ static void compute_pixel(const es_sparse_conv2d *sparse, const int16_t *window,
 
 int32_t es_sparse_conv2d_s8_scratch_bytes(const es_sparse_conv2d *sparse) {
   return (int32_t)sizeof(es_channel) * sparse->layer.out_channels +
-         (int32_t)sizeof(int16_t) * es_sparse_window_taps(&sparse->layer);
+         (int32_t)sizeof(int16_t) * es_sparse_taps(&sparse->layer);
 }
 
 void es_sparse_conv2d_s8(const es_sparse_conv2d *sparse, const int8_t *input, int8_t *output, void *scratch) {
@@ -36,7 +36,7 @@ void es_sparse_conv2d_s8(const es_sparse_conv2d *sparse, const int8_t *input, in
     for (int32_t x = 0; x < layer->out_width; ++x) {
       const int32_t top = y * layer->stride_height - layer->pad_top;
       const int32_t left = x * layer->stride_width - layer->pad_left;
-      es_sparse_window_s8(layer, input, top, left, window, 1);
+      es_sparse_window_s8(layer, input, top, left, window);
       compute_pixel(sparse, window, channels, output);
       output += layer->out_channels;
     }

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "es_scale_s8.h"
-#include "es_sparse_window_s8.h"
+#include "es_sparse_s8.h"
 
 enum { BLOCK = 8 /* channels that are unpacked together */ };
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import cast
 
@@ -23,6 +23,7 @@ from edgesqueeze.emit.native.packing.encoding import (
 from edgesqueeze.emit.native.packing.runs import run_bytes
 from edgesqueeze.emit.native.packing.sites import HEADER, Kind, Site, shape_of
 from edgesqueeze.emit.native.records import Blob, Call, Struct, Value
+from edgesqueeze.emit.rounding import round_up
 
 GROUPS: Mapping[str, int] = MappingProxyType({"reference": 1, "dsp": 8})
 """Kernel set -> output pixels that the kernel computes before it writes them."""
@@ -30,6 +31,7 @@ GROUPS: Mapping[str, int] = MappingProxyType({"reference": 1, "dsp": 8})
 _CHANNEL_BYTES = 16  # sizeof(es_channel)
 _TABLE_BYTES = 1024
 _MOST_BYTES = (1 << 16) - 1  # of an output channel
+_MOST_SUM = (1 << 15) - 1  # times 128: below 2^22, as es_sparse_conv2d_s8.c needs it
 
 Rows = Weights
 """Weights, int8 ``[out, taps]``."""
@@ -72,15 +74,19 @@ class SparseCost:
     Attributes:
         byte: instructions for a byte of the stream and a group of output pixels.
         channel: instructions for an output channel and a group of output pixels.
-        input: instructions for an input value of every output pixel.
         layer: instructions for a layer: its table.
+        input: instructions for an input value of every output pixel.
+        row: instructions for a kernel row of every output pixel.
+        once: instructions for an output channel, whatever the number of pixels.
         own: instructions for an output channel that shares no scale with the others, beyond ``channel``.
     """
 
     byte: float
     channel: float
-    input: float
     layer: float
+    input: float = 0.0
+    row: float = 0.0
+    once: float = 0.0
     own: float = 0.0
 
 
@@ -92,6 +98,7 @@ class Sparse:
         function: name of the kernel, without the end of its name.
         scratch: its scratch memory in bytes, by kernel set.
         costs: what it takes, by machine; only these use it.
+        most: what the magnitudes of an output channel's weights may add up to, by kernel set; others: any.
         cores: cores that use the portable one.
         name: what reports call the encoding.
     """
@@ -99,6 +106,7 @@ class Sparse:
     function: str
     scratch: Mapping[str, Callable[[Site], int]]
     costs: Mapping[Machine, SparseCost]
+    most: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     cores: frozenset[str] = FACTORED_CORES
     name: str = "sparse"
 
@@ -111,18 +119,30 @@ class Sparse:
         """Instructions of a layer in one inference."""
         cost = self.costs[machine]
         assert site.rows is not None
-        groups = -(-site.pixels // GROUPS.get(machine, 1))
+        pixels = GROUPS.get(machine, 1)
+        groups = -(-site.pixels // pixels)
         channel = cost.channel + (0.0 if _shares_scale(site) else cost.own)
         tokens = sum(int(run_bytes((row != 0).astype(np.uint8)).size) for row in site.rows)
+        rows = 0 if site.kind == "fully_connected" else shape_of(site).kernel_height
         return (
             cost.layer
+            + site.outputs * cost.once
             + groups * (tokens * cost.byte + site.outputs * channel)
-            + site.pixels * site.taps * cost.input
+            + groups * pixels * (site.taps * cost.input + rows * cost.row)
         )
 
+    def stream(self, site: Site, kernel_set: str) -> bytes | None:
+        """What the kernel reads; None: it cannot hold the weights, or their sums."""
+        if site.rows is None:
+            return None
+        most = self.most.get(kernel_set)
+        if most is not None and np.abs(site.rows.astype(np.int64)).sum(axis=1).max() > most:
+            return None
+        return encode_rows(site.rows)
+
     def call(self, site: Site, kernel_set: str) -> Call | None:
-        """The call that takes the place of one with plain weights; None: the stream cannot hold them."""
-        stream = None if site.rows is None else encode_rows(site.rows)
+        """The call that takes the place of one with plain weights; None: there is no stream for them."""
+        stream = self.stream(site, kernel_set)
         if stream is None:
             return None
         plain = cast(Struct, site.call.parameters)
@@ -160,8 +180,11 @@ def _reference_scratch(site: Site) -> int:
 
 
 def _dsp_scratch(site: Site) -> int:
-    """Unpacked channels, the table, and the inputs of eight output pixels as int16."""
-    return _CHANNEL_BYTES * site.outputs + _TABLE_BYTES + 2 * GROUPS["dsp"] * site.taps
+    """Unpacked channels, the table, the inputs of eight output pixels two to a word, and four kernel rows."""
+    shape = shape_of(site)
+    words = 2 * GROUPS["dsp"] * site.taps
+    copies = 4 * round_up(shape.kernel_width * shape.in_channels, 4)
+    return _CHANNEL_BYTES * site.outputs + _TABLE_BYTES + words + copies
 
 
 def _dense_reference_scratch(site: Site) -> int:
@@ -179,16 +202,19 @@ def _dense_dsp_scratch(site: Site) -> int:
 _CONVOLUTION = Sparse(
     function="es_sparse_conv2d",
     scratch=MappingProxyType({"reference": _reference_scratch, "dsp": _dsp_scratch}),
-    costs=MappingProxyType({"dsp": SparseCost(byte=13.33, channel=126, input=4.26, layer=1450)}),
+    costs=MappingProxyType(
+        {"dsp": SparseCost(byte=10.84, channel=92, layer=600, input=1.57, row=85, once=62)}
+    ),
+    most=MappingProxyType({"dsp": _MOST_SUM}),
 )
 _FULLY_CONNECTED = Sparse(
     function="es_sparse_fully_connected",
     scratch=MappingProxyType({"reference": _dense_reference_scratch, "dsp": _dense_dsp_scratch}),
     costs=MappingProxyType(
         {
-            "small": SparseCost(byte=13, channel=95, input=0, layer=39, own=137),
-            "portable": SparseCost(byte=8, channel=43.4, input=0, layer=24, own=21.7),
-            "dsp": SparseCost(byte=5.13, channel=34, input=0, layer=650, own=36),
+            "small": SparseCost(byte=13, channel=95, layer=39, own=137),
+            "portable": SparseCost(byte=8, channel=43.4, layer=24, own=21.7),
+            "dsp": SparseCost(byte=5.13, channel=34, layer=650, own=36),
         }
     ),
 )
@@ -198,6 +224,6 @@ SPARSE: Mapping[Kind, Sparse] = MappingProxyType(
 )
 """Kind of layer -> its kernel that skips zeros.
 
-Convolutions are faster than plain ones from about 65 % zeros on, fully connected layers from about 80 %, and
+Convolutions are faster than plain ones from about 50 % zeros on, fully connected layers from about 80 %, and
 from about 60 % on cores that multiply slowly.
 """

@@ -32,7 +32,7 @@ from edgesqueeze.emit.native.packing.sites import (
     sites_of,
 )
 from edgesqueeze.emit.native.packing.skipping import SKIPPING, Skipping
-from edgesqueeze.emit.native.packing.sparse import SPARSE, Sparse, encode_rows
+from edgesqueeze.emit.native.packing.sparse import SPARSE, Sparse
 from edgesqueeze.emit.native.packing.table import ENCODINGS, PLAIN
 from edgesqueeze.emit.native.packing.terms import Terms
 from edgesqueeze.emit.native.packing.waiting import passes_of, waiting
@@ -245,13 +245,13 @@ def _sparse(group: Sequence[Site], rooms: Mapping[int, int], terms: Terms) -> Op
     """The kernel that skips zeros, where the set has it and there is room for its scratch memory."""
     kernel_set, site = terms.kernel_set, group[0]
     sparse = SPARSE.get(site.kind)
-    if sparse is None or site.rows is None or terms.machine not in sparse.costs:
+    if sparse is None or terms.machine not in sparse.costs:
         return None
     if kernel_set == "reference" and sparse.cores and terms.core not in sparse.cores:
         return None
     if any(sparse.scratch[kernel_set](one) > rooms[one.layer] for one in group):
         return None
-    stream = encode_rows(site.rows)
+    stream = sparse.stream(site, kernel_set)
     if stream is None:
         return None
     instructions = sum(sparse.instructions(one, terms.machine) for one in group)
