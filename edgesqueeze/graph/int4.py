@@ -5,7 +5,8 @@ An INT4 tensor holds integers from -7 to 7, two in a byte, the first in the low 
 ``k / most * scale``, ``k`` a whole number from ``-most`` to ``most`` and ``most`` at most 7, are
 ``round(127 * k / most)`` in every channel: such channels are found by their values, and ``k`` is stored with
 a scale that is ``127 / most`` times as large. A bias has the scale of input times weights, so it is rounded
-anew. Nothing else in the model changes.
+anew; that of a convolution with a scale for every channel goes without, since no runtime with kernels for
+such weights reads it. Nothing else in the model changes.
 
 TensorFlow Lite Micro takes INT4 weights of ``FULLY_CONNECTED`` with one scale for all of them only, so they
 are stored in that way or not at all.
@@ -23,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
+from edgesqueeze.graph.lean import BIAS_SLOTS
 from edgesqueeze.graph.read import parse_tflite
 from edgesqueeze.graph.records import NO_TENSOR, Graph, Operator, Quantization, Tensor, TfliteModel
 from edgesqueeze.graph.repack import repacked
@@ -49,12 +51,12 @@ class Rewritten(NamedTuple):
 
     Attributes:
         values: INT4 weights as int8, or an int32 bias.
-        scales: float32, one per channel or one.
+        scales: float32, one per channel or one; None: they follow from those of input and weights.
         dtype: ``int4`` or ``int32``.
     """
 
     values: npt.NDArray[Any]
-    scales: Scales
+    scales: Scales | None
     dtype: str
 
 
@@ -181,7 +183,7 @@ def _four_bits(graph: Graph, only: Collection[int] | None) -> Iterator[tuple[int
         yield weights.index, found
         bias = _bias(graph, operator, slot)
         if bias is not None:
-            yield bias.index, _rescaled(graph, operator, bias, weights.quantization.scales, found.scales)
+            yield bias.index, _rescaled(graph, operator, bias, weights.quantization.scales, found)
 
 
 def _levels_of(values: Integers, found: Quantization, dense: bool) -> Rewritten | None:
@@ -224,14 +226,18 @@ def _bias(graph: Graph, operator: Operator, slot: int) -> Tensor | None:
     return tensor if tensor is not None and tensor.data is not None and tensor.dtype == "int32" else None
 
 
-def _rescaled(graph: Graph, operator: Operator, bias: Tensor, before: Scales, after: Scales) -> Rewritten:
+def _rescaled(graph: Graph, operator: Operator, bias: Tensor, before: Scales, found: Rewritten) -> Rewritten:
     """A bias in steps of input times weights, for weights of another scale."""
-    assert bias.data is not None
+    after = found.scales
+    assert bias.data is not None and after is not None
     data = graph.tensors[operator.inputs[0]].quantization
     assert data is not None
     ratio = before.astype(np.float64) / after.astype(np.float64)
     values = np.rint(bias.data.astype(np.float64) * ratio).astype(np.int32)
-    return Rewritten(values, (data.scale * after.astype(np.float64)).astype(np.float32), "int32")
+    scales = (data.scale * after.astype(np.float64)).astype(np.float32)
+    # With a scale for every channel kernels of convolutions do not look at the bias's; else they check it.
+    free = operator.kind in BIAS_SLOTS and scales.size > 1
+    return Rewritten(values, None if free else scales, "int32")
 
 
 def _readers(graph: Graph) -> dict[int, int]:
@@ -250,9 +256,7 @@ def _stored(model: TfliteModel, changed: Mapping[int, Rewritten]) -> TfliteModel
     for index, stored in changed.items():
         tensor = record.subgraphs[0].tensors[index]
         tensor.type = getattr(schema.TensorType, stored.dtype.upper())
-        tensor.quantization.scale = stored.scales
-        tensor.quantization.zeroPoint = np.zeros(stored.scales.size, np.int64)
-        tensor.quantization.quantizedDimension *= int(stored.scales.size > 1)
+        tensor.quantization = _quantization(tensor.quantization, stored.scales)
         # Another tensor may share the buffer.
         buffer = schema.BufferT()
         integers = packed(stored.values) if stored.dtype == "int4" else stored.values
@@ -261,6 +265,16 @@ def _stored(model: TfliteModel, changed: Mapping[int, Rewritten]) -> TfliteModel
         record.buffers.append(buffer)
     _drop_unused(record)
     return parse_tflite(repacked(record, model.content), model.name)
+
+
+def _quantization(found: Any, scales: Scales | None) -> Any:
+    """That of a tensor with other scales; ranges of the integers before say nothing of those now."""
+    if scales is None:
+        return None
+    found.scale, found.zeroPoint = scales, np.zeros(scales.size, np.int64)
+    found.min = found.max = None
+    found.quantizedDimension *= int(scales.size > 1)
+    return found
 
 
 def _drop_unused(record: Any) -> None:

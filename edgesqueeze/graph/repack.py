@@ -36,11 +36,13 @@ def share_vectors(content: bytes) -> bytes:
 
     Returns:
         A .tflite with the same tensors, operators and constants; ``content`` itself if it was smaller. Names
-        of inner tensors are cut behind ``LONG_NAME`` characters.
+        of inner tensors are cut behind ``LONG_NAME`` characters. Ranges of quantized tensors go: older
+        converters wrote them, and runtimes do not read them.
     """
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     for graph in model.subgraphs:
         _shorten_names(graph)
+        _drop_ranges(graph)
     packed = repacked(model, content)
     return packed if len(packed) < len(content) and _same(content, packed) else content
 
@@ -88,6 +90,13 @@ def _shorten_names(graph: Any) -> None:
     for index, tensor in enumerate(graph.tensors):
         if index not in borders and tensor.name is not None:
             tensor.name = _short(tensor.name.decode("utf-8", "surrogateescape"), index)
+
+
+def _drop_ranges(graph: Any) -> None:
+    for tensor in graph.tensors:
+        found = tensor.quantization
+        if found is not None and found.scale is not None and len(found.scale):
+            found.min = found.max = None
 
 
 def _short(name: str, index: int) -> str:

@@ -5,7 +5,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from edgesqueeze.graph import parse_tflite
-from edgesqueeze.graph.repack import share_vectors
+from edgesqueeze.graph.repack import pack, share_vectors
 from edgesqueeze.runners import litert
 from edgesqueeze.runners.samples import data_samples, random_data
 from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_residual, tiny_two_heads
@@ -52,3 +52,19 @@ def test_constants_stay_aligned():
     starts = [one._tab.Vector(one._tab.Offset(4)) for one in found if one.DataLength()]
     assert starts
     assert all(start % 16 == 0 for start in starts)
+
+
+def test_ranges_go_with_scales_only():
+    record = schema.ModelT.InitFromPackedBuf(tiny_cnn(), 0)
+    tensors = record.subgraphs[0].tensors
+    for one in tensors:
+        if one.quantization is not None:
+            one.quantization.min = one.quantization.max = np.ones(1, np.float32)
+    scaled = [one.quantization is not None and one.quantization.scale is not None for one in tensors]
+    ranged = next(index for index, found in enumerate(scaled) if not found)
+    tensors[ranged].quantization = schema.QuantizationParametersT()
+    tensors[ranged].quantization.min = tensors[ranged].quantization.max = np.ones(1, np.float32)
+    after = schema.ModelT.InitFromPackedBuf(share_vectors(pack(record, 4096)), 0).subgraphs[0].tensors
+    kept = [one.quantization is not None and one.quantization.min is not None for one in after]
+    assert any(scaled)
+    assert [index for index, found in enumerate(kept) if found] == [ranged]

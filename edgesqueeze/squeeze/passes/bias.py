@@ -160,7 +160,7 @@ def _corrections(
         rows = [one[0] for one in run_inside(tflite, samples, [site.read.index])]
         missing = wanted - _integer_output(site, np.mean(rows, axis=0, dtype=np.float64))
         added[node.layer.name] = missing
-        tflite = with_constants(tflite, {site.bias.index: _with(site.bias, missing)})
+        tflite = with_constants(tflite, {site.bias.index: _with(site, missing)})
     return added
 
 
@@ -196,15 +196,22 @@ def _integer_output(site: _Site, mean: Doubles) -> Doubles:
     real = (mean - found.zero_point) * found.scale
     shaped = real.reshape(site.layer.input_shape[1:])
     kernel = keras_layout(site.layer, real_values(site.weights))
-    bias = real_values(site.bias).astype(np.float64).reshape(-1)
+    assert site.bias.data is not None
+    bias = site.bias.data.reshape(-1) * _steps(site)
     return _output(site.layer, kernel, shaped) + bias
 
 
-def _with(bias: Tensor, added: Doubles) -> npt.NDArray[Any]:
+def _steps(site: _Site) -> Doubles:
+    """What the integers of a bias are multiples of: input times weights."""
+    assert site.read.quantization is not None and site.weights.quantization is not None
+    steps: Doubles = site.read.quantization.scale * site.weights.quantization.scales.astype(np.float64)
+    return steps
+
+
+def _with(site: _Site, added: Doubles) -> npt.NDArray[Any]:
     """A bias in integers with something added."""
-    assert bias.data is not None and bias.quantization is not None
-    scale = bias.quantization.scales.astype(np.float64)
-    moved: npt.NDArray[Any] = np.rint(bias.data + added / scale).astype(bias.data.dtype)
+    assert site.bias.data is not None
+    moved: npt.NDArray[Any] = np.rint(site.bias.data + added / _steps(site)).astype(site.bias.data.dtype)
     return moved
 
 
