@@ -162,6 +162,15 @@ class Graph:
         """Indices of the graph's outputs, to look one up among many."""
         return frozenset(self.outputs)
 
+    @cached_property
+    def readers(self) -> Mapping[int, tuple[Operator, ...]]:
+        """Tensor -> the operators that read it; without those that none reads."""
+        found: dict[int, list[Operator]] = {}
+        for operator in self.operators:
+            for index in dict.fromkeys(operator.inputs):
+                found.setdefault(index, []).append(operator)
+        return {index: tuple(operators) for index, operators in found.items()}
+
     def tensor(self, index: int) -> Tensor | None:
         """The tensor at an operator's input or output slot, or None for ``NO_TENSOR``."""
         return None if index == NO_TENSOR else self.tensors[index]

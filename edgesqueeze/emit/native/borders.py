@@ -10,35 +10,47 @@ from edgesqueeze.graph.npu import npu_of
 from edgesqueeze.graph.state import first_graphs
 
 BORDER_DTYPES = ("float32", "uint8")
-"""What users may give and get besides int8."""
+"""What is converted on the way in and out, besides int8 and int16."""
 
-HELD = ("int8", "int16", "float32")
-"""What the arena holds: activations, and the real numbers behind an inner DEQUANTIZE."""
+HELD = ("int8", "int16", "float32", "int32", "uint8", "bool")
+"""What the arena holds: activations, real numbers behind an inner DEQUANTIZE, places and indices."""
 
-INTEGERS = ("int8", "int16")
-"""What operators read and write where nothing is converted."""
+ACTIVATIONS = ("int8", "int16")
+"""What lies in the arena even where nothing reads it."""
 
 PLACES = frozenset({"ARG_MAX", "ARG_MIN"})
 """Operators that give the caller places of values, as int32."""
-
-REAL_FROM = frozenset({"CAST", "DEQUANTIZE"})
-"""Operators that make real numbers of integers."""
 
 SHAPE_IGNORED = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
 """Operators of which only the first input matters, because all shapes are known."""
 
 
-def ordered_operators(graph: Graph, kept: Iterable[int] = ()) -> list[Operator]:
-    """The operators that must run, in order.
-
-    Conversions at the border run when the caller gives or takes values: before and after all others.
+def live_operators(graph: Graph, kept: Iterable[int] = ()) -> tuple[Operator, ...]:
+    """The operators on which a graph's outputs depend, or what is kept. What computes shapes only is not.
 
     Args:
         graph: any graph.
         kept: tensors that outlive an inference.
     """
-    live = _live_operators(graph, kept)
-    return sorted(live, key=lambda one: is_exit(graph, one) - is_entry(graph, one))
+    needed = {*graph.outputs, *kept}
+    live = []
+    for operator in reversed(graph.operators):
+        if needed.isdisjoint(operator.outputs):
+            continue
+        live.append(operator)
+        needed.update(_needed_inputs(operator))
+    return tuple(live[::-1])
+
+
+def ordered_operators(graph: Graph) -> list[Operator]:
+    """The operators in the order in which they run.
+
+    Conversions at the border run when the caller gives or takes values: before and after all others.
+
+    Args:
+        graph: a graph of live operators only.
+    """
+    return sorted(graph.operators, key=lambda one: is_exit(graph, one) - is_entry(graph, one))
 
 
 def border_refusals(model: TfliteModel, graph: Graph, operators: Sequence[Operator]) -> list[Refusal]:
@@ -60,7 +72,21 @@ def border_refusals(model: TfliteModel, graph: Graph, operators: Sequence[Operat
 
 
 def is_entry(graph: Graph, operator: Operator) -> bool:
-    """Whether an operator turns what the caller gives into int8."""
+    """Whether an operator turns what the caller gives, and nothing else reads, into int8."""
+    return _may_enter(graph, operator) and all(
+        _may_enter(graph, one) for one in graph.readers[operator.inputs[0]]
+    )
+
+
+def is_held(graph: Graph, index: int) -> bool:
+    """Whether what the caller gives for an input lies in the arena as it is."""
+    dtype, readers = graph.tensors[index].dtype, graph.readers.get(index, ())
+    if dtype not in HELD or any(is_entry(graph, one) for one in readers):
+        return False
+    return bool(readers) or dtype in ACTIVATIONS
+
+
+def _may_enter(graph: Graph, operator: Operator) -> bool:
     return (
         operator.opcode == "QUANTIZE"
         and len(operator.inputs) == len(operator.outputs) == 1
@@ -70,8 +96,10 @@ def is_entry(graph: Graph, operator: Operator) -> bool:
 
 
 def is_exit(graph: Graph, operator: Operator) -> bool:
-    """Whether an operator turns int8 into what the caller gets."""
+    """Whether an operator turns int8 into what the caller gets, and nothing else reads."""
     if len(operator.outputs) != 1 or operator.outputs[0] not in graph.output_set:
+        return False
+    if operator.outputs[0] in graph.readers:
         return False
     dtype = graph.tensors[operator.outputs[0]].dtype
     if operator.opcode in PLACES:
@@ -82,18 +110,6 @@ def is_exit(graph: Graph, operator: Operator) -> bool:
         and dtype in BORDER_DTYPES
         and not is_entry(graph, operator)
     )
-
-
-def _live_operators(graph: Graph, kept: Iterable[int]) -> list[Operator]:
-    """Operators on which the graph's outputs depend, or what is kept. What computes shapes only is not."""
-    needed = {*graph.outputs, *kept}
-    live = []
-    for operator in reversed(graph.operators):
-        if needed.isdisjoint(operator.outputs):
-            continue
-        live.append(operator)
-        needed.update(_needed_inputs(operator))
-    return live[::-1]
 
 
 def _needed_inputs(operator: Operator) -> tuple[int, ...]:
@@ -108,30 +124,21 @@ def _refusals_of_subgraphs(model: TfliteModel) -> list[Refusal]:
 def _refusals_of_borders(graph: Graph, live: Sequence[Operator]) -> list[Refusal]:
     """Inputs and outputs that are neither int8 nor converted on the way in or out."""
     problems = []
-    read = {index for one in live if not is_entry(graph, one) for index in one.inputs}
+    converting = [one for one in live if is_entry(graph, one)]
+    read = {index for one in live if one not in converting for index in one.inputs}
     written = {index for one in live for index in one.outputs}
     converted = {index for one in live if is_exit(graph, one) for index in one.outputs}
-    real = _real_tensors(graph, live)
     for index in graph.inputs:
         tensor = graph.tensors[index]
-        if tensor.dtype not in INTEGERS and index in read:
-            problems.append(f"input {tensor.label!r} is {tensor.dtype} and not quantized at once")
+        if tensor.dtype not in HELD and index in read:
+            problems.append(f"input {tensor.label!r} is {tensor.dtype}, expected one of {', '.join(HELD)}")
     for index in graph.outputs:
         tensor = graph.tensors[index]
-        if tensor.dtype not in INTEGERS and index not in converted and index not in real:
-            problems.append(f"output {tensor.label!r} is {tensor.dtype} and not made from int8")
+        if tensor.dtype not in HELD and index not in converted:
+            problems.append(f"output {tensor.label!r} is {tensor.dtype}, expected one of {', '.join(HELD)}")
         if tensor.is_constant or (index not in written and index not in graph.input_set):
             problems.append(f"output {tensor.label!r} is not computed")
     return [Refusal(problem) for problem in problems]
-
-
-def _real_tensors(graph: Graph, live: Sequence[Operator]) -> set[int]:
-    """Tensors of float32 that are computed inside the graph, from integers."""
-    found: set[int] = set()
-    for one in live:
-        if one.opcode in REAL_FROM or not found.isdisjoint(one.inputs):
-            found.update(index for index in one.outputs if graph.tensors[index].dtype == "float32")
-    return found
 
 
 def _refusals_of_order(graph: Graph, operators: Sequence[Operator]) -> list[Refusal]:

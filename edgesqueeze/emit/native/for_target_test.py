@@ -91,12 +91,11 @@ def test_a_refusal_is_a_failed_fit_with_its_reasons():
     assert [(one.kind, one.reason) for one in fit.ops.missing] == [
         ("FULLY_CONNECTED", "operator 0: input_0 is float32, expected int8 (1 more of this kind)")
     ]
-    assert fit.ops.problems[0] == "input 'input_0' is float32 and not quantized at once"
+    assert fit.ops.problems == ()
     with pytest.raises(FitError) as caught:
         emit_for(REAL, BOARD)
     assert caught.value.exit_code == 1
     assert "operator FULLY_CONNECTED: operator 0: input_0 is float32" in caught.value.got
-    assert "input 'input_0' is float32" in caught.value.got
     assert "choose another runtime" in caught.value.hint
 
 

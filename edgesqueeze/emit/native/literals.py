@@ -14,6 +14,7 @@ from edgesqueeze.emit.tflm_values import comment_text, float_literal
 
 WIDTH = 100
 C_TYPES = {
+    "bool": "uint8_t",
     "int8": "int8_t",
     "uint8": "uint8_t",
     "int16": "int16_t",

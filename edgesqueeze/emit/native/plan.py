@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edgesqueeze.emit.coverage import Coverage
-from edgesqueeze.emit.native.borders import HELD, INTEGERS
+from edgesqueeze.emit.native.borders import HELD, is_held
 from edgesqueeze.emit.native.kernels import ALIGNMENT
 from edgesqueeze.emit.native.lower.graph import Lowered, roots_of
 from edgesqueeze.emit.native.place import EXACT, Buffer, best_offsets, bytes_alive, peak_of
@@ -149,7 +149,7 @@ def _lifetimes(lowered: Lowered, roots: dict[int, tuple[int, int]]) -> dict[int,
                 for tensor in call.outputs:
                     use(tensor, time)
     for tensor in graph.inputs:
-        if graph.tensors[tensor].dtype in INTEGERS:
+        if is_held(graph, tensor):
             use(tensor, -1)
     # What layers that convert outputs read must stay until the caller asks for it.
     for index in lowered.exit:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 
-from edgesqueeze.emit.native.borders import HELD, INTEGERS, is_entry, is_exit
+from edgesqueeze.emit.native.borders import HELD, is_entry, is_exit, is_held
 from edgesqueeze.emit.native.records import Io
 from edgesqueeze.graph import Graph, Tensor
 
@@ -18,13 +18,15 @@ def ports_of(graph: Graph) -> tuple[tuple[Io, ...], tuple[Io, ...]]:
             becomes.setdefault(operator.inputs[0], operator.outputs[0])
         elif is_exit(graph, operator):
             made_from.setdefault(operator.outputs[0], operator.inputs[0])
-    inputs = _side(graph, graph.inputs, becomes, INTEGERS)
-    return inputs, _side(graph, graph.outputs, made_from, HELD)
+    held_inputs = {index for index in graph.inputs if is_held(graph, index)}
+    held_outputs = {index for index in graph.outputs if graph.tensors[index].dtype in HELD} - made_from.keys()
+    return (
+        _side(graph, graph.inputs, becomes, held_inputs),
+        _side(graph, graph.outputs, made_from, held_outputs),
+    )
 
 
-def _side(
-    graph: Graph, ports: Sequence[int], converted: dict[int, int], held: Sequence[str]
-) -> tuple[Io, ...]:
+def _side(graph: Graph, ports: Sequence[int], converted: Mapping[int, int], held: Set[int]) -> tuple[Io, ...]:
     several = len(ports) > 1
     return tuple(
         _io(
@@ -32,7 +34,7 @@ def _side(
             graph.tensors[index],
             graph.tensors[converted.get(index, index)],
             several,
-            converts=index in converted or graph.tensors[index].dtype not in held,
+            converts=index not in held,
         )
         for position, index in enumerate(ports)
     )

@@ -15,9 +15,8 @@ INSTEAD: Mapping[str, str] = MappingProxyType(
     {
         "BIDIRECTIONAL_SEQUENCE_LSTM": "UNIDIRECTIONAL_SEQUENCE_LSTM",
         "CALL": LOOPS,
-        "CAST": "keep int8 throughout",
         "CONV_3D": "CONV_2D over frames that are stacked as channels",
-        "EMBEDDING_LOOKUP": "look vectors up in the application and give them to the model",
+        "EMBEDDING_LOOKUP": "GATHER, as Keras' Embedding becomes",
         "IF": "two models, one for each case",
         "L2_NORMALIZATION": AFTERWARDS,
         "LSTM": "UNIDIRECTIONAL_SEQUENCE_LSTM",

@@ -109,6 +109,18 @@ typedef struct {
 
 void es_mul_s8(const es_mul *layer, const int8_t *input1, const int8_t *input2, int8_t *output);
 
+/* Quotient of two tensors of any shapes. */
+typedef struct {
+  es_broadcast loops;
+  int32_t multiplier; /* Q31: 2^30 to 2^31 - 1 */
+  int8_t shift;       /* 7 to 22: with it no quotient is shifted by less than 1 or more than 31 bits */
+  int16_t zero_point1;
+  int16_t zero_point2;
+  int16_t output_zero_point;
+} es_div;
+
+void es_div_s8(const es_div *layer, const int8_t *input1, const int8_t *input2, int8_t *output);
+
 /* Square of the difference of two tensors of any shapes, with TensorFlow Lite's own steps. */
 typedef struct {
   es_broadcast loops;

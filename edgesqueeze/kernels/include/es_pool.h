@@ -49,6 +49,9 @@ typedef struct {
 
 void es_mean_s8(const es_mean *layer, const int8_t *input, int8_t *output);
 
+/* The same of int16, whose zero points are 0; strides are in elements. */
+void es_mean_s16(const es_mean *layer, const int16_t *input, int16_t *output);
+
 /* The place of the largest value along one dimension of a tensor, the first of equals. */
 typedef struct {
   int32_t outer, count, inner; /* elements of the dimensions before it, in it, and behind it */
@@ -100,8 +103,9 @@ static inline int8_t es_mean_of_s8(const es_pool *layer, int32_t sum, int32_t co
   return (int8_t)(least < layer->maximum ? least : layer->maximum);
 }
 
-/* A sum with the layer's offset, scaled to int8. The left shift wraps at 32 bits, as in TensorFlow Lite. */
-static inline int8_t es_scale_sum_s8(const es_mean *layer, int32_t sum) {
+/* A sum with the layer's offset, scaled, without the output's zero point. The left shift wraps at 32 bits, as in
+ * TensorFlow Lite. */
+static inline int32_t es_scaled_sum(const es_mean *layer, int32_t sum) {
   const int32_t left = layer->shift > 0 ? layer->shift : 0;
   const int32_t right = layer->shift < 0 ? -layer->shift : 0;
   const int32_t shifted = (int32_t)((uint32_t)(sum + layer->offset) << left);
@@ -110,9 +114,13 @@ static inline int8_t es_scale_sum_s8(const es_mean *layer, int32_t sum) {
   /* Divide by 2^right, halves away from zero, without the overflow that adding a half could cause. */
   const int32_t mask = (int32_t)((UINT32_C(1) << right) - 1u);
   const int32_t threshold = (mask >> 1) + (high < 0 ? 1 : 0);
-  const int32_t rounded = (high >> right) + ((high & mask) > threshold ? 1 : 0);
+  return (high >> right) + ((high & mask) > threshold ? 1 : 0);
+}
+
+static inline int8_t es_scale_sum_s8(const es_mean *layer, int32_t sum) {
+  const int32_t scaled = es_scaled_sum(layer, sum);
   /* Beyond int8 the zero point no longer matters, and adding it could overflow. */
-  const int32_t near = rounded < -256 ? -256 : (rounded > 256 ? 256 : rounded);
+  const int32_t near = scaled < -256 ? -256 : (scaled > 256 ? 256 : scaled);
   return es_saturate_s8(near + layer->zero_point);
 }
 

@@ -15,7 +15,7 @@
 /* Sum, difference, product or quotient of two tensors of any shapes, and a fused activation. */
 typedef struct {
   es_broadcast loops;
-  float minimum; /* range of the fused activation; infinities where there is none */
+  float minimum; /* range of the fused activation; where there is none all finite numbers */
   float maximum;
 } es_real_pair;
 

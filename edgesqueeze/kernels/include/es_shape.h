@@ -1,4 +1,4 @@
-/* Operators that move bytes: padding, concatenation, splitting, slicing, transposition.
+/* Operators that move values: padding, concatenation, splitting, slicing, transposition, gathering, casts.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ES_SHAPE_H
@@ -34,6 +34,31 @@ typedef struct {
 /* Copies a tensor into a larger one and fills the rest with a value. The output may overlap the input as the
  * generator's memory plan says: it is written in order of addresses. */
 void es_pad_s8(const es_pad *layer, const int8_t *input, int8_t *output);
+
+/* Pieces of a tensor at places that are computed, along one dimension. */
+typedef struct {
+  int32_t batches; /* each has places of its own */
+  int32_t outer;   /* elements of the dimensions between */
+  int32_t count;   /* pieces along the dimension */
+  int32_t bytes;   /* of a piece */
+  int32_t places;  /* in a batch */
+} es_gather;
+
+/* Copies the pieces at places [batches][places]; a place outside of 0 to count - 1 counts as the nearest inside.
+ * Output and input do not overlap. */
+void es_gather_s8(const es_gather *layer, const int8_t *input, const int32_t *places, int8_t *output);
+
+enum { ES_BOOL, ES_INT8, ES_UINT8, ES_INT16, ES_INT32, ES_FLOAT32 };
+
+typedef struct {
+  int32_t count;
+  int8_t from; /* types of the input and the output */
+  int8_t to;
+} es_casting;
+
+/* Numbers as those of another type, as C converts them. Real numbers beyond int32 count as the nearest in it, and NaN
+ * as 0; of whole numbers the lowest bits stay. The output may be the same memory where its type is not larger. */
+void es_cast(const es_casting *layer, const void *input, void *output);
 
 /* Copies count bytes upwards, many at a time. Where the memory overlaps, to is below from. */
 static inline void es_move_s8(int8_t *to, const int8_t *from, int32_t count) {

@@ -21,7 +21,7 @@ static inline int32_t es_round_shift(int32_t x, int32_t bits) {
 /* e^x for x = step * scale <= 0, as a Q0.31 number. x is a Q5.26 number: its upper bits, in
  * quarters, select factors e^(-1/4), e^(-1/2) ... e^-16, the remainder of -1/4 to 0 goes into a
  * Taylor series around -1/8. */
-static __attribute__((noinline)) int32_t es_exponential(const es_softmax *layer, int32_t step) {
+static __attribute__((noinline, unused)) int32_t es_exponential(const es_softmax *layer, int32_t step) {
   static const int32_t factors[7] = {1672461947, 1302514674, 790015084, 290630308,
                                      39332535,   720401,     242};
   const int32_t quarter = (int32_t)1 << 24;

@@ -129,6 +129,31 @@ def test_quotients_by_constants_are_those_of_tflm():
     equal(graph, outputs, [EVERY] * 16)
 
 
+def quotients(graph, shape, divisors, ratio, zeros=(5, -128, 3), activation="NONE"):
+    """DIV of two inputs; ``ratio``: of a step of the input to one of the divisor times one of the output."""
+    x, by = graph.input(shape, "int8", 0.04, zeros[0]), graph.input(divisors, "int8", 0.02, zeros[1])
+    y = graph.tensor(np.broadcast_shapes(shape, divisors), "int8", 0.04 / 0.02 / ratio, zeros[2])
+    graph.op("DIV", [x, by], [y], version=2, fusedActivationFunction=activation)
+    return y
+
+
+def test_quotients_of_all_pairs_but_by_zero_are_those_of_tflm():
+    graph = GraphBuilder(8)
+    rows = EVERY.reshape(1, 256)
+    outputs = [
+        quotients(graph, (256, 256), (256, 256), 70),
+        quotients(graph, (256, 256), (1, 256), 250, (-128, 4, 0), "RELU"),
+        quotients(graph, (256, 256), (1, 256), 2000, (0, 127, -9)),
+    ]
+    inputs = [*GRIDS, GRIDS[0], rows, GRIDS[0], rows]
+    model = parse_tflite(graph.build(outputs))
+    (expected,) = tflm.run(model, [inputs])
+    got, _ = run_graph(model.main, LOWERINGS, inputs)
+    for one, other, by in zip(got, expected, (GRIDS[1] != -128, GRIDS[1] != 4, GRIDS[1] != 127), strict=True):
+        np.testing.assert_array_equal(one[by], other[by])
+    assert got[0][:, 0].tolist() == [-128] * 133 + [3] + [127] * 122
+
+
 def reason(graph, y):
     main = parse_tflite(graph.build([y])).main
     with pytest.raises(UnsupportedOperationError) as caught:
@@ -142,10 +167,8 @@ def test_quotients_that_no_runtime_defines_are_refused():
     graph = GraphBuilder()
     assert "no runtime defines it" in reason(graph, div(graph, (0.1, 0.1, 0.1), (0, 0, 0), 127))
     graph = GraphBuilder()
-    x, y = graph.input((4,)), graph.input((4,))
-    z = graph.like(x, (4,))
-    graph.op("DIV", [x, y], [z], fusedActivationFunction="NONE")
-    assert "the divisor is computed" in reason(graph, z)
+    z = quotients(graph, (4,), (4,), 60)
+    assert "shifted by 17 to 32 bits, expected 1 to 31" in reason(graph, z)
 
 
 def test_scales_that_overflow_are_refused():

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from edgesqueeze.emit.native.copies import HEADER as SHAPE_HEADER
-from edgesqueeze.emit.native.copies import Dimension, copy_call
-from edgesqueeze.emit.native.numerics import quantization_of
-from edgesqueeze.emit.native.operands import constant, require_int8, require_shape, strides_of
+from edgesqueeze.emit.native.copies import Dimension, copy_call, width_of
+from edgesqueeze.emit.native.lower.shape import padding_of
+from edgesqueeze.emit.native.operands import constant, require_shape, strides_of
 from edgesqueeze.emit.native.records import (
     Call,
     Operation,
@@ -92,7 +92,7 @@ def lower_batch_to_space_nd(operation: Operation) -> tuple[Call | Placement, ...
 def _pieces(blocks: Blocks, wide: Tensor, deep: Tensor) -> Iterator[tuple[list[Dimension], int, int]]:
     """What lies at one place of all blocks: dimensions (strides in the wide and the deep tensor), and where
     it starts in either."""
-    require_int8(wide, deep)
+    width_of(wide, deep)
     rank, places = len(blocks.sizes), math.prod(blocks.sizes)
     if len(wide.shape) <= rank:
         raise UnsupportedOperationError(f"the shape {list(wide.shape)} with blocks of {rank} dimensions")
@@ -139,9 +139,9 @@ def _inside(at: int, block: int, margin: tuple[int, int], size: int) -> range:
 def _filled(source: Tensor, output: Tensor) -> Call:
     """The whole output as padding: three dimensions of no input at all."""
     members: dict[str, Value] = {
-        "before": (0, 0, output.elements),
+        "before": (0, 0, output.nbytes),
         "size": (1, 1, 0),
         "after": (0, 0, 0),
-        "value": quantization_of(output)[1],
+        "value": padding_of(output),
     }
     return Call("es_pad_s8", SHAPE_HEADER, Struct("es_pad", members), (source.index,), (output.index,))

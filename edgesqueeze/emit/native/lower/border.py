@@ -7,6 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from edgesqueeze.emit.native.lower.cast import WHOLE
 from edgesqueeze.emit.native.lower.int16 import HEADER as WIDE_HEADER
 from edgesqueeze.emit.native.lower.int16 import require_int16
 from edgesqueeze.emit.native.lower.pairs import HEADER
@@ -40,11 +41,23 @@ def lower_quantize_input(operation: Operation) -> tuple[Call, ...]:
         return (_wide_call("es_quantize_s16_f32", output, operation),)
     if output.dtype != "int8":
         raise UnsupportedOperationError(f"the output is {output.dtype}, expected int8")
+    if operation.operator.options.get(WHOLE):
+        return _quantize_whole(operation)
     if source.dtype == "uint8":
         return _convert_bytes(operation)
     if source.dtype != "float32":
         raise UnsupportedOperationError(f"the input is {source.dtype}, expected float32 or uint8")
     return (_call("es_quantize_f32", _quantize_struct(output), operation),)
+
+
+def lower_quantize_bytes(operation: Operation) -> tuple[Call, ...]:
+    """QUANTIZE between uint8 and int8, and to int8 of bytes that stand for themselves."""
+    if operation.operator.options.get(WHOLE):
+        return _quantize_whole(operation)
+    types = {operation.input(0).dtype, operation.output().dtype}
+    if types != {"uint8", "int8"}:
+        raise UnsupportedOperationError(f"between {' and '.join(sorted(types))}, expected uint8 and int8")
+    return _convert_bytes(operation)
 
 
 def lower_dequantize_output(operation: Operation) -> tuple[Call, ...]:
@@ -60,16 +73,6 @@ def lower_dequantize_output(operation: Operation) -> tuple[Call, ...]:
     if output.dtype != "float32":
         raise UnsupportedOperationError(f"the output is {output.dtype}, expected float32 or uint8")
     return (_call("es_dequantize_f32", _quantize_struct(source), operation),)
-
-
-def lower_cast(operation: Operation) -> tuple[Call, ...]:
-    """CAST from int8 to float32: the integers themselves, whatever they stand for."""
-    source, output = operation.input(0), operation.output()
-    if (source.dtype, output.dtype) != ("int8", "float32"):
-        raise UnsupportedOperationError(f"from {source.dtype} to {output.dtype}, expected int8 to float32")
-    members = dict.fromkeys(("inverse_high", "inverse_low", "reciprocal_high", "reciprocal_low"), 0)
-    parameters = {"scale": 1.0, **members, "count": output.elements, "exponent": 0, "zero_point": 0}
-    return (_call("es_dequantize_f32", Struct("es_quantize", parameters), operation),)
 
 
 def inverse_parts(scale: np.float32, zero_point: int) -> tuple[np.float32, np.float32]:
@@ -169,16 +172,33 @@ def _convert_bytes(operation: Operation) -> tuple[Call, ...]:
     if scale_in == scale_out and zero_out - zero_in == (MIDDLE if to_uint8 else -MIDDLE):
         parameters = Struct("es_flip_sign", {"count": output.elements})
         return (_call("es_flip_sign_s8", parameters, operation),)
-    # The table is indexed with bytes as uint8.
-    x = np.arange(256) if source.dtype == "uint8" else np.roll(np.arange(INT8_MIN, INT8_MAX + 1), -MIDDLE)
+    x = _numbers(source)
     multiplier = quantize_multiplier(scale_in / scale_out)
     results = multiply_by_quantized_multiplier(x - zero_in, *multiplier) + zero_out
     if to_uint8:
         table = np.clip(results, 0, 255).astype(np.uint8).view(np.int8)
     else:
         table = np.clip(results, INT8_MIN, INT8_MAX).astype(np.int8)
+    return (_lookup(operation, table),)
+
+
+def _quantize_whole(operation: Operation) -> tuple[Call, ...]:
+    """QUANTIZE of bytes as real numbers, as LiteRT and TensorFlow Lite Micro round these."""
+    scale, zero_point = quantization_of(operation.output())
+    steps = _half_away(_numbers(operation.input(0)).astype(np.float32) / np.float32(scale))
+    return (_lookup(operation, np.clip(steps + zero_point, INT8_MIN, INT8_MAX).astype(np.int8)),)
+
+
+def _numbers(source: Tensor) -> npt.NDArray[np.int64]:
+    """The numbers that the bytes 0 to 255 are."""
+    signed = source.dtype == "int8"
+    return np.roll(np.arange(INT8_MIN, INT8_MAX + 1), -MIDDLE) if signed else np.arange(256)
+
+
+def _lookup(operation: Operation, table: npt.NDArray[np.int8]) -> Call:
     blob = Blob(table, "results for the bytes 0 to 255")
-    return (_call("es_lookup_s8", Struct("es_lookup", {"table": blob, "count": output.elements}), operation),)
+    members: dict[str, Value] = {"table": blob, "count": operation.output().elements}
+    return _call("es_lookup_s8", Struct("es_lookup", members), operation)
 
 
 def _call(function: str, parameters: Struct, operation: Operation) -> Call:

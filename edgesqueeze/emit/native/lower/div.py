@@ -1,8 +1,7 @@
-"""DIV by a constant, as a table.
+"""DIV: by a constant of one value as a table, else a kernel.
 
-Only TensorFlow Lite Micro divides int8, and it shifts by more than the 31 bits of its integers where a
-quotient is small: what it gives there is no quotient. So a divisor must be a constant with which that never
-happens.
+TFLite shifts by more than the 31 bits of its integers where a quotient is small: what it gives there is no
+quotient. So scales must be such that this never happens, whatever is divided by whatever.
 """
 
 from __future__ import annotations
@@ -10,7 +9,15 @@ from __future__ import annotations
 import numpy as np
 
 from edgesqueeze.emit.native.lower.fixed_point import INT32_MAX, one_over_one_plus
-from edgesqueeze.emit.native.lower.pairs import fused_range, lookup_call, pair_tensors
+from edgesqueeze.emit.native.lower.pairs import (
+    HEADER,
+    clamp_after,
+    fused_range,
+    lookup_call,
+    loops_struct,
+    pair_call,
+    pair_tensors,
+)
 from edgesqueeze.emit.native.numerics import (
     INT8_MAX,
     INT8_MIN,
@@ -21,33 +28,64 @@ from edgesqueeze.emit.native.numerics import (
     rounding_divide_by_pot,
 )
 from edgesqueeze.emit.native.operands import computed
-from edgesqueeze.emit.native.records import Call, Operation, Placement, UnsupportedOperationError
+from edgesqueeze.emit.native.records import (
+    Call,
+    Operation,
+    Placement,
+    Struct,
+    UnsupportedOperationError,
+    Value,
+)
 
 MOST_BITS = 31
 """By which TFLite's integers can be shifted to the right."""
 
+LEAST_ROOM = 23
+"""Bits by which the largest distance of an int8 from a zero point can be shifted to the left."""
+
 
 def lower_div(operation: Operation) -> tuple[Call | Placement, ...]:
-    """DIV by a constant of one value.
+    """DIV.
 
     Raises:
-        UnsupportedOperationError: not int8, shapes that do not broadcast, another divisor, or one with which
-            TensorFlow Lite Micro's result is not defined.
+        UnsupportedOperationError: not int8, shapes that do not broadcast, constants that divide by zero, or
+            scales with which TFLite's result is not defined.
     """
     source, divisor, output = pair_tensors(operation)
-    if divisor.data is None or divisor.elements != 1:
-        raise UnsupportedOperationError(
-            "the divisor is computed or has several values, expected a constant of one: no runtime defines "
-            "other quotients of int8 for all inputs"
-        )
     (scale1, zero1), (scale2, zero2), (scale, zero) = map(quantization_of, (source, divisor, output))
-    by = int(divisor.data.reshape(-1)[0]) - zero2
-    if by == 0:
+    by = np.arange(INT8_MIN, INT8_MAX + 1) if divisor.data is None else np.int64(divisor.data).reshape(-1)
+    by = by - zero2
+    if divisor.data is not None and not by.all():
         raise UnsupportedOperationError("it divides by zero")
-    distance = np.arange(INT8_MIN, INT8_MAX + 1) - zero1
     multiplier, shift = quantize_multiplier(scale1 / (scale2 * scale))
-    results = _quotients(distance if by > 0 else -distance, abs(by), multiplier, shift) + zero
-    return lookup_call(computed(source), output, np.clip(results, *fused_range(operation)))
+    if divisor.data is not None and divisor.elements == 1:
+        distance = np.sign(by) * (np.arange(INT8_MIN, INT8_MAX + 1) - zero1)
+        results = _quotients(distance, abs(int(by[0])), multiplier, shift) + zero
+        return lookup_call(computed(source), output, np.clip(results, *fused_range(operation)))
+    _require_shifts(abs(by[by != 0]), shift)
+    members: dict[str, Value] = {
+        "loops": loops_struct(operation),
+        "multiplier": multiplier,
+        "shift": shift,
+        "zero_point1": zero1,
+        "zero_point2": zero2,
+        "output_zero_point": zero,
+    }
+    return (
+        pair_call(operation, "es_div_s8", HEADER, Struct("es_div", members)),
+        *clamp_after(operation),
+    )
+
+
+def _require_shifts(divisors: Integers, shift: int) -> None:
+    """Raise ``UnsupportedOperationError`` where some quotient is shifted too far, or not at all."""
+    places = [int(size).bit_length() - 1 for size in (divisors.min(), divisors.max())]
+    least, most = LEAST_ROOM + places[0] - shift, MOST_BITS + places[1] - shift
+    if least < 1 or most > MOST_BITS:
+        raise UnsupportedOperationError(
+            f"quotients are shifted by {least} to {most} bits, expected 1 to {MOST_BITS}: "
+            "no runtime defines them for these scales"
+        )
 
 
 def _quotients(dividends: Integers, divisor: int, multiplier: int, shift: int) -> Integers:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgesqueeze.emit.native.borders import border_refusals, is_entry, is_exit, ordered_operators
+from edgesqueeze.emit.native.borders import (
+    border_refusals,
+    is_entry,
+    is_exit,
+    live_operators,
+    ordered_operators,
+)
 from edgesqueeze.emit.native.constant_channels import without_constant_channels
 from edgesqueeze.emit.native.dilated import with_dilation, with_margins
 from edgesqueeze.emit.native.lower import shape
+from edgesqueeze.emit.native.lower.cast import with_bytes_quantized
 from edgesqueeze.emit.native.lower.state import Ring, assigned_directly, joined_in_ring, rings_of
-from edgesqueeze.emit.native.lower.table import ENTRY, EXIT, INT16, LOWERINGS, REAL
+from edgesqueeze.emit.native.lower.table import ENTRY, EXIT, INT16, LOWERINGS, PLAIN, REAL
 from edgesqueeze.emit.native.operands import require_int8
 from edgesqueeze.emit.native.pack.skipped import SKIPPED_BLOCKS
 from edgesqueeze.emit.native.records import (
@@ -91,9 +98,10 @@ def lower(model: TfliteModel, kernel_set: str, multiple: int = 1) -> Lowered | R
 def _lower(model: TfliteModel, kept: Kept, kernel_set: str, multiple: int) -> Lowered | Refused:
     whole = with_margins(with_dilation(kept.graph))
     slim = without_constant_channels(whole, SKIPPED_BLOCKS.get(kernel_set), multiple)
-    graph = without_groups(slim.graph)
+    graph = with_bytes_quantized(without_groups(slim.graph))
     kept_tensors = [one.tensor for one in kept.states]
-    operators = ordered_operators(graph, kept_tensors)
+    graph = replace(graph, operators=live_operators(graph, kept_tensors))
+    operators = ordered_operators(graph)
     refusals = [*kept.refusals, *border_refusals(model, graph, operators)]
     rings = rings_of(graph)
     layers: list[Layer] = []
@@ -188,13 +196,16 @@ def _lowering(graph: Graph, operator: Operator) -> Lowering:
 
 
 def _table(graph: Graph, operator: Operator) -> Mapping[str, Lowering]:
-    """The table for what an operator works on: the caller's values, real numbers, int16 or int8."""
+    """The table for what an operator works on: the caller's values, other types than activations have, real
+    numbers, int16 or int8."""
     if is_entry(graph, operator):
         return ENTRY
     if is_exit(graph, operator):
         return EXIT
     ends = (*operator.inputs[:1], *operator.outputs[:1])
     dtypes = {graph.tensors[index].dtype for index in ends if index >= 0}
+    if dtypes & {"bool", "int32", "uint8"}:
+        return PLAIN
     return REAL if "float32" in dtypes else INT16 if "int16" in dtypes else LOWERINGS
 
 

@@ -103,15 +103,14 @@ def test_refusals_come_all_at_once_with_their_operators():
     y = graph.tensor(SHAPE, "int8", 0.1, 0)
     graph.op("COS", [graph.input(SHAPE)], [y])
     z = graph.dequantize(y)
-    places = graph.tensor(SHAPE[:3], "int32")
-    graph.op("ARG_MAX", [y, graph.constant(np.array([3], np.int32))], [places], outputType=2)
+    places = graph.tensor(SHAPE[:3], "int64")
+    graph.op("ARG_MAX", [y, graph.constant(np.array([3], np.int32))], [places], outputType=4)
     again = graph.tensor(SHAPE[:3], "int32")
     graph.op("COS", [places], [again])
     both = graph.quantize(graph.fully_connected(z, 3))
     assert refusals(graph, graph.conv2d(both, 3), again) == [
-        f"output 't{again}' is int32 and not made from int8",
         "COS (operator 0): native C does not have it",
-        "ARG_MAX (operator 2): native C has it at the graph's inputs and outputs only",
+        f"ARG_MAX (operator 2): t{places} is int64, expected int32 (output_type=tf.int32)",
         "COS (operator 3): native C does not have it",
         f"FULLY_CONNECTED (operator 4): t{z} is float32, expected int8",
     ]

@@ -140,6 +140,13 @@ def unary(graph, opcode, scale, out_scale, shape=(1, 300), **options):
     return y
 
 
+def mean(graph, shape, axes, ratio):
+    y = graph.tensor([n for i, n in enumerate(shape) if i not in axes], "int16", SCALE * ratio, 0)
+    inputs = [graph.input(shape, "int16", SCALE, 0), graph.constant(np.array(axes, np.int32))]
+    graph.op("MEAN", inputs, [y], keepDims=False)
+    return y
+
+
 def values(graph):
     one = 1 / 32768
     return [
@@ -150,6 +157,8 @@ def values(graph):
         pair(graph, "MUL", ((1, 3, 4, 5), (1, 1, 1, 5)), "RELU_N1_TO_1"),
         graph.max_pool(image(graph, 6, 5, 3), 2),
         graph.average_pool(image(graph, 7, 7, 3), 3, "SAME"),
+        mean(graph, (1, 6, 5, 7), (1, 2), 0.7),
+        mean(graph, (2, 9, 5), (0, 2), 1.3),
         unary(graph, "LEAKY_RELU", 0.0003, 0.0002, alpha=0.2),
         unary(graph, "QUANTIZE", 0.0003, 0.0007),
         unary(graph, "LOGISTIC", 2.0**-12, one),

@@ -8,6 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from edgesqueeze.emit.native.conv_shape import ConvShape
+from edgesqueeze.emit.native.lower.int16 import require_int16
 from edgesqueeze.emit.native.lower.pairs import fused_range
 from edgesqueeze.emit.native.numerics import INT8_MAX, INT8_MIN, quantization_of, quantize_multiplier
 from edgesqueeze.emit.native.operands import (
@@ -55,15 +56,19 @@ def lower_average_pool(operation: Operation) -> tuple[Call | Placement, ...]:
 
 
 def lower_mean(operation: Operation) -> tuple[Call | Placement, ...]:
-    """MEAN over any axes.
+    """MEAN over any axes, of int8 or int16.
 
     TFLite Micro makes the division by the number of elements a part of the multiplier, which loses up to a
     bit of it; so does this.
 
     Raises:
-        UnsupportedOperationError: not int8, computed axes, an output of another size, or more than two
-            separate groups of axes.
+        UnsupportedOperationError: neither int8 nor int16, computed axes, an output of another size, or more
+            than two separate groups of axes.
     """
+    if operation.input(0).dtype == "int16":
+        require_int16(operation.input(0), operation.output())
+    else:
+        require_int8(operation.input(0), operation.output())
     count = math.prod(operation.input(0).shape[axis] for axis in _reduced_axes(operation))
     multiplier, shift = _multiplier(operation)
     halvings = min(count.bit_length() - 1, 32, 31 + shift)
@@ -77,6 +82,7 @@ def lower_sum(operation: Operation) -> tuple[Call | Placement, ...]:
         UnsupportedOperationError: not int8, computed axes, an output of another size, or more than two
             separate groups of axes.
     """
+    require_int8(operation.input(0), operation.output())
     return _reduce(operation, *_multiplier(operation))
 
 
@@ -143,22 +149,26 @@ def _reduction(operation: Operation, function: str, parameters: Struct) -> Call:
 
 
 def lower_arg_max(operation: Operation) -> tuple[Call | Placement, ...]:
-    """ARG_MAX, where the caller gets its places.
+    """ARG_MAX.
 
     Raises:
-        UnsupportedOperationError: not int8, a computed axis, or an output of another size.
+        UnsupportedOperationError: not from int8 to int32, a computed axis, or an output of another size.
     """
     return _places(operation, 0)
 
 
 def lower_arg_min(operation: Operation) -> tuple[Call | Placement, ...]:
-    """ARG_MIN, where the caller gets its places; raises what ``lower_arg_max`` does."""
+    """ARG_MIN; raises what ``lower_arg_max`` does."""
     return _places(operation, -1)
 
 
 def _places(operation: Operation, flip: int) -> tuple[Call, ...]:
     source, output = operation.input(0), operation.output()
     require_int8(source)
+    if output.dtype != "int32":
+        raise UnsupportedOperationError(
+            f"{output.label} is {output.dtype}, expected int32 (output_type=tf.int32)"
+        )
     axis = positive_axis(int(constant(operation.input(1)).reshape(-1)[0]), len(source.shape))
     outer, inner = math.prod(source.shape[:axis]), math.prod(source.shape[axis + 1 :])
     if outer * inner != output.elements:
@@ -227,7 +237,6 @@ def _require_same_quantization(source: Tensor, output: Tensor) -> None:
 
 def _reduce(operation: Operation, multiplier: int, shift: int) -> tuple[Call, ...]:
     source, output = operation.input(0), operation.output()
-    require_int8(source, output)
     _require_reduced_shape(operation)
     kept, reduced = _groups(source.shape, _reduced_axes(operation))
     zero_point = quantization_of(source)[1]
@@ -246,7 +255,7 @@ def _reduce(operation: Operation, multiplier: int, shift: int) -> tuple[Call, ..
     )
     return (
         Call(
-            "es_mean_s8",
+            "es_mean_s8" if source.dtype == "int8" else "es_mean_s16",
             HEADER,
             parameters,
             inputs=(computed(source),),

@@ -6,7 +6,7 @@ reference kernels to the bit; exponentials and logarithms are the C library's.
 
 from __future__ import annotations
 
-import math
+import numpy as np
 
 from edgesqueeze.emit.native.lower.pairs import broadcast_pair, loops_struct, pair_call
 from edgesqueeze.emit.native.numerics import CLAMPS
@@ -37,6 +37,9 @@ FUNCTIONS = {
     "ABS": "fabsf",
 }
 """Operator of one float32 -> the C function that computes it."""
+
+LARGEST = float(np.finfo(np.float32).max)
+"""What TFLite makes of infinite results."""
 
 PAIRS = {"ADD": "es_add_f32", "SUB": "es_sub_f32", "MUL": "es_mul_f32", "DIV": "es_div_f32"}
 """Operator of two float32 -> its kernel."""
@@ -70,8 +73,8 @@ def lower_real_pair(operation: Operation) -> tuple[Call | Placement, ...]:
     low, high = CLAMPS[activation]
     members: dict[str, Value] = {
         "loops": loops_struct(operation),
-        "minimum": -math.inf if low is None else low,
-        "maximum": math.inf if high is None else high,
+        "minimum": -LARGEST if low is None else low,
+        "maximum": LARGEST if high is None else high,
     }
     function = PAIRS[operation.operator.opcode]
     return (pair_call(operation, function, HEADER, Struct("es_real_pair", members)),)

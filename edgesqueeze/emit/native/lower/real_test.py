@@ -45,17 +45,15 @@ def exact(graph):
     ratio = pair(graph, "DIV", scaled, numbers(graph, 1, 6, 4))
     flat = graph.tensor((1, 24), "float32")
     graph.op("RESHAPE", [ratio, graph.constant(np.array([1, 24], np.int32))], [flat], newShape=[1, 24])
-    cast = graph.tensor((1, 5), "float32")
-    graph.op("CAST", [graph.input((1, 5))], [cast])
     return [
         unary(graph, "ABS", flat),
         pair(graph, "SUB", real(graph, (1, 5)), real(graph, (1, 5)), "RELU6"),
+        pair(graph, "DIV", real(graph, (9, 3)), graph.constant(np.array([0, -0.0, 2], np.float32))),
         unary(graph, "NEG", real(graph, (1, 7))),
         unary(graph, "SQUARE", real(graph, (1, 7))),
         unary(graph, "RELU", real(graph, (1, 9))),
         unary(graph, "RELU6", real(graph, (1, 9))),
         graph.fully_connected(graph.quantize(scaled), 5),
-        cast,
     ]
 
 

@@ -3,38 +3,83 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Sequence
 
-from edgesqueeze.emit.native.copies import copy_call
-from edgesqueeze.emit.native.operands import (
-    constant,
-    positive_axis,
-    require_int8,
-    require_shape,
-    strides_of,
+import numpy as np
+
+from edgesqueeze.emit.native.copies import HEADER, copy_call, width_of
+from edgesqueeze.emit.native.operands import constant, positive_axis, require_shape, strides_of
+from edgesqueeze.emit.native.records import (
+    Blob,
+    Call,
+    Operation,
+    Placement,
+    Struct,
+    UnsupportedOperationError,
+    Value,
 )
-from edgesqueeze.emit.native.records import Call, Operation, Placement, UnsupportedOperationError
 from edgesqueeze.graph import Tensor
 
 MOST_CALLS = 64
 """Copies that one operator may become."""
 
+MOST_PIECES = 8
+"""Pieces of constant indices that are copied one by one; more are gathered in a loop."""
+
 
 def lower_gather(operation: Operation) -> tuple[Call | Placement, ...]:
-    """GATHER along one axis, with constant indices.
+    """GATHER along one axis: few copies where indices are constant, else pieces at places that are computed.
 
     Raises:
-        UnsupportedOperationError: not int8, batch dimensions, computed indices or such beyond the input,
-            another output shape, or indices without any order.
+        UnsupportedOperationError: types or batch dimensions that do not agree, constant indices beyond the
+            input, or another output shape.
     """
-    source, output, indices = operation.input(0), operation.output(), constant(operation.input(1))
-    if operation.operator.options.get("batch_dims"):
-        raise UnsupportedOperationError("batch dimensions, expected none")
+    source, output, indices = operation.input(0), operation.output(), operation.input(1)
+    width = width_of(source, output)
     axis = positive_axis(operation.option("axis"), len(source.shape))
-    require_shape(output, (*source.shape[:axis], *indices.shape, *source.shape[axis + 1 :]))
-    segments = [[range(size)] for size in source.shape]
-    segments[axis] = progressions(indices.reshape(-1).tolist())
-    return _copies(source, output, segments)
+    batch = int(operation.operator.options.get("batch_dims") or 0)
+    if not 0 <= batch <= min(axis, len(indices.shape)) or source.shape[:batch] != indices.shape[:batch]:
+        raise UnsupportedOperationError(f"{batch} batch dimensions, expected such of input and indices")
+    require_shape(output, (*source.shape[:axis], *indices.shape[batch:], *source.shape[axis + 1 :]))
+    if indices.data is not None:
+        pieces = progressions(_places_within(indices, source.shape[axis]))
+        if not batch and len(pieces) <= MOST_PIECES:
+            segments = [[range(size)] for size in source.shape]
+            segments[axis] = pieces
+            return _copies(source, output, segments)
+    elif indices.dtype != "int32":
+        raise UnsupportedOperationError(f"{indices.label} is {indices.dtype}, expected int32")
+    batches = math.prod(source.shape[:batch])
+    members: dict[str, Value] = {
+        "batches": batches,
+        "outer": math.prod(source.shape[batch:axis]),
+        "count": source.shape[axis],
+        "bytes": width * math.prod(source.shape[axis + 1 :]),
+        "places": indices.elements // batches,
+    }
+    inputs = (_bytes_of(source), _indices_of(indices))
+    return (Call("es_gather_s8", HEADER, Struct("es_gather", members), inputs, (output.index,)),)
+
+
+def _places_within(indices: Tensor, size: int) -> list[int]:
+    places: list[int] = constant(indices).reshape(-1).tolist()
+    if not all(0 <= place < size for place in places):
+        raise UnsupportedOperationError(f"indices beyond the input, expected some of 0 to {size - 1}")
+    return places
+
+
+def _bytes_of(source: Tensor) -> int | Blob:
+    """A tensor as a call's input, a constant as bytes."""
+    if source.data is None:
+        return source.index
+    return Blob(np.ascontiguousarray(source.data).reshape(-1).view(np.int8), f"constant {source.name}")
+
+
+def _indices_of(indices: Tensor) -> int | Blob:
+    if indices.data is None:
+        return indices.index
+    return Blob(indices.data.reshape(-1).astype(np.int32), f"indices {indices.name}")
 
 
 def lower_mirror_pad(operation: Operation) -> tuple[Call | Placement, ...]:
@@ -162,7 +207,7 @@ def _space(
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Blocks of an image in which squares are channels: sizes, and strides in it and in the wide image."""
     block = operation.option("block_size")
-    require_int8(wide, deep)
+    width_of(wide, deep)
     if len(deep.shape) != 4 or deep.shape[0] != 1 or block < 1:
         raise UnsupportedOperationError(
             f"the shape {list(deep.shape)} and blocks of {block}, expected batch 1"

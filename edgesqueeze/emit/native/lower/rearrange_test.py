@@ -152,7 +152,7 @@ def refused(graph, y):
 
 def test_what_cannot_be_copied_is_refused():
     graph = GraphBuilder()
-    assert "it takes 65 copies" in refused(graph, gather(graph, graph.input((1, 7)), [3] * 65, 1))
+    assert "it takes 65 copies" in refused(graph, tile(graph, graph.input((1, 7)), [1, 65]))
     graph = GraphBuilder()
     assert "expected some of 0 to 6" in refused(graph, gather(graph, graph.input((1, 7)), [0, 9], 1))
     graph = GraphBuilder()

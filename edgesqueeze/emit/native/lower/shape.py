@@ -69,7 +69,7 @@ def lower_pad(operation: Operation) -> tuple[Call | Placement, ...]:
             "before": before,
             "size": sizes,
             "after": after,
-            "value": _zero_point(output) if value is None else int(constant(value).reshape(-1)[0]),
+            "value": padding_of(output) if value is None else int(constant(value).reshape(-1)[0]),
         },
     )
     call = Call(
@@ -143,7 +143,7 @@ def lower_split(operation: Operation) -> tuple[Call | Placement, ...]:
 
 
 def lower_strided_slice(operation: Operation) -> tuple[Call | Placement, ...]:
-    """STRIDED_SLICE with any masks but those for ellipses and new axes.
+    """STRIDED_SLICE with any masks but those for ellipses and new axes; dimensions without indices stay.
 
     Raises:
         UnsupportedOperationError: not int8, computed indices, masks or offsets that TFLite Micro ignores, or
@@ -153,11 +153,15 @@ def lower_strided_slice(operation: Operation) -> tuple[Call | Placement, ...]:
         if operation.option(name):
             raise UnsupportedOperationError(f"{name} is set, expected 0: TFLite Micro ignores it")
     begins, ends, steps = (constant(operation.input(i)).reshape(-1).tolist() for i in (1, 2, 3))
-    if not len(begins) == len(ends) == len(steps) == len(operation.input(0).shape) or 0 in steps:
-        raise UnsupportedOperationError("indices are missing for a dimension, or a step is 0")
+    if not len(begins) == len(ends) == len(steps) <= len(operation.input(0).shape) or 0 in steps:
+        raise UnsupportedOperationError("more indices than dimensions, or a step is 0")
     masks = [operation.option(name) for name in ("begin_mask", "end_mask", "shrink_axis_mask")]
     ranges, shape = [], []
     for axis, size in enumerate(operation.input(0).shape):
+        if axis >= len(steps):
+            shape.append(size)
+            ranges.append(range(size))
+            continue
         begin_all, end_all, shrink = (bool(mask >> axis & 1) for mask in masks)
         begin, end = None if begin_all else begins[axis], None if end_all else ends[axis]
         indices = range(*slice(begin, end, steps[axis]).indices(size))
@@ -237,8 +241,16 @@ def _require_same_quantization(tensor: Tensor, output: Tensor) -> None:
         )
 
 
-def _zero_point(tensor: Tensor) -> int:
-    return 0 if tensor.quantization is None else tensor.quantization.zero_point
+def padding_of(tensor: Tensor) -> int:
+    """The byte, as an int8, of which what stands for zero is made.
+
+    Raises:
+        UnsupportedOperationError: it takes different bytes.
+    """
+    zero = 0 if tensor.quantization is None else tensor.quantization.zero_point
+    if zero and width_of(tensor) > 1:
+        raise UnsupportedOperationError(f"{tensor.label} has the zero point {zero}, expected 0")
+    return (zero + 128) % 256 - 128
 
 
 def _pad_dimensions(shape: Sequence[int], pads: Sequence[Sequence[int]]) -> list[tuple[int, int, int]]:

@@ -11,6 +11,7 @@ from edgesqueeze.emit.native.lower import (
     batch_matmul,
     blocks,
     border,
+    cast,
     conv,
     detection,
     div,
@@ -55,6 +56,7 @@ LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
         "SUB": add.lower_sub,
         # Of one input.
         "ABS": activation.lower_abs,
+        "CAST": cast.lower_cast,
         "ELU": activation.lower_elu,
         "EXP": real_tables.lower_exp,
         "GELU": real_tables.lower_gelu,
@@ -71,6 +73,8 @@ LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
         "SQRT": real_tables.lower_sqrt,
         "TANH": activation.lower_tanh,
         # Over windows and axes.
+        "ARG_MAX": pool.lower_arg_max,
+        "ARG_MIN": pool.lower_arg_min,
         "AVERAGE_POOL_2D": pool.lower_average_pool,
         "MAX_POOL_2D": pool.lower_max_pool,
         "MEAN": pool.lower_mean,
@@ -109,28 +113,45 @@ LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
 
 MOVING: Mapping[str, Lowering] = MappingProxyType(
     {
+        "BATCH_TO_SPACE_ND": blocks.lower_batch_to_space_nd,
+        "CAST": cast.lower_cast,
         "CONCATENATION": shape.lower_concatenation,
+        "DEPTH_TO_SPACE": rearrange.lower_depth_to_space,
         "EXPAND_DIMS": shape.lower_alias,
+        "GATHER": rearrange.lower_gather,
+        "MIRROR_PAD": rearrange.lower_mirror_pad,
         "PACK": shape.lower_concatenation,
         "PAD": shape.lower_pad,
         "RESHAPE": shape.lower_alias,
         "SLICE": shape.lower_slice,
+        "SPACE_TO_BATCH_ND": blocks.lower_space_to_batch_nd,
+        "SPACE_TO_DEPTH": rearrange.lower_space_to_depth,
         "SPLIT": shape.lower_split,
         "SPLIT_V": shape.lower_split,
         "SQUEEZE": shape.lower_alias,
         "STRIDED_SLICE": shape.lower_strided_slice,
+        "TILE": rearrange.lower_tile,
         "TRANSPOSE": shape.lower_transpose,
         "UNPACK": shape.lower_split,
     }
 )
 """Operators that move values of any type."""
 
+PLAIN: Mapping[str, Lowering] = MappingProxyType(
+    {
+        **MOVING,
+        "ARG_MAX": pool.lower_arg_max,
+        "ARG_MIN": pool.lower_arg_min,
+        "QUANTIZE": border.lower_quantize_bytes,
+    }
+)
+"""The same for operators that read or write int32, uint8 or bool: places, indices, bytes."""
+
 REAL: Mapping[str, Lowering] = MappingProxyType(
     {
         **MOVING,
         **dict.fromkeys(real.FUNCTIONS, real.lower_real_function),
         **dict.fromkeys(real.PAIRS, real.lower_real_pair),
-        "CAST": border.lower_cast,
         "DEQUANTIZE": border.lower_dequantize_output,
         "LOG_SOFTMAX": real.lower_real_softmax,
         "QUANTIZE": border.lower_quantize_input,
@@ -152,6 +173,7 @@ INT16: Mapping[str, Lowering] = MappingProxyType(
         "LEAKY_RELU": int16_values.lower_leaky_relu_int16,
         "LOGISTIC": int16_values.lower_logistic_int16,
         "MAX_POOL_2D": int16_values.lower_max_pool_int16,
+        "MEAN": pool.lower_mean,
         "MUL": int16_values.lower_mul_int16,
         "QUANTIZE": int16_values.lower_quantize_int16,
         "READ_VARIABLE": state.lower_read_variable,
