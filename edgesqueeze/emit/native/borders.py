@@ -124,8 +124,7 @@ def _refusals_of_subgraphs(model: TfliteModel) -> list[Refusal]:
 def _refusals_of_borders(graph: Graph, live: Sequence[Operator]) -> list[Refusal]:
     """Inputs and outputs that are neither int8 nor converted on the way in or out."""
     problems = []
-    converting = [one for one in live if is_entry(graph, one)]
-    read = {index for one in live if one not in converting for index in one.inputs}
+    read = {index for one in live if not is_entry(graph, one) for index in one.inputs}
     written = {index for one in live for index in one.outputs}
     converted = {index for one in live if is_exit(graph, one) for index in one.outputs}
     for index in graph.inputs:

@@ -88,7 +88,7 @@ def planned(sizes, layers, inputs, outputs, *, floats=(), placements=(), entry=(
         )
         for index, size in enumerate(sizes)
     ]
-    graph = SimpleNamespace(tensors=tensors, inputs=tuple(inputs), outputs=tuple(outputs))
+    graph = SimpleNamespace(tensors=tensors, inputs=tuple(inputs), outputs=tuple(outputs), readers={})
     made = tuple(Layer(index, "SOME", "", "", 0, tuple(calls)) for index, calls in enumerate(layers))
     parts = tuple(Placement(*part) for part in placements)
     return plan(Lowered(graph, made, parts, frozenset(entry), frozenset(leaving)), "reference")

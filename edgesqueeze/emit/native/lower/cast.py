@@ -53,18 +53,27 @@ def lower_cast(operation: Operation) -> tuple[Call | Placement, ...]:
 
 def with_bytes_quantized(graph: Graph) -> Graph:
     """The graph in which bytes that are cast to float32 only to be quantized are quantized as they are."""
-    makers = {one.outputs[0]: one for one in graph.operators if one.opcode == "CAST"}
-    operators = tuple(_from_bytes(graph, makers.get(one.inputs[0]), one) for one in graph.operators)
+    makers = {one.outputs[0]: one for one in graph.operators if one.opcode == "CAST" and _is_unary(one)}
+    operators = tuple(
+        _from_bytes(graph, makers.get(one.inputs[0]), one)
+        if one.opcode == "QUANTIZE" and _is_unary(one)
+        else one
+        for one in graph.operators
+    )
     return replace(graph, operators=operators)
 
 
 def _from_bytes(graph: Graph, cast: Operator | None, operator: Operator) -> Operator:
-    if operator.opcode != "QUANTIZE" or cast is None:
+    if cast is None:
         return operator
     ends = graph.tensors[cast.inputs[0]].dtype, graph.tensors[operator.outputs[0]].dtype
     if ends[0] not in BYTES or ends[1] != "int8" or graph.tensors[cast.outputs[0]].dtype != "float32":
         return operator
     return replace(operator, inputs=cast.inputs, options={**operator.options, WHOLE: True})
+
+
+def _is_unary(operator: Operator) -> bool:
+    return len(operator.inputs) == len(operator.outputs) == 1
 
 
 def _kind(tensor: Tensor) -> str:
