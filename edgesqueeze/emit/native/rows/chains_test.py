@@ -152,6 +152,14 @@ def test_the_code_says_which_layers():
     assert {"kernels/es_rows_goals.c", "kernels/es_rows_take.c", "kernels/es_rows.h"} <= source.files.keys()
 
 
+def test_the_stack_holds_the_parameters_of_one_layer_at_a_time():
+    """A copy in the block of its call shares memory with those of the other layers."""
+    graph = GraphBuilder()
+    source = emit_native(parse_tflite(graph.build([conv_and_pool(graph)])), name="tiny", optimize="ram")
+    blocks = source.files["tiny.c"].split("if (es_rows_take(")
+    assert [block.count("_part = ") for block in blocks] == [0, 1, 1]
+
+
 def test_without_chains_nothing_of_it_is_linked():
     graph = GraphBuilder()
     source = emit_native(parse_tflite(graph.build([conv_and_pool(graph)])))
