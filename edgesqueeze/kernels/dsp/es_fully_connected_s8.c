@@ -15,7 +15,7 @@
 enum {
   OUTPUTS = 4,
   MOST_WIDENED = 256,
-  /* So many inputs keep an even output's sum within the 24 bits that its words allow. */
+  /* So many inputs keep an even output's sum within the 24 bits that its words allow, whatever the weights are. */
   MOST_INPUTS = 512
 };
 
@@ -231,7 +231,7 @@ void es_fully_connected_s8(const es_fully_connected *layer, const int8_t *input,
     run.inputs = scratch;
   }
   if (layer->channels.format == ES_CHANNELS_SHARED && outputs >= OUTPUTS &&
-      (run.widened || (inputs <= MOST_INPUTS && (inputs & 3) == 0))) {
+      (run.widened || ((inputs <= MOST_INPUTS || layer->channels.small_sums) && (inputs & 3) == 0))) {
     run.output = output;
     run.biases = layer->channels.records;
     run.groups = outputs / OUTPUTS;

@@ -40,6 +40,7 @@ typedef struct {
   int8_t format;         /* one of ES_CHANNELS_... */
   int8_t base_shift;     /* see the formats */
   int8_t output_zero_point;
+  int8_t small_sums;     /* 1: no sum of the layer's products exceeds 24 bits; 0: not known */
 } es_channels;
 
 /* Unpacks the records of channels first to first + count - 1. */

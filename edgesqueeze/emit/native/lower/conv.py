@@ -165,9 +165,12 @@ def _fully_connected(
     if slow.all() or (slow.any() and max(inputs, outputs) > LARGEST_SIZE):
         return general_fully_connected(operation, weights, folded)
     fast = without(folded, slow)
+    channels = channel_records.pack(fast)
+    if packer.small_sums(fast.weights):
+        channels = replace(channels, members={**channels.members, "small_sums": 1})
     members: dict[str, Value] = {
         "weights": replace(packer.pack(fast.weights), rows=fast.weights),
-        "channels": channel_records.pack(fast),
+        "channels": channels,
         "in_features": inputs,
         "out_features": outputs,
     }

@@ -26,6 +26,8 @@ _PIXEL_BYTES = 8  # four channels as int16
 _PLANE_CHANNEL_BYTES = 60  # sizeof(plane_channel)
 _COLUMN_PAIR_BYTES = 16  # three rows and a bias
 _MOST_WIDENED = 256  # inputs that the fully connected kernel keeps as int16
+_MOST_INPUTS = 512  # inputs whose products it adds up at once, whatever the weights are
+_LARGEST_SUM = (1 << 23) - 1  # of an even output, in the upper 24 bits of a word
 
 Weights = npt.NDArray[np.int8]
 
@@ -146,6 +148,16 @@ def fully_connected_scratch(in_features: int) -> int:
     """Scratch memory of ``es_fully_connected_s8`` in bytes: a short input as int16, none for a long one."""
     inputs = round_up(in_features, _TOGETHER)
     return 2 * inputs if inputs <= _MOST_WIDENED else 0
+
+
+def small_sums(weights: Weights) -> bool:
+    """Whether more inputs than ``es_fully_connected_s8`` takes at once give sums of 24 bits all the same.
+
+    Args:
+        weights: int8 ``[out, in]``.
+    """
+    largest = int(np.abs(weights.astype(np.int32)).sum(axis=1).max()) * 128
+    return weights.shape[1] > _MOST_INPUTS and largest <= _LARGEST_SUM
 
 
 def _core_scratch(shape: ConvShape, inputs: int) -> int:

@@ -185,6 +185,19 @@ DEPTHWISE = [  # image, kernel, stride, padding, dilation
 ]
 
 
+MOST_OF_640 = 102
+"""Of 640 weights of this size a sum of products with any int8 has 24 bits."""
+
+
+def test_sums_of_many_inputs_that_are_small():
+    assert pack_dsp.small_sums(np.full((1, 640), MOST_OF_640, np.int8))
+    assert not pack_dsp.small_sums(np.array([[0] * 640, [MOST_OF_640 + 1] * 640], np.int8))
+    most = np.array([[127] * 516 + [3]], np.int8)  # 65,535 times -128 is the least sum but 128
+    assert pack_dsp.small_sums(most)
+    assert not pack_dsp.small_sums(most + (most == 3))
+    assert not pack_dsp.small_sums(np.ones((1, 512), np.int8)), "few inputs need not be looked at"
+
+
 def random_layers(seed):
     """Independent layers of many shapes: those that the kernels take different ways for."""
     graph = GraphBuilder(seed)
@@ -204,8 +217,11 @@ def random_layers(seed):
         outputs.append(graph.depthwise_conv2d(image(*shape), kernel, stride, padding, dilation=dilation))
     in_place = graph.depthwise_conv2d(image(9, 7, 6), (3, 4))
     outputs.append(graph.depthwise_conv2d(graph.depthwise_conv2d(in_place, (4, 5)), 2, dilation=2))
-    for inputs, units in [(1, 1), (64, 12), (30, 7), (256, 4), (260, 5), (701, 6), (1030, 3)]:
+    for inputs, units in [(1, 1), (64, 12), (30, 7), (256, 4), (260, 5), (701, 6), (704, 6), (1030, 3)]:
         outputs.append(graph.fully_connected(graph.input((1, inputs)), units))
+    for size in (MOST_OF_640, MOST_OF_640 + 1):
+        weights = np.full((8, 640), size) * np.array([[1], [-1]] * 4)
+        outputs.append(graph.fully_connected(graph.input((1, 640)), 8, weights=weights))
     outputs.append(graph.fully_connected(graph.input((1, 40)), 6, per_channel=True))
     return parse_tflite(graph.build(outputs))
 

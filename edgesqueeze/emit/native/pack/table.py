@@ -26,6 +26,12 @@ def any_weights(weights: Weights) -> bool:
     return True
 
 
+def not_needed(weights: Weights) -> bool:
+    """Whether a kernel must know that sums are small: this one need not."""
+    del weights
+    return False
+
+
 @dataclass(frozen=True)
 class ConvPacker:
     """What a convolution's kernel asks for.
@@ -66,11 +72,13 @@ class DensePacker:
         pack: makes constant data of weights, int8 ``[out, in]``.
         scratch: scratch memory in bytes for a number of inputs.
         takes: whether the kernel can hold some weights; it cannot be used for others.
+        small_sums: whether sums that the kernel would have to add up in parts are small enough for one.
     """
 
     pack: Callable[[Weights], Blob]
     scratch: Callable[[int], int]
     takes: Callable[[Weights], bool] = any_weights
+    small_sums: Callable[[Weights], bool] = not_needed
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,10 @@ PACKING: Mapping[str, Packing] = MappingProxyType(
             depthwise=DepthwisePacker(dsp.depthwise, dsp.depthwise_scratch),
             depthwise_3x3=DepthwisePacker(dsp.depthwise, dsp.depthwise_3x3_scratch),
             fully_connected=DensePacker(
-                dsp.fully_connected, dsp.fully_connected_scratch, takes=dsp.fits_pairs
+                dsp.fully_connected,
+                dsp.fully_connected_scratch,
+                takes=dsp.fits_pairs,
+                small_sums=dsp.small_sums,
             ),
         ),
         "mve": Packing(
