@@ -203,7 +203,9 @@ def _table(graph: Graph, operator: Operator) -> Mapping[str, Lowering]:
     if is_exit(graph, operator):
         return EXIT
     ends = (*operator.inputs[:1], *operator.outputs[:1])
-    dtypes = {graph.tensors[index].dtype for index in ends if index >= 0}
+    tensors = [graph.tensors[index] for index in ends if index >= 0]
+    # A constant in front is an axis or a shape.
+    dtypes = {tensor.dtype for tensor in tensors if not tensor.is_constant}
     if dtypes & {"bool", "int32", "uint8"}:
         return PLAIN
     return REAL if "float32" in dtypes else INT16 if "int16" in dtypes else LOWERINGS
