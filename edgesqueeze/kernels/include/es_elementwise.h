@@ -182,6 +182,16 @@ typedef struct {
 
 void es_softmax_s8(const es_softmax *layer, const int8_t *input, int8_t *output);
 
+/* The same where many values are worth a table. */
+typedef struct {
+  const int32_t *exponentials; /* e^-x in Q0.31, step by step of the input from 0 to farthest */
+  int32_t rows;
+  int32_t depth;
+  int32_t farthest; /* below the row's largest; beyond is the smallest output */
+} es_softmax_table;
+
+void es_softmax_table_s8(const es_softmax_table *layer, const int8_t *input, int8_t *output);
+
 /* Logarithms of a softmax of rows, in steps of 1/16 from -16 to 0. */
 typedef struct {
   es_softmax softmax;

@@ -58,4 +58,22 @@ static int32_t es_reciprocal_of_one_plus(int32_t x) {
   return y > (INT32_MAX >> 1) ? INT32_MAX : y * 2;
 }
 
+/* What a row's exponentials are multiplied by, and by how many bits the products are then shifted to shares of 256;
+ * sum is that of the row's exponentials, in Q12.19. */
+typedef struct {
+  int32_t scale, bits;
+} es_share;
+
+static inline es_share es_share_of(int32_t sum) {
+  /* The sum is 2^(12 - zeros) * (1 + x), because the largest value alone gives 1. */
+  int32_t zeros = 0;
+  while (((uint32_t)sum << zeros) < UINT32_C(0x80000000)) {
+    ++zeros;
+  }
+  const int32_t scale =
+      es_reciprocal_of_one_plus((int32_t)(((uint32_t)sum << zeros) - UINT32_C(0x80000000)));
+  const es_share share = {scale, 12 - zeros + 31 - 8};
+  return share;
+}
+
 #endif /* ES_SOFTMAX_ROW_H */

@@ -7,25 +7,28 @@ only clamps, no table is needed, and where it changes nothing, not even a call.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
-from edgesqueeze.emit.native.lower.fixed_point import input_scaling, logistic, tanh
+from edgesqueeze.emit.native.lower.fixed_point import exp_of_negative, input_scaling, logistic, tanh
 from edgesqueeze.emit.native.lower.hard_swish import hard_swish
 from edgesqueeze.emit.native.lower.pairs import HEADER, clamp_call, lookup_call, require_scales
 from edgesqueeze.emit.native.numerics import (
     INT8_MAX,
     INT8_MIN,
     activation_range,
+    doubling_high_mul,
     multiply_by_quantized_multiplier,
     quantization_of,
     quantize_multiplier,
     round_half_away,
     rounding_divide_by_pot,
 )
-from edgesqueeze.emit.native.operands import computed, require_same_elements, require_shape
+from edgesqueeze.emit.native.operands import computed, require_same_elements, require_shape, value_call
 from edgesqueeze.emit.native.records import (
+    Blob,
     Call,
     Operation,
     Placement,
@@ -45,6 +48,9 @@ SOFTMAX_INTEGER_BITS = 5
 SOFTMAX_SCALE = 1 / 256
 SOFTMAX_DEPTH = 4095
 """Values in a row whose exponentials can be summed up in 32 bits."""
+
+TABLE_FROM = 256
+"""Values of a softmax from which on a table of at most 1 KiB replaces two exponentials a value."""
 
 
 def lower_relu(operation: Operation) -> tuple[Call | Placement, ...]:
@@ -71,7 +77,7 @@ def lower_quantize(operation: Operation) -> tuple[Call | Placement, ...]:
 
 
 def lower_softmax(operation: Operation) -> tuple[Call | Placement, ...]:
-    """SOFTMAX over the last dimension."""
+    """SOFTMAX over the last dimension; of many values with the exponentials as a table."""
     source, output = unary_tensors(operation)
     require_shape(output, source.shape)
     if quantization_of(output) != (SOFTMAX_SCALE, INT8_MIN):
@@ -79,8 +85,25 @@ def lower_softmax(operation: Operation) -> tuple[Call | Placement, ...]:
             "the output has another quantization, expected the scale 1/256 and the zero point -128"
         )
     parameters = softmax_struct(source, float(operation.option("beta")))
-    call = Call("es_softmax_s8", HEADER, parameters, (computed(source),), (output.index,), overlap={0: 0})
-    return (call,)
+    if source.elements >= TABLE_FROM:
+        return (value_call("es_softmax_table_s8", HEADER, _with_table(parameters), source, output),)
+    return (value_call("es_softmax_s8", HEADER, parameters, source, output),)
+
+
+def _with_table(softmax: Struct) -> Struct:
+    """An ``es_softmax`` as ``es_softmax_table``."""
+    rows, depth, multiplier, minimum, left = (
+        cast(int, softmax.members[name]) for name in ("rows", "depth", "multiplier", "minimum", "left")
+    )
+    steps = doubling_high_mul(-np.arange(1 - minimum, dtype=np.int64) << left, multiplier)
+    exponentials = exp_of_negative(steps, SOFTMAX_INTEGER_BITS).astype(np.int32)
+    members: dict[str, Value] = {
+        "exponentials": Blob(exponentials, "e^-x, step by step"),
+        "rows": rows,
+        "depth": depth,
+        "farthest": -minimum,
+    }
+    return Struct("es_softmax_table", members)
 
 
 def softmax_struct(source: Tensor, beta: float) -> Struct:

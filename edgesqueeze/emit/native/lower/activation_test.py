@@ -114,7 +114,9 @@ class Softmax:
 
 softmaxes = st.builds(
     Softmax,
-    st.tuples(st.just(1), st.integers(1, 6), st.integers(1, 40)) | st.tuples(st.just(1), st.integers(1, 300)),
+    st.tuples(st.just(1), st.integers(1, 6), st.integers(1, 40))
+    | st.tuples(st.just(1), st.integers(1, 300))
+    | st.tuples(st.integers(60, 80), st.integers(4, 9)),
     powers_of_two(-10, 3),
     st.sampled_from([1.0, 1.0, 0.3, 2.5]),
 )
@@ -124,6 +126,14 @@ softmaxes = st.builds(
 @given(st.lists(softmaxes, min_size=CASES, max_size=CASES), st.integers(0, 99))
 def test_softmax_equals_tflm(cases, seed):
     assert_equal_to_tflm(cases, seed)
+
+
+def test_exponentials_of_many_values_stand_in_a_table():
+    (few,), (many,) = lower(Softmax((1, 255), 0.1, 1.0)), lower(Softmax((16, 16), 0.1, 1.0))
+    assert (few.function, many.function) == ("es_softmax_s8", "es_softmax_table_s8")
+    (table,) = many.constants
+    distance = np.arange(len(table.array)) * 0.1
+    np.testing.assert_allclose(table.array / 2.0**31, np.exp(-distance), atol=1e-6)
 
 
 def lower(case):
