@@ -18,7 +18,7 @@ LONGEST = (
     "edgesqueeze/squeeze/passes/cluster_test.py",
     "edgesqueeze/squeeze/passes/convert_test.py",
     "edgesqueeze/squeeze/passes/prune_test.py",
-    "edgesqueeze/pipeline_test.py",
+    "edgesqueeze/pipeline/run_test.py",
     "examples/medical_phone/medical_phone_test.py",
     "examples/drone_obstacles/drone_obstacles_test.py",
     "examples/digits/digits_test.py",

@@ -169,7 +169,7 @@ def command(
 def _recheck(folder: Path, model: Path, given: Mapping[str, Any], *, as_json: bool) -> int:
     """Make it again and compare; the exit status."""
     with progress_bar(enabled=not as_json) as progress:
-        from edgesqueeze.gate import recheck
+        from edgesqueeze.pipeline.recheck import recheck
 
         found = recheck(folder, model, progress=progress, **given)
     from edgesqueeze.cli.recheck import print_recheck

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from edgesqueeze import pipeline
 from edgesqueeze.base.generated import LIST
 from edgesqueeze.errors import UnsupportedModelError
-from edgesqueeze.pipeline import compress
+from edgesqueeze.pipeline import compress, run
 from edgesqueeze.recipe.read import parse_recipe
 from edgesqueeze.report.closer import _tried
 from edgesqueeze.report.made import read_report
@@ -101,7 +100,7 @@ def test_a_look_that_fails_is_named_and_loses_nothing():
 
 def test_a_page_that_cannot_be_drawn_does_not_lose_the_model(made, tmp_path, monkeypatch):
     model, data, _ = made
-    monkeypatch.setattr(pipeline, "page", lambda made, target: 1 // 0)
+    monkeypatch.setattr(run, "page", lambda made, target: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         compress(model, target="pico", data=data, out=tmp_path, recipe=parse_recipe(FAST), html=True)
     assert not (tmp_path / "report.html").exists()

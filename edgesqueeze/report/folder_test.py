@@ -1,10 +1,9 @@
 import pytest
 
-from edgesqueeze import pipeline
 from edgesqueeze.emit.native.for_target import emit_for
 from edgesqueeze.emit.native.write import write_native
 from edgesqueeze.errors import OutputError
-from edgesqueeze.pipeline import compress
+from edgesqueeze.pipeline import compress, run
 from edgesqueeze.recipe.read import parse_recipe
 from edgesqueeze.report.folder import FILES
 from edgesqueeze.target.load import load_target
@@ -33,7 +32,7 @@ def test_a_file_of_the_users_own_is_not_replaced(tmp_path, monkeypatch, name):
     (out / name).write_text("mine")
     with monkeypatch.context() as patch:
         if name in FILES:
-            patch.delattr(pipeline, "prepare")  # it is found out before the work
+            patch.delattr(run, "prepare")  # it is found out before the work
         with pytest.raises(OutputError, match="did not write") as caught:
             _compress("nucleo-f446re", out)
     assert caught.value.got == name

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from edgesqueeze.base.hashes import sha256_of, sha256_of_files
 from edgesqueeze.cli.compress import command
 from edgesqueeze.errors import UsageError
-from edgesqueeze.gate import recheck
 from edgesqueeze.pipeline import compress
+from edgesqueeze.pipeline.recheck import recheck
 from edgesqueeze.recipe.read import parse_recipe
 from edgesqueeze.squeeze.opening import saved_model
 

@@ -66,19 +66,6 @@ from edgesqueeze.target.preferences import fill_preferences
 from edgesqueeze.target.records import Target
 from edgesqueeze.timing.budgets import figures_on
 
-__all__ = [
-    "Compressed",
-    "Prepared",
-    "Squeezed",
-    "agreement",
-    "compress",
-    "fill_preferences",
-    "judge",
-    "prepare",
-    "squeeze",
-    "traced",
-]
-
 
 def compress(
     model: Any,

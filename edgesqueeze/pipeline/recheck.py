@@ -9,7 +9,7 @@ from typing import Any
 from edgesqueeze.base.given import path_of
 from edgesqueeze.base.names import read_names
 from edgesqueeze.base.stages import Progress
-from edgesqueeze.pipeline import compress
+from edgesqueeze.pipeline.run import compress
 from edgesqueeze.recipe.read import as_recipe
 from edgesqueeze.recipe.sections import Recipe
 from edgesqueeze.report.environment import environment
