@@ -49,8 +49,8 @@ def headline(standing: Standing) -> str:
     parts = [f"{standing.done}{of} trials", f"{_minutes(standing.seconds)} gone"]
     if standing.left is not None:
         parts.append(f"{_minutes(standing.left)} left for trials")
-    if standing.finalists:
-        parts.append(f"{len(standing.finalists)} finalists")
+    if count := len(standing.finalists):
+        parts.append(f"{count} finalist{'s' if count > 1 else ''}")
     best = standing.finalists[0] if standing.finalists else standing.front[0] if standing.front else None
     if best is not None:
         takes = best.takes

@@ -170,6 +170,34 @@ def test_a_study_of_something_else_is_refused(tmp_path, kept):
         _sought(tmp_path, trials=1, limits=SearchLimits(max_accuracy_drop=0.5), kept=kept, resume=True)
 
 
+def test_a_search_that_failed_before_any_work_leaves_the_folder_free(tmp_path, kept):
+    class BadModelError(UsageError):
+        pass
+
+    def fails(task):
+        raise BadModelError("no such model")
+
+    with pytest.raises(BadModelError):
+        _sought(tmp_path, PretendCrew(before=fails), model="tpyo", trials=1, kept=kept)
+    front = _sought(tmp_path, trials=1, objectives=["size"], kept=kept)
+    assert front.objectives == ("size",) and len(front.trials) == 1
+
+
+def test_what_differs_of_a_recipe_is_shown(tmp_path, kept):
+    _sought(tmp_path, trials=1, kept=kept)
+    with pytest.raises(UsageError) as caught:
+        _sought(tmp_path, trials=1, limits=SearchLimits(max_latency=5.0), kept=kept, resume=True)
+    assert caught.value.expected == 'limits {"max_latency": null}'
+    assert caught.value.got == 'limits {"max_latency": 5.0}'
+
+
+def test_a_study_of_someone_else_is_not_taken_over(tmp_path, kept):
+    study = optuna.create_study(storage=kept, study_name="edgesqueeze")
+    study.add_trial(optuna.trial.create_trial(value=1.0))
+    with pytest.raises(UsageError, match="a study of another search"):
+        _sought(tmp_path, trials=1, kept=kept, resume=True)
+
+
 def test_several_at_a_time_try_as_many(tmp_path):
     front = _sought(tmp_path, PretendCrew(3))
     assert front.ok

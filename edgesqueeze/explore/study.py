@@ -82,18 +82,23 @@ class Study:
         self._optuna = _optuna()
         self._wish, self._sampler, self._seed = wish, SAMPLERS[sampler], seed
         with _explained(storage):
-            self._study = self._optuna.create_study(
-                storage=storage,
-                study_name=STUDY,
-                directions=["minimize"] * len(wish.objectives),
-                load_if_exists=True,
-            )
-            before = self._study.user_attrs.get(IDENTITY)
-            if before is None:
+            self._study = self._opened(storage)
+            if _is_empty(self._study):
+                # Of a search that failed before any work, perhaps for a wrong path or limit.
+                self._optuna.delete_study(study_name=STUDY, storage=storage)
+                self._study = self._opened(storage)
                 self._study.set_metric_names(list(wish.objectives))
                 self._study.set_user_attr(IDENTITY, dict(identity))
-        if before is not None:
-            _check_same(before, identity, storage, resume)
+                return
+        _check_same(self._study.user_attrs.get(IDENTITY, {}), identity, storage, resume)
+
+    def _opened(self, storage: str) -> Any:
+        return self._optuna.create_study(
+            storage=storage,
+            study_name=STUDY,
+            directions=["minimize"] * len(self._wish.objectives),
+            load_if_exists=True,
+        )
 
     def recall(self, name: str) -> Any:
         """What was noted about the search; None where nothing was."""
@@ -210,15 +215,21 @@ def _optuna() -> Any:
     return optuna
 
 
+def _is_empty(study: Any) -> bool:
+    """Whether nothing was tried or noted but what the study is about."""
+    return not study.get_trials(deepcopy=False) and not set(study.user_attrs) - {IDENTITY}
+
+
 def _check_same(before: Mapping[str, str], now: Mapping[str, str], storage: str, resume: bool) -> None:
     """Refuse a study that is of something else, or is not to go on."""
     differs = [name for name in now if before.get(name) != now[name]]
     where = str(storage).removeprefix("sqlite:///")
     if differs:
+        pairs = {name: _differing(before.get(name, "none"), now[name]) for name in differs}
         raise UsageError(
             f"{where} is a study of another search: {', '.join(differs)} differ",
-            expected="; ".join(f"{name} {_short(before.get(name, 'none'))}" for name in differs),
-            got="; ".join(f"{name} {_short(now[name])}" for name in differs),
+            expected="; ".join(f"{name} {_short(old)}" for name, (old, _) in pairs.items()),
+            got="; ".join(f"{name} {_short(new)}" for name, (_, new) in pairs.items()),
             hint="name another folder with --out",
         )
     if not resume:
@@ -226,6 +237,20 @@ def _check_same(before: Mapping[str, str], now: Mapping[str, str], storage: str,
             f"{where} is a study of this search already",
             hint="go on with it by --resume, or name another folder with --out",
         )
+
+
+def _differing(before: str, now: str) -> tuple[str, str]:
+    """Two texts without what they have in common, where both are JSON objects."""
+    try:
+        old, new = json.loads(before), json.loads(now)
+    except ValueError:
+        return before, now
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return before, now
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return json.dumps({name: old.get(name) for name in names}), json.dumps(
+        {name: new.get(name) for name in names}
+    )
 
 
 def _short(text: str) -> str:
