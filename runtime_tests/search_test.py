@@ -13,6 +13,7 @@ from edgesqueeze.cli import cli
 from edgesqueeze.explore.processes import Processes
 from edgesqueeze.explore.search import search
 from edgesqueeze.explore.tasks import Order, Task
+from edgesqueeze.explore.workshop import Workshop
 from edgesqueeze.pipeline import compress
 from edgesqueeze.recipe.read import load_recipe, parse_recipe
 from edgesqueeze.report.front import SearchLimits
@@ -95,6 +96,17 @@ def test_a_limit_that_nothing_meets_ends_with_1(given, tmp_path):
     front = json.loads(done.stdout)
     assert not front["ok"] and "max_flash is in the way" in front["reason"]
     assert [one["state"] for one in front["trials"]] == ["unfit"]
+
+
+def test_a_mistake_of_ours_costs_one_recipe(given, monkeypatch):
+    model, data = given
+    base = parse_recipe(BASE)
+    shop = Workshop(Order(str(model), str(data), load_target(TARGET), base, latency=True))
+    monkeypatch.setattr("edgesqueeze.explore.workshop.squeeze", lambda *given, **named: [][0])
+    answer = shop.do(Task("look", parse_recipe({**BASE, "equalize": {}})))
+    assert "went wrong inside EdgeSqueeze: IndexError" in answer.error.problem
+    with pytest.raises(IndexError):
+        shop.do(Task("look", base))
 
 
 def test_a_worker_that_dies_is_replaced_and_its_task_done_again(given):

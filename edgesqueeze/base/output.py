@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -81,6 +82,18 @@ def staged(directory: Path, remove: Mapping[str, str] | None = None) -> Iterator
     except BaseException:
         remove_empty(made)
         raise
+
+
+def open_folder(directory: Path) -> None:
+    """Make a folder where there is none, and see that it can be written.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    with _explained(directory):
+        make_folder(directory)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
 
 
 @contextlib.contextmanager

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import json
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+R = TypeVar("R", bound="Record")
+MOST_BITS = 64
+"""Of a whole number in a document; longer ones are no count, and no float can hold the longest."""
 
 
 class Record(BaseModel):
@@ -30,3 +37,36 @@ class Range(Record):
     def contains(self, figure: float) -> bool:
         """Whether a figure lies between the bounds."""
         return self.low <= figure <= self.high
+
+
+def read_record(content: bytes, kind: type[R]) -> R:
+    """The record that a JSON document holds.
+
+    Raises:
+        ValueError: it holds another; with what is wrong, in one line.
+    """
+    try:
+        return kind.model_validate(read_json(content))
+    except ValidationError as error:
+        raise ValueError(error.errors()[0]["msg"]) from error
+
+
+def read_json(content: bytes) -> Any:
+    """What a JSON document holds.
+
+    Raises:
+        ValueError: it is none, or too much for one; with what is wrong, in one line.
+    """
+    try:
+        return json.loads(content, parse_int=_whole)
+    except UnicodeDecodeError as error:
+        raise ValueError("it is no text") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _whole(digits: str) -> int:
+    number = int(digits)
+    if number.bit_length() > MOST_BITS:
+        raise ValueError(f"a whole number of {len(digits)} digits")
+    return number

@@ -9,6 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
+
+from edgesqueeze.base.plain import plain
 
 NO_FILTERS: Mapping[str, Callable[..., str]] = MappingProxyType({})
 
@@ -26,7 +29,8 @@ def rendered(
         template: its file; what it includes is looked for in the same folder.
         values: what it may name.
         filters: functions for its expressions, by name.
-        xml: whether the values are text that XML must not take for markup.
+        xml: whether the values are text that XML must not take for markup, and in which nothing but what can
+            be printed may stand.
 
     Raises:
         jinja2.TemplateError: the template names something that is not among the values, or is malformed.
@@ -47,6 +51,12 @@ def _environment(
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=xml,
+        finalize=_printable if xml else None,
     )
     environment.filters.update(filters)
     return environment
+
+
+def _printable(value: Any) -> Any:
+    """Text in one line without control characters; what is markup already stays."""
+    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -1,5 +1,6 @@
 import jinja2
 import pytest
+from markupsafe import Markup
 
 from edgesqueeze.base.templates import rendered
 
@@ -36,3 +37,10 @@ def test_only_xml_is_escaped(template):
     page = template("{{ text }}")
     assert rendered(page, {"text": "<a> & b"}) == "<a> & b"
     assert rendered(page, {"text": "<a> & b"}, xml=True) == "&lt;a&gt; &amp; b"
+
+
+def test_in_xml_nothing_but_what_can_be_printed_stands(template):
+    page = template("{{ text }}{{ markup }}")
+    values = {"text": "a\x1b\u202eb\n", "markup": Markup("<b>\n</b>")}
+    assert rendered(page, values, xml=True) == "a  b <b>\n</b>"
+    assert rendered(page, values) == "a\x1b\u202eb\n<b>\n</b>"

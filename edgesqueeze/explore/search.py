@@ -9,7 +9,7 @@ from typing import Any
 
 from edgesqueeze.base.given import expect, path_of
 from edgesqueeze.base.names import read_names
-from edgesqueeze.base.publish import make_folder
+from edgesqueeze.base.output import open_folder
 from edgesqueeze.base.suggest import nearest
 from edgesqueeze.errors import UsageError
 from edgesqueeze.explore.found import front_of
@@ -17,7 +17,7 @@ from edgesqueeze.explore.hunt import Effort, Hunt
 from edgesqueeze.explore.identity import identity_of
 from edgesqueeze.explore.standing import Watch
 from edgesqueeze.explore.stopping import gentle_stop
-from edgesqueeze.explore.study import SAMPLERS, Study, sqlite_url
+from edgesqueeze.explore.study import SAMPLERS, Study, kept_study, sqlite_url
 from edgesqueeze.explore.tasks import Crew, Order
 from edgesqueeze.explore.wish import Wish, on_target, parse_objectives
 from edgesqueeze.explore.written import write_found
@@ -119,9 +119,14 @@ def search(
     if html:
         check_drawing()
     identity = identity_of(order, wish, sampler)
-    make_folder(folder)
-    study = Study(storage or sqlite_url(folder), identity, wish, sampler, order.recipe.seed, resume=resume)
-    with gentle_stop() as stop, contextlib.closing(_crew(order, workers, ray)) as crew:
+    open_folder(folder)
+    place = storage or sqlite_url(folder)
+    study = Study(place, identity, wish, sampler, order.recipe.seed, resume=resume)
+    with (
+        gentle_stop() as stop,
+        contextlib.closing(_crew(order, workers, ray)) as crew,
+        kept_study(place),
+    ):
         hunt = Hunt(crew, study, effort, folder, progress, stop)
         hunt.survey(order.recipe, wish)
         hunt.begin_with(first=sampler != RANDOM)

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from edgesqueeze.errors import ConnectError, NotFoundError, UsageError
+from edgesqueeze.errors import ConnectError, NotFoundError, OutputError, UsageError
 from edgesqueeze.explore import search as module
 from edgesqueeze.explore.search import search
 from edgesqueeze.explore.verdict import raise_if_none
@@ -196,6 +196,30 @@ def test_a_study_of_someone_else_is_not_taken_over(tmp_path, kept):
     study.add_trial(optuna.trial.create_trial(value=1.0))
     with pytest.raises(UsageError, match="a study of another search"):
         _sought(tmp_path, trials=1, kept=kept, resume=True)
+
+
+def test_a_database_that_breaks_meanwhile_is_named(tmp_path):
+    place = f"sqlite:///{tmp_path / 'study.db'}"
+
+    def breaks(task):
+        (tmp_path / "study.db").write_bytes(bytes(range(256)) * 400)
+
+    with pytest.raises(OutputError, match=r"the study sqlite:.*study\.db fails"):
+        _sought(tmp_path, PretendCrew(before=breaks), kept=place, trials=1)
+    with pytest.raises(OutputError, match="cannot open the study"):
+        _sought(tmp_path, kept=place, trials=1, resume=True)
+
+
+def test_a_password_is_not_shown(tmp_path):
+    with pytest.raises(UsageError) as caught:
+        _sought(tmp_path, storage="nothing://me:secret@here/x")
+    assert "nothing://me:***@here/x" in str(caught.value) and "secret" not in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot write to"):
+        _sought(tmp_path / "file")
 
 
 def test_several_at_a_time_try_as_many(tmp_path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -223,7 +224,7 @@ def _is_empty(study: Any) -> bool:
 def _check_same(before: Mapping[str, str], now: Mapping[str, str], storage: str, resume: bool) -> None:
     """Refuse a study that is of something else, or is not to go on."""
     differs = [name for name in now if before.get(name) != now[name]]
-    where = str(storage).removeprefix("sqlite:///")
+    where = _shown(storage).removeprefix("sqlite:///")
     if differs:
         pairs = {name: _differing(before.get(name, "none"), now[name]) for name in differs}
         raise UsageError(
@@ -258,17 +259,44 @@ def _short(text: str) -> str:
 
 
 @contextlib.contextmanager
+def kept_study(storage: str) -> Iterator[None]:
+    """A database that fails while a search goes on, in the words of this program.
+
+    Raises:
+        OutputError: it is damaged, gone, or has no room.
+    """
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError) as error:
+        raise OutputError(
+            f"the study {_shown(storage)} fails",
+            expected="a database that is whole and can be written",
+            got=str(error.__cause__ or error).splitlines()[0],
+            hint="free some space and go on by --resume; if it is damaged, name another folder with --out",
+        ) from error
+
+
+def _shown(storage: str) -> str:
+    """A storage without its password."""
+    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", str(storage))
+
+
+@contextlib.contextmanager
 def _explained(storage: str) -> Iterator[None]:
     """A database that cannot be opened, in the words of this program."""
+    from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (SQLAlchemyError, ImportError, ValueError) as error:
+    except (SQLAlchemyError, StorageInternalError, ImportError, ValueError) as error:
         raise OutputError(
-            f"cannot open the study {storage}",
+            f"cannot open the study {_shown(storage)}",
             expected="a database that Optuna can write",
             got=str(error).splitlines()[0],
             hint="name another --storage, or move the file away",

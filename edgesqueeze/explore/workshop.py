@@ -12,7 +12,7 @@ from types import MappingProxyType
 from edgesqueeze.base.findings import errors_in
 from edgesqueeze.checks.agreement import fidelity
 from edgesqueeze.checks.metrics import worst
-from edgesqueeze.errors import EdgeSqueezeError, FitError, UsageError
+from edgesqueeze.errors import EdgeSqueezeError, FitError, UnsupportedModelError, UsageError
 from edgesqueeze.explore.tasks import Answer, Facts, Order, Task
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.pipeline import agreement, judge, prepare, squeeze, traced
@@ -65,12 +65,20 @@ class Workshop:
         self.facts = _facts(self._whole, self._trials, order)
 
     def do(self, task: Task) -> Answer:
-        """Do a task; an error that EdgeSqueeze raises on purpose is a part of the answer."""
+        """Do a task; an error is a part of the answer, and ends no search.
+
+        Raises:
+            Exception: what is raised by mistake with the recipe that all others are made from.
+        """
         start = time.perf_counter()
         try:
             answer = KINDS[task.kind](self, task)
         except EdgeSqueezeError as error:
             answer = Answer(error=error)
+        except Exception as error:
+            if task.recipe == self._order.recipe:
+                raise
+            answer = Answer(error=_mistake(error))
         return replace(answer, seconds=round(time.perf_counter() - start, 3))
 
     def look(self, task: Task) -> Answer:
@@ -147,6 +155,14 @@ KINDS: Mapping[str, Callable[[Workshop, Task], Answer]] = MappingProxyType(
 
 LOOK_SAMPLES = 32
 """Samples to calibrate on, at most, where a model is converted only to see what it takes."""
+
+
+def _mistake(error: Exception) -> EdgeSqueezeError:
+    """An error that nobody meant: it costs the search one recipe, and is named there."""
+    return UnsupportedModelError(
+        f"something went wrong inside EdgeSqueeze: {type(error).__name__}: {error}",
+        hint="please report it, with what compress prints with this recipe",
+    )
 
 
 def _kib(count: int | None) -> float | None:

@@ -187,7 +187,7 @@ def _tolerance(old: Quantity | None, new: Quantity | None, given: Tolerance | No
 def _variance(share: Quantity) -> float:
     """Of a share of independent samples; with one success and one failure more, so that 1.0 has some too."""
     count = share.samples + 2
-    rate = (share.value * share.samples + 1) / count
+    rate = (min(max(share.value, 0.0), 1.0) * share.samples + 1) / count
     return rate * (1 - rate) / count
 
 
@@ -219,8 +219,8 @@ def summary(comparison: Comparison) -> str:
         for verdict in ("worse", "gone", "better", "same", "new")
     }
     said = ", ".join(f"{count} {verdict}" for verdict, count in counted.items() if count)
-    missed = f"; {len(comparison.problems)} requirements missed" if comparison.problems else ""
-    return f"{said}{missed}"
+    missed = f"; missed requirements: {len(comparison.problems)}" if comparison.problems else ""
+    return f"{said or 'no figures to compare'}{missed}"
 
 
 def rows_of(comparison: Comparison) -> Sequence[tuple[str, str, str, str, str, str]]:

@@ -9,7 +9,7 @@ from edgesqueeze.errors import UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.latency.predict import predict
 from edgesqueeze.report import compare as module
-from edgesqueeze.report.compare import compare, parse_tolerance
+from edgesqueeze.report.compare import compare, parse_tolerance, summary
 from edgesqueeze.report.compare_forms import as_junit, as_markdown
 from edgesqueeze.report.quantities import Contents, Quantity
 from edgesqueeze.report.quantities import _of_report as of_report
@@ -38,6 +38,15 @@ def compared(monkeypatch, tmp_path, old, new, tolerances=None, problems=((), ())
     }
     monkeypatch.setattr(module, "read_document", lambda path: documents[path.name])
     return compare(tmp_path / "old", tmp_path / "new", tolerances)
+
+
+def test_two_documents_without_figures_say_so(monkeypatch, tmp_path):
+    assert summary(compared(monkeypatch, tmp_path, [], [])) == "no figures to compare"
+
+
+def test_a_share_that_is_none_breaks_nothing(monkeypatch, tmp_path):
+    found = compared(monkeypatch, tmp_path, [share(0.5)], [share(-1e308)])
+    assert [one.verdict for one in found.changes] == ["worse"]
 
 
 @pytest.mark.parametrize(

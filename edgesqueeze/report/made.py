@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import ValidationError
-
+from edgesqueeze.base.records import read_record
 from edgesqueeze.errors import TargetError, UsageError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.read import read_tflite
@@ -57,18 +56,18 @@ def read_report(folder: Path) -> Report:
     """
     file = folder / REPORT
     try:
-        return Report.model_validate_json(file.read_bytes())
+        return read_record(file.read_bytes(), Report)
     except OSError as error:
         raise UsageError(
             f"cannot read {file}: {error.strerror}",
             expected="a folder that `edgesqueeze compress` wrote",
             hint="check the path",
         ) from error
-    except ValidationError as error:
+    except ValueError as error:
         raise UsageError(
             f"{file} is no report of this version",
             expected="what `edgesqueeze compress` wrote",
-            got=error.errors()[0]["msg"],
+            got=str(error),
             hint="compress again with this version",
         ) from error
 

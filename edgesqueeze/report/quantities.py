@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import ValidationError
 
+from edgesqueeze.base.records import read_json
 from edgesqueeze.checks.agreement import Fidelity
 from edgesqueeze.checks.metrics import METRICS, Figure
 from edgesqueeze.devices.records import Boards, Measurement
@@ -100,7 +100,7 @@ def read_document(path: Path) -> Contents:
 
 def _parsed(file: Path, content: bytes) -> Document:
     try:
-        raw = json.loads(content)
+        raw = read_json(content)
         if isinstance(raw, dict) and "error" in raw and "exit_code" in (raw["error"] or ()):
             raise UsageError(
                 f"{file} is what a command printed that failed",
@@ -113,7 +113,7 @@ def _parsed(file: Path, content: bytes) -> Document:
         if isinstance(raw, dict) and "recipe" in raw:
             return Report.model_validate(raw)
         return BenchDocument.model_validate(raw).root
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         found = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         raise UsageError(
             f"{file} is no document of this version",

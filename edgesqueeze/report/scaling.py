@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from edgesqueeze.base.records import read_record
 from edgesqueeze.checks.records import InputScaling
 from edgesqueeze.emit.scaling import Scaling
 from edgesqueeze.errors import UsageError
@@ -80,14 +79,14 @@ def read_scalings(path: Path, model: TfliteModel) -> tuple[Scaling, ...]:
     if path.suffix != ".json":
         return scalings_of((), load_recipe(path).data, model)
     try:
-        report = Report.model_validate_json(path.read_bytes())
+        report = read_record(path.read_bytes(), Report)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", hint="check the path") from error
-    except ValidationError as error:
+    except ValueError as error:
         raise UsageError(
             f"{path} is no report of this version",
             expected="the report.json that compress wrote, or a recipe in TOML",
-            got=str(error).splitlines()[0],
+            got=str(error),
             hint="compress the model again, or give the recipe",
         ) from error
     return scalings_of(report.scaling, report.recipe.data, model)

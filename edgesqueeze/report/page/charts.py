@@ -211,7 +211,7 @@ def scatter(points: Sequence[Point], x: str, y: str) -> str:
     ]
     groups = [name for name in GROUPS if any(one.group == name for one in points)]
     scale = {"domain": groups, "range": [GROUPS[name][0] for name in groups]}
-    legend = {"orient": "top", "title": None, "columns": 2}
+    legend = {"orient": "top", "title": None, "columns": 2, "columnPadding": 30}
     colour = {"field": "group", "type": "nominal", "scale": scale, "legend": legend}
     size = {"field": "size", "type": "quantitative", "scale": None}
     axis = {"type": "quantitative", "scale": {"zero": False, "nice": True}}

@@ -8,9 +8,9 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
-from pydantic import ValidationError
 
 from edgesqueeze.base.plain import plain
+from edgesqueeze.base.records import read_record
 from edgesqueeze.errors import UsageError
 from edgesqueeze.recipe.passes import PASSES
 from edgesqueeze.recipe.sections import Recipe
@@ -58,14 +58,14 @@ def read_front(folder: Path) -> Front:
     """
     file = folder / FRONT
     try:
-        return Front.model_validate_json(file.read_bytes())
+        return read_record(file.read_bytes(), Front)
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}", hint="check the path") from error
-    except ValidationError as error:
+    except ValueError as error:
         raise UsageError(
             f"{file} is no front of this version",
             expected="what `edgesqueeze search` wrote",
-            got=error.errors()[0]["msg"],
+            got=str(error),
             hint="search again with this version",
         ) from error
 

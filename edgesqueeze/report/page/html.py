@@ -10,7 +10,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from edgesqueeze.base.plain import plain
 from edgesqueeze.base.templates import rendered
 from edgesqueeze.base.versions import own_version
 
@@ -34,4 +33,4 @@ def html(template: str, values: Mapping[str, Any]) -> str:
         "version": own_version(),
         **values,
     }
-    return rendered(FOLDER / template, whole, filters={"plain": plain}, xml=True)
+    return rendered(FOLDER / template, whole, xml=True)

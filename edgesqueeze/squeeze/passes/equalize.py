@@ -60,6 +60,8 @@ def run(state: State, options: FilledEqualize, setting: Setting) -> Outcome:
         Finding(code="equalize-skipped", subject=name, message=f"its outputs stay as they are: {reason}")
         for name, reason in graph.held.items()
     ]
+    if not graph.count:
+        return Outcome(replace(state, model=model), tuple(findings))
     widths = Widths(options.levels, ACTIVATION_STEPS[setting.precision.mode], options.levels < 127)
     seen = _seen(model, graph, setting)
     factors = best_factors(graph.count, list(readers_of(graph, seen, widths).values()), widths)

@@ -170,3 +170,11 @@ def test_it_goes_with_four_bits_and_with_16_bit_activations():
     )
     with pytest.raises(RecipeError, match="equalize goes with"):
         parse_recipe({"equalize": {}, "quantize": {"mode": "float16"}})
+
+
+def test_a_model_without_channels_between_layers_stays_as_it_is():
+    image = layers.Input((8, 8, 3))
+    model = tf_keras.Model(image, layers.Dense(2, name="only")(layers.Flatten()(image)))
+    before, after, findings = equalized(randomize(model))
+    assert np.array_equal(before.get_weights()[0], after.get_weights()[0])
+    assert {one.subject for one in findings} == {"only"}
