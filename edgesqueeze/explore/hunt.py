@@ -116,7 +116,8 @@ class Hunt:
         """
         self.board.drops_early = first
         if first and not self._study.recall(ENQUEUED):
-            for params in self.board.space.first():
+            tight = {"max_flash", "max_ram"} & set(self.board.wish.missed(self.board.baseline))
+            for params in self.board.space.first(strongest=bool(tight)):
                 self._study.begin_with(params)
         self._study.note(ENQUEUED, True)
 

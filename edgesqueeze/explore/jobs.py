@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from edgesqueeze.errors import RecipeError
 from edgesqueeze.explore.rungs import Shown, goes_on
@@ -26,6 +26,25 @@ LOOKED = "look"
 SECONDS = "seconds"
 
 
+CLEARLY = 0.25
+"""By which share of its limit the flash must be missed, so that recipes of other passes are judged by it: what
+an encoding or the passes for the accuracy change of it is less."""
+
+
+class Unfit(NamedTuple):
+    """A model that missed a limit of memory.
+
+    Attributes:
+        params: what was drawn for it.
+        reason: what it missed.
+        flash_over: by how much it missed that of the flash, as a share of it; 0 where it did not.
+    """
+
+    params: Params
+    reason: str
+    flash_over: float
+
+
 @dataclass
 class Board:
     """What all trials of a search have in common, and what they showed so far.
@@ -36,7 +55,7 @@ class Board:
         baseline: figures of the model that is only quantized.
         rounds: training steps of each round.
         drops_early: whether only the best go on to the next round.
-        unfit: what was drawn for models that miss a limit of memory, and which; a weaker one misses it too.
+        unfit: models that missed a limit of memory; a weaker one misses it too.
         shown: what trials showed after each round, by their numbers.
         answers: notes of what was done, by recipe and name: the same is not done twice.
     """
@@ -46,7 +65,7 @@ class Board:
     baseline: Takes
     rounds: tuple[int, ...]
     drops_early: bool = True
-    unfit: list[tuple[Params, str]] = field(default_factory=list)
+    unfit: list[Unfit] = field(default_factory=list)
     shown: list[dict[int, Shown]] = field(default_factory=list)
     answers: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
@@ -65,11 +84,21 @@ class Board:
         return not self.drops_early or goes_on(self.shown[place][number], others)
 
     def too_large(self, params: Params) -> str:
-        """Why a model cannot fit, from one that does as much or more and did not; empty: it may fit."""
-        for known, reason in self.unfit:
-            if self.space.is_as_strong(known, params):
-                return f"a stronger recipe did not fit: {reason}"
+        """Why a model cannot fit, from one that does as much or more and did not; empty: it may fit.
+
+        One with the same passes tells, and of the flash one with more of them that missed it clearly.
+        """
+        for one in self.unfit:
+            clearly = one.flash_over > CLEARLY and self.space.saves_as_much(one.params, params)
+            if clearly or self.space.is_as_strong(one.params, params):
+                return f"a stronger recipe did not fit: {one.reason}"
         return ""
+
+    def saw_unfit(self, params: Params, reason: str, takes: Takes) -> None:
+        """Remember a model that missed limits, if one of them is of memory."""
+        missed = self.wish.missed(takes)
+        if {"max_flash", "max_ram"} & set(missed):
+            self.unfit.append(Unfit(params, reason, missed.get("max_flash", 0.0)))
 
 
 def trial(entry: Entry, board: Board, tell: Callable[[Entry, TrialRecord], None]) -> Job:
@@ -100,8 +129,7 @@ def trial(entry: Entry, board: Board, tell: Callable[[Entry, TrialRecord], None]
     takes = answer.takes
     if missed := board.wish.missed(takes):
         reason = f"misses {', '.join(missed)} before any training"
-        if {"max_flash", "max_ram"} & set(missed):
-            board.unfit.append((entry.notes[PARAMS], reason))
+        board.saw_unfit(entry.notes[PARAMS], reason, takes)
         tell(entry, _record(entry, board, recipe, "unfit", takes=takes, reason=reason))
         return
     trains, steps = _trains(recipe), 0
@@ -130,8 +158,8 @@ def remember(board: Board, entry_params: Params, record: TrialRecord, notes: Map
         record: what came of it.
         notes: what was noted of it.
     """
-    if record.state == "unfit" and {"max_flash", "max_ram"} & set(record.missed):
-        board.unfit.append((entry_params, record.reason))
+    if record.state == "unfit":
+        board.saw_unfit(entry_params, record.reason, record.takes)
     text = record.recipe.model_dump_json()
     if "takes" in notes.get(LOOKED, {}):
         board.answers.setdefault((text, "look 0"), notes[LOOKED])

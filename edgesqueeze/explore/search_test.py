@@ -8,7 +8,7 @@ from edgesqueeze.errors import ConnectError, NotFoundError, OutputError, UsageEr
 from edgesqueeze.explore import search as module
 from edgesqueeze.explore.search import search
 from edgesqueeze.explore.verdict import raise_if_none
-from edgesqueeze.recipe.read import load_recipe
+from edgesqueeze.recipe.read import load_recipe, parse_recipe
 from edgesqueeze.report.compare import compare
 from edgesqueeze.report.front import Front, SearchLimits
 from runtime_tests.support.pretend_crew import PretendCrew
@@ -238,6 +238,17 @@ def test_what_cannot_fit_is_not_trained(tmp_path):
     # Of those that are weaker than one that did not fit, nobody is asked at all.
     weaker = [one for one in unfit if one.reason.startswith("a stronger recipe did not fit")]
     assert all(task.recipe != one.recipe for one in weaker for task in crew.asked)
+
+
+def test_where_nothing_fits_one_model_is_made(tmp_path):
+    base = parse_recipe({"bits": {}})
+    crew = PretendCrew()
+    front = _sought(tmp_path, crew, limits=SearchLimits(max_flash=0.5), recipe=base)
+    assert {one.state for one in front.trials} == {"unfit"}
+    # After the look at each pass, only the strongest recipe is looked at.
+    looked = [one for one in front.trials if one.seconds]
+    assert [one.number for one in looked] == [0]
+    assert looked[0].recipe.prune.sparsity == 0.9 and looked[0].recipe.channels.share == 0.8
 
 
 def test_limits_that_nothing_can_meet_name_what_binds(tmp_path):

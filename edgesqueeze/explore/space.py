@@ -75,16 +75,21 @@ class Space:
         """One pass and no other, at a share of the way from its mildest to its strongest values."""
         return self._chosen([row], share)
 
-    def first(self) -> Iterator[Params]:
+    def first(self, *, strongest: bool = False) -> Iterator[Params]:
         """The recipes to begin with: what is known to be good on most models, and each pass alone.
 
         No pass; all of them mild, and half way; each alone; each two together, half way: 60 % zeros and 16
         values are one of these. Passes that are there for the accuracy go with all others.
+
+        Args:
+            strongest: whether all passes as strong as they can be come before these: where that does not fit,
+                nothing does.
         """
         saving = [row for row in self.rows if _search(row).saves]
         helping = [row for row in self.rows if not _search(row).saves]
         seen = []
         for chosen, share in (
+            *([(saving, 1.0)] if strongest else ()),
             ([], 0.0),
             (saving, 0.0),
             (saving, 0.5),
@@ -107,6 +112,15 @@ class Space:
             ):
                 return False
         return True
+
+    def saves_as_much(self, one: Params, other: Params) -> bool:
+        """Whether a recipe has all passes of another that save something, and does as much or more in each."""
+        return all(
+            one[row.name]
+            and all(draw.is_as_strong(one[name], other[name]) for name, draw in self._draws(row))
+            for row in self.rows
+            if _search(row).saves and other[row.name]
+        )
 
     def _chosen(self, rows: Sequence[Pass], share: float) -> Params:
         params: dict[str, Any] = {row.name: row in rows for row in self.rows}

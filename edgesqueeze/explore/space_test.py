@@ -105,6 +105,16 @@ def test_as_strong_is_the_same_passes_that_do_as_much():
     assert space.is_as_strong(few, {**few, "cluster.clusters": 16})
 
 
+def test_what_saves_as_much_has_all_passes_that_save():
+    strong = SPACE.alone(next(row for row in SPACE.rows if row.name == "prune"), 1.0)
+    weak = {**strong, "prune.sparsity": 0.5}
+    none = {name: False for name in strong if "." not in name}
+    both = {**strong, "channels": True, "channels.share": 0.5, "equalize": True}
+    assert SPACE.saves_as_much(strong, weak) and not SPACE.saves_as_much(weak, strong)
+    assert SPACE.saves_as_much(both, weak) and not SPACE.saves_as_much(strong, both)
+    assert SPACE.saves_as_much(none, {**none, "equalize": True}) and SPACE.saves_as_much(strong, none)
+
+
 @pytest.mark.parametrize(
     ("draw", "share", "value"),
     [
