@@ -11,6 +11,7 @@ import click
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.screen import escape, open_screen, say_json
 from edgesqueeze.cli.tables import Table
+from edgesqueeze.errors import UsageError
 
 if TYPE_CHECKING:
     from edgesqueeze.report.compare import Comparison
@@ -58,6 +59,10 @@ def command(
     from edgesqueeze.report.compare import compare, parse_tolerance
     from edgesqueeze.report.compare_forms import as_junit, as_markdown
 
+    if markdown is not None and markdown == junit:
+        raise UsageError(
+            "--markdown and --junit name the same file", expected="two files", got=str(markdown)
+        )
     found = compare(old, new, dict(map(parse_tolerance, tolerances)))
     for path, form in ((markdown, as_markdown), (junit, as_junit)):
         if path is not None:

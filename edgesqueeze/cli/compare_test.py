@@ -37,6 +37,11 @@ def test_better_and_worse(small, large):
     assert run(small, large, "--tolerance", "latency=100000%", "--tolerance", "size=1e6").exit_code == 0
 
 
+def test_two_forms_in_one_file_are_refused(small, tmp_path):
+    done = run(small, small, "--markdown", tmp_path / "x", "--junit", tmp_path / "x")
+    assert done.exit_code == 2 and not (tmp_path / "x").exists()
+
+
 def test_files_for_people_and_servers(small, large, tmp_path):
     files = (tmp_path / "out" / "c.md", tmp_path / "c.xml")
     done = run(small, large, "--markdown", files[0], "--junit", files[1], "--json")

@@ -27,8 +27,8 @@ SECONDS = "seconds"
 
 
 CLEARLY = 0.25
-"""By which share of its limit the flash must be missed, so that recipes of other passes are judged by it: what
-an encoding or the passes for the accuracy change of it is less."""
+"""By which share of its limit the flash must be missed, so that recipes of other passes are judged by it: an
+encoding, or a pass for the accuracy, changes less."""
 
 
 class Unfit(NamedTuple):

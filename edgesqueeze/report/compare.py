@@ -101,8 +101,9 @@ def parse_tolerance(text: str) -> tuple[Kind, Tolerance]:
         )
     found = TOLERANCE.fullmatch(amount)
     unit = found["unit"].lower() if found else ""
-    wrong = found is None or (unit.startswith("point") and kind != "accuracy")
-    if wrong or (unit == "%" and kind == "accuracy"):
+    number = float(found["number"]) if found else math.inf
+    points, percent = unit.startswith("point"), unit == "%"
+    if math.isinf(number) or (points and kind != "accuracy") or (percent and kind == "accuracy"):
         raise UsageError(
             f"that is no tolerance for {kind}: {amount!r}",
             expected="a number of points as in 0.5points, or in the metric's unit"
@@ -110,10 +111,7 @@ def parse_tolerance(text: str) -> tuple[Kind, Tolerance]:
             else "a percentage as in 2%, or a number in the figure's unit",
             got=text,
         )
-    assert found is not None
-    number = float(found["number"])
-    shrinks = unit == "%" or unit.startswith("point")
-    made = Tolerance(amount=number / 100 if shrinks else number, relative=unit == "%")
+    made = Tolerance(amount=number / 100 if points or percent else number, relative=percent)
     return kind, made  # type: ignore[return-value]
 
 

@@ -190,15 +190,7 @@ def check_fit(target: str | Path | Target, needs: ModelNeeds, runtime: str | Non
     """
     target = as_target(target)
     expect(needs, ModelNeeds, "what a model needs, as ModelNeeds", "edgesqueeze.needs_of finds it out")
-    runtime = runtime or target.runtime.name
-    offered = (target.runtime.name, *target.runtime.also)
-    if runtime not in (*offered, NATIVE):
-        raise TargetError(
-            f"target {target.name} does not run {runtime!r}",
-            expected=f"one of {', '.join(offered)}",
-            got=runtime,
-            hint="name another runtime, or add it to runtime.also in a profile of your own",
-        )
+    runtime = runtime_of(target, runtime)
     flash = _check_flash(target, needs, runtime)
     ram = _check_ram(target, needs)
     ops = _check_operators(target, needs, runtime)
@@ -210,6 +202,23 @@ def check_fit(target: str | Path | Target, needs: ModelNeeds, runtime: str | Non
         ops=ops,
         findings=_findings(target, needs, flash, ram, ops),
     )
+
+
+def runtime_of(target: Target, runtime: str | None) -> str:
+    """The runtime that is meant: the target's own where none is named.
+
+    Raises:
+        TargetError: the target does not have it.
+    """
+    offered = (target.runtime.name, *target.runtime.also)
+    if runtime and runtime not in (*offered, NATIVE):
+        raise TargetError(
+            f"target {target.name} does not run {runtime!r}",
+            expected=f"one of {', '.join(offered)}",
+            got=runtime,
+            hint="name another runtime, or add it to runtime.also in a profile of your own",
+        )
+    return runtime or target.runtime.name
 
 
 def raise_if_unfit(fit: Fit) -> None:

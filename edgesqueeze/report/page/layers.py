@@ -16,7 +16,7 @@ from edgesqueeze.errors import EdgeSqueezeError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.latency.prediction import Prediction
 from edgesqueeze.report.inspection import inspect_model
-from edgesqueeze.target.fit import NATIVE
+from edgesqueeze.target.fit import NATIVE, runtime_of
 from edgesqueeze.target.records import CORES, Target
 from edgesqueeze.timing.bench import bench
 from edgesqueeze.timing.emulation import Emulation
@@ -101,8 +101,11 @@ def on_target(
         target: the profile; None: it is not at hand, so neither is a time.
         runtime: that of the profile by default.
         errors: position of an operator -> how far it is off the float model.
+
+    Raises:
+        TargetError: the target does not have that runtime.
     """
-    name = runtime or (target.runtime.name if target else "")
+    name = runtime_of(target, runtime) if target else runtime
     native = try_for(model, target) if target and name == NATIVE else None
     source = native if isinstance(native, NativeSource) else None
     timing = _timing(model, target, name)

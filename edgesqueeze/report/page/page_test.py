@@ -125,6 +125,12 @@ def test_native_c_is_told_by_its_own_layers(tmp_path):
     assert any(hint.endswith("to the caller") for hint in page.hints)
 
 
+def test_a_runtime_that_the_target_does_not_have_is_refused(tmp_path):
+    write_compressed(tmp_path, regressor())
+    with pytest.raises(UsageError, match="does not run 'tfml'"):
+        write_page(tmp_path, runtime="tfml")
+
+
 @pytest.mark.parametrize("break_it", ["report", "model", "other"])
 def test_a_folder_that_compress_did_not_write(tmp_path, break_it):
     write_compressed(tmp_path, regressor(), target="rpi4")
