@@ -60,9 +60,7 @@ def command(
     from edgesqueeze.report.compare_forms import as_junit, as_markdown
 
     if markdown is not None and markdown == junit:
-        raise UsageError(
-            "--markdown and --junit name the same file", expected="two files", got=str(markdown)
-        )
+        raise UsageError("--markdown and --junit name the same file", expected="two files", got=str(markdown))
     found = compare(old, new, dict(map(parse_tolerance, tolerances)))
     for path, form in ((markdown, as_markdown), (junit, as_junit)):
         if path is not None:

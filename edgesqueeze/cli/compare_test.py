@@ -4,6 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgesqueeze.cli import cli
+from edgesqueeze.errors import UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.latency.predict import predict
 from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense
@@ -38,8 +39,9 @@ def test_better_and_worse(small, large):
 
 
 def test_two_forms_in_one_file_are_refused(small, tmp_path):
-    done = run(small, small, "--markdown", tmp_path / "x", "--junit", tmp_path / "x")
-    assert done.exit_code == 2 and not (tmp_path / "x").exists()
+    arguments = ["compare", small, small, "--markdown", tmp_path / "x", "--junit", tmp_path / "x"]
+    done = CliRunner().invoke(cli, list(map(str, arguments)))
+    assert isinstance(done.exception, UsageError) and not (tmp_path / "x").exists()
 
 
 def test_files_for_people_and_servers(small, large, tmp_path):

@@ -114,7 +114,7 @@ class Space:
         return True
 
     def saves_as_much(self, one: Params, other: Params) -> bool:
-        """Whether a recipe has all passes of another that save something, and does as much in each, or more."""
+        """Whether a recipe has all passes of another that save something, and does no less in each."""
         return all(
             one[row.name]
             and all(draw.is_as_strong(one[name], other[name]) for name, draw in self._draws(row))
