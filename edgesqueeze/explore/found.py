@@ -37,7 +37,7 @@ def front_of(hunt: Hunt, order: Order, model_sha256: str) -> Front:
         finalists=tuple(finalists),
         failed={str(number): why for number, why in hunt.failed.items()},
         best=None if best is None else best.number,
-        reason=reason_of(trials, finalists, wish, complete=hunt.complete),
+        reason=reason_of(trials, finalists, wish, facts.accuracy.unit, complete=hunt.complete),
         complete=hunt.complete,
         seconds=round(hunt.seconds, 3),
         environment=dict(facts.environment),

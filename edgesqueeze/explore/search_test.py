@@ -258,7 +258,8 @@ def test_limits_that_nothing_can_meet_name_what_binds(tmp_path):
     with pytest.raises(NotFoundError, match="max_flash is in the way") as caught:
         raise_if_none(front)
     least = min(one.takes.flash_kib for one in front.trials if one.takes.flash_kib)
-    assert f"{least:.4g} KiB of flash" in caught.value.got
+    assert f"{least:.4g} KiB of flash" in caught.value.problem
+    assert caught.value.problem == front.reason
     assert "at most 1 KiB of flash" in caught.value.expected
 
 

@@ -27,15 +27,14 @@ def raise_if_none(front: Front) -> None:
         raise NotFoundError(
             front.reason,
             expected=", ".join(_limits(wish, front.accuracy.unit)),
-            got=_nearest_words(front, wish),
             hint="raise that limit, search longer (--resume), or take a smaller network",
         )
 
 
 def reason_of(
-    trials: list[TrialRecord], finalists: list[FinalistRecord], wish: Wish, *, complete: bool
+    trials: list[TrialRecord], finalists: list[FinalistRecord], wish: Wish, unit: Unit, *, complete: bool
 ) -> str:
-    """Why there is no best finalist; empty where there is one."""
+    """Why there is no best finalist, with the nearest that was found; empty where there is one."""
     if any(not one.missed for one in finalists):
         return ""
     near = _nearest(trials, finalists, wish)
@@ -43,7 +42,8 @@ def reason_of(
         return "no trial came to its end" if trials else "nothing was tried"
     if not near.missed:
         return "no finalist was made" + ("" if complete else " before the search was interrupted")
-    return f"no model keeps to all limits: {' and '.join(near.missed)} is in the way"
+    binds = f"{' and '.join(near.missed)} {'are' if len(near.missed) > 1 else 'is'} in the way"
+    return f"no model keeps to all limits: {binds}; {_nearest_words(near, unit)}"
 
 
 def _nearest(
@@ -58,16 +58,13 @@ def _nearest(
     return min(rows, key=lambda one: (sum(wish.missed(one.takes).values()), one.number), default=None)
 
 
-def _nearest_words(front: Front, wish: Wish) -> str:
-    near = _nearest(list(front.trials), list(front.finalists), wish)
-    if near is None:
-        return "nothing"
+def _nearest_words(near: TrialRecord | FinalistRecord, unit: Unit) -> str:
     figures = [
-        amount(name, getattr(near.takes, field), front.accuracy.unit)
+        amount(name, getattr(near.takes, field), unit)
         for name, field in LIMITED.items()
         if getattr(near.takes, field) is not None
     ]
-    return f"at the nearest {', '.join(figures)}, with {words_of(near.recipe)} (trial {near.number})"
+    return f"the nearest is trial {near.number}: {', '.join(figures)}, with {words_of(near.recipe)}"
 
 
 def _limits(wish: Wish, unit: Unit) -> list[str]:
