@@ -122,6 +122,10 @@ class Space:
             if _search(row).saves and other[row.name]
         )
 
+    def helps_alike(self, one: Params, other: Params) -> bool:
+        """Whether two recipes have the same passes for the accuracy."""
+        return all(one[row.name] == other[row.name] for row in self.rows if not _search(row).saves)
+
     def _chosen(self, rows: Sequence[Pass], share: float) -> Params:
         params: dict[str, Any] = {row.name: row in rows for row in self.rows}
         for row in rows:

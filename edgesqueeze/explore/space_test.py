@@ -113,6 +113,7 @@ def test_what_saves_as_much_has_all_passes_that_save():
     assert SPACE.saves_as_much(strong, weak) and not SPACE.saves_as_much(weak, strong)
     assert SPACE.saves_as_much(both, weak) and not SPACE.saves_as_much(strong, both)
     assert SPACE.saves_as_much(none, {**none, "equalize": True}) and SPACE.saves_as_much(strong, none)
+    assert SPACE.helps_alike(strong, none) and not SPACE.helps_alike(both, strong)
 
 
 @pytest.mark.parametrize(
