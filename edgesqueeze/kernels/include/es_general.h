@@ -94,9 +94,14 @@ static inline int8_t es_requantize_general_s8(uint32_t sum, const es_general_out
   const int32_t left = scale->shift > 0 ? scale->shift : 0;
   const int32_t right = scale->shift < 0 ? -scale->shift : 0;
   const int32_t accumulator = (int32_t)((sum + (uint32_t)scale->bias) << left);
-  const int64_t high = ((int64_t)accumulator * scale->multiplier + (INT64_C(1) << 30)) >> 31;
-  const int64_t half = (INT64_C(1) << right) >> 1;
-  const int64_t value = ((high + half - (right > 0 && high < 0 ? 1 : 0)) >> right) + output->zero_point;
+  const int32_t high = (int32_t)(((int64_t)accumulator * scale->multiplier + (INT64_C(1) << 30)) >> 31);
+  /* Divide by 2^right, halves away from zero, without the overflow that adding a half could cause. */
+  const int32_t mask = (int32_t)((UINT32_C(1) << right) - 1u);
+  const int32_t threshold = (mask >> 1) + (high < 0 ? 1 : 0);
+  const int32_t scaled = (high >> right) + ((high & mask) > threshold ? 1 : 0);
+  /* Beyond int8 the zero point no longer matters, and adding it could overflow. */
+  const int32_t near = scaled < -256 ? -256 : (scaled > 256 ? 256 : scaled);
+  const int32_t value = near + output->zero_point;
   return (int8_t)(value < output->minimum ? output->minimum
                                           : (value > output->maximum ? output->maximum : value));
 }

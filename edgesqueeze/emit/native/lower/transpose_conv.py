@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 import numpy as np
+import numpy.typing as npt
 
 from edgesqueeze.emit.native.numerics import (
     INT8_MAX,
@@ -27,9 +28,14 @@ from edgesqueeze.emit.native.records import (
     Placement,
     Struct,
     UnsupportedOperationError,
+    Value,
 )
+from edgesqueeze.emit.rounding import round_up
 
 HEADER = "es_transpose_conv.h"
+
+CHANNELS = 4
+"""Output channels whose weights lie side by side."""
 
 
 def lower_transpose_conv(operation: Operation) -> tuple[Call | Placement, ...]:
@@ -50,7 +56,7 @@ def lower_transpose_conv(operation: Operation) -> tuple[Call | Placement, ...]:
     parameters = Struct(
         "es_transpose_conv2d",
         {
-            "weights": Blob(weights.reshape(-1), "weights, output channel after output channel"),
+            **_in_fours(weights, quantization_of(source)[1]),
             "requantization": _requantization(operation, out_channels),
             "in_height": source.shape[1],
             "in_width": source.shape[2],
@@ -64,7 +70,6 @@ def lower_transpose_conv(operation: Operation) -> tuple[Call | Placement, ...]:
             "stride_width": stride[1],
             "pad_top": pads[0],
             "pad_left": pads[1],
-            "input_zero_point": quantization_of(source)[1],
         },
     )
     call = Call(
@@ -76,6 +81,19 @@ def lower_transpose_conv(operation: Operation) -> tuple[Call | Placement, ...]:
         overlap=MappingProxyType({0: _distance(operation, kernel, stride, pads)}),
     )
     return (call,)
+
+
+def _in_fours(weights: npt.NDArray[np.int8], zero_point: int) -> dict[str, Value]:
+    """Weights of four output channels side by side, and what the input's zero point adds to their sums."""
+    out_channels, height, width, depth = weights.shape
+    padded = np.zeros((round_up(out_channels, CHANNELS), height, width, depth), np.int8)
+    padded[:out_channels] = weights
+    groups = padded.reshape(-1, CHANNELS, height, width, depth).transpose(0, 2, 3, 1, 4)
+    corrections = -zero_point * groups.sum(axis=-1, dtype=np.int32)
+    return {
+        "weights": Blob(groups.reshape(-1), "weights, 4 output channels at a time, tap by tap"),
+        "corrections": Blob(corrections.reshape(-1), "minus the input's zero point times the weights' sums"),
+    }
 
 
 def window_of(operation: Operation) -> tuple[tuple[int, int], list[int]]:

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from edgesqueeze.emit.native.emit import emit_native
+from edgesqueeze.emit.native.kernels import FOLDER
 from edgesqueeze.emit.native.lower.table import LOWERINGS
 from edgesqueeze.emit.native.records import Operation, UnsupportedOperationError
 from edgesqueeze.graph import parse_tflite
@@ -88,6 +90,12 @@ def test_transposed_convolution_equals_tflm(chosen, seed):
 
 
 LAYER = Layer((4, 4, 2), 3, (3, 3), (2, 2), "SAME", 0, True, True, (0, 0), 0.1)
+
+
+def test_sums_of_products_are_the_kernel_sets_own():
+    graph = GraphBuilder(0)
+    files = emit_native(parse_tflite(graph.build([LAYER.add(graph)])), core="cortex-m4").files
+    assert files["kernels/es_dot_4_s8.c"] == (FOLDER / "dsp" / "es_dot_4_s8.c").read_text(encoding="utf-8")
 
 
 def test_fused_activation_is_refused():
