@@ -70,13 +70,16 @@ def force(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     """
     rows = {name: ENCODINGS[name] for name in names if name in ENCODINGS}
     sparse = {
-        kind: replace(
-            row,
-            costs=MappingProxyType(dict.fromkeys(("small", "portable", "dsp"), row.costs["dsp"])),
-            cores=frozenset(),
+        kind: tuple(
+            replace(
+                row,
+                costs=MappingProxyType(dict.fromkeys(("small", "portable", "dsp"), row.costs["dsp"])),
+                cores=frozenset(),
+            )
+            for row in rows
+            if row.name in names
         )
-        for kind, row in SPARSE.items()
-        if row.name in names
+        for kind, rows in SPARSE.items()
     }
     skipping = {
         kind: tuple(_free(row) for row in rows if row.name in names) for kind, rows in SKIPPING.items()

@@ -1,259 +1,20 @@
-/* Convolution that skips weights of zero, int8, for cores with the DSP extension.
+/* Convolution that skips weights of zero, of few values, int8, for cores with the DSP extension.
  * SPDX-License-Identifier: Apache-2.0
  *
- * Eight pixels at a time. A word holds an input of two of them, a + 2^23 * b, so that an instruction multiplies both
- * by a weight and adds the products to a sum of 64 bits: the lower 23 bits are the first pixel's sum, the others that
- * of the second one. A byte of the stream is looked up in a table of words: the bytes to the next input in the lower
- * half, its weight in the upper half.
- *
- * Lower sums must lie between -2^22 and 2^22: the weights of an output channel add up to at most 32,767, whatever
- * their signs. The generator sees to that.
+ * A byte of the stream is looked up in a table of words: the bytes to the next input in the lower half, its weight in
+ * the upper half.
  */
-#include <stddef.h>
+#define ES_SPARSE_READ            \
+  "ldrb.w r2, [lr], #1\n"         \
+  "ldr.w r12, [r0, r2, lsl #2]\n" \
+  "uxtah r1, r1, r12\n"           \
+  "asr.w r12, r12, #16\n"
+#define ES_SPARSE_BYTES "16"
+#define ES_SPARSE_SHIFT "0"
 
-#include "es_assembly_dsp.h"
-#include "es_copy_dsp.h"
-#include "es_sparse_s8.h"
+#include "es_sparse_conv_dsp.h"
 
-enum {
-  PIXELS = 8,
-  QUAD = 4,                 /* pixels that are widened at a time */
-  BYTES = 256,              /* different bytes of a stream */
-  INPUT_BYTES = 2 * PIXELS, /* of one widened input */
-  VALUES = ES_SPARSE_VALUES
-};
-
-/* What the output channels of eight pixels need. The order of the members is known to the assembly. */
-typedef struct {
-  const int32_t *widened;
-  const uint32_t *table;
-  const es_channel *channel; /* its bias is doubled */
-  const es_channel *end;     /* behind the last channel */
-  int8_t *output;            /* of the first pixel */
-  int32_t pitch;             /* bytes from the output of a pixel to that of the next */
-  const uint8_t *stream;     /* of every channel a count of bytes, as uint16, then the bytes */
-} sparse_group;
-
-/* Adds one weight's products to the sums of eight pixels. 40 bytes of code.
- *
- *   r0  table           r12    entry, weight   lr  next byte of the stream
- *   r1  next inputs     r2-r3  inputs          r4-r11  sums, lower halves first */
-#define STEP                       \
-  "ldrb.w r2, [lr], #1\n"          \
-  "ldr.w r12, [r0, r2, lsl #2]\n"  \
-  "uxtah r1, r1, r12\n"            \
-  "asr.w r12, r12, #16\n"          \
-  "ldrd r2, r3, [r1], #8\n"        \
-  "smlal r4, r5, r2, r12\n"        \
-  "smlal r6, r7, r3, r12\n"        \
-  "ldrd r2, r3, [r1], #8\n"        \
-  "smlal r8, r9, r2, r12\n"        \
-  "smlal r10, r11, r3, r12\n"
-
-/* Takes the sums of two pixels apart, doubles them and adds the doubled bias.
- *
- *   r0  bias   r1  bias of the lower sum, which began with 2^22   r2  spare */
-#define PART(lower, upper)                      \
-  "lsr r2, " lower ", #23\n"                    \
-  "ubfx " lower ", " lower ", #0, #23\n"        \
-  "add " lower ", r1, " lower ", lsl #1\n"      \
-  "add " upper ", r0, " upper ", lsl #10\n"     \
-  "add " upper ", " upper ", r2, lsl #1\n"
-
-/* Scales a sum.
- *
- *   r0  multiplier   r1  addend   r2  shift   r3  spare */
-#define SCALE(sum)                         \
-  "add r3, r1, " sum ", asr #31\n"         \
-  "smmlar " sum ", " sum ", r0, r3\n"      \
-  "asr " sum ", " sum ", r2\n"             \
-  "ssat " sum ", #8, " sum "\n"
-
-/* Writes the outputs of two pixels.
- *
- *   r12  next output   lr  pitch */
-#define WRITE(first, second)               \
-  SCALE(first)                             \
-  "strb " first ", [r12]\n"                \
-  SCALE(second)                            \
-  "strb " second ", [r12, lr]\n"           \
-  "add r12, r12, lr, lsl #1\n"
-
-/* All output channels of eight pixels. */
-ES_ASSEMBLY static void compute_channels(sparse_group *group ES_UNUSED) {
-  __asm__ volatile(
-      "push {r0, r4-r11, lr}\n"
-      "sub sp, sp, #4\n" /* where the channel's stream ends; then the group */
-      "mov r3, r0\n"
-      "1:\n"
-      "ldr lr, [r3, #24]\n"
-      "ldrh r12, [lr], #2\n"
-      "ldrd r1, r0, [r3]\n"
-      "add r2, lr, r12\n"
-      "str r2, [sp]\n"
-      "mov r4, #0x400000\n"
-      "movs r5, #0\n"
-      "mov r6, r4\n"
-      "movs r7, #0\n"
-      "mov r8, r4\n"
-      "mov r9, #0\n"
-      "mov r10, r4\n"
-      "mov r11, #0\n"
-      "cmp r12, #0\n"
-      "beq.w 4f\n"
-      "rsb r12, r12, #0\n"
-      "and r12, r12, #7\n" /* steps to leave out in the first round */
-      "tbh [pc, r12, lsl #1]\n"
-      "2:\n"
-      ".hword (3f - 2b) / 2, (3f - 2b) / 2 + 20, (3f - 2b) / 2 + 40, (3f - 2b) / 2 + 60\n"
-      ".hword (3f - 2b) / 2 + 80, (3f - 2b) / 2 + 100, (3f - 2b) / 2 + 120, (3f - 2b) / 2 + 140\n"
-      "3:\n"
-      ".rept 8\n" STEP ".endr\n"
-      "ldr r2, [sp]\n"
-      "cmp lr, r2\n"
-      "bne.w 3b\n"
-      "4:\n"
-      "ldr r3, [sp, #4]\n"
-      "str lr, [r3, #24]\n"
-      "ldr r12, [r3, #8]\n"
-      "ldr r0, [r12], #4\n"
-      "sub r1, r0, #0x800000\n"
-      PART("r4", "r5")
-      PART("r6", "r7")
-      PART("r8", "r9")
-      PART("r10", "r11")
-      "ldm r12!, {r0-r2}\n"
-      "str r12, [r3, #8]\n"
-      "ldrd r12, lr, [r3, #16]\n"
-      "add r12, r12, #1\n"
-      "str r12, [r3, #16]\n"
-      "sub r12, r12, #1\n"
-      WRITE("r4", "r5")
-      WRITE("r6", "r7")
-      WRITE("r8", "r9")
-      WRITE("r10", "r11")
-      "ldr r3, [sp, #4]\n"
-      "ldrd r0, r1, [r3, #8]\n"
-      "cmp r0, r1\n"
-      "bne.w 1b\n"
-      "add sp, sp, #8\n"
-      "pop {r4-r11, pc}\n");
-}
-
-/* One input of four pixels: r8 and r9 are the words, r10 is spare. */
-#define JOIN(bits)                    \
-  "sxtb r8, r4, ror #" bits "\n"      \
-  "sxtb r10, r5, ror #" bits "\n"     \
-  "add r8, r8, r10, lsl #23\n"        \
-  "sxtb r9, r6, ror #" bits "\n"      \
-  "sxtb r10, r7, ror #" bits "\n"     \
-  "add r9, r9, r10, lsl #23\n"        \
-  "strd r8, r9, [r12], #16\n"
-
-/* Joins `count` inputs of four pixels, at least one: two words for every input, 16 bytes apart.
- *
- *   r0-r3  pixels   r4-r7  four inputs of each   r12  words   lr  inputs left */
-ES_ASSEMBLY static void join_inputs(const int8_t *const *pixels ES_UNUSED, int32_t *words ES_UNUSED,
-                                    int32_t count ES_UNUSED) {
-  __asm__ volatile(
-      "push {r4-r10, lr}\n"
-      "mov r12, r1\n"
-      "mov lr, r2\n"
-      "ldm r0, {r0-r3}\n"
-      "subs lr, lr, #4\n"
-      "blt 2f\n"
-      "1:\n"
-      "ldr r4, [r0], #4\n"
-      "ldr r5, [r1], #4\n"
-      "ldr r6, [r2], #4\n"
-      "ldr r7, [r3], #4\n"
-      JOIN("0")
-      JOIN("8")
-      JOIN("16")
-      JOIN("24")
-      "subs lr, lr, #4\n"
-      "bge 1b\n"
-      "2:\n"
-      "adds lr, lr, #4\n"
-      "beq 4f\n"
-      "3:\n"
-      "ldrsb r4, [r0], #1\n"
-      "ldrsb r5, [r1], #1\n"
-      "ldrsb r6, [r2], #1\n"
-      "ldrsb r7, [r3], #1\n"
-      JOIN("0")
-      "subs lr, lr, #1\n"
-      "bne 3b\n"
-      "4:\n"
-      "pop {r4-r10, pc}\n");
-}
-
-/* Inputs of a kernel row. */
-static int32_t run_of(const es_conv2d *layer) {
-  return layer->kernel_width * layer->in_channels;
-}
-
-/* A copy of them takes whole words. */
-static int32_t row_bytes(const es_conv2d *layer) {
-  return (run_of(layer) + 3) & ~3;
-}
-
-/* Where the kernel of the next output pixel begins in the input. */
-typedef struct {
-  int32_t y, x;
-  int32_t x_left; /* output pixels left in the row */
-} place;
-
-static void move_on(const es_conv2d *layer, place *next) {
-  next->x += layer->stride_width;
-  if (--next->x_left == 0) {
-    next->x_left = layer->out_width;
-    next->x = -layer->pad_left;
-    next->y += layer->stride_height;
-  }
-}
-
-/* Copies a kernel row that begins at row y, column x of the input; padding where that is outside. */
-__attribute__((noinline)) static void copy_row(const es_conv2d *layer, const int8_t *input, int32_t y, int32_t x,
-                                               int8_t *copy) {
-  const int32_t channels = layer->in_channels;
-  fill_words(copy, layer->input_zero_point, row_bytes(layer));
-  for (int32_t i = 0; i < layer->kernel_width; ++i, x += layer->dilation_width, copy += channels) {
-    if (y >= 0 && y < layer->in_height && x >= 0 && x < layer->in_width) {
-      copy_bytes(copy, input + (y * layer->in_width + x) * channels, channels);
-    }
-  }
-}
-
-/* Widens the inputs of four pixels, of which `pixels` exist; the last one is repeated. */
-__attribute__((noinline)) static void widen(const es_conv2d *layer, const int8_t *input, place *next,
-                                            int32_t pixels, int32_t *words, int8_t *copies) {
-  const int32_t in_row = layer->in_width * layer->in_channels;
-  const int32_t x_end = layer->dilation_width == 1 ? layer->in_width - layer->kernel_width + 1 : 0;
-  const int8_t *rows[QUAD];
-  place places[QUAD];
-  for (int32_t i = 0; i < QUAD; ++i) {
-    places[i] = *next;
-    if (i + 1 < pixels) {
-      move_on(layer, next);
-    }
-  }
-  for (int32_t ky = 0; ky < layer->kernel_height; ++ky) {
-    for (int32_t i = 0; i < QUAD; ++i) {
-      const int32_t y = places[i].y + ky * layer->dilation_height;
-      const int32_t x = places[i].x;
-      if (y >= 0 && y < layer->in_height && x >= 0 && x < x_end) {
-        rows[i] = input + y * in_row + x * layer->in_channels;
-      } else {
-        int8_t *const copy = copies + i * row_bytes(layer);
-        copy_row(layer, input, y, x, copy);
-        rows[i] = copy;
-      }
-    }
-    join_inputs(rows, words, run_of(layer));
-    words += run_of(layer) * (INPUT_BYTES / (int32_t)sizeof(int32_t));
-  }
-}
+enum { BYTES = 256 /* different ones of a stream */, VALUES = ES_SPARSE_VALUES };
 
 static void fill_table(const int8_t *values, uint32_t *table) {
   for (uint32_t run = 0; run < BYTES / VALUES; ++run) {
@@ -263,51 +24,14 @@ static void fill_table(const int8_t *values, uint32_t *table) {
   }
 }
 
-/* Fewer than eight pixels, channel by channel. */
-static void compute_some(sparse_group *group, int32_t pixels) {
-  const es_channel *const end = group->end;
-  const int32_t pitch = group->pitch;
-  int8_t *output = group->output;
-  int8_t results[PIXELS];
-  group->pitch = 1;
-  while (group->channel != end) {
-    group->end = group->channel + 1;
-    group->output = results;
-    compute_channels(group);
-    for (int32_t i = 0; i < pixels; ++i) {
-      output[i * pitch] = results[i];
-    }
-    ++output;
-  }
-}
-
 int32_t es_sparse_conv2d_s8_scratch_bytes(const es_sparse_conv2d *sparse) {
-  return (int32_t)sizeof(es_channel) * sparse->layer.out_channels + BYTES * (int32_t)sizeof(uint32_t) +
-         INPUT_BYTES * es_sparse_taps(&sparse->layer) + QUAD * row_bytes(&sparse->layer);
+  return BYTES * (int32_t)sizeof(uint32_t) + es_sparse_conv_bytes(&sparse->layer);
 }
 
 void es_sparse_conv2d_s8(const es_sparse_conv2d *sparse, const int8_t *input, int8_t *output, void *scratch) {
-  const es_conv2d *const layer = &sparse->layer;
-  const int32_t count = layer->out_channels;
-  es_channel *const channels = (es_channel *)scratch;
-  uint32_t *const table = (uint32_t *)(channels + count);
-  int32_t *const widened = (int32_t *)(table + BYTES);
-  int8_t *const copies = (int8_t *)widened + INPUT_BYTES * es_sparse_taps(layer);
-  place next = {-layer->pad_top, -layer->pad_left, layer->out_width};
-  es_unpack_channels(&layer->channels, 0, count, channels);
-  for (int32_t i = 0; i < count; ++i) {
-    channels[i].bias *= 2;
-  }
+  uint32_t *const table = (uint32_t *)scratch;
+  void *const rest = table + BYTES;
   fill_table((const int8_t *)sparse->stream, table);
-  for (int32_t left = layer->out_height * layer->out_width; left > 0; left -= PIXELS) {
-    sparse_group group = {widened, table, channels, channels + count, output, count, sparse->stream + VALUES};
-    widen(layer, input, &next, left, widened, copies);
-    widen(layer, input, &next, left - QUAD, widened + 2, copies);
-    if (left < PIXELS) {
-      compute_some(&group, left);
-    } else {
-      compute_channels(&group);
-    }
-    output += PIXELS * count;
-  }
+  es_unpack_channels(&sparse->layer.channels, 0, sparse->layer.out_channels, (es_channel *)rest);
+  es_sparse_conv(&sparse->layer, sparse->stream + VALUES, table, input, output, rest);
 }

@@ -103,6 +103,12 @@ typedef struct {
 void es_sparse_conv2d_s8(const es_sparse_conv2d *layer, const int8_t *input, int8_t *output, void *scratch);
 int32_t es_sparse_conv2d_s8_scratch_bytes(const es_sparse_conv2d *layer);
 
+/* The same with two bytes for every weight that is not zero: the zeros in front of it, and the weight. There are no
+ * values in front; a channel begins with the number of its weights, as uint16. After 255 zeros a weight of zero may
+ * follow. */
+void es_sparse_any_conv2d_s8(const es_sparse_conv2d *layer, const int8_t *input, int8_t *output, void *scratch);
+int32_t es_sparse_any_conv2d_s8_scratch_bytes(const es_sparse_conv2d *layer);
+
 typedef struct {
   es_fully_connected layer; /* its weights are not used */
   const uint8_t *stream;

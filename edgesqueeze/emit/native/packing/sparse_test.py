@@ -6,7 +6,13 @@ import pytest
 from edgesqueeze.emit.native.emit import emit_native
 from edgesqueeze.emit.native.lower.graph import lower
 from edgesqueeze.emit.native.packing.sites import sites_of
-from edgesqueeze.emit.native.packing.sparse import SPARSE, decode_rows, encode_rows
+from edgesqueeze.emit.native.packing.sparse import (
+    SPARSE,
+    decode_any_rows,
+    decode_rows,
+    encode_any_rows,
+    encode_rows,
+)
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import host_c, tflm
@@ -20,14 +26,18 @@ from runtime_tests.support.tools import require_tool
 CORES = ("m4", "m7", "m33")
 
 
-def convolutions(zeros=0.8, seed=0):
+def convolutions(zeros=0.8, seed=0, values=16):
     """Windows, strides, dilation, odd channels, and pixels that are no multiple of 8."""
     rng = np.random.default_rng(seed)
 
     def conv(x, channels, kernel, **options):
         depth = graph.shapes[x][3]
         return graph.conv2d(
-            x, channels, kernel, weights=clustered(rng, (channels, *kernel, depth), zeros=zeros), **options
+            x,
+            channels,
+            kernel,
+            weights=clustered(rng, (channels, *kernel, depth), values=values, zeros=zeros),
+            **options,
         )
 
     graph = GraphBuilder(seed, name="sparse")
@@ -37,7 +47,8 @@ def convolutions(zeros=0.8, seed=0):
     x = conv(x, 31, (2, 3), padding="SAME")
     x = conv(graph.add(x, y), 7, (2, 3), padding="VALID")
     x = graph.reshape(x, (1, 10 * 6 * 7))
-    return graph.build([graph.fully_connected(x, 37, weights=clustered(rng, (37, 420), zeros=zeros))])
+    weights = clustered(rng, (37, 420), values=values, zeros=zeros)
+    return graph.build([graph.fully_connected(x, 37, weights=weights)])
 
 
 def samples_of(model, seed=3):
@@ -60,6 +71,22 @@ def test_random_rows_come_back():
         np.testing.assert_array_equal(decode_rows(stream, *shape), rows)
 
 
+def test_random_rows_of_any_values_come_back():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        shape = rng.integers(1, 9), int(rng.choice([1, 255, 256, 257, 300, 1000]))
+        rows = np.where(
+            rng.random(shape) < rng.choice([0.3, 0.8, 0.999, 1.0]), 0, rng.integers(-128, 128, shape)
+        )
+        stream = encode_any_rows(rows.astype(np.int8))
+        if stream is None:
+            assert 2 * np.count_nonzero(rows) >= rows.size
+            continue
+        assert len(stream) % 4 == 0
+        np.testing.assert_array_equal(decode_any_rows(stream, *shape), rows)
+    assert encode_any_rows(np.array([[1] * (1 << 16) + [0] * (1 << 17)], np.int8)) is None
+
+
 def test_what_a_stream_cannot_hold():
     assert encode_rows(np.arange(17, dtype=np.int8)[None]) is None
     assert encode_rows(np.arange(1, 17, dtype=np.int8)[None]) is None  # no zero to skip
@@ -67,13 +94,14 @@ def test_what_a_stream_cannot_hold():
     assert encode_rows(np.ones((1, (1 << 16) - 1), np.int8)) is not None
 
 
-def test_on_this_computer_equals_tflm(monkeypatch):
+@pytest.mark.parametrize("name", ["sparse", "sparse-any"])
+def test_on_this_computer_equals_tflm(name, monkeypatch):
     require_tool("gcc", "gcc")
-    force(monkeypatch, "sparse")
+    force(monkeypatch, name)
     for content in (convolutions(), all_kinds(zeros=0.7)):
         model = parse_tflite(content)
         source = emit_native(model, optimize="size")
-        assert encodings(source).count("sparse") >= 3
+        assert encodings(source).count(name) >= 2
         got = host_c.host_program(source, sanitize=True).run(samples_of(model))
         np.testing.assert_array_equal(got, tflm.run(model, samples_of(model)))
 
@@ -91,6 +119,19 @@ def test_on_cores_with_the_dsp_extension_equals_tflm(core, level, monkeypatch):
         assert encodings(source) == ["sparse"] * 6
         got = run_firmware(build_firmware(source, processor, level), samples_of(model)).outputs
         np.testing.assert_array_equal(got, tflm.run(model, samples_of(model)))
+
+
+@pytest.mark.parametrize(("core", "level"), [("m4", "Os"), ("m33", "O3")])
+def test_any_values_on_cores_with_the_dsp_extension(core, level, monkeypatch):
+    require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
+    require_tool("qemu-system-arm", "qemu-system-arm")
+    force(monkeypatch, "sparse", "sparse-any")
+    processor = PROCESSORS[core]
+    model = parse_tflite(convolutions(0.9, seed=1, values=200))
+    source = emit_native(model, core=processor.kernel_core, optimize="size")
+    assert encodings(source) == ["sparse-any"] * 5 + ["plain"]
+    got = run_firmware(build_firmware(source, processor, level), samples_of(model)).outputs
+    np.testing.assert_array_equal(got, tflm.run(model, samples_of(model)))
 
 
 def widest(weights, pixels=10):
@@ -123,26 +164,34 @@ def test_the_largest_sums_that_share_a_register(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("shape", "channels", "kernel", "zeros", "most"),
-    [((8, 8, 64), 64, 3, 0.8, 0.44), ((25, 5, 64), 64, 1, 0.8, 0.62), ((12, 12, 32), 48, 3, 0.6, 0.87)],
+    ("shape", "channels", "kernel", "zeros", "values", "most"),
+    [
+        ((8, 8, 64), 64, 3, 0.8, 16, 0.44),
+        ((25, 5, 64), 64, 1, 0.8, 16, 0.62),
+        ((12, 12, 32), 48, 3, 0.6, 200, 0.82),
+    ],
 )
-def test_instructions_are_what_the_formula_says_and_fewer(shape, channels, kernel, zeros, most, monkeypatch):
+def test_instructions_are_what_the_formula_says_and_fewer(
+    shape, channels, kernel, zeros, values, most, monkeypatch
+):
     require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
     require_tool("qemu-system-arm", "qemu-system-arm")
     rng = np.random.default_rng(0)
     graph = GraphBuilder(0, name="one")
     x = graph.average_pool(graph.input((1, 2 * shape[0], 2 * shape[1], shape[2])), 2)
-    weights = clustered(rng, (channels, kernel, kernel, shape[2]), zeros=zeros)
+    weights = clustered(rng, (channels, kernel, kernel, shape[2]), values=values, zeros=zeros)
     model = parse_tflite(graph.build([graph.conv2d(x, channels, kernel, weights=weights)]))
     processor = PROCESSORS["m4"]
     force(monkeypatch)
     dense = emit_native(model, core="cortex-m4", optimize="time")
     monkeypatch.undo()
     sparse = emit_native(model, core="cortex-m4", optimize="time")
-    assert (encodings(dense), encodings(sparse)) == (["plain"], ["sparse"])
+    name = "sparse" if values == 16 else "sparse-any"
+    assert (encodings(dense), encodings(sparse)) == (["plain"], [name])
     before, after = (layer_instructions(one, processor, samples_of(model))[1] for one in (dense, sparse))
     (site,) = sites_of(lower(model, "dsp"), "dsp")
-    assert SPARSE[site.kind].instructions(site, "dsp") == pytest.approx(after, rel=0.03)
+    (row,) = (one for one in SPARSE[site.kind] if one.name == name)
+    assert row.instructions(site, "dsp") == pytest.approx(after, rel=0.03)
     assert after < most * before
 
 
@@ -167,7 +216,8 @@ def test_fully_connected_layers_take_what_the_formula_says(core, machine, most, 
     before, after = (layer_instructions(one, processor, samples_of(model))[0] for one in (dense, sparse))
     kernel_set = "dsp" if machine == "dsp" else "reference"
     (site,) = sites_of(lower(model, kernel_set), kernel_set)
-    assert SPARSE[site.kind].instructions(site, machine) == pytest.approx(after, rel=0.02)
+    (row,) = SPARSE[site.kind]
+    assert row.instructions(site, machine) == pytest.approx(after, rel=0.02)
     assert per_channel or after <= most * before
     for level in ("O3", "Os"):
         got = run_firmware(build_firmware(sparse, processor, level), samples_of(model)).outputs

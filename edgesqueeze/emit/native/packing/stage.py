@@ -207,8 +207,8 @@ def _options(group: Sequence[Site], rooms: Mapping[int, int], terms: Terms) -> l
         if min(sizes) > 0:
             option = _packed(group, encoding, min(sizes), terms)
             options += [option] if option else []
-    sparse = _sparse(group, rooms, terms)
-    options += [sparse] if sparse else []
+    sparse = (_sparse(group, row, rooms, terms) for row in SPARSE.get(group[0].kind, ()))
+    options += [option for option in sparse if option][:1]  # the first is the smallest
     skipping = (_skipping(group, row, rooms, terms) for row in SKIPPING.get(group[0].kind, ()))
     return [*options, *(option for option in skipping if option)]
 
@@ -241,11 +241,10 @@ def _skipping(group: Sequence[Site], row: Skipping, rooms: Mapping[int, int], te
     return Option(row, part_outputs, stored, instructions, terms.code(row.functions, row.name))
 
 
-def _sparse(group: Sequence[Site], rooms: Mapping[int, int], terms: Terms) -> Option | None:
-    """The kernel that skips zeros, where the set has it and there is room for its scratch memory."""
+def _sparse(group: Sequence[Site], sparse: Sparse, rooms: Mapping[int, int], terms: Terms) -> Option | None:
+    """A kernel that skips zeros, where the set has it and there is room for its scratch memory."""
     kernel_set, site = terms.kernel_set, group[0]
-    sparse = SPARSE.get(site.kind)
-    if sparse is None or terms.machine not in sparse.costs:
+    if terms.machine not in sparse.costs:
         return None
     if kernel_set == "reference" and sparse.cores and terms.core not in sparse.cores:
         return None
