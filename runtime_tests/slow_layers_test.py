@@ -13,6 +13,17 @@ MOST = {"m4": 6, "m55": 5}
 SMALLEST = 20_000
 
 
+def transpose_conv(graph, x, channels):
+    """3x3, stride 2, as upsampling in a U-Net."""
+    _, height, width, depth = graph.shapes[x]
+    shape, data = (1, 2 * height, 2 * width, channels), graph.rng.integers(-127, 128, (channels, 3, 3, depth))
+    weights = graph.tensor(data.shape, "int8", 0.002, 0, data=data.astype(np.int8))
+    y = graph.activation(shape, "int8")
+    inputs = [graph.constant(np.array(shape, np.int32)), weights, x]
+    graph.op("TRANSPOSE_CONV", inputs, [y], version=2, padding="SAME", strideW=2, strideH=2)
+    return y
+
+
 def layers(graph):
     """Layers of many shapes: few channels, small maps, strides, dilations, windows that are not square."""
 
@@ -38,6 +49,7 @@ def layers(graph):
         graph.depthwise_conv2d(image(60, 1, 64), (9, 1)),
         graph.depthwise_conv2d(image(1, 60, 128), (1, 5)),
         graph.depthwise_conv2d(image(16, 16, 16), 3, dilation=2),
+        transpose_conv(graph, image(8, 8, 24), 16),
         graph.fully_connected(image(300), 80),
         graph.fully_connected(image(16, 32), 48),
     ]
