@@ -117,7 +117,8 @@ class Hunt:
         self.board.drops_early = first
         if first and not self._study.recall(ENQUEUED):
             tight = {"max_flash", "max_ram"} & set(self.board.wish.missed(self.board.baseline))
-            for params in self.board.space.first(strongest=bool(tight)):
+            strongest = [self.board.space.strongest(self.seen.strengths)] if tight else []
+            for params in (*strongest, *self.board.space.first()):
                 self._study.begin_with(params)
         self._study.note(ENQUEUED, True)
 

@@ -26,10 +26,12 @@ LOOKED = "look"
 SECONDS = "seconds"
 
 
+NEAR = 0.05
+"""By which share of its limit a memory must be missed, so that weaker recipes with the same passes are judged
+by it: a model with fewer channels has been larger by 0.3 %."""
 CLEARLY, FAR = 0.25, 2.0
-"""By which share of its limit the flash must be missed, so that recipes with fewer passes are judged by it:
-with the same passes for the accuracy, and with others. Equalization alone has brought the flash of a small
-pruned network down to 53 %."""
+"""The same of the flash, for recipes with fewer passes: with the same ones for the accuracy, and with others.
+Equalization alone has brought the flash of a small pruned network down to 53 %."""
 
 
 class Unfit(NamedTuple):
@@ -39,11 +41,13 @@ class Unfit(NamedTuple):
         params: what was drawn for it.
         reason: what it missed.
         flash_over: by how much it missed that of the flash, as a share of it; 0 where it did not.
+        ram_over: the same of the RAM.
     """
 
     params: Params
     reason: str
     flash_over: float
+    ram_over: float
 
 
 @dataclass
@@ -87,12 +91,13 @@ class Board:
     def too_large(self, params: Params) -> str:
         """Why a model cannot fit, from one that does as much or more and did not; empty: it may fit.
 
-        One with the same passes tells, and of the flash one with more of them that missed it clearly.
+        One with the same passes tells, and of the flash one with more of them, if it is not near the limit.
         """
         for one in self.unfit:
             most = CLEARLY if self.space.helps_alike(one.params, params) else FAR
             clearly = one.flash_over > most and self.space.saves_as_much(one.params, params)
-            if clearly or self.space.is_as_strong(one.params, params):
+            near = max(one.flash_over, one.ram_over) <= NEAR
+            if clearly or (not near and self.space.is_as_strong(one.params, params)):
                 return f"a stronger recipe did not fit: {one.reason}"
         return ""
 
@@ -100,7 +105,7 @@ class Board:
         """Remember a model that missed limits, if one of them is of memory."""
         missed = self.wish.missed(takes)
         if {"max_flash", "max_ram"} & set(missed):
-            self.unfit.append(Unfit(params, reason, missed.get("max_flash", 0.0)))
+            self.unfit.append(Unfit(params, reason, missed.get("max_flash", 0.0), missed.get("max_ram", 0.0)))
 
 
 def trial(entry: Entry, board: Board, tell: Callable[[Entry, TrialRecord], None]) -> Job:

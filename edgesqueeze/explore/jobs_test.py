@@ -15,7 +15,8 @@ FEWER = {**OFF, "prune": True, "prune.sparsity": 0.7}
 @pytest.mark.parametrize(
     ("flash", "ram", "params", "tells"),
     [
-        (101, 1, {**MORE, "prune.sparsity": 0.7}, True),
+        (106, 1, {**MORE, "prune.sparsity": 0.7}, True),
+        (104, 1, {**MORE, "prune.sparsity": 0.7}, False),
         (130, 1, FEWER, True),
         (120, 1, FEWER, False),
         (130, 1, {**FEWER, "prune.sparsity": 0.9}, False),

@@ -75,21 +75,29 @@ class Space:
         """One pass and no other, at a share of the way from its mildest to its strongest values."""
         return self._chosen([row], share)
 
-    def first(self, *, strongest: bool = False) -> Iterator[Params]:
+    def strongest(self, strengths: Mapping[str, float]) -> Params:
+        """All passes that save something, each as strong as it can be: where that does not fit, nothing does.
+
+        Args:
+            strengths: how far a pass can go from its mildest to its strongest values, 0 to 1, by name.
+        """
+        params = dict(self._chosen([], 0.0))
+        for row in self.rows:
+            if _search(row).saves:
+                alone = self.alone(row, strengths.get(row.name, 1.0))
+                params |= {name: value for name, value in alone.items() if value is not False}
+        return params
+
+    def first(self) -> Iterator[Params]:
         """The recipes to begin with: what is known to be good on most models, and each pass alone.
 
         No pass; all of them mild, and half way; each alone; each two together, half way: 60 % zeros and 16
         values are one of these. Passes that are there for the accuracy go with all others.
-
-        Args:
-            strongest: whether all passes as strong as they can be come before these: where that does not fit,
-                nothing does.
         """
         saving = [row for row in self.rows if _search(row).saves]
         helping = [row for row in self.rows if not _search(row).saves]
         seen = []
         for chosen, share in (
-            *([(saving, 1.0)] if strongest else ()),
             ([], 0.0),
             (saving, 0.0),
             (saving, 0.5),

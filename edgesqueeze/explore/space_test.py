@@ -109,10 +109,13 @@ def test_what_saves_as_much_has_all_passes_that_save():
     strong = SPACE.alone(next(row for row in SPACE.rows if row.name == "prune"), 1.0)
     weak = {**strong, "prune.sparsity": 0.5}
     none = {name: False for name in strong if "." not in name}
-    both = {**strong, "channels": True, "channels.share": 0.5, "equalize": True}
+    both = {**strong, "channels": True, "channels.share": 0.4, "equalize": True}
     assert SPACE.saves_as_much(strong, weak) and not SPACE.saves_as_much(weak, strong)
     assert SPACE.saves_as_much(both, weak) and not SPACE.saves_as_much(strong, both)
     assert SPACE.saves_as_much(none, {**none, "equalize": True}) and SPACE.saves_as_much(strong, none)
+    most = SPACE.strongest({"channels": 0.5})
+    assert SPACE.saves_as_much(most, both) and not most["equalize"]
+    assert (most["channels.share"], most["prune.sparsity"], most["cluster.clusters"]) == (0.45, 0.9, 4)
     assert SPACE.helps_alike(strong, none) and not SPACE.helps_alike(both, strong)
 
 

@@ -37,11 +37,13 @@ class Survey:
         baseline: figures of the model that is only quantized.
         left_out: passes that save nothing on the target, with the reason, by name.
         layers: how sensitive each layer is to each pass that can spare layers.
+        strengths: how strong each pass was made to see what it saves, by name.
     """
 
     baseline: Takes
     left_out: Mapping[str, str]
     layers: tuple[LayerLook, ...]
+    strengths: Mapping[str, float]
 
     def applied(self, space: Space) -> Space:
         """The space without what is left out, and with the layers that may be spared."""
@@ -94,7 +96,8 @@ def survey(
     jobs = (_layer(notes, space, row, layer) for row, layer in pairs)
     run(crew, jobs, stopping=late, moved=moved)
     looks = [one for row, layer in pairs for one in _look(notes, row, layer, baseline)]
-    return Survey(baseline, left_out, tuple(looks))
+    strengths = {row.name: one for row in saving if (one := _strength(notes, row)) is not None}
+    return Survey(baseline, left_out, tuple(looks), strengths)
 
 
 class Notes:
@@ -163,11 +166,17 @@ def _name(row: Pass, about: object) -> str:
     return f"{row.name} {about}"
 
 
+def _strength(notes: Notes, row: Pass) -> float | None:
+    """How strong a pass was made; None where it was possible in no way."""
+    return next((one for one in STRENGTHS if not notes.error(_name(row, one))), None)
+
+
 def _why_not(notes: Notes, row: Pass, baseline: Takes) -> str:
     """Why a pass is left out; empty where it saves something."""
-    found = next((name for one in STRENGTHS if not notes.error(name := _name(row, one))), "")
-    if not found:
+    strength = _strength(notes, row)
+    if strength is None:
         return notes.error(_name(row, STRENGTHS[-1]))
+    found = _name(row, strength)
     figures = (
         (getattr(notes.takes(found), name), getattr(baseline, name))
         for name in ("latency_ms", "flash_kib", "ram_kib")
