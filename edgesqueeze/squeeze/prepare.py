@@ -99,7 +99,7 @@ def prepare(
             _check_metric(own, originals)
             log.found([*loaded.findings, *opened.findings])
         with log.stage("fold"):
-            folded, findings = fold(loaded.model)
+            folded, findings = fold(loaded.model, lifts=chosen.lift_normalization)
             log.found(findings)
         lifted = _lift(folded, log) if chosen.lift_normalization else None
         if lifted is not None:

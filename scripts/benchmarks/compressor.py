@@ -28,7 +28,13 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "4 bits, untrained": {"bits": {"weights": 4}, "finetune": {"epochs": 0}},
     AWARE: {"aware": {}},
     "4 bits, aware": {"bits": {"weights": 4}, "aware": {}},
-    TOGETHER: {"channels": {"share": SHARE}, "prune": {"sparsity": 0.6}, "cluster": {}, "aware": {}},
+    TOGETHER: {
+        "channels": {"share": 0.55},
+        "prune": {"sparsity": 0.5, "structure": "unstructured"},
+        "cluster": {"clusters": 16},
+        "aware": {},
+        "finetune": {"epochs": 12},
+    },
     ROUNDED: {"equalize": {}, "bits": {"weights": 4}, "round": {}, "bias": {}, "finetune": {"epochs": 0}},
 }
 

@@ -210,5 +210,7 @@ def _through(chain: Sequence[Any], tensor: Any) -> Any:
 
 def _understood(layer: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     """Leave out ``training`` and ``mask`` where the new layer does not take them."""
+    if not isinstance(layer, tf_keras.layers.Layer):
+        return kwargs
     names = set(layer._call_spec.arg_names)
     return {key: value for key, value in kwargs.items() if key in names or key not in ("training", "mask")}

@@ -28,7 +28,7 @@ from edgesqueeze.squeeze.layers.kernels import KERNELS, keras_layout, kernel_of
 from edgesqueeze.squeeze.layers.rewrite import nodes_in_order, replay, rewrite
 from edgesqueeze.squeeze.layers.streams import is_stateful
 from edgesqueeze.squeeze.layers.weights import kernel_layers, kernels_of
-from edgesqueeze.squeeze.passes.fold import with_bias
+from edgesqueeze.squeeze.passes.affine import with_bias
 from edgesqueeze.squeeze.passes.looks import samples_of
 from edgesqueeze.squeeze.passes.promises import find_parts, real_values
 from edgesqueeze.squeeze.passes.selection import left_out

@@ -1,25 +1,32 @@
-"""Fold batch normalization into the layer before or after it, and split separable convolutions.
+"""Fold what multiplies and shifts channels into kernels next to it, and split separable convolutions.
 
 Pruning and clustering work on what remains, so that nothing scales their kernels afterwards: a converter
-that folds a clustered kernel turns its 16 values into up to 16 per channel.
+that folds a clustered kernel turns its 16 values into up to 16 per channel, or as many as it has weights.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
+import tensorflow as tf
 import tf_keras
 
 from edgesqueeze.base.findings import Finding
-from edgesqueeze.squeeze.layers.kernels import KERNELS, kernel_of, kernel_spec
-from edgesqueeze.squeeze.layers.rewrite import nodes_in_order, rewrite
+from edgesqueeze.squeeze.layers.attention import input_tensors, is_attention
+from edgesqueeze.squeeze.layers.rewrite import is_symbol, nodes_in_order, rewrite
+from edgesqueeze.squeeze.passes.affine import (
+    Affine,
+    affine_of,
+    as_layer,
+    gives_outputs,
+    scaled_inputs,
+    scaled_outputs,
+    takes_inputs,
+)
 
 layers = tf_keras.layers
-Vector = npt.NDArray[np.float64]
 
 # They do nothing at inference, and would stand between a layer and its batch norm.
 INFERENCE_IDENTITIES = (
@@ -34,19 +41,27 @@ INFERENCE_IDENTITIES = (
 )
 
 
-def fold(model: Any) -> tuple[Any, tuple[Finding, ...]]:
-    """Fold every batch norm that can be folded; split separable convolutions; drop inference identities.
+def fold(model: Any, *, lifts: bool = True) -> tuple[Any, tuple[Finding, ...]]:
+    """Fold every batch norm, and all else that multiplies and shifts channels one by one.
+
+    Separable convolutions are split, and layers that do nothing at inference are dropped.
 
     Args:
         model: a flat tf_keras model; it is not changed.
+        lifts: whether a rescaling of the model's inputs stays, to be lifted out of the model.
 
     Returns:
         A new flat tf_keras model that computes the same at inference, and a finding for each batch norm
         that stays, with the reason.
     """
     model = rewrite(model, _simplify)
-    plan, findings = _plan(model)
-    return rewrite(model, lambda layer: plan.get(layer.name)), findings
+    added: set[str] = set()
+    # What is folded may have stood between two others.
+    while True:
+        plan = _plan(model, lifts, added)
+        if not plan.replaced:
+            return model, tuple(plan.findings)
+        model = rewrite(model, plan.of)
 
 
 def _simplify(layer: Any) -> Any:
@@ -84,120 +99,175 @@ def _split(layer: Any) -> list[Any]:
     return [depthwise, pointwise]
 
 
-def _plan(model: Any) -> tuple[Mapping[str, Any], tuple[Finding, ...]]:
-    """What becomes of each layer, by name: a folded layer in its place, or nothing."""
-    before, after = _neighbours(model)
-    plan: dict[str, Any] = {}
-    findings = []
-    for layer in model.layers:
-        if type(layer) is not layers.BatchNormalization:
-            continue
-        reason = _why_not(layer)
-        previous, following = before.get(layer.name), after.get(layer.name)
-        factor, shift = _affine(layer)
-        if previous is not None and not reason and _takes_from_behind(previous, after, layer):
-            source = plan.get(previous.name, previous)
-            plan[previous.name] = _scaled_outputs(source, factor, shift)
-            plan[layer.name] = []
-        elif following is not None and not reason and _takes_from_front(following, before, layer):
-            plan[following.name] = _scaled_inputs(plan.get(following.name, following), factor, shift)
-            plan[layer.name] = []
-        else:
-            findings.append(_kept(layer, reason or "no convolution or dense layer next to it can take it in"))
-    return plan, tuple(findings)
+class _Links(NamedTuple):
+    """Who reads whom in a model.
+
+    Attributes:
+        nodes: the calls of each layer, by its name.
+        sources: the layers whose tensors it reads, one for each tensor.
+        readers: the layers that read it, one for each tensor.
+        outputs: the layers that make the model's outputs.
+    """
+
+    nodes: Mapping[str, list[Any]]
+    sources: Mapping[str, list[Any]]
+    readers: Mapping[str, list[Any]]
+    outputs: set[str]
+
+    def once(self, layer: Any) -> bool:
+        """Whether the model calls a layer once."""
+        return len(self.nodes[layer.name]) == 1
 
 
-def _kept(layer: Any, reason: str) -> Finding:
-    return Finding(code="batch-norm-kept", subject=layer.name, message=reason)
-
-
-def _neighbours(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The only layer before and the only layer after each layer that is called once."""
-    calls: Counter[str] = Counter()
-    parents: dict[str, list[Any]] = {}
-    children: dict[str, list[Any]] = {}
+def _links(model: Any) -> _Links:
+    nodes: dict[str, list[Any]] = {layer.name: [] for layer in model.layers}
+    sources: dict[str, list[Any]] = {layer.name: [] for layer in model.layers}
+    readers: dict[str, list[Any]] = {layer.name: [] for layer in model.layers}
     for node in nodes_in_order(model):
-        calls[node.layer.name] += 1
-        sources = node.inbound_layers
-        sources = list(sources) if isinstance(sources, list | tuple) else [sources]
-        parents.setdefault(node.layer.name, []).extend(sources)
-        for source in sources:
-            children.setdefault(source.name, []).append(node.layer)
-    outputs = {tensor._keras_history.layer.name for tensor in model.outputs}
-    before = {name: only[0] for name, only in parents.items() if len(only) == 1 and calls[name] == 1}
-    after = {
-        name: only[0]
-        for name, only in children.items()
-        if len(only) == 1 and calls[name] <= 1 and name not in outputs
-    }
-    return before, after
+        nodes[node.layer.name].append(node)
+        for tensor in filter(is_symbol, tf.nest.flatten((node.call_args, dict(node.call_kwargs)))):
+            source = tensor._keras_history.layer
+            sources[node.layer.name].append(source)
+            readers[source.name].append(node.layer)
+    return _Links(nodes, sources, readers, {one._keras_history.layer.name for one in model.outputs})
 
 
-def _why_not(layer: Any) -> str:
-    axis = layer.axis if isinstance(layer.axis, list | tuple) else [layer.axis]
-    rank = len(layer._build_input_shape)
-    if [one % rank for one in axis] != [rank - 1]:
-        return "it normalizes another axis than the last"
-    return ""
+class _Past:
+    """A layer that is called with what comes before layers that only multiply and shift.
+
+    Args:
+        layer: it does that itself.
+        names: the layers that are passed by.
+    """
+
+    def __init__(self, layer: Any, names: set[str]) -> None:
+        self.layer, self.names = layer, names
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the layer."""
+        args, kwargs = tf.nest.map_structure(self._source, (args, kwargs))
+        return self.layer(*args, **kwargs)
+
+    def _source(self, value: Any) -> Any:
+        if not is_symbol(value) or value._keras_history.layer.name not in self.names:
+            return value
+        history = value._keras_history
+        return tf.nest.flatten(history.layer._inbound_nodes[history.node_index].input_tensors)[0]
 
 
-def _takes_from_behind(previous: Any, after: Mapping[str, Any], norm: Any) -> bool:
-    return (
-        kernel_spec(previous) is not None
-        and previous.activation is tf_keras.activations.linear
-        and after.get(previous.name) is norm
-    )
+class _Plan:
+    """What becomes of layers, while it is found out.
+
+    Attributes:
+        replaced: a layer or layers in the place of each, by name.
+        passed: which layers a layer passes by, by its name.
+        findings: what could not be folded.
+    """
+
+    def __init__(self) -> None:
+        self.replaced: dict[str, Any] = {}
+        self.passed: dict[str, set[str]] = {}
+        self.findings: list[Finding] = []
+
+    def now(self, layer: Any) -> Any:
+        """The layer, or what has taken its place so far."""
+        return self.replaced.get(layer.name, layer)
+
+    def of(self, layer: Any) -> Any:
+        """What becomes of a layer, as ``rewrite`` asks."""
+        new = self.replaced.get(layer.name)
+        return [_Past(new, self.passed[layer.name])] if layer.name in self.passed else new
 
 
-def _takes_from_front(following: Any, before: Mapping[str, Any], norm: Any) -> bool:
-    """Whether a layer can take in a batch norm on its input: its padding must not see the shift."""
-    if before.get(following.name) is not norm or kernel_spec(following) is None:
+def _plan(model: Any, lifts: bool, added: set[str]) -> _Plan:
+    """What becomes of the layers of a model.
+
+    Args:
+        model: the model.
+        lifts: whether a rescaling of the inputs stays.
+        added: names of layers that were made on the way; more may come.
+    """
+    links, plan = _links(model), _Plan()
+    for layer in model.layers:
+        affine = affine_of(layer) if links.nodes[layer.name] else None
+        if affine is None or layer.name in added or (lifts and _is_rescaled_input(layer, links)):
+            continue
+        reason = affine.why_not
+        if not reason and links.once(layer):
+            if _into_source(layer, affine, links, plan) or _into_readers(layer, affine, links, plan):
+                continue
+            _past(layer, affine, links, plan, added)
+        if type(layer) is layers.BatchNormalization:
+            reason = reason or "no convolution or dense layer next to it can take it in"
+            plan.findings.append(Finding(code="batch-norm-kept", subject=layer.name, message=reason))
+    return plan
+
+
+def _is_rescaled_input(layer: Any, links: _Links) -> bool:
+    first = links.sources[layer.name][0]
+    return type(layer) is layers.Rescaling and type(first) is layers.InputLayer
+
+
+def _into_source(layer: Any, affine: Affine, links: _Links, plan: _Plan) -> bool:
+    """Let the layer before multiply and shift, if it can and nobody else reads it."""
+    (source,) = links.sources[layer.name]
+    alone = links.readers[source.name] == [layer] and source.name not in links.outputs
+    called = len(links.nodes[source.name]) <= 1
+    if affine.rest is not None or not (alone and called and gives_outputs(source)):
         return False
-    if type(following) is layers.Dense:
-        return True
-    if type(following) not in (layers.Conv1D, layers.Conv2D, layers.DepthwiseConv2D):
+    plan.replaced[source.name] = scaled_outputs(plan.now(source), affine)
+    plan.replaced[layer.name] = []
+    return True
+
+
+def _into_readers(layer: Any, affine: Affine, links: _Links, plan: _Plan) -> bool:
+    """Let all layers that read it multiply and shift, if they can."""
+    readers = _different(links.readers[layer.name])
+    if not readers or layer.name in links.outputs:
         return False
-    pointwise = all(size == 1 for size in following.kernel_size)
-    return (following.padding == "valid" or pointwise) and following.groups == 1
+    if not all(_takes(reader, layer, links) for reader in readers):
+        return False
+    for reader in readers:
+        _scale(reader, layer, affine, links, plan)
+    plan.replaced[layer.name] = [] if affine.rest is None else affine.rest
+    return True
 
 
-def _affine(norm: Any) -> tuple[Vector, Vector]:
-    """A batch norm at inference as ``x * factor + shift``, float64 ``[channels]``."""
-    mean = norm.moving_mean.numpy().astype(np.float64)
-    variance = norm.moving_variance.numpy().astype(np.float64)
-    gamma = norm.gamma.numpy().astype(np.float64) if norm.scale else np.ones_like(mean)
-    beta = norm.beta.numpy().astype(np.float64) if norm.center else np.zeros_like(mean)
-    factor = gamma / np.sqrt(variance + norm.epsilon)
-    return factor, beta - mean * factor
+def _past(layer: Any, affine: Affine, links: _Links, plan: _Plan, added: set[str]) -> None:
+    """Let those do it themselves that a converter would make do it, past a layer that others need."""
+    readers = [
+        one
+        for one in _different(links.readers[layer.name])
+        if (type(one) is layers.Dense or is_attention(one)) and _takes(one, layer, links)
+    ]
+    name = layer.name
+    if readers and affine.rest is not None:
+        name = f"{layer.name}_affine"
+        added.add(name)
+        output = links.nodes[layer.name][0].output_shapes
+        plan.replaced[layer.name] = [affine.rest, as_layer(affine, name, output)]
+    for reader in readers:
+        _scale(reader, layer, affine, links, plan)
+        plan.passed.setdefault(reader.name, set()).add(name)
 
 
-def _scaled_outputs(layer: Any, factor: Vector, shift: Vector) -> Any:
-    kernel = kernel_of(layer).astype(np.float64)
-    axes = KERNELS[type(layer)].channel_axes
-    shape = [size if axis in axes else 1 for axis, size in enumerate(kernel.shape)]
-    return with_bias(layer, kernel * factor.reshape(shape), _bias(layer, factor.size) * factor + shift)
+def _different(found: list[Any]) -> list[Any]:
+    return list({id(one): one for one in found}.values())
 
 
-def _scaled_inputs(layer: Any, factor: Vector, shift: Vector) -> Any:
-    kernel = kernel_of(layer).astype(np.float64)
-    if type(layer) is layers.DepthwiseConv2D:
-        scaled = kernel * factor[:, np.newaxis]
-        added = (kernel * shift[:, np.newaxis]).sum(axis=(0, 1)).reshape(-1)
+def _takes(reader: Any, layer: Any, links: _Links) -> bool:
+    """Whether a layer that reads another can do what that does to channels."""
+    if not (takes_inputs(reader) and links.once(reader)):
+        return False
+    return is_attention(reader) or links.sources[reader.name] == [layer]
+
+
+def _scale(reader: Any, layer: Any, affine: Affine, links: _Links, plan: _Plan) -> None:
+    (node,) = links.nodes[reader.name]
+    now = plan.now(reader)
+    if is_attention(reader):
+        given = input_tensors(node.call_args, dict(node.call_kwargs))
+        from_it = {name for name, one in given.items() if one._keras_history.layer is layer}
+        plan.replaced[reader.name] = scaled_inputs(now, affine, frozenset(from_it))
     else:
-        scaled = kernel * factor[:, np.newaxis]
-        added = (
-            np.tensordot(kernel, shift, axes=([kernel.ndim - 2], [0])).reshape(-1, kernel.shape[-1]).sum(0)
-        )
-    return with_bias(layer, scaled, _bias(layer, added.size) + added)
-
-
-def _bias(layer: Any, size: int) -> Vector:
-    return layer.bias.numpy().astype(np.float64) if layer.use_bias else np.zeros(size)
-
-
-def with_bias(layer: Any, kernel: npt.NDArray[Any], bias: Vector) -> Any:
-    """A copy of a layer that has a bias, with a kernel and a bias of its own."""
-    folded = type(layer).from_config({**layer.get_config(), "use_bias": True})
-    folded.build(layer._build_input_shape)
-    folded.set_weights([kernel.astype(np.float32), bias.astype(np.float32)])
-    return folded
+        plan.replaced[reader.name] = scaled_inputs(now, affine)

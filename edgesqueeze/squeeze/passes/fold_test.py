@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tf_keras
 
+from edgesqueeze.squeeze.opening.op_layer import OpLayer
 from edgesqueeze.squeeze.passes.fold import fold
 from runtime_tests.support.tiny_keras import images, randomize, weights_of
 
@@ -18,6 +19,17 @@ def _chain(*steps):
 
 def _norm(**options):
     return layers.BatchNormalization(name="norm", **options)
+
+
+def _layer_norm(**options):
+    return layers.LayerNormalization(name="norm", **options)
+
+
+def _vector(op="multiply", size=3, first=True):
+    vector = np.linspace(0.5, 2, size, dtype=np.float32)
+    args = [{"tensor": 0}, {"array": vector.tolist(), "dtype": "float32"}]
+    made = OpLayer(op, args if first else args[::-1])
+    return lambda x: made([x])
 
 
 def _classes(model):
@@ -72,6 +84,91 @@ def test_folding_changes_nothing_that_is_computed(name):
     _check_same(model, folded)
     for one, other in zip(before, weights_of(model), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def _attends(image):
+    """Two sequences of six channels that an attention reads."""
+    x = layers.Reshape((16, 12))(image)
+    return layers.Dense(6)(x), layers.Dense(6)(x)
+
+
+def _pre_norm(image):
+    x, _ = _attends(image)
+    y = _layer_norm()(x)
+    x = layers.Add()([x, layers.MultiHeadAttention(2, 3, name="attention")(y, y)])
+    y = layers.LayerNormalization(name="second")(x)
+    return layers.Add()([x, layers.Dense(6, name="out")(layers.Dense(9, activation="gelu", name="in")(y))])
+
+
+def _crossed(image):
+    x, y = _attends(image)
+    x, y = _layer_norm()(x), layers.LayerNormalization(name="second")(y)
+    return layers.MultiHeadAttention(2, 3, value_dim=4, use_bias=False, name="attention")(x, y, key=x)
+
+
+TAKEN = {
+    "layer norm before dense": (lambda image: layers.Dense(6)(_layer_norm()(image)), []),
+    "layer norm without scale": (lambda image: layers.Dense(6)(_layer_norm(scale=False)(image)), []),
+    "layer norm before two": (
+        lambda image: (lambda x: layers.Add()([layers.Dense(6)(x), layers.Conv2D(6, 1)(x)]))(
+            _layer_norm()(image)
+        ),
+        [],
+    ),
+    "before attention": (_pre_norm, []),
+    "one of two inputs of an attention": (_crossed, []),
+    "vector before dense": (lambda image: layers.Dense(6)(_vector()(image)), []),
+    "two vectors": (lambda image: layers.Dense(6)(_vector("subtract")(_vector()(image))), []),
+    "vector minus": (lambda image: layers.Dense(6)(_vector("subtract", first=False)(image)), []),
+    "quotient": (lambda image: layers.Conv2D(6, 2)(_vector("divide")(image)), []),
+    "vector behind": (lambda image: layers.ReLU()(_vector("multiply", 6)(layers.Dense(6)(image))), []),
+    "layer norm and vector": (lambda image: layers.Dense(6)(_vector("add")(_layer_norm()(image))), []),
+    "rescaling": (lambda image: layers.Dense(6)(layers.Rescaling([1.0, 2.0, 3.0], 0.5)(image)), []),
+    "batch norm before two": (
+        lambda image: (lambda x: layers.Add()([layers.Dense(6)(x), layers.Dense(6)(x)]))(_norm()(image)),
+        [],
+    ),
+    "layer norm that a sum needs": (
+        lambda image: (lambda x: layers.Add()([layers.Dense(3)(x), x]))(_layer_norm()(image)),
+        ["BatchNormalization"],
+    ),
+    "batch norm that a sum needs": (
+        lambda image: (lambda x: layers.Add()([layers.Dense(3)(x), x]))(_norm()(image)),
+        ["BatchNormalization"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_what_a_converter_would_put_into_kernels_is_there_before(name):
+    make, stay = TAKEN[name]
+    image = tf_keras.Input((8, 8, 3), name="image")
+    model = randomize(tf_keras.Model(image, make(image)))
+    folded, _ = fold(model, lifts=False)
+    kept = [layer for layer in folded.layers if type(layer).__name__ in MULTIPLIERS]
+    assert [type(layer).__name__ for layer in kept] == stay
+    for layer in folded.layers:
+        if type(layer) is layers.LayerNormalization:
+            assert not layer.get_weights()
+        if type(layer) is layers.Dense and kept:
+            assert layer._inbound_nodes[0].inbound_layers is not kept[0]
+    _check_same(model, folded)
+
+
+MULTIPLIERS = ("BatchNormalization", "OpLayer", "Rescaling")
+
+
+def test_a_rescaling_of_the_inputs_may_stay():
+    image = tf_keras.Input((8, 8, 3), name="image")
+    model = tf_keras.Model(image, layers.Dense(6)(layers.Rescaling([1.0, 2.0, 3.0])(image)))
+    assert "Rescaling" in _classes(fold(model)[0])
+
+
+def test_what_a_sum_needs_is_no_batch_norm_of_the_users():
+    image = tf_keras.Input((8, 8, 3), name="image")
+    x = _layer_norm()(image)
+    model = randomize(tf_keras.Model(image, layers.Add()([layers.Dense(3)(x), x])))
+    assert fold(model)[1] == ()
 
 
 @pytest.mark.parametrize("dilation", [1, 2])
