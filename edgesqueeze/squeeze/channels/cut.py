@@ -13,6 +13,7 @@ import tf_keras
 from edgesqueeze.squeeze.channels.graph import ChannelGraph
 from edgesqueeze.squeeze.channels.labels import FIXED, Ints
 from edgesqueeze.squeeze.channels.rules import Role
+from edgesqueeze.squeeze.layers.attention import Heads
 from edgesqueeze.squeeze.layers.grid import FloatArray
 from edgesqueeze.squeeze.layers.kernels import kernel_of
 from edgesqueeze.squeeze.layers.rewrite import rewrite
@@ -26,7 +27,8 @@ def cut(model: Any, graph: ChannelGraph, kept: Kept, means: Mapping[str, FloatAr
     """A copy of a model without some of its channels.
 
     What is left computes what the model would if every layer read zeros in place of what is gone; with
-    ``means`` it is as if the layers with a bias read those.
+    ``means`` it is as if the layers with a bias read those. Only a layer norm takes mean and spread of what
+    is left.
 
     Args:
         model: a folded, flat tf_keras model of plain layers; it is not changed.
@@ -94,6 +96,13 @@ def _along_last(role: Role, kept: Kept, mean: FloatArray | None) -> Any:
     return _rebuilt(role.layer, int(carried.sum()), weights)
 
 
+def _heads(role: Role, kept: Kept, mean: FloatArray | None) -> Any:
+    """Fewer heads: the channels of one stay or go together."""
+    assert role.carries is not None
+    share = stays(role.carries, kept).mean()
+    return Heads(round(role.layer.heads * float(share)), name=role.layer.name)
+
+
 def _reshape(role: Role, kept: Kept, mean: FloatArray | None) -> Any:
     assert role.carries is not None
     shape = (*role.layer.target_shape[:-1], int(stays(role.carries, kept).sum()))
@@ -119,6 +128,8 @@ CUTTERS: Mapping[type, Cutter] = MappingProxyType(
         layers.Conv2DTranspose: _mixing,
         layers.Dense: _mixing,
         layers.DepthwiseConv2D: _depthwise,
+        Heads: _heads,
+        layers.LayerNormalization: _along_last,
         layers.PReLU: _along_last,
         layers.Reshape: _reshape,
     }

@@ -116,6 +116,54 @@ def as_list(outputs):
     return outputs if isinstance(outputs, list) else [outputs]
 
 
+def test_heads_go_one_by_one():
+    sequence = layers.Input((6, 8))
+    x = layers.Dense(12, name="stream")(sequence)
+    x = layers.Add()([x, layers.MultiHeadAttention(4, 5, value_dim=3, name="attention")(x, x)])
+    model, _ = fold(randomize(tf_keras.Model(sequence, layers.Dense(2)(layers.Flatten()(x)))))
+    graph = channel_graph(model)
+    # Four heads, and the channels of the sum.
+    assert graph.count == 4 + 12
+    assert graph.macs() == 6 * (8 * 12 + 12 * 20 * 2 + 12 * 12 * 2) + 36 * 4 * (5 + 3) + 6 * 12 * 2
+    kept = np.ones(graph.count, bool)
+    kept[graph.roles["attention_query"].makes[5:10]] = False
+    kept[graph.roles["stream"].makes[[1, 7]]] = False
+    smaller = cut(model, graph, kept)
+    assert smaller.get_layer("attention_heads").heads == 3
+    shapes = {
+        name: smaller.get_layer(f"attention_{name}").kernel.shape for name in ("key", "value", "output")
+    }
+    assert shapes == {"key": (10, 15), "value": (10, 9), "output": (9, 10)}
+    x = np.random.default_rng(0).normal(0, 1, (3, 6, 8)).astype(np.float32)
+    whole = reading_zeros(model, graph, kept)(x)
+    np.testing.assert_allclose(smaller(x), whole, atol=1e-5)
+    assert np.abs(np.asarray(model(x)) - np.asarray(whole)).max() > 1e-2
+
+
+def test_a_layer_norm_takes_mean_and_spread_of_what_is_left():
+    image = layers.Input((8, 8, 3))
+    x = layers.LayerNormalization(name="norm")(conv(8, name="first")(image))
+    model = randomize(tf_keras.Model(image, layers.Conv2D(2, 3, padding="same", name="last")(x)))
+    graph = channel_graph(model)
+    kept = np.ones(graph.count, bool)
+    kept[graph.roles["first"].makes[[2, 5, 6]]] = False
+    stay = [0, 1, 3, 4, 7]
+    made = np.asarray(conv_of(model.get_layer("first"))(X), np.float64)[..., stay]
+    norm, last = model.get_layer("norm"), model.get_layer("last")
+    made = (made - made.mean(-1, keepdims=True)) / np.sqrt(made.var(-1, keepdims=True) + norm.epsilon)
+    made = made * norm.gamma.numpy()[stay] + norm.beta.numpy()[stay]
+    smaller = cut(model, graph, kept)
+    reader = smaller.get_layer("last")
+    np.testing.assert_array_equal(kernel_of(reader), kernel_of(last)[:, :, stay])
+    np.testing.assert_allclose(smaller(X), conv_of(reader)(made.astype(np.float32)), atol=1e-5)
+
+
+def conv_of(layer):
+    """A layer alone, as a model."""
+    image = layers.Input(layer.input_shape[1:])
+    return tf_keras.Model(image, layer(image))
+
+
 def test_a_wrong_group_is_noticed():
     model = randomize(after(KINDS["add"])())
     graph = channel_graph(model)

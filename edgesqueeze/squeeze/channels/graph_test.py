@@ -18,7 +18,7 @@ def graph_of(make, shape=(8, 8, 3), **options):
 
 
 HELD = {
-    "layer norm": lambda x: layers.LayerNormalization()(x),
+    "layer norm of rows": lambda x: layers.LayerNormalization(axis=1)(x),
     "group norm": lambda x: layers.GroupNormalization(4)(x),
     "softmax": lambda x: layers.Softmax()(x),
     "softmax as an activation": lambda x: layers.Activation("softmax")(x),

@@ -12,6 +12,7 @@ from edgesqueeze.emit.native.packing.cost import COSTS, LayerCost
 from edgesqueeze.emit.native.packing.sites import Kind
 from edgesqueeze.recipe.filled import Kernels
 from edgesqueeze.squeeze.channels.rules import Role
+from edgesqueeze.squeeze.layers.attention import Heads
 
 EVEN: Mapping[Kind, LayerCost] = MappingProxyType(
     dict.fromkeys(COSTS["portable"], LayerCost(mac=1.0, output=0.0))
@@ -50,6 +51,8 @@ def rates_of(role: Role, kernels: Kernels) -> Rates:
 def _kind(role: Role) -> Kind:
     """The kind of kernel that runs a layer."""
     layer: Any = role.layer
+    if isinstance(layer, Heads):
+        return "conv2d_1x1"
     if isinstance(layer, tf_keras.layers.Dense):
         return "fully_connected" if role.places == 1 else "conv2d_1x1"
     window = tuple(layer.kernel_size)

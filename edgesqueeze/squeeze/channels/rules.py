@@ -17,6 +17,7 @@ import tf_keras
 from tf_keras.src.layers.core.tf_op_layer import TFOpLambda
 
 from edgesqueeze.squeeze.channels.labels import Ints, Labels
+from edgesqueeze.squeeze.layers.attention import Heads
 from edgesqueeze.squeeze.layers.rewrite import is_symbol
 from edgesqueeze.squeeze.opening.activations import OWN, SAME
 from edgesqueeze.squeeze.opening.op_layer import OpLayer
@@ -223,6 +224,24 @@ def _batch_norm(flow: Flow, call: Call) -> Ints | None:
     return flow.play(Role(call.layer, carries=call.inputs[0])).carries
 
 
+def _layer_norm(flow: Flow, call: Call) -> Ints | None:
+    """Every channel by itself, once mean and spread are known; without some, they are those of the others."""
+    return _batch_norm(flow, call)
+
+
+def _heads(flow: Flow, call: Call) -> Ints | None:
+    """All channels of a head go together: of its query, its key and its value."""
+    query, value, key = call.inputs
+    heads, steps = call.layer.heads, (call.shapes[0][1] or 1) * (call.shapes[1][1] or 1)
+    for head in range(heads):
+        parts = [np.split(one, heads)[head] for one in (query, key, value)]
+        for part in parts:
+            flow.labels.same(part, np.full(part.size, parts[0][0]))
+    # A channel of the query meets one of the key, and one of the value the scores, at every pair of steps.
+    flow.play(Role(call.layer, carries=np.concatenate([query, value]), work=steps))
+    return value
+
+
 def _prelu(flow: Flow, call: Call) -> Ints | None:
     if call.layer.alpha.shape[-1] != call.inputs[0].size:
         return call.inputs[0]
@@ -321,6 +340,8 @@ RULES: Mapping[type, Rule] = MappingProxyType(
         **_rows(_reshape, layers.Reshape),
         **_rows(_permute, layers.Permute),
         **_rows(_batch_norm, layers.BatchNormalization),
+        **_rows(_layer_norm, layers.LayerNormalization),
+        **_rows(_heads, Heads),
         **_rows(_prelu, layers.PReLU),
         **_rows(_activation, layers.Activation),
         **_rows(_through, layers.ELU, layers.LeakyReLU, layers.ReLU, layers.ThresholdedReLU),

@@ -12,6 +12,7 @@ import tensorflow as tf
 import tf_keras
 
 from edgesqueeze.errors import UnsupportedModelError
+from edgesqueeze.squeeze.layers.attention import spelled_heads
 from edgesqueeze.squeeze.layers.rewrite import nodes_in_order
 from edgesqueeze.squeeze.opening.bridge import copy_weights
 from edgesqueeze.squeeze.opening.bridge_layers import to_keras
@@ -42,6 +43,7 @@ def save_model(model: Any, family: str, path: Path, custom_objects: Mapping[str,
         raise UnsupportedModelError(
             f"unknown model family '{family}'", expected="keras3 or tf_keras", hint="please report it"
         )
+    model = spelled_heads(model)
     # Both libraries choose the format by the suffix, which the caller's temporary path may lack.
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".edgesqueeze-") as folder:
         written = Path(folder) / "model.keras"
@@ -97,6 +99,8 @@ def _call(layer: Any, args: Any, kwargs: Any, made: dict[int, tuple[Any, Any]]) 
     args, kwargs = _plain(args), _plain(kwargs)
     if isinstance(layer, OpLayer):
         return _call_operator(layer, args[0])
+    if isinstance(layer, tf_keras.layers.Attention) and len(args[0][0].shape) == 4:
+        return _attend(*args[0])
     if id(layer) not in made:
         made[id(layer)] = (layer, to_keras(layer, _inner))
     kwargs.pop("training", None)
@@ -115,6 +119,12 @@ def _call_operator(layer: OpLayer, tensors: Any) -> Any:
     # An operator that makes an output gives it its name.
     first._keras_history.operation.name = layer.name
     return result
+
+
+def _attend(query: Any, value: Any, key: Any) -> Any:
+    """Attention of several heads at once, ``[batch, heads, steps, features]``."""
+    scores = keras.ops.matmul(query, keras.ops.transpose(key, (0, 1, 3, 2)))
+    return keras.ops.matmul(keras.ops.softmax(scores), value)
 
 
 def _inner(layer: Any) -> Any:

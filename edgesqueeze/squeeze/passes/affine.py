@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import tf_keras
 
-from edgesqueeze.squeeze.layers.attention import INPUTS, built_attention, is_attention, projections_of
 from edgesqueeze.squeeze.layers.kernels import KERNELS, kernel_of, kernel_spec
 from edgesqueeze.squeeze.opening.op_layer import OpLayer, decode_call
 
@@ -101,14 +100,15 @@ def _operation(layer: Any) -> Affine | None:
 
 def _vectors(shape: Any, factor: Any, shift: Any) -> Affine | None:
     """Factors and shifts where at least one of them has a number for each channel."""
-    channels = shape[-1] if len(shape) > 1 else None
+    channels = int(shape[-1] or 0) if len(shape) > 1 else 0
     found = [np.asarray(one, np.float64) for one in (factor, shift)]
     along = [one.ndim and one.size == one.shape[-1] == channels for one in found]
     if not any(along) or not all(one.size == 1 or fits for one, fits in zip(found, along, strict=True)):
         return None
     if any(one.ndim > len(shape) for one in found):
         return None
-    return Affine(*(np.broadcast_to(one.reshape(-1), (channels,)).copy() for one in found))
+    factors, shifts = (np.zeros(channels) + one.reshape(-1) for one in found)
+    return Affine(factors, shifts)
 
 
 AFFINE: Mapping[type, Callable[[Any], Affine | None]] = MappingProxyType(
@@ -139,7 +139,7 @@ def gives_outputs(layer: Any) -> bool:
 
 def takes_inputs(layer: Any) -> bool:
     """Whether a layer can take in what is done to its inputs: its padding must not see the shift."""
-    if type(layer) is layers.Dense or is_attention(layer):
+    if type(layer) is layers.Dense:
         return True
     if type(layer) not in (layers.Conv1D, layers.Conv2D, layers.DepthwiseConv2D):
         return False
@@ -156,16 +156,8 @@ def scaled_outputs(layer: Any, affine: Affine) -> Any:
     return with_bias(layer, kernel * affine.factor.reshape(shape), bias)
 
 
-def scaled_inputs(layer: Any, affine: Affine, parameters: frozenset[str] = frozenset(INPUTS)) -> Any:
-    """A copy of a layer that multiplies and shifts its inputs.
-
-    Args:
-        layer: ``takes_inputs`` holds for it.
-        affine: what it is to do.
-        parameters: which inputs of an attention, by the names of the parameters of its call.
-    """
-    if is_attention(layer):
-        return _scaled_attention(layer, affine, parameters)
+def scaled_inputs(layer: Any, affine: Affine) -> Any:
+    """A copy of a layer that multiplies and shifts its inputs; ``takes_inputs`` holds for it."""
     kernel = kernel_of(layer).astype(np.float64)
     scaled = kernel * affine.factor[:, np.newaxis]
     if type(layer) is layers.DepthwiseConv2D:
@@ -174,21 +166,6 @@ def scaled_inputs(layer: Any, affine: Affine, parameters: frozenset[str] = froze
         products = np.tensordot(kernel, affine.shift, axes=([kernel.ndim - 2], [0]))
         added = products.reshape(-1, kernel.shape[-1]).sum(0)
     return with_bias(layer, scaled, _bias(layer, added.size) + added)
-
-
-def _scaled_attention(layer: Any, affine: Affine, parameters: frozenset[str]) -> Any:
-    """The projections of some of the inputs take it in."""
-    made = built_attention({**layer.get_config(), "use_bias": True})
-    new = projections_of(made)
-    for name, old in projections_of(layer).items():
-        kernel = old.kernel.numpy().astype(np.float64)
-        bias = np.zeros(new[name].bias.shape) if old.bias is None else old.bias.numpy().astype(np.float64)
-        if name in parameters:
-            bias = bias + np.tensordot(affine.shift, kernel, axes=(0, 0))
-            kernel = kernel * affine.factor.reshape(-1, *[1] * (kernel.ndim - 1))
-        new[name].kernel.assign(kernel.astype(np.float32))
-        new[name].bias.assign(bias.astype(np.float32))
-    return made
 
 
 def _bias(layer: Any, size: int) -> Vector:

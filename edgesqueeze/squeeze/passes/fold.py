@@ -1,4 +1,4 @@
-"""Fold what multiplies and shifts channels into kernels next to it, and split separable convolutions.
+"""Fold what multiplies and shifts channels into kernels next to it; split what is several layers in one.
 
 Pruning and clustering work on what remains, so that nothing scales their kernels afterwards: a converter
 that folds a clustered kernel turns its 16 values into up to 16 per channel, or as many as it has weights.
@@ -6,7 +6,6 @@ that folds a clustered kernel turns its 16 values into up to 16 per channel, or 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ import tensorflow as tf
 import tf_keras
 
 from edgesqueeze.base.findings import Finding
-from edgesqueeze.squeeze.layers.attention import input_tensors, is_attention
+from edgesqueeze.squeeze.layers.attention import split_attention
 from edgesqueeze.squeeze.layers.rewrite import is_symbol, nodes_in_order, rewrite
 from edgesqueeze.squeeze.passes.affine import (
     Affine,
@@ -44,7 +43,7 @@ INFERENCE_IDENTITIES = (
 def fold(model: Any, *, lifts: bool = True) -> tuple[Any, tuple[Finding, ...]]:
     """Fold every batch norm, and all else that multiplies and shifts channels one by one.
 
-    Separable convolutions are split, and layers that do nothing at inference are dropped.
+    Separable convolutions and attentions are split, and layers that do nothing at inference are dropped.
 
     Args:
         model: a flat tf_keras model; it is not changed.
@@ -69,7 +68,8 @@ def _simplify(layer: Any) -> Any:
         return []
     if type(layer) is layers.SeparableConv2D:
         return _split(layer)
-    return None
+    attend = split_attention(layer)
+    return None if attend is None else [attend]
 
 
 def _split(layer: Any) -> list[Any]:
@@ -228,7 +228,7 @@ def _into_readers(layer: Any, affine: Affine, links: _Links, plan: _Plan) -> boo
     if not all(_takes(reader, layer, links) for reader in readers):
         return False
     for reader in readers:
-        _scale(reader, layer, affine, links, plan)
+        plan.replaced[reader.name] = scaled_inputs(plan.now(reader), affine)
     plan.replaced[layer.name] = [] if affine.rest is None else affine.rest
     return True
 
@@ -238,7 +238,7 @@ def _past(layer: Any, affine: Affine, links: _Links, plan: _Plan, added: set[str
     readers = [
         one
         for one in _different(links.readers[layer.name])
-        if (type(one) is layers.Dense or is_attention(one)) and _takes(one, layer, links)
+        if type(one) is layers.Dense and _takes(one, layer, links)
     ]
     name = layer.name
     if readers and affine.rest is not None:
@@ -247,7 +247,7 @@ def _past(layer: Any, affine: Affine, links: _Links, plan: _Plan, added: set[str
         output = links.nodes[layer.name][0].output_shapes
         plan.replaced[layer.name] = [affine.rest, as_layer(affine, name, output)]
     for reader in readers:
-        _scale(reader, layer, affine, links, plan)
+        plan.replaced[reader.name] = scaled_inputs(plan.now(reader), affine)
         plan.passed.setdefault(reader.name, set()).add(name)
 
 
@@ -257,17 +257,4 @@ def _different(found: list[Any]) -> list[Any]:
 
 def _takes(reader: Any, layer: Any, links: _Links) -> bool:
     """Whether a layer that reads another can do what that does to channels."""
-    if not (takes_inputs(reader) and links.once(reader)):
-        return False
-    return is_attention(reader) or links.sources[reader.name] == [layer]
-
-
-def _scale(reader: Any, layer: Any, affine: Affine, links: _Links, plan: _Plan) -> None:
-    (node,) = links.nodes[reader.name]
-    now = plan.now(reader)
-    if is_attention(reader):
-        given = input_tensors(node.call_args, dict(node.call_kwargs))
-        from_it = {name for name, one in given.items() if one._keras_history.layer is layer}
-        plan.replaced[reader.name] = scaled_inputs(now, affine, frozenset(from_it))
-    else:
-        plan.replaced[reader.name] = scaled_inputs(now, affine)
+    return takes_inputs(reader) and links.once(reader) and links.sources[reader.name] == [layer]
