@@ -27,7 +27,7 @@ from edgesqueeze.checks.distance import (
 )
 from edgesqueeze.checks.earned import Contradiction, contradiction
 from edgesqueeze.checks.records import LayerDifference, Parity, RuntimeParity, Status
-from edgesqueeze.checks.replay import CANNOT_RUN, differing_layers
+from edgesqueeze.checks.replay import CANNOT_RUN, Difference, alone, differing_layers, differing_pieces
 from edgesqueeze.checks.tasks import task_of
 from edgesqueeze.errors import EdgeSqueezeError, UnsupportedModelError
 from edgesqueeze.graph import Graph, TfliteModel
@@ -40,8 +40,8 @@ NUDGES = (1 + 1e-6, 1 - 1e-6)
 """What inputs are multiplied with to see how far rounding alone moves a float model's outputs."""
 NOISE_FACTOR = 3.0
 """So many times what that does may two runtimes differ, which round differently in every operator."""
-PORTABLE = ("tflm", "litert-reference")
-"""References whose very bits an exact runtime must give."""
+EXACT = "tflm"
+"""The runtime whose very bits an exact runtime must give, in the whole model or operator by operator."""
 UNDEPLOYED = ("litert-reference",)
 """Kernels that are there to compare with: a fault of theirs is no fault of the model."""
 REPLAYED_SAMPLES = 4
@@ -189,12 +189,14 @@ def _compare(
     worst = np.argsort(-per_sample, kind="stable")[:REPLAYED_SAMPLES]
     # With state, what a sample gives depends on those before it.
     looked_at = range(int(worst.max()) + 1) if state_of(model) else sorted(worst)
-    layers = differing_layers(
-        model, [samples[i] for i in looked_at], reference.runner.run, runner.run, tolerance
-    )
-    # Native C is made to agree with the portable kernels, not with those that stand in for them.
-    exact = runner.exact and reference.runner.name in PORTABLE
+    few = [samples[i] for i in looked_at]
+    layers = differing_layers(model, few, reference.runner.run, runner.run, tolerance)
+    # Where every operator gives the reference's bits, so must all of them together.
+    exact = runner.exact and (reference.runner.name == EXACT or layers == [])
     status, reason = _judge(figures, layers, exact, tolerance)
+    if runner.exact and not exact and layers and not state_of(model):
+        pieces = differing_pieces(model, few, reference.runner.run, runner.run, tolerance)
+        status, reason = _operator_by_operator(model, pieces or (), status, reason)
     if status == "broken" and not layers and not exact and figures.max_lsb is None:
         status, reason = _against_noise(model, samples, reference, figures, looked_at, reason)
     # An operator outside the tolerance is what the user must see, whatever its step size.
@@ -229,6 +231,40 @@ def _judge(
     if lsb <= limit and relative <= FLOAT_OUTPUT_TOLERANCE:
         return "rounding", "float rounding" if figures.max_lsb is None else why
     return "broken", f"the outputs differ, and {why}"
+
+
+def _operator_by_operator(
+    model: TfliteModel, pieces: Sequence[Difference], status: Status, reason: str
+) -> tuple[Status, str]:
+    """Of a runtime that promises bits that the reference does not have: does each operator keep it?
+
+    Args:
+        model: the whole model, which the runtime that has those bits lacks an operator of.
+        pieces: the operators that differ from the reference's.
+        status: what is said of the differences otherwise.
+        reason: why.
+    """
+    runner = RUNNERS[EXACT]
+    if runner.available() is not None:
+        return status, reason
+    alike = 0
+    for piece in pieces:
+        operator = model.main.operators[piece.layer.operator]
+        single = alone(model, operator)
+        samples = [[values[one] for one in single.main.inputs] for values in piece.inputs]
+        try:
+            outputs = runner.run(single, samples)
+        except CANNOT_RUN:
+            continue
+        place = operator.outputs.index(piece.tensor)
+        want = np.stack([np.asarray(row[place]).reshape(piece.have.shape[1:]) for row in outputs])
+        if not np.array_equal(want, piece.have):
+            what = f"{piece.layer.kind} (operator {piece.layer.operator})"
+            return "broken", f"{what} alone must give the very bits of {runner.title}"
+        alike += 1
+    if alike == len(pieces):
+        return "rounding", f"every operator that differs gives the very bits of {runner.title}"
+    return status, reason
 
 
 def _against_noise(

@@ -184,7 +184,7 @@ class Made:
         self.model, self.samples = _case(tiny_dense(dtype=dtype))
         (tensor,) = self.model.main.output_tensors
         self.zeros = np.zeros(tensor.shape, tensor.dtype)
-        self.replayed = None
+        self.replayed, self.layers = None, layers
 
         def differing_layers(model, samples, reference, candidate, tolerance):
             self.replayed = samples
@@ -198,7 +198,7 @@ class Made:
             [(self.zeros + by).astype(self.zeros.dtype)]
             for by in (off if isinstance(off, list) else [off] * 8)
         ]
-        reference = Reference(LITERT, expected, ())
+        reference = Reference(RUNNERS["tflm"] if exact and self.layers else LITERT, expected, ())
         runner = Runner("made", "Made", lambda: None, lambda *_: actual, exact=exact)
         found = compare_runtimes(self.model, self.samples, [runner], reference=reference, **options)
         return found.runtimes[1]
@@ -348,12 +348,29 @@ def test_an_operator_that_is_wrong_alone_is_not_excused_by_noise(monkeypatch):
     assert Nudged(monkeypatch, 0.5, [wrong]).row(0.1).status == "broken"
 
 
-def test_an_exact_runtime_is_exact_to_the_portable_kernels_only(monkeypatch):
+def test_an_exact_runtime_is_exact_to_one_runtime_only(monkeypatch):
     model, samples = _case(tiny_dense())
     outputs = litert.run_builtin(model, samples)
     off = [[(row[0] ^ 1)] for row in outputs]
     native = Runner("c", "C", lambda: None, lambda *_: off, exact=True)
     monkeypatch.setattr(module, "differing_layers", lambda *_: [_layer(0, 1)])
-    for name, status in (("litert-reference", "broken"), ("litert-builtin", "rounding")):
+    monkeypatch.setattr(module, "differing_pieces", lambda *_: [])
+    for name, status in (("tflm", "broken"), ("litert-builtin", "rounding")):
         reference = Reference(RUNNERS[name], outputs, ())
         assert compare_runtimes(model, samples, [native], reference=reference).runtimes[1].status == status
+
+
+def test_beside_another_reference_it_is_exact_operator_by_operator(monkeypatch):
+    model, samples = _case(tiny_cnn())
+    native = replace(_with_bias_off_by(1, 0), exact=True)
+    has_not = _refusing(UnsupportedModelError("lacks it"))
+    not_here = replace(LITERT, available=lambda: "not on this machine")
+    same = (_with_bias_off_by(1, 0), "rounding", "very bits")
+    within = (has_not, "rounding", "within rounding")
+    unknown = (not_here, "rounding", "within rounding")
+    for right, status, reason in (same, (LITERT, "broken", "very bits"), within, unknown):
+        monkeypatch.setattr(module, "RUNNERS", {module.EXACT: right})
+        _, row = _only(model, samples, native)
+        assert (row.status, reason in row.reason) == (status, True)
+    monkeypatch.setattr(module, "RUNNERS", {module.EXACT: has_not})
+    assert _only(model, samples, replace(_with_bias_off_by(6, 0), exact=True))[1].status == "broken"

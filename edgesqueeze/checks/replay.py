@@ -189,6 +189,16 @@ def differing_pieces(
     return found
 
 
+def alone(model: TfliteModel, operator: Operator) -> TfliteModel:
+    """One operator of a model's first graph as a model: its inputs are what it reads and is not constant."""
+    graph, record = model.main, _unpacked(model)
+    main = record.subgraphs[0]
+    main.operators = [main.operators[operator.index]]
+    read = [one for one in operator.inputs if one != NO_TENSOR and not graph.tensors[one].is_constant]
+    main.inputs, main.outputs = list(dict.fromkeys(read)), list(operator.outputs)
+    return _packed(record, model.name)
+
+
 def _layer(
     graph: Graph, operator: Operator, tensor: Tensor, want: Array, have: Array, tolerance: float
 ) -> LayerDifference | None:
