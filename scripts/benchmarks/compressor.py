@@ -187,8 +187,8 @@ def main() -> int:
         rounds it, alone, with four bits, and with channels, zeros and clusters. Weights: times less flash in
         native C on Cortex-M4, parameters of channels included, than float32 weights take. Fine-tuned for
         {arguments.epochs} epochs, all together for {TOGETHER_EPOCHS}, on the 60,000 training images without
-        their labels; full-integer int8 activations. Accuracy is that of the .tflite on LiteRT on all 10,000 test images, instructions are
-        those of native C in QEMU.""",
+        their labels; full-integer int8 activations. Accuracy is that of the .tflite on LiteRT on all 10,000
+        test images, instructions are those of native C in QEMU.""",
     )
     data = load_fashion()
     quiet_imports()
