@@ -7,12 +7,8 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from edgesqueeze.emit.native.numerics import (
-    INT8_MAX,
-    INT8_MIN,
-    quantization_of,
-    quantize_multiplier,
-)
+from edgesqueeze.emit.native.lower.pairs import fused_range
+from edgesqueeze.emit.native.numerics import quantization_of, quantize_multiplier
 from edgesqueeze.emit.native.operands import (
     computed,
     constant,
@@ -43,13 +39,11 @@ def lower_transpose_conv(operation: Operation) -> tuple[Call | Placement, ...]:
 
     Raises:
         UnsupportedOperationError: not int8, a batch, shapes that do not agree, computed weights, sizes beyond
-            int16, weights with a zero point, a bias that is not int32, or a fused activation (which TFLite
-            Micro ignores).
+            int16, weights with a zero point, a bias that is not int32, or a fused activation that is no
+            clamp.
     """
     source, output = operation.input(2), operation.output()
     require_int8(source, operation.input(1), output)
-    if operation.operator.options.get("fused_activation_function", "NONE") != "NONE":
-        raise UnsupportedOperationError("a fused activation, expected none: TFLite Micro ignores it")
     weights = constant(operation.input(1))
     stride, pads = window_of(operation)
     out_channels, *kernel, in_channels = weights.shape
@@ -154,6 +148,7 @@ def _requantization(operation: Operation, out_channels: int) -> Struct:
     if np.any(weights.quantization.zero_points):
         raise UnsupportedOperationError("the weights have a zero point other than 0")
     scale_in, (scale_out, zero_point) = quantization_of(source)[0], quantization_of(output)
+    minimum, maximum = fused_range(operation)
     scales = np.broadcast_to(weights.quantization.scales.astype(np.float64), (out_channels,))
     pairs = [quantize_multiplier(scale_in * scale / scale_out) for scale in scales.tolist()]
     multipliers, shifts = zip(*pairs, strict=True)
@@ -165,8 +160,8 @@ def _requantization(operation: Operation, out_channels: int) -> Struct:
                 records.astype(np.int32), "biases, multipliers and shifts", struct="es_general_channel"
             ),
             "zero_point": zero_point,
-            "minimum": INT8_MIN,
-            "maximum": INT8_MAX,
+            "minimum": minimum,
+            "maximum": maximum,
         },
     )
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -34,6 +35,7 @@ class Layer:
     bias: bool
     zero_points: tuple[int, int]
     scale: float
+    activation: str = "NONE"
 
     def add(self, graph):
         x = graph.input((1, *self.shape), "int8", 0.03, self.zero_points[0])
@@ -52,7 +54,8 @@ class Layer:
             values = graph.rng.integers(-5000, 5000, self.channels).astype(np.int32)
             inputs.append(graph.tensor(values.shape, "int32", scales * 0.03, [0] * count, data=values))
         options = {"strideH": self.stride[0], "strideW": self.stride[1], "padding": self.padding}
-        graph.op("TRANSPOSE_CONV", inputs, [y], version=3, **options)
+        options["fusedActivationFunction"] = self.activation
+        graph.op("TRANSPOSE_CONV", inputs, [y], version=4, **options)
         return y
 
 
@@ -70,6 +73,7 @@ def layers(draw):
         draw(st.booleans()),
         (draw(zero_points), draw(zero_points)),
         draw(st.sampled_from([0.0002, 0.02, 0.1, 0.7])),
+        draw(st.sampled_from(["NONE", "NONE", "RELU", "RELU6"])),
     )
 
 
@@ -98,12 +102,12 @@ def test_sums_of_products_are_the_kernel_sets_own():
     assert files["kernels/es_dot_4_s8.c"] == (FOLDER / "dsp" / "es_dot_4_s8.c").read_text(encoding="utf-8")
 
 
-def test_fused_activation_is_refused():
+def test_an_activation_that_is_no_clamp_is_refused():
     graph = GraphBuilder(0)
     y = LAYER.add(graph)
-    graph.operators[0].builtinOptions.fusedActivationFunction = 1
+    graph.operators[0].builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.TANH
     main = parse_tflite(graph.build([y])).main
-    with pytest.raises(UnsupportedOperationError, match="fused activation"):
+    with pytest.raises(UnsupportedOperationError, match="fused activation TANH"):
         LOWERINGS["TRANSPOSE_CONV"](Operation(main, main.operators[0], "reference"))
 
 
