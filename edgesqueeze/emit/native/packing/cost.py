@@ -55,7 +55,7 @@ COSTS: Mapping[Machine, Mapping[Kind, LayerCost]] = MappingProxyType(
                 "conv2d_1x1": LayerCost(1.77, 10, 8),
                 "depthwise": LayerCost(5, 10),
                 "depthwise_3x3": LayerCost(4, 5),
-                "fully_connected": LayerCost(2.3, 15),
+                "fully_connected": LayerCost(2.19, 29),
             }
         ),
         "dsp": MappingProxyType(

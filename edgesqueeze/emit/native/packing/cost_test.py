@@ -38,3 +38,18 @@ def test_a_whole_model_is_estimated_within_15_percent(core):
     estimate = other_instructions(lowered, sites, machine)
     estimate += sum(layer_instructions(site, machine) for site in sites.values())
     assert estimate == pytest.approx(sum(counted(source, processor, samples)), rel=0.15)
+
+
+def test_fully_connected_layers_of_all_sizes_on_m3():
+    require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
+    require_tool("qemu-system-arm", "qemu-system-arm")
+    graph = GraphBuilder(7, name="layers")
+    x = graph.input((1, 640))
+    for units in (128, 128, 640):
+        x = graph.fully_connected(x, units)
+    model, processor = parse_tflite(graph.build([x])), PROCESSORS["m3"]
+    source = emit_native(model, core=processor.kernel_core, optimize="time")
+    samples = random_inputs([tensor.shape for tensor in model.main.input_tensors], 0)
+    counts = counted(source, processor, samples)
+    for site, count in zip(sites_of(lower(model, "reference"), "reference"), counts, strict=False):
+        assert layer_instructions(site, "portable") == pytest.approx(count, rel=0.02)
