@@ -170,7 +170,7 @@ def test_shipped_targets_know_both_arithmetics_and_all_their_cores(name, works):
     assert one.basis == (shipped.latency.basis,)
 
 
-def test_faster_targets_are_faster_and_only_the_measured_board_has_narrow_bounds():
+def test_faster_targets_are_faster_and_only_measured_boards_have_narrow_bounds():
     graph = GraphBuilder(seed=1)
     x = graph.conv2d(graph.input((1, 128, 128, 32), "float32"), 32, 3)
     works = work_of(parse_tflite(graph.build([x])))
@@ -178,7 +178,7 @@ def test_faster_targets_are_faster_and_only_the_measured_board_has_narrow_bounds
     found = [predict(works, load_target(name)).total for name in order]
     assert [total.estimate for total in found] == sorted((total.estimate for total in found), reverse=True)
     widths = {name: total.high / total.low for name, total in zip(order, found, strict=True)}
-    assert widths.pop("rpi4") < 1.85 < 2.2 < min(widths.values())
+    assert max(widths.pop("rpi4"), widths.pop("rpi3b-plus")) < 1.65 < 2.1 < min(widths.values())
 
 
 def test_int16_is_far_slower_and_has_wide_bounds():

@@ -13,7 +13,7 @@ import litert_bounds
 import litert_model
 from accuracy_litert import residuals
 from litert_model import Fit, board, fit, setting_of
-from litert_priors import CORES
+from litert_priors import CORES, SPREADS
 from litert_rows import Costs, family, rows, section, works
 from litert_targets import TARGETS, latency_of, strengths, toml_of
 
@@ -46,6 +46,15 @@ def test_errors_are_small_and_bounds_hold(left_out, median, within):
         assert total.coverage >= 0.85
 
 
+@pytest.mark.parametrize("name", ["cost", "device", "version", "build", "family's kernels"])
+def test_factors_differ_about_as_much_as_is_most_probable(name, monkeypatch):
+    best = fit().evidence
+    chosen = SPREADS[name]
+    for times in (1 / 3, 3):
+        monkeypatch.setitem(SPREADS, name, chosen * times)
+        assert Fit(start=fit().theta).evidence < best, times
+
+
 @pytest.mark.parametrize("field", ["family", "device"])
 def test_neither_prediction_nor_bounds_depend_on_what_is_left_out(field, monkeypatch):
     """Twice the latency in all that is left out changes nothing that is said of it."""
@@ -76,6 +85,12 @@ def test_neither_prediction_nor_bounds_depend_on_what_is_left_out(field, monkeyp
     assert after[3] > 1.2 * before[3]
 
 
+@pytest.mark.parametrize("models", [frozenset(), frozenset({"mobilenet_v2 1 224x224x3"})])
+def test_fits_do_not_depend_on_where_they_start(models):
+    far = np.full(len(fit().names), 0.3)
+    assert Fit(models, start=far).theta == pytest.approx(Fit(models).theta, abs=1e-5)
+
+
 def test_one_cell_has_one_vote_however_many_versions_repeat_it():
     votes = litert_bounds.votes("device")
     chosen = [row for row in rows() if litert_bounds.can_predict(row, "device")]
@@ -94,12 +109,11 @@ def test_families_leave_no_sibling_in_the_fit():
 
 def test_families_widen_or_narrow_bounds_as_far_as_they_are_many(monkeypatch):
     trusting = {kind: litert_bounds.width("family", kind) for kind in ("float32", "int8")}
-    monkeypatch.setattr(litert_bounds, "TRUST", {"family": 0, "device": 0})
+    monkeypatch.setattr(litert_bounds, "TRUST", 0)
     alone = {kind: litert_bounds.width.__wrapped__("family", kind) for kind in ("float32", "int8")}
-    # Float32 is less far off than the fit says, and int8 about as far.
-    assert alone["float32"] < trusting["float32"] < litert_bounds.REACH
+    # Float32 is less far off than the fit says, and int8 as far or farther.
+    assert alone["float32"] < trusting["float32"] < trusting["int8"]
     assert alone["float32"] < alone["int8"]
-    assert trusting["float32"] < trusting["int8"]
 
 
 def test_sections_predict_what_the_fit_predicts():
@@ -153,4 +167,4 @@ def test_four_threads_on_a_raspberry_pi_4_are_about_twice_as_fast_as_one():
         )
         ratios.append(one / four)
     assert 1.9 < statistics.median(ratios) < 2.15
-    assert max(ratios) < 2.4
+    assert max(ratios) < 2.45

@@ -32,10 +32,10 @@ REACH = statistics.NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 FEW = 4
 """Groups, below which those of the other arithmetic count too."""
 
-TRUST = {"family": 8, "device": 0}
-"""As how many groups that are off by the fit's own spreads the fit itself counts. Without a family three
-designs are left at most, which say little by themselves; without a device there are others enough. Chosen so
-that nine of ten cells of families that are left out are inside."""
+TRUST = 8
+"""As how many groups that are off by the fit's own spreads the fit itself counts: without a family two
+designs are left at most, without a device a handful, which say little by themselves. Chosen so that nine of
+ten cells that are left out are inside."""
 
 
 class Vote(NamedTuple):
@@ -105,9 +105,8 @@ def width(field: Field, arithmetic: Arithmetic, families: Left = NOTHING, boards
         _mean([vote for vote in own if vote.group == group])
         for group in dict.fromkeys(vote.group for vote in own)
     ]
-    trust = TRUST[field]
-    count = len(squares) + trust
-    square = (sum(squares) + trust) / count
+    count = len(squares) + TRUST
+    square = (sum(squares) + TRUST) / count
     return student_t((1 + CONFIDENCE) / 2, count - 1) * math.sqrt(square * (1 + 1 / count))
 
 

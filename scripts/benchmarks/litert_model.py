@@ -5,7 +5,7 @@ accumulates they can do in one; a device, a build, a version of the runtime, and
 multiply what remains by a factor of their own. Threads speed up computing most, memory less, and calls not at
 all. There are few latencies for each, so every logarithm of a factor is drawn to zero by a normal prior
 (ridge regression: Hoerl and Kennard, 1970; as the most probable parameters of a hierarchical model: Gelman
-and Hill, 2007, chapter 12). Errors are relative: those of the logarithm of a latency. Solved by Gauss-Newton
+and Hill, 2007, chapter 12). Errors are relative: those of the logarithm of a latency. Solved by Newton's
 steps.
 """
 
@@ -58,6 +58,12 @@ class Setting(NamedTuple):
 class Fit:
     """Fitted factors; what was never measured has the factor one.
 
+    Attributes:
+        names: their places by name.
+        theta: their logarithms.
+        covariance: of these.
+        evidence: logarithm of how probable the latencies are under the priors, up to a constant.
+
     Args:
         models: to leave out, with all their latencies.
         boards: to leave out, with all devices of this make.
@@ -71,16 +77,13 @@ class Fit:
         start: Array | None = None,
     ) -> None:
         data = _data()
+        names, precisions = data.names, _precisions(data.names)
         kept = np.array([row.model not in models and board(row.device) not in boards for row in rows()])
-        self.names = data.names
-        self.theta, self.covariance = _solved(
-            data.design[kept],
-            data.offsets[kept],
-            data.amounts[kept],
-            data.logs[kept],
-            data.precisions,
-            np.zeros(len(data.names)) if start is None else start,
-        )
+        chosen = (data.design[kept], data.offsets[kept], data.amounts[kept], data.logs[kept])
+        begin = np.zeros(len(names)) if start is None else start
+        self.names = names
+        self.theta, self.covariance = _solved(*chosen, precisions, begin)
+        self.evidence = _evidence(*chosen, precisions, self.theta, self.covariance)
 
     def factor(self, *name: str) -> float:
         """Logarithm of a factor, by its name."""
@@ -165,7 +168,6 @@ class _Data(NamedTuple):
     offsets: Array
     amounts: Array
     logs: Array
-    precisions: Array
 
 
 @functools.cache
@@ -179,25 +181,71 @@ def _data() -> _Data:
         np.array([_offsets(one) for one in settings]),
         np.array([row.amounts for row in rows()]),
         np.log([row.milliseconds for row in rows()]),
-        np.array([SPREADS[name[0]] ** -2 for name in names]),
     )
+
+
+def _precisions(names: Mapping[Name, int]) -> Array:
+    """One over the squares of the factors' spreads."""
+    return np.array([SPREADS[name[0]] ** -2 for name in names])
 
 
 def _solved(
     design: Array, offsets: Array, amounts: Array, logs: Array, precisions: Array, theta: Array
 ) -> tuple[Array, Array]:
-    """The most probable logarithms of all factors, and their covariance."""
-    for _ in range(50):
-        parts = np.exp(design @ theta + offsets) * amounts
+    """The most probable logarithms of all factors, and their covariance.
+
+    Newton's steps, halved until they lead down; where the surface bends the wrong way, Gauss-Newton's.
+    """
+    flat = design.reshape(-1, design.shape[-1])
+
+    def missed(at: Array) -> tuple[Array, Array]:
+        parts = np.exp(design @ at + offsets) * amounts
         totals = parts.sum(axis=1)
-        slopes = np.einsum("rk,rkp->rp", parts / totals[:, None], design)
-        missing = logs - np.log(totals)
-        hessian = slopes.T @ slopes / NOISE**2 + np.diag(precisions)
+        return parts / totals[:, None], logs - np.log(totals)
+
+    def height(at: Array) -> float:
+        missing = missed(at)[1]
+        return float(missing @ missing / NOISE**2 + at @ (precisions * at))
+
+    for _ in range(100):
+        shares, missing = missed(theta)
+        slopes = np.einsum("rk,rkp->rp", shares, design)
+        gauss = slopes.T @ slopes / NOISE**2 + np.diag(precisions)
+        bent = slopes.T @ (missing[:, None] * slopes) - flat.T @ (
+            (missing[:, None] * shares).reshape(-1, 1) * flat
+        )
+        hessian = gauss + bent / NOISE**2
+        if np.linalg.eigvalsh(hessian)[0] <= 0:
+            hessian = gauss
         step = np.linalg.solve(hessian, slopes.T @ missing / NOISE**2 - precisions * theta)
-        theta = theta + step / max(1.0, float(np.abs(step).max()))
+        step /= max(1.0, float(np.abs(step).max()))
+        start = height(theta)
+        while height(theta + step) > start and np.abs(step).max() > 1e-9:
+            step /= 2
+        theta = theta + step
         if np.abs(step).max() < 1e-7:
             break
-    return theta, np.linalg.inv(hessian)
+    return theta, np.linalg.inv(gauss)
+
+
+def _evidence(
+    design: Array,
+    offsets: Array,
+    amounts: Array,
+    logs: Array,
+    precisions: Array,
+    theta: Array,
+    covariance: Array,
+) -> float:
+    """Logarithm of how probable the latencies are under ``SPREADS`` and ``NOISE``, up to a constant.
+
+    All factors are integrated out, by a normal distribution around the most probable ones (MacKay, Bayesian
+    interpolation, 1992).
+    """
+    missing = logs - np.log((np.exp(design @ theta + offsets) * amounts).sum(axis=1))
+    fit = missing @ missing / NOISE**2 + len(missing) * math.log(NOISE**2)
+    prior = theta @ (precisions * theta) - np.log(precisions).sum()
+    return float(np.linalg.slogdet(covariance)[1] - fit - prior) / 2
 
 
 def _matrix(setting: Setting, names: Mapping[Name, int]) -> Array:
@@ -223,7 +271,7 @@ def _terms(setting: Setting) -> list[dict[Name, float]]:
         ("arithmetic", device, arithmetic): 1,
         ("build", device, build, arithmetic): 1,
         ("version", device, build, setting.runtime, setting.version, arithmetic): 1,
-        ("family", setting.family, arithmetic, kernels): 1,
+        ("family" if kernels == XNNPACK else "family's kernels", setting.family, arithmetic, kernels): 1,
     }
     if kernels != XNNPACK:
         common["kernels", kernels, arithmetic] = 1
@@ -237,7 +285,8 @@ def _terms(setting: Setting) -> list[dict[Name, float]]:
             own["threads", board(device)] = slower
             own["memory scaling" if cost in MOVING else "scaling", _kind(device)] = slower
         if kernels != XNNPACK and cost != "mac":
-            own["kernels' cost", kernels, cost] = 1
+            # XNNPACK in a slow build, or with slow memory, is nearer to itself than what came before it.
+            own["slow cost" if kernels.startswith(XNNPACK) else "kernels' cost", kernels, cost] = 1
         terms.append(common | own)
     return terms
 

@@ -46,24 +46,46 @@ _SCALED = (
     "the fit{int8}; of what more threads bring, nothing is known of this core."
 )
 _MEASURED_BOARD = (
-    "Fitted to published latencies of XNNPACK's end2end_bench on this board, 32-bit: MobileNet v1, v2 and "
-    "v3 Large in float32, v1 and v2 in int8, with {how}. The bounds are those that models had whose whole "
-    "family was left out of the fit."
+    "Fitted to published latencies of XNNPACK's end2end_bench on this board, 32-bit: MobileNet {models}, "
+    "with {how}. The bounds are those that models had whose whole family was left out of the fit; other "
+    "designs than MobileNets may be further off."
 )
 _MEASURED_PHONE = (
-    "Fitted to published latencies of XNNPACK's end2end_bench on this phone: MobileNet v1, v2 and v3 Large "
-    "in float32. int8 was measured on no phone: it is scaled from boards, and its bounds are an "
-    "assumption. Those of float32 are those that models had whose whole family was left out of the fit."
+    "Fitted to published latencies of XNNPACK's end2end_bench on this phone: MobileNet v1, v2 and v3 in "
+    "float32. {int8} The bounds of float32 are those that models had whose whole family was left out of the "
+    "fit; other designs than MobileNets may be further off."
 )
-_SEEN = "Cortex-A7, A72, A73, A75 and Kryo"
-_BETWEEN = "it issues in order and is put between the Cortex-A7 and the Cortex-A72"
+_OLD_INT8 = (
+    "int8 was measured with TensorFlow Lite before XNNPACK alone (MobileNet v3); what XNNPACK gains there is "
+    "taken from boards, and the bounds of int8 are an assumption."
+)
+_NO_INT8 = (
+    "int8 was not measured on this phone, nor with XNNPACK on any: it is scaled from boards, and its bounds "
+    "are an assumption."
+)
+_SAME_CORE = (
+    "The core was measured on the Raspberry Pi 3 Model B+, with XNNPACK's end2end_bench, four threads and 32 "
+    "bits; the rest is the clock's. The bounds are those that {kind} had which were left out of the "
+    "fit{int8}."
+)
+_SEEN = "Cortex-A7, A53, A72, A73, A75 and Kryo"
+_MODELS = "v1, v2 and v3 in float32, v1 and v2 in int8"
 _DOUBLE = "twice those of a Cortex-A72, as its vector pipelines are twice as wide"
 _FOUR = "four times those of a Cortex-A72, as it has four vector pipelines of 128 bits"
 
 
 def _scaled(device: str, how: str) -> Basis:
-    int8 = ", of int8 those that the fit assumes, since no phone was measured" if "phone" in device else ""
-    return Basis(device, device, _SCALED.format(seen=_SEEN, how=how, int8=int8))
+    return Basis(device, device, _SCALED.format(seen=_SEEN, how=how, int8=_assumed(device)))
+
+
+def _same_core(device: str) -> Basis:
+    kind = "phones" if "phone" in device else "boards"
+    return Basis(device, device, _SAME_CORE.format(kind=kind, int8=_assumed(device)))
+
+
+def _assumed(device: str) -> str:
+    said = ", of int8 those that the fit assumes, since no phone was measured with XNNPACK"
+    return said if "phone" in device else ""
 
 
 TARGETS = {
@@ -71,34 +93,39 @@ TARGETS = {
         "Raspberry Pi 4",
         "Raspberry Pi 4",
         "Fitted to published latencies of XNNPACK's end2end_bench on this board: MobileNet v1, v2 and v3 "
-        "Large in float32, v1 and v2 in int8, with four threads. How it scales with threads is known of a "
+        "in float32, v1 and v2 in int8, with four threads. How it scales with threads is known of a "
         "second, slower board in float32. The bounds are those that models had whose whole family was left "
-        "out of the fit.",
+        "out of the fit; other designs than MobileNets may be further off.",
     ),
-    "rpi2": Basis("Raspberry Pi 2", "Raspberry Pi 2", _MEASURED_BOARD.format(how="one to four threads")),
+    "rpi2": Basis(
+        "Raspberry Pi 2",
+        "Raspberry Pi 2",
+        _MEASURED_BOARD.format(models=_MODELS, how="one to four threads"),
+    ),
     "rpi-zerow": Basis(
-        "Raspberry Pi Zero W", "Raspberry Pi Zero W", _MEASURED_BOARD.format(how="one thread")
+        "Raspberry Pi Zero W",
+        "Raspberry Pi Zero W",
+        _MEASURED_BOARD.format(models=_MODELS, how="one thread"),
     ),
-    "pixel": Basis("Pixel", "Pixel", _MEASURED_PHONE),
-    "pixel2": Basis("Pixel 2", "Pixel 2", _MEASURED_PHONE),
+    "rpi3b-plus": Basis(
+        "Raspberry Pi 3+",
+        "Raspberry Pi 3+",
+        _MEASURED_BOARD.format(models="v2 and v3 in float32, v1 in int8", how="four threads"),
+    ),
+    "pixel": Basis("Pixel", "Pixel", _MEASURED_PHONE.format(int8=_OLD_INT8)),
+    "pixel2": Basis("Pixel 2", "Pixel 2", _MEASURED_PHONE.format(int8=_OLD_INT8)),
+    "pixel3a": Basis("Pixel 3a", "Pixel 3a", _MEASURED_PHONE.format(int8=_NO_INT8)),
     "pixel3": Basis(
         "Pixel 3",
         "another phone",
-        "Measured on this phone in float32, with one thread and TensorFlow Lite of 2018 to 2020; that "
-        "XNNPACK gains on it what it gains on a Cortex-A73, and all of int8, is assumed. The bounds of "
-        "float32 are those that phones had which were left out of the fit.",
+        "Measured on this phone with one thread and TensorFlow Lite of 2018 to 2020, in float32 and int8; "
+        "what XNNPACK gains on it is taken from other devices, the Pixel 3a with the same core among them. "
+        "The bounds of float32 are those that phones had which were left out of the fit, those of int8 an "
+        "assumption.",
     ),
-    "pixel3a": Basis(
-        "Pixel 3",
-        "another phone",
-        "The core was measured in another phone (Pixel 3) in float32, with one thread and TensorFlow Lite of "
-        "2018 to 2020; that XNNPACK gains on it what it gains on a Cortex-A73, and all of int8, is assumed. "
-        "The bounds of float32 are those that phones had which were left out of the fit.",
-    ),
-    "rpi-zero2w": _scaled("another board", _BETWEEN),
-    "rpi3b-plus": _scaled("another board", _BETWEEN),
+    "rpi-zero2w": _same_core("another board"),
     "rpi5": _scaled("another board", _DOUBLE),
-    "android-low": _scaled("another phone", _BETWEEN),
+    "android-low": _same_core("another phone"),
     "android-mid": _scaled("another phone", _DOUBLE),
     "pixel6": _scaled("another phone", _FOUR),
     "pixel8": _scaled("another phone", _FOUR),
@@ -160,7 +187,7 @@ def bounds_of(fitted: Fit, target: Target, basis: Basis, arithmetic: Arithmetic)
     strongest = max(sum(strengths(target.cpu)), 1.0)
     own = max(spread(fitted, setting(target, basis.like, arithmetic, threads)) for threads in (1, strongest))
     core = WIDE_CORE if CORES[target.cpu.core].float32 > CORES["cortex-a76"].float32 else 0.0
-    # No phone was measured in int8: nothing says how many of the fit's own spreads are enough.
+    # No phone was measured in int8 with XNNPACK: nothing says how many of the fit's own spreads are enough.
     is_checked = target.device_class == "linux" or arithmetic == "float32"
     spreads = width(field, arithmetic) if is_checked else REACH
     return _interval(math.hypot(spreads * own, REACH * core))

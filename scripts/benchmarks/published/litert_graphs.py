@@ -3,11 +3,12 @@
     mobilenet_v1 alpha=0.25 input=224x224x3 classes=1000
     mobilenet_v2 alpha=1.0 input=96x96x3 classes=5
     mobilenet_v3_large alpha=0.75 input=224x224x3 classes=1001
+    mobilenet_v3_small alpha=1.0 input=224x224x3 classes=1000
     mobilenet_v3_large_minimalistic alpha=1.0 input=224x224x3 classes=1001 head=dense
 
 Operators and shapes are those that the TFLite converter makes of ``keras.applications`` (MobileNet,
-MobileNetV2, MobileNetV3Large) with batch norm folded; ``head=dense`` stands for global pooling and one dense
-layer in place of the original head. Weights are zeros: latency does not depend on them.
+MobileNetV2, MobileNetV3Large, MobileNetV3Small) with batch norm folded; ``head=dense`` stands for global
+pooling and one dense layer in place of the original head. Weights are zeros: latency does not depend on them.
 
 Sources: Howard et al., MobileNets, 2017; Sandler et al., MobileNetV2, 2018; Howard et al., Searching for
 MobileNetV3, 2019.
@@ -15,6 +16,7 @@ MobileNetV3, 2019.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -23,6 +25,8 @@ from typing import NamedTuple
 import numpy as np
 
 from edgesqueeze.graph.builder import GraphBuilder
+
+Blocks = tuple[tuple[int, int, int, int, bool, bool], ...]
 
 V1_BLOCKS = (
     (64, 1),
@@ -46,7 +50,7 @@ V2_BLOCKS = (
     (6, 320, 1, 1),
 )
 """Expansion, channels, repeats, and stride of the first."""
-V3_BLOCKS = (
+V3_LARGE = (
     (16, 16, 3, 1, False, False),
     (64, 24, 3, 2, False, False),
     (72, 24, 3, 1, False, False),
@@ -64,6 +68,22 @@ V3_BLOCKS = (
     (960, 160, 5, 1, True, True),
 )
 """Expanded channels, channels, kernel, stride, squeeze-and-excite, hard swish: table 1 of the paper."""
+V3_SMALL = (
+    (16, 16, 3, 2, True, False),
+    (72, 24, 3, 2, False, False),
+    (88, 24, 3, 1, False, False),
+    (96, 40, 5, 2, True, True),
+    (240, 40, 5, 1, True, True),
+    (240, 40, 5, 1, True, True),
+    (120, 48, 5, 1, True, True),
+    (144, 48, 5, 1, True, True),
+    (288, 96, 5, 2, True, True),
+    (576, 96, 5, 1, True, True),
+    (576, 96, 5, 1, True, True),
+)
+"""The same of table 2."""
+LAST = {V3_LARGE: 1280, V3_SMALL: 1024}
+"""Channels before the last convolution."""
 
 
 class Settings(NamedTuple):
@@ -177,7 +197,9 @@ def _inverted_residual(net: _Net, x: int, expansion: int, channels: int, stride:
     return net.graph.add(start, x) if stride == 1 and depth == channels else x
 
 
-def _mobilenet_v3(net: _Net, x: int, settings: Settings, minimalistic: bool) -> int:
+def _mobilenet_v3(
+    net: _Net, x: int, settings: Settings, blocks: Blocks = V3_LARGE, minimalistic: bool = False
+) -> int:
     def activated(y: int, hard: bool) -> int:
         return net.swish(y) if hard and not minimalistic else y
 
@@ -186,10 +208,10 @@ def _mobilenet_v3(net: _Net, x: int, settings: Settings, minimalistic: bool) -> 
 
     x = net.scalar("ADD", net.scalar("MUL", x))  # the model scales its input itself
     x = activated(net.conv(x, 16, 3, 2, fused(True)), True)
-    for index, (expanded, channels, kernel, stride, excite, hard) in enumerate(V3_BLOCKS):
+    for index, (expanded, channels, kernel, stride, excite, hard) in enumerate(blocks):
         start, depth = x, net.graph.shapes[x][-1]
         # Keras multiplies by the expansion, a ratio, so a width multiplier acts on the input's channels.
-        middle = divisible(depth * expanded / _v3_inputs(index)) if index else depth
+        middle = divisible(depth * expanded / blocks[index - 1][1]) if index else depth
         if index:
             x = activated(net.conv(x, middle, activation=fused(hard)), hard)
         x = net.depthwise(x, 3 if minimalistic else kernel, stride, fused(hard))
@@ -202,16 +224,10 @@ def _mobilenet_v3(net: _Net, x: int, settings: Settings, minimalistic: bool) -> 
     x = activated(net.conv(x, divisible(net.graph.shapes[x][-1] * 6), activation=fused(True)), True)
     if settings.dense:
         return net.dense_head(x, settings.classes)
-    x = net.conv(
-        net.graph.mean(x, keep_dims=True), divisible(1280 * max(1.0, settings.alpha)), activation=fused(True)
-    )
+    last = divisible(LAST[blocks] * max(1.0, settings.alpha))
+    x = net.conv(net.graph.mean(x, keep_dims=True), last, activation=fused(True))
     x = net.conv(activated(x, True), settings.classes)
     return net.graph.softmax(net.graph.reshape(x, (1, settings.classes)))
-
-
-def _v3_inputs(index: int) -> int:
-    """Channels that go into a block at full width."""
-    return V3_BLOCKS[index - 1][1]
 
 
 def _squeeze_excite(net: _Net, x: int, channels: int) -> int:
@@ -220,20 +236,13 @@ def _squeeze_excite(net: _Net, x: int, channels: int) -> int:
     return net.binary("MUL", x, net.scalar("MUL", y))
 
 
-def _minimalistic(net: _Net, x: int, settings: Settings) -> int:
-    return _mobilenet_v3(net, x, settings, minimalistic=True)
-
-
-def _large(net: _Net, x: int, settings: Settings) -> int:
-    return _mobilenet_v3(net, x, settings, minimalistic=False)
-
-
 _GRAPHS: Mapping[str, Callable[[_Net, int, Settings], int]] = MappingProxyType(
     {
         "mobilenet_v1": _mobilenet_v1,
         "mobilenet_v2": _mobilenet_v2,
-        "mobilenet_v3_large": _large,
-        "mobilenet_v3_large_minimalistic": _minimalistic,
+        "mobilenet_v3_large": _mobilenet_v3,
+        "mobilenet_v3_large_minimalistic": functools.partial(_mobilenet_v3, minimalistic=True),
+        "mobilenet_v3_small": functools.partial(_mobilenet_v3, blocks=V3_SMALL),
     }
 )
 """By the first word of a graph's text."""

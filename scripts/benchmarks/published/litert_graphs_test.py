@@ -37,6 +37,18 @@ V3_MINIMALISTIC = {
 }
 
 
+V3_SMALL = {
+    "CONV_2D": 43,
+    "HARD_SWISH": 19,
+    "MUL": 19,
+    "DEPTHWISE_CONV_2D": 11,
+    "MEAN": 10,
+    "ADD": 7,
+    "RESHAPE": 1,
+    "SOFTMAX": 1,
+}
+
+
 @pytest.mark.parametrize("arithmetic", ["float32", "int8"])
 @pytest.mark.parametrize(
     ("name", "operators", "macs", "elements"),
@@ -45,6 +57,7 @@ V3_MINIMALISTIC = {
         ("mobilenet_v2", V2, 300_774_272, 14_161_464),
         ("mobilenet_v3_large", V3, 216_589_760, 15_672_952),
         ("mobilenet_v3_large_minimalistic", V3_MINIMALISTIC, 209_136_704, 10_831_816),
+        ("mobilenet_v3_small", V3_SMALL, 56_510_400, 6_215_672),
     ],
 )
 def test_graphs_do_the_work_of_converted_models(name, operators, macs, elements, arithmetic):
@@ -58,13 +71,15 @@ def test_graphs_do_the_work_of_converted_models(name, operators, macs, elements,
 @pytest.mark.parametrize(
     ("text", "macs"),
     [
-        # In the papers' millions: MobileNets table 6, MobileNetV2 table 4, tensorflow/models' tables of both.
+        # In the papers' millions: MobileNets table 6, MobileNetV2 table 4, MobileNetV3 table 3, and
+        # tensorflow/models' tables.
         ("mobilenet_v1 alpha=0.25 input=224x224x3 classes=1000", 41),
         ("mobilenet_v1 alpha=0.5 input=224x224x3 classes=1000", 149),
         ("mobilenet_v2 alpha=1.4 input=224x224x3 classes=1001", 582),
         ("mobilenet_v2 alpha=0.75 input=160x160x3 classes=1001", 107),
         ("mobilenet_v2 alpha=0.35 input=224x224x3 classes=1001", 59),
         ("mobilenet_v3_large alpha=0.75 input=224x224x3 classes=1001", 155),
+        ("mobilenet_v3_small alpha=1.0 input=224x224x3 classes=1001", 56),
     ],
 )
 def test_widths_and_sizes_have_the_published_operations(text, macs):
