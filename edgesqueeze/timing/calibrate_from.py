@@ -7,6 +7,7 @@ Several of them, of one device, say by what the target's costs must be multiplie
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -32,6 +33,8 @@ from edgesqueeze.timing.document import BenchDocument
 
 HINT = "measure with `edgesqueeze bench MODEL.tflite --target NAME --ssh HOST --json`"
 SHOWN_MODELS = 8
+CONTRADICTION = 2.0
+"""How many times as long as another a measurement of the same model may be."""
 
 
 class _Pair(NamedTuple):
@@ -53,9 +56,8 @@ def calibrate_from(
         folder: where the file goes; by default the user's folder, where targets are looked for by name.
 
     Raises:
-        UsageError: no document, one of another kind or without a prediction, or they are of several devices
-        or
-            targets.
+        UsageError: no document, one of another kind or without a prediction, they are of several devices or
+            targets, or measurements of one model contradict each other.
         TargetError: the target that was predicted for is gone, or has no costs of operators.
         OutputError: the file cannot be written.
     """
@@ -72,9 +74,10 @@ def calibrate_from(
     device = pairs[-1].measurement.device
     name = name or default_name(device)
     check_name(name)
-    made = correction_of([_measured(one) for one in pairs])
-    latency = with_correction(target.latency, made, _basis(target, pairs, made))
-    text = profile_text(device, latency, f"{len(pairs)} models that it measured")
+    points = _measured(pairs)
+    made = correction_of(points)
+    latency = with_correction(target.latency, made, _basis(target, points, made))
+    text = profile_text(device, latency, "models that it measured")
     place = calibrated_folder() if folder is None else path_of(folder, "a folder for the profile")
     calibrated = parse_target(text, name)
     write_files(place, {f"{name}.toml": text})
@@ -127,28 +130,49 @@ def _only(names: Sequence[str], what: str) -> str:
     return different[0]
 
 
-def _measured(pair: _Pair) -> Measured:
-    return Measured(
-        model=pair.measurement.model,
-        arithmetic=arithmetic_of(pair.prediction),
-        parts=parts_of(pair.prediction),
-        milliseconds=pair.measurement.latency_ms.estimate,
-    )
+def _measured(pairs: Sequence[_Pair]) -> list[Measured]:
+    """One point for each model and number of threads: measuring again says nothing more of other models."""
+    groups: dict[tuple[str, int], list[_Pair]] = {}
+    for one in pairs:
+        groups.setdefault((one.prediction.sha256, one.prediction.threads), []).append(one)
+    return [
+        Measured(
+            model=same[0].measurement.model,
+            arithmetic=arithmetic_of(same[0].prediction),
+            parts=parts_of(same[0].prediction),
+            milliseconds=_agreed(same),
+        )
+        for same in groups.values()
+    ]
 
 
-def _basis(target: Target, pairs: Sequence[_Pair], made: Correction) -> str:
-    models = list(dict.fromkeys(one.measurement.model for one in pairs))
+def _agreed(same: Sequence[_Pair]) -> float:
+    """The median of what was measured of one model, in milliseconds."""
+    found = sorted(one.measurement.latency_ms.estimate for one in same)
+    if found[-1] > CONTRADICTION * found[0]:
+        raise UsageError(
+            f"the measurements of {same[0].measurement.model} contradict each other",
+            expected=f"latencies of one model within a factor of {CONTRADICTION:g}",
+            got=f"{found[0]:.4g} and {found[-1]:.4g} ms",
+            hint="leave out the wrong one, or measure again while nothing else runs on the device",
+        )
+    return statistics.median(found)
+
+
+def _basis(target: Target, points: Sequence[Measured], made: Correction) -> str:
+    models = list(dict.fromkeys(one.model for one in points))
     shown = ", ".join(models[:SHOWN_MODELS]) + (", ..." if len(models) > SHOWN_MODELS else "")
     factors = "; ".join(
         f"{arithmetic} "
         + ", ".join(f"{group} {factor:.2f}" for group, factor in made.factors[arithmetic].items())
-        for arithmetic in dict.fromkeys(_measured(one).arithmetic for one in pairs)
+        for arithmetic in dict.fromkeys(one.arithmetic for one in points)
     )
     error = (
         f" Each predicted from the others, they are {made.error:.0%} off in the median." if made.error else ""
     )
+    latencies = f"{len(points)} latencies" if len(points) > 1 else "one latency"
     return (
-        f"The costs of {target.name}, corrected by {len(pairs)} latencies that this device measured "
+        f"The costs of {target.name}, corrected by {latencies} that this device measured "
         f"({shown}): {factors}.{error} Bounds follow from what they leave open; how it scales with threads "
         "is that target's."
     )

@@ -81,6 +81,21 @@ def test_documents_that_say_nothing(stored, tmp_path, documents, words):
     assert not (tmp_path / "mine").exists()
 
 
+def test_a_model_that_was_measured_again_is_one_latency(stored, tmp_path):
+    again = [record(MODELS[0], factor=factor) for factor in (1.9, 2.0, 2.4)]
+    made = calibrate_from(stored(*again), folder=tmp_path / "mine").target.latency
+    once = calibrate_from(stored(again[1]), folder=tmp_path / "mine").target.latency
+    assert "corrected by one latency that this device measured (cnn)" in made.basis
+    assert made.basis == once.basis
+    assert made.interval.high == pytest.approx(once.interval.high, rel=1e-3)
+
+
+def test_measurements_of_a_model_that_contradict_each_other(stored, tmp_path):
+    with pytest.raises(UsageError, match="measurements of cnn contradict each other"):
+        calibrate_from(stored(record(MODELS[0]), record(MODELS[0], factor=5.0)), folder=tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
+
+
 def test_a_file_that_is_no_document(tmp_path):
     (tmp_path / "a.json").write_text("{}")
     with pytest.raises(UsageError, match="is no document of bench"):
