@@ -61,7 +61,7 @@ A recipe with every key at its default::
     learning_rate = 5e-3           # highest of Adam; unset: the best of a few
     loss = "distill"               # or the name of a Keras loss, which needs labels
     labels = 0.0                   # part of the loss that is of labels, mixed into "distill"
-    augment = []                   # "mix", "noise"; of images "flip", "shift", "brightness"
+    augment = ["noise"]            # "mix"; of images "flip", "shift", "brightness"; unset: as is best
 
     [quantize]
     mode = "int8"                  # "int16x8", "float16", "dynamic", "none"; the target's preference if unset

@@ -66,7 +66,7 @@ def test_the_documented_recipe_has_every_key_at_its_default():
     wanted = Recipe.model_validate({name: one() for name, one in SECTIONS.items() if one in left_out})
     unset = {
         "channels": {"share": None, "step": None},
-        "finetune": {"epochs": None, "learning_rate": None},
+        "finetune": {"epochs": None, "learning_rate": None, "augment": None},
         "prune": {"structure": None},
         "quantize": {"mode": None, "io": None},
         "limits": {"max_accuracy_drop": None},

@@ -194,7 +194,8 @@ class Finetune(Record):
         loss: ``distill`` (imitate the original, no labels needed), or the name of a Keras loss.
         labels: part of the loss that is of labels, mixed into ``distill``, 0 to 1.
         augment: what is done to samples while learning from them: ``mix`` (with each other), ``noise``, and
-            to images ``flip`` (left to right), ``shift``, ``brightness``.
+            to images ``flip`` (left to right), ``shift``, ``brightness``. Null: they are mixed, and get more
+            noise, where the original's outputs say little about them.
     """
 
     epochs: Annotated[int, Field(ge=0, le=10_000)] | None = None
@@ -202,13 +203,13 @@ class Finetune(Record):
     learning_rate: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
     loss: Pattern = "distill"
     labels: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
-    augment: tuple[Augmentation, ...] = ()
+    augment: tuple[Augmentation, ...] | None = None
 
     @model_validator(mode="after")
     def _labels_go_with_the_rest(self) -> Finetune:
         if self.labels and self.loss != "distill":
             raise ValueError(f"labels are mixed into the loss distill, but the loss is {self.loss}")
-        if "mix" in self.augment and (self.labels or self.loss != "distill"):
+        if "mix" in (self.augment or ()) and (self.labels or self.loss != "distill"):
             raise ValueError(
                 "there is no label for a mixture of samples: leave out labels, or mix of augment"
             )

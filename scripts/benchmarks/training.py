@@ -129,7 +129,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=[task.name for task in TASKS], action="append", help="repeatable")
     parser.add_argument("--epochs", type=int, help="exactly so many, to compare (default: while it helps)")
-    parser.add_argument("--augment", action="append", default=[], help="as in a recipe; repeatable")
+    parser.add_argument("--augment", action="append", help="as in a recipe; repeatable")
     parser.add_argument("--seed", type=int, default=0, help="of samples, networks and recipes (default: 0)")
     arguments = parser.parse_args()
     low, high = FLOAT_ACCURACY

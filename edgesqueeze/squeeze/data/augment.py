@@ -18,6 +18,8 @@ MOST_MIXED = 0.5
 """How much of another sample comes into one at most."""
 NOISIEST = 0.5
 """Standard deviation of noise at most, as a share of the batch's."""
+WIDEST = 2.0
+"""The same, where samples are to be unlike those at hand."""
 CHANNELS = (1, 3, 4)
 """Of an image."""
 ANY_SHAPE = ("mix", "noise")
@@ -50,6 +52,28 @@ def augmenter(model: Any, wanted: Sequence[Augmentation]) -> Augment:
         return tuple(changed)
 
     return augment
+
+
+def widener(model: Any) -> Augment:
+    """What makes most of a batch unlike the samples at hand, where inputs are real numbers.
+
+    Three quarters of the samples get noise of up to ``WIDEST`` standard deviations, and half are mixed with
+    up to half of another. What the teacher says of them is right for them: a student learns what the teacher
+    does where there are no samples, too.
+
+    Args:
+        model: a tf_keras model.
+    """
+    places = [place for place, tensor in enumerate(model.inputs) if _is_real(tensor)]
+
+    def widen(inputs: Sequence[Any], seed: Any) -> tuple[Any, ...]:
+        changed = list(inputs)
+        for place in places:
+            mixed = _mix(changed[place], seed)
+            changed[place] = _noise(mixed, seed + tf.constant([0, APART]), -WIDEST / 3, WIDEST)
+        return tuple(changed)
+
+    return widen
 
 
 def _places(model: Any, name: Augmentation) -> list[int]:
@@ -87,10 +111,11 @@ def _mix(values: Any, seed: Any) -> Any:
     return (1 - part) * values + part * tf.roll(values, 1, axis=0)
 
 
-def _noise(values: Any, seed: Any) -> Any:
-    """Every sample ``[n, ...]`` with noise of a strength of its own."""
+def _noise(values: Any, seed: Any, least: float = 0.0, most: float = NOISIEST) -> Any:
+    """Every sample ``[n, ...]`` with noise of a strength of its own; none where that is less than 0."""
     count, ones = tf.shape(values)[:1], tf.ones(tf.rank(values) - 1, tf.int32)
-    strength = tf.random.stateless_uniform(tf.concat([count, ones], axis=0), seed, 0.0, NOISIEST)
+    strength = tf.random.stateless_uniform(tf.concat([count, ones], axis=0), seed, least, most)
+    strength = tf.maximum(strength, 0.0)
     drawn = tf.random.stateless_normal(tf.shape(values), seed + tf.constant([0, APART // 2]))
     return values + tf.cast(strength * drawn, values.dtype) * tf.math.reduce_std(values)
 

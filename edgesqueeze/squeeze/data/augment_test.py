@@ -3,7 +3,15 @@ import pytest
 import tf_keras
 
 from edgesqueeze.errors import RecipeError
-from edgesqueeze.squeeze.data.augment import BRIGHTEST, FARTHEST, MOST_MIXED, NOISIEST, augmenter
+from edgesqueeze.squeeze.data.augment import (
+    BRIGHTEST,
+    FARTHEST,
+    MOST_MIXED,
+    NOISIEST,
+    WIDEST,
+    augmenter,
+    widener,
+)
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (40, 20, 10, 1)).astype(np.float32)
 
@@ -114,3 +122,17 @@ def test_a_model_that_takes_no_images_is_refused(shape, dtype):
     with pytest.raises(RecipeError, match=r"finetune.augment = flip is for images") as caught:
         augmenter(_model(shape, dtype=dtype), ("flip", "shift"))
     assert dtype in caught.value.got
+
+
+def test_inputs_that_are_real_numbers_are_widened_and_others_stay():
+    x = np.random.default_rng(0).normal(0, 3, (400, 20)).astype(np.float32)
+    ids = np.arange(400, dtype=np.int32)[:, None]
+    model = tf_keras.Model(
+        inputs := [tf_keras.Input((20,)), tf_keras.Input((1,), dtype="int32")], [inputs[0], inputs[1] + 1]
+    )
+    wide, same = widener(model)((x, ids), np.array((0, 1), np.int32))
+    np.testing.assert_array_equal(same, ids)
+    unchanged = np.mean(np.all(np.asarray(wide) == x, axis=1))
+    assert 0.08 < unchanged < 0.17
+    spread = np.std(np.asarray(wide) - x, axis=1) / x.std()
+    assert 0.8 * WIDEST < spread.max() < 1.3 * WIDEST

@@ -13,13 +13,14 @@ import tf_keras
 
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.recipe.sections import Finetune
-from edgesqueeze.squeeze.data.augment import Augment, augmenter
+from edgesqueeze.squeeze.data.augment import Augment, augmenter, widener
 from edgesqueeze.squeeze.data.sequences import part_sequence
 from edgesqueeze.squeeze.data.source import Source
 from edgesqueeze.squeeze.layers.rewrite import needs_autograph
 from edgesqueeze.squeeze.layers.streams import is_stateful
+from edgesqueeze.squeeze.passes.features import feature_loss, watched
 from edgesqueeze.squeeze.passes.held_out import SHARE, HeldOut, fed, part_samples, sample_bytes
-from edgesqueeze.squeeze.passes.losses import BatchLoss, batch_loss
+from edgesqueeze.squeeze.passes.losses import BatchLoss, batch_loss, says_little
 from edgesqueeze.squeeze.passes.rounds import Round, goes_on, next_steps, round_of
 from edgesqueeze.squeeze.passes.state import Trained, Trainer
 
@@ -33,6 +34,8 @@ TRIAL_STEPS = (6, 25)
 """Fewest and most steps for which a rate is tried; where the share is fewer, none is tried."""
 STEERED_FROM = 20
 """A training of fewer steps does not look at held-out samples: that would take as long as the training."""
+FEATURES = 10.0
+"""What the error of the values inside counts beside that of the outputs."""
 CHECKED_EVERY = 50
 """Steps between two looks at the training loss; each look waits for the step to end."""
 
@@ -48,7 +51,9 @@ class Lesson:
         samples: what is learned from.
         spared: what a training is steered by.
         loss: the loss of a batch.
+        learned: the loss that is learned from in its place.
         augment: what is done to the inputs of a batch before they are learned from.
+        inside: whether what layers inside the student give is held against the teacher's.
         options: batch size, learning rate and loss.
         seed: seed of the shuffling.
     """
@@ -57,7 +62,9 @@ class Lesson:
     samples: Source
     spared: Source
     loss: BatchLoss
+    learned: BatchLoss
     augment: Augment
+    inside: bool
     options: Finetune
     seed: int
 
@@ -67,20 +74,34 @@ class Lesson:
         return HeldOut(self.teacher, self.spared, self.options, self.loss)
 
 
-def lesson(teacher: Any, source: Source, options: Finetune, seed: int) -> Lesson:
+def lesson(teacher: Any, source: Source, options: Finetune, seed: int, *, inside: bool = True) -> Lesson:
     """Part the samples and make the loss.
+
+    From a teacher whose outputs say little about the samples more is learned than those: softened outputs,
+    what its layers give, and what it says of samples that are not at hand.
+
+    Args:
+        teacher: the model before compression.
+        source: training samples.
+        options: batch size, learning rate and loss.
+        seed: seed of the shuffling.
+        inside: whether layers inside students of the teacher may be held against its own.
 
     Raises:
         RecipeError: an unknown loss, or one that needs labels without any; augmentation without images.
     """
-    augment = augmenter(teacher, options.augment)
+    chosen = augmenter(teacher, options.augment or ())
     if is_stateful(teacher):
         samples, spared = part_sequence(source, int(teacher.inputs[0].shape[0]), SHARE)
-        loss = batch_loss(teacher, samples, options)
+        shown = samples
     else:
-        loss = batch_loss(teacher, source, options)
         samples, spared = part_samples(source, sample_bytes(teacher), seed)
-    return Lesson(teacher, samples, spared, loss, augment, options, seed)
+        shown = source
+    loss = batch_loss(teacher, shown, options)
+    broad = options.loss == "distill" and says_little(teacher, shown)
+    learned = batch_loss(teacher, shown, options, soft=True) if broad else loss
+    augment = widener(teacher) if broad and options.augment is None and not options.labels else chosen
+    return Lesson(teacher, samples, spared, loss, learned, augment, broad and inside, options, seed)
 
 
 def steps_per_epoch(source: Source, batch_size: int) -> int:
@@ -259,20 +280,25 @@ def _assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
 def _training_step(
     student: Any, taught: Lesson, optimizer: Any, variables: Sequence[Any]
 ) -> Callable[[Any, Any], Any]:
-    """One optimizer step as a function of a batch; it returns the loss."""
+    """One optimizer step as a function of a batch; it returns the loss, without what is learned besides."""
+    count = len(student.outputs)
+    teaching, learning = watched(taught.teacher, student) if taught.inside else (taught.teacher, student)
 
     def step(inputs: Any, labels: Any) -> Any:
         # Drawn anew for each step, and the same for the same seed.
         key = tf.stack([tf.constant(taught.seed, tf.int32), tf.cast(optimizer.iterations, tf.int32)])
         inputs = taught.augment(inputs, key)
-        targets = tf.nest.flatten(taught.teacher(fed(inputs), training=False))
+        wanted = tf.nest.flatten(teaching(fed(inputs), training=False))
+        known = (wanted[:count], list(labels))
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            outputs = tf.nest.flatten(student(fed(inputs), training=True))
-            loss = taught.loss(targets, list(labels), outputs)
-        pairs = zip(tape.gradient(loss, variables), variables, strict=True)
+            given = tf.nest.flatten(learning(fed(inputs), training=True))
+            learned = taught.learned(*known, given[:count])
+            if given[count:]:
+                learned += FEATURES * feature_loss(wanted[count:], given[count:])
+        pairs = zip(tape.gradient(learned, variables), variables, strict=True)
         optimizer.apply_gradients([(gradient, one) for gradient, one in pairs if gradient is not None])
-        return loss
+        return taught.loss(*known, given[:count])
 
     return step
 

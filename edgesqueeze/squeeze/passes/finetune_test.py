@@ -317,6 +317,43 @@ def test_labels_are_mixed_in(known):
     np.testing.assert_allclose(losses[2], 0.75 * losses[0] + 0.25 * losses[1], rtol=1e-3)
 
 
+def _sure():
+    """A teacher that has no doubts."""
+    teacher = _model("softmax")
+    teacher.get_layer("out0").set_weights([value * 300 for value in teacher.get_layer("out0").get_weights()])
+    return teacher
+
+
+def test_samples_are_widened_only_where_a_sure_teacher_says_what_is_right():
+    known, sure = [np.arange(64) % 3], _sure()
+    changed = {
+        name: not np.array_equal(X, _lesson(teacher, known, **options).augment((X,), np.array((0, 1)))[0])
+        for name, teacher, options in (
+            ("default", sure, {}),
+            ("unsure", _model("softmax"), {}),
+            ("asked for none", sure, {"augment": ()}),
+            ("labels", sure, {"labels": 0.5}),
+            ("loss", sure, {"loss": "sparse_categorical_crossentropy"}),
+        )
+    }
+    assert [name for name, one in changed.items() if one] == ["default"]
+
+
+def test_of_a_sure_teacher_the_values_inside_are_learned_too():
+    teacher, distances = _sure(), []
+    for inside in (True, False):
+        student = _damaged(teacher)
+        kernel, bias = student.get_layer("hidden").get_weights()
+        student.get_layer("hidden").set_weights([kernel * 0.5, bias])
+        taught = lesson(
+            teacher, source_of(teacher, X), Finetune(batch_size=16, learning_rate=0.02), 0, inside=inside
+        )
+        Training(student, taught).run(60, 0)
+        given = [model.get_layer("hidden")(X) for model in (student, teacher)]
+        distances.append(float(np.abs(given[0] - given[1]).mean()))
+    assert distances[0] < 0.5 * distances[1]
+
+
 def test_labels_that_are_mixed_in_must_be_there():
     with pytest.raises(RecipeError, match=r"finetune.labels = 0.5 needs labels"):
         _lesson(_model("softmax"), labels=0.5)

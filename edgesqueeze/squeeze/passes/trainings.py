@@ -59,7 +59,9 @@ class Trainings:
         self.steps, self._most = share_steps(first, passes), share_steps(most, passes)
         self._taught: Lesson | None = None
         if any(self.steps.values()):
-            self._taught = lesson(teacher, source, options, seed)
+            # Divided by factors, channels inside are no longer the teacher's.
+            alike = all(row.name != "equalize" for row in passes)
+            self._taught = lesson(teacher, source, options, seed, inside=alike)
 
     def trainer(self, name: str, progress: Callable[[int, int], None] | None) -> Trainer:
         """The training service of one pass."""
