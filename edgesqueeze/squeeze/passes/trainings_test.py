@@ -77,3 +77,15 @@ def test_steps_take_the_place_of_what_the_options_say():
         assert sum(trainings.steps.values()) == 30
     trained = Trainings(teacher, source_of(teacher, X), Finetune(), PASSES, 0, 0)
     assert trained.trainer("prune", None)(object(), 0) is None
+
+
+def test_layers_that_are_divided_by_factors_are_not_held_against_those_of_a_sure_teacher():
+    image = tf_keras.Input((2,), name="image")
+    teacher = randomize(tf_keras.Model(image, tf_keras.layers.Dense(3, activation="softmax")(image)))
+    teacher.set_weights([value * 300 for value in teacher.get_weights()])
+    pairs = [row for row in PASSES if row.name in ("equalize", "prune")]
+    found = [
+        Trainings(teacher, source_of(teacher, X), Finetune(), rows, 0)._taught.inside
+        for rows in (pairs[1:], pairs)
+    ]
+    assert found == [True, False]
