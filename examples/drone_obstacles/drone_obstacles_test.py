@@ -15,6 +15,7 @@ from examples.common.output import write_firmware
 from examples.drone_obstacles import judge, picture, trees
 from examples.drone_obstacles.firmware_folder import answers_of, emulated, firmware_files
 from examples.drone_obstacles.run import HERE, ahead_of
+from examples.drone_obstacles.search import searched
 from examples.drone_obstacles.tables import tables
 from examples.drone_obstacles.trees import CELL, FRAME, Place
 from runtime_tests.support.tools import require_tool
@@ -120,6 +121,17 @@ def test_the_time_of_a_frame_becomes_a_time_to_an_obstacle():
     assert told["metres_a_frame"] == 0.4
     assert told["metres_ahead_when_known"] == 12.0
     assert told["seconds_to_obstacle_when_known"] == 1.5
+
+
+def test_the_search_is_for_the_firmware_and_leaves_pruning_open(monkeypatch, tmp_path):
+    asked = {}
+    monkeypatch.setattr(edgesqueeze, "search", lambda model, **others: asked.update(others))
+    whole = edgesqueeze.load_recipe(HERE / "recipe.toml")
+    searched(tmp_path, tmp_path, whole, "stm32h747i-disco", quick=True)
+    assert asked["target"].runtime.name == "c"
+    assert asked["limits"].max_latency == 40
+    assert asked["recipe"].data == whole.data and asked["recipe"].quantize == whole.quantize
+    assert asked["recipe"].prune == edgesqueeze.Recipe().prune != whole.prune
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from examples.common.output import end_with, missed_by, say, write_firmware
 from examples.drone_obstacles.firmware_folder import AHEAD, answers_of, emulated, firmware_files
 from examples.drone_obstacles.judge import classical, f1_at_best_bound, least_score, map_of, score, scores_of
 from examples.drone_obstacles.picture import draw_places, fly
+from examples.drone_obstacles.search import judged, searched
 from examples.drone_obstacles.tables import tables
 from examples.drone_obstacles.trees import (
     CELL,
@@ -51,6 +52,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--quick", action="store_true", help="one network, hardly trained: shows that it works"
     )
+    parser.add_argument(
+        "--search", action="store_true", help="search the recipe with the best F1 at 25 frames a second, too"
+    )
     options = parser.parse_args(arguments)
     out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
@@ -71,6 +75,11 @@ def main(arguments: list[str] | None = None) -> None:
         ],
     }
     results.update(deployed(out, out / f"seed{seeds[0]}", places, results["seeds"][0], options.quick))
+    if options.search:
+        front = searched(
+            out / "search", out / f"seed{seeds[0]}", recipe_of(options.quick), BOARDS[0], options.quick
+        )
+        results["search"] = judged(front, out / "search", held_out, places)
     (out / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     say(tables(results))
     wall, processor = (time.monotonic() - started) / 60, sum(os.times()[:4]) / 60
