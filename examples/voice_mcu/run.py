@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 import edgesqueeze
 from examples.common.output import end_with, missed_by, say, write_firmware
-from examples.voice_mcu import people, voices
+from examples.voice_mcu import people, stream, voices
 from examples.voice_mcu.features import RATE, UNIT, to_samples
 from examples.voice_mcu.firmware_folder import Quantizer, firmware_files, quantizer_of
 from examples.voice_mcu.measure import (
@@ -37,10 +37,12 @@ from examples.voice_mcu.words import QUICK, Amount, Words, balanced, human_words
 
 HERE = Path(__file__).parent
 BOARDS = ("nano33ble-sense", "pico")
-EPOCHS, QUICK_EPOCHS = 6, 12
+EPOCHS, QUICK_EPOCHS = 12, 12
 SEEDS = (0, 1, 2)
 TRIED_PASSING = (0.95, 0.8, 0.6)
 """Shares of digits that must be clear enough, of which the firmware has the middle one."""
+LEARNED_FROM, EMULATED_WORDS = 300, 10
+"""Training words that the streaming form takes its ranges from; words of people that it hears emulated."""
 CHOSEN_ON = 3
 """Every third recording of people was looked at when the front end was chosen; the others were not."""
 
@@ -79,6 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
         results["seeds"].append(result)
     results["classical"] = share(classically(words, judges) == judges.digits)._asdict()
     results.update(deployed(out, out / f"seed{seeds[0]}", options.quick))
+    results["stream"] = streamed(out / "stream", out / f"seed{seeds[0]}")
     (out / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     wall, processor = (time.monotonic() - started) / 60, sum(os.times()[:4]) / 60
     say(f"done in {wall:.1f} minutes, {processor:.1f} of a core")
@@ -120,7 +123,7 @@ def one_seed(folder: Path, words: Words, judges: People, seed: int, quick: bool)
     scaling = scaling_of(known.features)
     say(f"seed {seed}: training")
     epochs = QUICK_EPOCHS if quick else EPOCHS
-    model = train(scaling(known.features), known.classes, epochs=epochs, seed=seed)
+    model = train(scaling(known.features), known.classes, scaling, epochs=epochs, seed=seed)
     model.save(folder / "digits.keras")
     np.savez(
         folder / "digits.npz",
@@ -226,6 +229,48 @@ def deployed(out: Path, seed: Path, quick: bool) -> dict[str, Any]:
     results: dict[str, Any] = {"verified": verified.ok, "prompts_heard": said, "boards": boards}
     if not quick:
         results["no_digits"] = without_digits(model, quantizer, result["bounds"])
+    return results
+
+
+def streamed(folder: Path, seed: Path) -> dict[str, Any]:
+    """The network of a seed step by step: whether it says the same, and what a step costs."""
+    import keras
+
+    say("the same network, step by step")
+    network = stream.streaming(keras.models.load_model(seed / "digits.keras"))
+    with np.load(seed / "digits.npz") as stored:
+        known, words, digits = (stored[name] for name in ("x_train", "x_test", "y_test"))
+    known = np.random.default_rng(0).permutation(known)[:LEARNED_FROM]
+    nothing = stream.nothing_kept(network)
+    forms = {
+        "word": edgesqueeze.read_tflite(seed / "compressed" / "model.tflite"),
+        "step": stream.compressed(network, folder, known, BOARDS[0]),
+    }
+    scores = {
+        "word": scores_of(forms["word"], words),
+        "step": stream.scores_behind(forms["step"], nothing, words),
+    }
+    one, other = (each[:, : voices.UNKNOWN].argmax(1) for each in scores.values())
+    results: dict[str, Any] = {
+        "ten": share(other == digits)._asdict(),
+        "same_digit_percent": round(100 * float(np.mean(one == other)), 1),
+        "kept_bytes": sum(values.size for values in nothing.values()),
+    }
+    for form, model in forms.items():
+        asked = stream.as_taken(model, words[:EMULATED_WORDS])
+        heard, run = stream.emulated(model, BOARDS[0], asked, steps=form == "step")
+        times, memory = (
+            run.parts[1].milliseconds,
+            {"flash_bytes": run.flash_bytes, "ram_bytes": run.ram_bytes},
+        )
+        count = heard.shape[0] * heard.shape[1]
+        results[form] = {
+            **{f"ms_{end}": round(getattr(times, end) / count, 2) for end in ("estimate", "low", "high")},
+            **memory,
+        }
+        if form == "step":
+            results["equals_python"] = bool(np.array_equal(heard[:, -1], scores[form][:EMULATED_WORDS]))
+    say(f"the same digit for {results['same_digit_percent']} % of people's recordings")
     return results
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import edgesqueeze
 from examples.common.output import write_firmware
-from examples.voice_mcu import features
+from examples.voice_mcu import features, stream
 from examples.voice_mcu.detector import listen
 from examples.voice_mcu.firmware_folder import firmware_files, quantizer_of
 from examples.voice_mcu.measure import (
@@ -21,6 +21,7 @@ from examples.voice_mcu.measure import (
     heard_by_twin,
     joined,
     least_score,
+    scores_of,
     share,
 )
 from examples.voice_mcu.run import HERE
@@ -134,6 +135,21 @@ def test_shares_have_the_bounds_of_wilson():
     assert share(np.arange(100) < 85) == (85.0, 76.7, 90.7)
 
 
+def test_another_vocal_tract_moves_a_resonance():
+    from examples.voice_mcu.train import TRACTS, Scaling, tracts
+
+    bands = np.arange(features.BANDS)
+    cosines = features.TABLES.cosines / np.linalg.norm(features.TABLES.cosines, axis=1, keepdims=True)
+    deviation = np.linspace(30, 5, 13)
+    spoken = cosines @ (40 * np.exp(-(((bands - 70) / 12) ** 2)))
+    matrices = tracts(Scaling(np.zeros(13), deviation))
+    peaks = [int((cosines.T @ (matrix @ (spoken / deviation) * deviation)).argmax()) for matrix in matrices]
+    assert peaks == sorted(peaks, reverse=True)
+    assert abs(peaks[TRACTS // 2] - 70) <= 1
+    # 12 % of a frequency in the middle of the scale are several bands.
+    assert peaks[0] - 70 > 4 and 70 - peaks[-1] > 4
+
+
 def test_the_classical_method_tells_easy_words_apart():
     rng = np.random.default_rng(5)
     digits = rng.normal(size=(10, 40, 13))
@@ -155,7 +171,7 @@ def trained(tmp_path_factory):
     decibels = (words / features.UNIT).astype(np.float32)
     classes = np.arange(256) % 12
     scaling = scaling_of(decibels)
-    train(scaling(decibels), classes, epochs=1, seed=0).save(folder / "digits.keras")
+    train(scaling(decibels), classes, scaling, epochs=1, seed=0).save(folder / "digits.keras")
     edgesqueeze.compress(
         folder / "digits.keras",
         target="nano33ble-sense",
@@ -164,14 +180,14 @@ def trained(tmp_path_factory):
         recipe=edgesqueeze.parse_recipe({"quantize": {"mode": "int8", "io": "int8"}}),
     )
     model = edgesqueeze.read_tflite(folder / "out" / "model.tflite")
-    return model, quantizer_of(model, *scaling), decibels, scaling
+    return model, quantizer_of(model, *scaling), decibels, scaling, folder
 
 
 @pytest.mark.slow
 def test_the_whole_pipeline_on_a_board_is_its_twin(trained):
     require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
     require_tool("qemu-system-arm", "qemu-system-arm")
-    model, quantizer, decibels, scaling = trained
+    model, quantizer, decibels, scaling, _ = trained
     (float_in,) = edgesqueeze.run(model, scaling(decibels[:8]))
     (integers_in,) = edgesqueeze.run(model, quantizer(np.rint(decibels[:8] * 256).astype(np.int64)))
     assert np.abs(float_in - integers_in).max() < 0.05
@@ -183,6 +199,39 @@ def test_the_whole_pipeline_on_a_board_is_its_twin(trained):
     heard, ran = emulated(firmware_files(model, "cortex-m4", quantizer, -128), "nano33ble-sense", samples)
     assert np.array_equal(heard, expected)
     assert [part.instructions > 0 for part in ran.parts] == [True] * 4
+
+
+@pytest.mark.slow
+def test_the_network_step_by_step_decides_as_the_whole_one(trained, tmp_path):
+    require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
+    require_tool("qemu-system-arm", "qemu-system-arm")
+    import keras
+
+    model, _, decibels, scaling, folder = trained
+    words = scaling(decibels[:60])
+    whole = keras.models.load_model(folder / "digits.keras")
+    network = stream.streaming(whole)
+    nothing = stream.nothing_kept(network)
+
+    def say(arrays):
+        return network.predict([arrays[one.name] for one in network.inputs], verbose=0)
+
+    likely, given = stream.step_by_step(say, nothing, words)
+    np.testing.assert_allclose(likely, whole.predict(words, verbose=0), atol=1e-6)
+    # A network without a memory would say the same of the last step alone.
+    assert (
+        np.abs(np.asarray(say({**given[-1], **given[0], "frames": given[-1]["frames"]})[0]) - likely).max()
+        > 1e-3
+    )
+    integers = stream.compressed(network, tmp_path, words, "nano33ble-sense")
+    scores = stream.scores_behind(integers, nothing, words)
+    assert np.mean(scores.argmax(1) == scores_of(model, words).argmax(1)) > 0.9
+    # One word behind the other, and nothing is forgotten between them: 40 frames later it plays no part.
+    heard, ran = stream.emulated(
+        integers, "nano33ble-sense", stream.as_taken(integers, words[:4]), steps=True
+    )
+    assert np.array_equal(heard[:, -1], scores[:4])
+    assert ran.parts[1].instructions > 1e5
 
 
 @pytest.mark.slow
@@ -212,3 +261,6 @@ def test_the_readme_names_every_file_and_has_the_figures_that_were_measured():
         assert f"{board['flash_bytes']:,}" in text
         assert f"{board['ram_bytes']:,}" in text
     assert f"{measured['classical']['percent']} %" in text
+    for form in ("word", "step"):
+        assert f"| {measured['stream'][form]['ms_estimate']} (" in text
+    assert f"{measured['stream']['same_digit_percent']} %" in text and measured["stream"]["equals_python"]
