@@ -76,26 +76,35 @@ def _rescaling(layer: Any) -> Affine | None:
 
 def _operation(layer: Any) -> Affine | None:
     """An operation of Keras 3 on one tensor and a vector."""
-    args, kwargs = decode_call(layer.arguments, [None], layer.get_weights())
+    if layer.op not in VECTOR_OPS:
+        return None
+    args, kwargs = decode_call(layer.arguments, [None, None], layer.get_weights())
     operands = [*args, *kwargs.values()]
     if len(operands) != 2 or sum(one is None for one in operands) != 1:
         return None
     first = operands[0] is None
-    value = operands[1] if first else operands[0]
-    if isinstance(value, bool | str) or not np.issubdtype(np.asarray(value).dtype, np.number):
+    vector = np.asarray(operands[1] if first else operands[0])
+    if not np.issubdtype(vector.dtype, np.floating):
         return None
-    vector = np.asarray(value, np.float64)
     shape = layer._build_input_shape
-    shape = shape[0] if isinstance(shape, list) else shape
-    if layer.op == "multiply":
-        return _vectors(shape, vector, 0.0)
-    if layer.op == "divide" and first and vector.all():
-        return _vectors(shape, 1 / vector, 0.0)
-    if layer.op == "add":
-        return _vectors(shape, 1.0, vector)
-    if layer.op == "subtract":
-        return _vectors(shape, 1.0, -vector) if first else _vectors(shape, -1.0, vector)
-    return None
+    factor, shift = VECTOR_OPS[layer.op](vector.astype(np.float64), first)
+    return _vectors(shape[0] if isinstance(shape, list) else shape, factor, shift)
+
+
+def _quotient(vector: Vector, first: bool) -> tuple[Any, Any]:
+    """A tensor by a vector; a vector by a tensor is nothing of the kind."""
+    return (1 / vector, 0.0) if first and vector.all() else (1.0, 0.0)
+
+
+VECTOR_OPS: Mapping[str, Callable[[Vector, bool], tuple[Any, Any]]] = MappingProxyType(
+    {
+        "add": lambda vector, first: (1.0, vector),
+        "divide": _quotient,
+        "multiply": lambda vector, first: (vector, 0.0),
+        "subtract": lambda vector, first: (1.0, -vector) if first else (-1.0, vector),
+    }
+)
+"""Operation -> factor and shift of its tensor, from the vector and whether the tensor comes first."""
 
 
 def _vectors(shape: Any, factor: Any, shift: Any) -> Affine | None:

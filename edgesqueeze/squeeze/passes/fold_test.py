@@ -158,6 +158,20 @@ def test_what_a_converter_would_put_into_kernels_is_there_before(name):
 MULTIPLIERS = ("BatchNormalization", "OpLayer", "Rescaling")
 
 
+@pytest.mark.parametrize("op", ["add", "multiply", "divide", "subtract"])
+def test_what_is_no_vector_for_one_tensor_stays(op):
+    image = tf_keras.Input((8, 8, 3), name="image")
+    two = OpLayer(op, [{"tensor": 0}, {"tensor": 1}])([layers.Dense(3)(image), image])
+    number = OpLayer(op, [2.0, {"tensor": 0}])([two])
+    places = np.linspace(0.5, 1, 8, dtype=np.float32).reshape(8, 1)
+    rows = OpLayer(op, [{"tensor": 0}, {"array": places.tolist(), "dtype": "float32"}])([number])
+    model = randomize(tf_keras.Model(image, layers.Dense(2)(rows)))
+    folded, _ = fold(model)
+    assert _classes(folded).count("OpLayer") == 3
+    data = np.abs(images(4)) + 1
+    np.testing.assert_allclose(folded(data), model(data), rtol=1e-5)
+
+
 def test_a_rescaling_of_the_inputs_may_stay():
     image = tf_keras.Input((8, 8, 3), name="image")
     model = tf_keras.Model(image, layers.Dense(6)(layers.Rescaling([1.0, 2.0, 3.0])(image)))
