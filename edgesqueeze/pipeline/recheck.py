@@ -9,11 +9,12 @@ from typing import Any
 from edgesqueeze.base.given import path_of
 from edgesqueeze.base.names import read_names
 from edgesqueeze.base.stages import Progress
+from edgesqueeze.errors import TargetError
 from edgesqueeze.pipeline.run import compress
 from edgesqueeze.recipe.read import as_recipe
 from edgesqueeze.recipe.sections import Recipe
 from edgesqueeze.report.environment import environment
-from edgesqueeze.report.made import hashes_of, read_report
+from edgesqueeze.report.made import hashes_of, profile_of, read_report
 from edgesqueeze.report.provenance import (
     Recheck,
     compared_files,
@@ -24,7 +25,6 @@ from edgesqueeze.report.provenance import (
     is_same,
     output_hashes,
 )
-from edgesqueeze.target.load import as_target
 from edgesqueeze.target.preferences import fill_preferences
 from edgesqueeze.target.records import Target
 
@@ -58,11 +58,18 @@ def recheck(
 
     Raises:
         UsageError: the folder has no report, or one without hashes; and what ``compress`` raises.
+        TargetError: the report's target was a file, and is not given.
     """
     place = path_of(folder, "a folder that compress wrote")
     report = read_report(place)
     before = hashes_of(report, place)
-    profile = as_target(report.target if target is None else target)
+    profile = profile_of(report.target, target)
+    if profile is None:
+        raise TargetError(
+            f"the profile of {report.target!r} is not at hand, the target that the report in {place} names",
+            expected="one of `edgesqueeze targets list`, or a file",
+            hint="name its file with --target",
+        )
     chosen = report.recipe if recipe is None else fill_preferences(as_recipe(recipe), profile)
     names = None if labels is None else read_names(labels)
     found = (

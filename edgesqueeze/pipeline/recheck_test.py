@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from edgesqueeze.base.hashes import sha256_of, sha256_of_files
 from edgesqueeze.cli.compress import command
-from edgesqueeze.errors import UsageError
+from edgesqueeze.errors import TargetError, UsageError
 from edgesqueeze.pipeline import compress
 from edgesqueeze.pipeline.recheck import recheck
 from edgesqueeze.recipe.read import parse_recipe
@@ -119,6 +119,14 @@ def test_a_report_without_hashes_cannot_be_checked(folder):
     path.write_text(json.dumps(report))
     with pytest.raises(UsageError, match="has no hashes"):
         recheck(folder / "out", folder / "model.keras", data=folder / "data.npz")
+
+
+def test_a_target_that_was_a_file_has_to_be_given(folder):
+    path = folder / "out" / "report.json"
+    path.write_text(path.read_text().replace('"target": "pico"', '"target": "mine"', 1))
+    with pytest.raises(TargetError) as caught:
+        recheck(folder / "out", folder / "model.keras", data=folder / "data.npz")
+    assert "--target" in caught.value.hint
 
 
 @pytest.mark.parametrize("arguments", [["--out", "x"], []])
