@@ -1,4 +1,4 @@
-"""How ``scripts/test`` divides the tests among its workers (pytest-xdist).
+"""How ``scripts/test`` divides the tests among its workers (pytest-xdist), and what Hypothesis draws.
 
 The tests of a file stay together, because they share what takes long to make: a board behind SSH, a trained
 model, a built program. What takes long and shares nothing is dealt out test by test. The longest go first, so
@@ -7,7 +7,12 @@ that no worker waits for another at the end.
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
+
+# The same examples in every run, however busy the machine is.
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 LONGEST = (
     "runtime_tests/applications_test.py",
