@@ -5,7 +5,7 @@
  */
 #define ES_SPARSE_READ          \
   "ldrb.w r2, [lr], #1\n"       \
-  "ldrsb.w r12, [lr], #1\n"     \
+  "ldrsb r12, [lr], #1\n"       \
   "add.w r1, r1, r2, lsl #4\n"
 #define ES_SPARSE_BYTES "12"
 #define ES_SPARSE_SHIFT "1"
