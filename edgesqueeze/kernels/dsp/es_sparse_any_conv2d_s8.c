@@ -4,7 +4,7 @@
  * Of every weight the stream has the zeros in front of it and itself, a byte each.
  */
 #define ES_SPARSE_READ          \
-  "ldrb.w r2, [lr], #1\n"       \
+  "ldrb r2, [lr], #1\n"         \
   "ldrsb r12, [lr], #1\n"       \
   "add.w r1, r1, r2, lsl #4\n"
 #define ES_SPARSE_BYTES "12"

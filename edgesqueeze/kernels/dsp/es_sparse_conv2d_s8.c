@@ -5,7 +5,7 @@
  * the upper half.
  */
 #define ES_SPARSE_READ            \
-  "ldrb.w r2, [lr], #1\n"         \
+  "ldrb r2, [lr], #1\n"           \
   "ldr.w r12, [r0, r2, lsl #2]\n" \
   "uxtah r1, r1, r12\n"           \
   "asr.w r12, r12, #16\n"
