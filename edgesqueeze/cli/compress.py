@@ -18,12 +18,18 @@ from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.screen import say, say_json
 from edgesqueeze.recipe.read import load_recipe
 from edgesqueeze.recipe.sections import Calibration, IoType, QuantizeMode, Structure
+from edgesqueeze.target.fit import with_runtime
 from edgesqueeze.target.load import load_target
 
 
 @click.command("compress")
 @click.argument("model", type=NamedPath())
 @click.option("--target", metavar="NAME", help="The device: a name from `targets list`, or a file.")
+@click.option(
+    "--runtime",
+    metavar="NAME",
+    help="What runs it there; else the target's first. c: C without a runtime, where packed weights count.",
+)
 @options.data
 @click.option("--out", metavar="DIR", type=NamedPath(), help="Where the files go.")
 @click.option("--recipe", metavar="FILE", type=NamedPath(), help="A TOML recipe; flags win over it.")
@@ -112,6 +118,7 @@ from edgesqueeze.target.load import load_target
 def command(
     model: Path,
     target: str | None,
+    runtime: str | None,
     data: str,
     out: Path | None,
     recipe: Path | None,
@@ -138,7 +145,7 @@ def command(
     _check_needed(target, out, check)
     # Both are checked before the seconds that TensorFlow takes to start.
     chosen = None if check and recipe is None and not _given(flags) else load_recipe(recipe, flags)
-    profile = None if target is None else load_target(target)
+    profile = None if target is None else with_runtime(load_target(target), runtime)
     if custom_objects:
         # Started here, TensorFlow says nothing; the user's module would let it print its greetings.
         import edgesqueeze.squeeze  # noqa: F401
@@ -146,7 +153,7 @@ def command(
     own = as_metric(metric)
     names = None if labels is None else read_names(labels)
     given: dict[str, Any] = {"data": data, "target": profile, "recipe": chosen, "labels": names}
-    given |= {"custom_objects": objects, "unsafe": unsafe}
+    given |= {"runtime": runtime, "custom_objects": objects, "unsafe": unsafe}
     if check is not None:
         sys.exit(_recheck(check, model, given, as_json=as_json))
     with progress_bar(enabled=not as_json) as progress:

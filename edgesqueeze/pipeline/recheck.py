@@ -25,6 +25,7 @@ from edgesqueeze.report.provenance import (
     is_same,
     output_hashes,
 )
+from edgesqueeze.target.fit import runtimes_of, with_runtime
 from edgesqueeze.target.preferences import fill_preferences
 from edgesqueeze.target.records import Target
 
@@ -37,6 +38,7 @@ def recheck(
     target: str | Path | Target | None = None,
     recipe: str | Path | Recipe | None = None,
     labels: str | Path | Sequence[str] | None = None,
+    runtime: str | None = None,
     custom_objects: Mapping[str, Any] | None = None,
     unsafe: bool = False,
     progress: Progress | None = None,
@@ -52,6 +54,7 @@ def recheck(
         target: as for ``compress``; by default the one that the report names.
         recipe: as for ``compress``; by default that of the report.
         labels: as for ``compress``.
+        runtime: as for ``compress``; by default that of the report.
         custom_objects: the model's own classes by name.
         unsafe: as for ``compress``.
         progress: called as the work goes on.
@@ -70,6 +73,8 @@ def recheck(
             expected="one of `edgesqueeze targets list`, or a file",
             hint="name its file with --target",
         )
+    earlier = report.fit.ops.runtime
+    profile = with_runtime(profile, runtime or (earlier if earlier in runtimes_of(profile) else None))
     chosen = report.recipe if recipe is None else fill_preferences(as_recipe(recipe), profile)
     names = None if labels is None else read_names(labels)
     found = (

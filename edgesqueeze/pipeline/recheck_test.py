@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from edgesqueeze.base.hashes import sha256_of, sha256_of_files
 from edgesqueeze.cli.compress import command
-from edgesqueeze.errors import TargetError, UsageError
+from edgesqueeze.errors import FitError, TargetError, UsageError
 from edgesqueeze.pipeline import compress
 from edgesqueeze.pipeline.recheck import recheck
 from edgesqueeze.recipe.read import parse_recipe
@@ -72,6 +72,26 @@ def test_the_same_inputs_give_the_same_bytes(folder):
     assert result.exit_code == 0, result.output
     assert "same: the same inputs give the same bytes" in " ".join(result.stdout.split())
     assert [one.name for one in (folder / "out").iterdir()] == ["report.json"]
+
+
+def test_a_model_for_another_runtime_of_the_target(folder):
+    """TensorFlow Lite Micro has no GELU; C without a runtime has."""
+    layers = [keras.Input((6,)), keras.layers.Dense(8, activation="gelu"), keras.layers.Dense(3)]
+    keras.Sequential(layers).save(folder / "model.keras")
+    arguments = [folder / "model.keras", "--target", "pico", "--data", folder / "data.npz", "--epochs", "0"]
+    shutil.rmtree(folder / "out")
+    for runtime, error in (
+        ([], FitError),
+        (["--runtime", "litert"], TargetError),
+        (["--runtime", "c"], None),
+    ):
+        ran = CliRunner().invoke(command, [*map(str, arguments), "--out", str(folder / "out"), *runtime])
+        assert ran.exit_code == 0 if error is None else isinstance(ran.exception, error), ran.output
+    report = json.loads((folder / "out" / "report.json").read_text())
+    assert report["fit"]["ops"]["runtime"] == "c"
+    assert "firmware/main.c" in report["files"]
+    assert check(folder).exit_code == 0
+    assert check(folder, "--runtime", "tflm").exit_code == 1
 
 
 def test_an_output_that_comes_out_different_is_named(folder):

@@ -34,6 +34,7 @@ from edgesqueeze.report.provenance import Inputs, Provenance, inputs_of, output_
 from edgesqueeze.report.result import Compressed
 from edgesqueeze.squeeze.apply import check_limit, squeeze
 from edgesqueeze.squeeze.prepare import prepare
+from edgesqueeze.target.fit import with_runtime
 from edgesqueeze.target.load import as_target
 from edgesqueeze.target.preferences import fill_preferences
 from edgesqueeze.target.records import Target
@@ -49,6 +50,7 @@ def compress(
     recipe: str | Path | Recipe | None = None,
     metric: str | Callable[[Any, Any], float] | None = None,
     labels: str | Path | Sequence[str] | None = None,
+    runtime: str | None = None,
     custom_objects: Mapping[str, Any] | None = None,
     unsafe: bool = False,
     html: bool = False,
@@ -68,6 +70,7 @@ def compress(
             gives a number; see ``checks.user_metric``. By default the metrics of ``checks.metrics``.
         labels: names of the classes in the order of the output, or a text file with one a line, for the
             .tflite's metadata; by default those of a folder of images, if that is what the data are.
+        runtime: what will run it: one of the target's runtimes, or ``c``; by default the target's first.
         custom_objects: the model's own classes by name.
         unsafe: allow model files that hold code (Lambda layers) to run it.
         html: whether to look closer and to write a page about it, with some of the test samples in it.
@@ -79,7 +82,7 @@ def compress(
         BridgeError: the rebuilt model differs from the original.
         FloatOperatorError: full-integer was asked for and is not possible.
     """
-    profile = as_target(target)
+    profile = with_runtime(as_target(target), runtime)
     chosen = fill_preferences(as_recipe(recipe), profile)
     check_limit(chosen, own := as_metric(metric))
     names = None if labels is None else read_names(labels)

@@ -204,6 +204,11 @@ def check_fit(target: str | Path | Target, needs: ModelNeeds, runtime: str | Non
     )
 
 
+def runtimes_of(target: Target) -> tuple[str, ...]:
+    """What may run on a target, its own choice first; C without a runtime may anywhere."""
+    return tuple(dict.fromkeys((target.runtime.name, *target.runtime.also, NATIVE)))
+
+
 def runtime_of(target: Target, runtime: str | None) -> str:
     """The runtime that is meant: the target's own where none is named.
 
@@ -211,7 +216,7 @@ def runtime_of(target: Target, runtime: str | None) -> str:
         TargetError: the target does not have it.
     """
     offered = (target.runtime.name, *target.runtime.also)
-    if runtime and runtime not in (*offered, NATIVE):
+    if runtime and runtime not in runtimes_of(target):
         raise TargetError(
             f"target {target.name} does not run {runtime!r}",
             expected=f"one of {', '.join(offered)}",
@@ -219,6 +224,20 @@ def runtime_of(target: Target, runtime: str | None) -> str:
             hint="name another runtime, or add it to runtime.also in a profile of your own",
         )
     return runtime or target.runtime.name
+
+
+def with_runtime(target: Target, runtime: str | None) -> Target:
+    """The target with another of its runtimes in the first place; the target itself where none is named.
+
+    Raises:
+        TargetError: the target does not have it.
+    """
+    chosen = runtime_of(target, runtime)
+    if chosen == target.runtime.name:
+        return target
+    others = tuple(one for one in (target.runtime.name, *target.runtime.also) if one != chosen)
+    changed = target.runtime.model_copy(update={"name": chosen, "also": others})
+    return target.model_copy(update={"runtime": changed})
 
 
 def raise_if_unfit(fit: Fit) -> None:
@@ -236,7 +255,7 @@ def raise_if_unfit(fit: Fit) -> None:
         lines += fit.ops.problems
         hints.append(
             "replace the layers that become these operators, quantize to types that the runtime has, or "
-            "choose another runtime"
+            "choose another runtime (--runtime)"
         )
     raise FitError(f"the model does not fit {fit.target}", got="; ".join(lines), hint="; ".join(hints))
 

@@ -14,6 +14,7 @@ from edgesqueeze.target.fit import (
     RuntimeAnswer,
     check_fit,
     raise_if_unfit,
+    with_runtime,
 )
 from edgesqueeze.target.load import Target, list_targets, load_target
 from edgesqueeze.target.runtimes import OPERATOR_SETS
@@ -286,6 +287,18 @@ def test_problems_alone_stop_a_model(board: Target, problems: tuple[str, ...]) -
 def test_native_c_is_for_every_target() -> None:
     fit = check_fit(load_target("rpi4"), needs(), runtime="c")
     assert (fit.ops.runtime, fit.ops.verdict) == ("c", "not-checked")
+
+
+def test_another_runtime_of_a_target_comes_first(board: Target) -> None:
+    native = with_runtime(board, "c")
+    assert native.runtime.name == "c"
+    assert native.runtime.also[0] == "tflm"
+    assert "c" not in native.runtime.also
+    assert with_runtime(native, "tflm").runtime.name == "tflm"
+    assert with_runtime(board, None) is board
+    assert with_runtime(board, board.runtime.name) is board
+    with pytest.raises(TargetError, match="does not run 'litert'"):
+        with_runtime(board, "litert")
 
 
 def test_a_profile_names_no_table_for_native_c(board: Target) -> None:
