@@ -25,11 +25,7 @@ from edgesqueeze.target.load import load_target
 @click.command("compress")
 @click.argument("model", type=NamedPath())
 @click.option("--target", metavar="NAME", help="The device: a name from `targets list`, or a file.")
-@click.option(
-    "--runtime",
-    metavar="NAME",
-    help="What runs it there; else the target's first. c: C without a runtime, where packed weights count.",
-)
+@options.target_runtime
 @options.data
 @click.option("--out", metavar="DIR", type=NamedPath(), help="Where the files go.")
 @click.option("--recipe", metavar="FILE", type=NamedPath(), help="A TOML recipe; flags win over it.")

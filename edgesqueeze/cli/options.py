@@ -26,6 +26,11 @@ optimize = click.option(
     "balance, the default: the smallest that takes at most 4 % of the time more than the fastest. ram: "
     "as balance, but layers run by turns, some rows at a time: no large tensor is in memory as a whole.",
 )
+target_runtime = click.option(
+    "--runtime",
+    metavar="NAME",
+    help="What runs it there; else the target's first. c: C without a runtime, where packed weights count.",
+)
 data = click.option(
     "--data",
     required=True,

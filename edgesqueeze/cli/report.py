@@ -25,7 +25,7 @@ from edgesqueeze.cli.screen import say
     "--target", metavar="NAME", help="The device, if the report's name does not find its profile: a file."
 )
 @click.option(
-    "--runtime", metavar="NAME", default="", help="Whose time and memory to show: c, or the target's own."
+    "--runtime", metavar="NAME", default="", help="Whose time and memory to show; else what it was made for."
 )
 def command(
     folder: Path, html: Path | None, model_explorer: Path | None, target: str | None, runtime: str

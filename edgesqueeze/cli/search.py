@@ -13,6 +13,7 @@ from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.screen import escape, open_screen, say, say_json
 from edgesqueeze.cli.tables import Table
 from edgesqueeze.recipe.read import load_recipe
+from edgesqueeze.target.fit import with_runtime
 from edgesqueeze.target.load import load_target
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ INTERRUPTED = 130
 @click.option(
     "--target", required=True, metavar="NAME", help="The device: a name from `targets list`, or a file."
 )
+@options.target_runtime
 @options.data
 @click.option("--out", required=True, metavar="DIR", type=NamedPath(), help="Where all that is found goes.")
 @click.option(
@@ -86,6 +88,7 @@ INTERRUPTED = 130
 def command(
     model: Path,
     target: str,
+    runtime: str | None,
     data: str,
     out: Path,
     recipe: Path | None,
@@ -108,7 +111,7 @@ def command(
     with 1 if no model keeps to the limits.
     """
     chosen = load_recipe(recipe, {"epochs": epochs, "seed": seed})
-    profile = load_target(target)
+    profile = with_runtime(load_target(target), runtime)
     if custom_objects:
         # Started here, TensorFlow says nothing; the user's module would let it print its greetings.
         import edgesqueeze.squeeze  # noqa: F401

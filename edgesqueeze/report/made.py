@@ -11,6 +11,7 @@ from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.read import read_tflite
 from edgesqueeze.report.provenance import Provenance
 from edgesqueeze.report.report import Report
+from edgesqueeze.target.fit import runtimes_of
 from edgesqueeze.target.load import as_target
 from edgesqueeze.target.records import Target
 
@@ -88,6 +89,23 @@ def profile_of(name: str, given: str | Path | Target | None = None) -> Target | 
         return as_target(name)
     except TargetError:
         return None
+
+
+def runtime_shown(report: Report, target: Target | None, runtime: str) -> str:
+    """Whose figures a page shows: those of the runtime that is named, else of the one that the model is for.
+
+    Args:
+        report: what ``compress`` said.
+        target: the profile, if it is at hand.
+        runtime: what was named; empty: nothing.
+
+    Returns:
+        A name, or an empty text: the target's own.
+    """
+    own = report.fit.ops.runtime
+    if runtime or target is None or own == target.runtime.name:
+        return runtime
+    return own if own in runtimes_of(target) else ""
 
 
 def hashes_of(report: Report, folder: Path) -> Provenance:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from edgesqueeze.base.given import path_of
 from edgesqueeze.base.output import write_files
 from edgesqueeze.report.details import errors_of
-from edgesqueeze.report.made import profile_of, read_made
+from edgesqueeze.report.made import profile_of, read_made, runtime_shown
 from edgesqueeze.report.page.layers import Layer, OnTarget, on_target
 from edgesqueeze.target.records import Target
 
@@ -55,7 +55,8 @@ def write_node_data(
     made = read_made(path_of(folder, "a folder that compress wrote"))
     place = path_of(out, "a folder for the files")
     profile = profile_of(made.report.target, target)
-    files = node_data(on_target(made.model, profile, runtime, errors_of(made.report.details)))
+    shown = runtime_shown(made.report, profile, runtime)
+    files = node_data(on_target(made.model, profile, shown, errors_of(made.report.details)))
     write_files(place, files)
     return tuple(place / name for name in files)
 

@@ -8,7 +8,7 @@ from edgesqueeze.base.generated import write_list
 from edgesqueeze.base.given import path_of
 from edgesqueeze.base.output import staged, write_files
 from edgesqueeze.report.front import FRONT
-from edgesqueeze.report.made import REPORT, Made, profile_of, read_made
+from edgesqueeze.report.made import REPORT, Made, profile_of, read_made, runtime_shown
 from edgesqueeze.report.page.front import front_page, read_front
 from edgesqueeze.report.page.html import html
 from edgesqueeze.report.page.sections import values_of
@@ -61,6 +61,9 @@ def _text(folder: Path, target: str | Path | Target | None, runtime: str) -> str
     if (folder / FRONT).is_file() and not (folder / REPORT).exists():
         front = read_front(folder)
         best = None if front.best is None else read_made(folder / BEST)
-        return front_page(front, best, profile_of(front.target, target), runtime)
+        profile = profile_of(front.target, target)
+        shown = runtime if best is None else runtime_shown(best.report, profile, runtime)
+        return front_page(front, best, profile, shown)
     made = read_made(folder)
-    return page(made, profile_of(made.report.target, target), runtime)
+    profile = profile_of(made.report.target, target)
+    return page(made, profile, runtime_shown(made.report, profile, runtime))
