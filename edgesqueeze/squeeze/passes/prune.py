@@ -14,7 +14,13 @@ from edgesqueeze.squeeze.layers.grid import FloatArray
 from edgesqueeze.squeeze.layers.kernels import KernelKey
 from edgesqueeze.squeeze.layers.rewrite import rewrite
 from edgesqueeze.squeeze.layers.weights import Kernel, kernels_of, model_kernels
-from edgesqueeze.squeeze.passes.device_pruning import FEWEST_BLOCKS, PrunedInBlocks, block_of, numbers_of
+from edgesqueeze.squeeze.passes.device_pruning import (
+    FEWEST_BLOCKS,
+    FEWEST_WEIGHTS,
+    PrunedInBlocks,
+    block_of,
+    numbers_of,
+)
 from edgesqueeze.squeeze.passes.precision import Precision
 from edgesqueeze.squeeze.passes.scaled import Carrier, ScaledKernel, carried
 from edgesqueeze.squeeze.passes.selection import select
@@ -48,23 +54,35 @@ def run(state: State, options: FilledPrune, setting: Setting) -> Outcome:
     )
     promises = state.promising(chosen.keys, zeros=options.sparsity)
     pruned = replace(state, model=finish_pruning(student), promises=promises)
-    for kernel in model_kernels(pruned.model):
-        block = block_of(kernel, options.device_blocks)
-        if block and kernel.key in chosen.keys:
-            pruned = replace(pruned, promises=pruned.promising(frozenset([kernel.key]), block=block))
-    return Outcome(pruned, (*chosen.skipped, *_left_to_target(options), *findings), trained)
+    kernels = [kernel for kernel in model_kernels(pruned.model) if kernel.key in chosen.keys]
+    blocks = {kernel.key: block for kernel in kernels if (block := block_of(kernel, options))}
+    for key, block in blocks.items():
+        pruned = replace(pruned, promises=pruned.promising(frozenset([key]), block=block))
+    told = _left_to_target(options, blocked=bool(blocks))
+    return Outcome(pruned, (*chosen.skipped, *told, *findings), trained)
 
 
-def _left_to_target(options: FilledPrune) -> tuple[Finding, ...]:
-    """What the target made of the structure, where that needs a word."""
+def _left_to_target(options: FilledPrune, *, blocked: bool) -> tuple[Finding, ...]:
+    """What the target made of the structure, where that needs a word.
+
+    Args:
+        options: what was asked for.
+        blocked: whether some kernel has its zeros in blocks.
+    """
     blocks = options.device_blocks
-    if blocks and options.left_to_target:
+    if blocks and options.left_to_target and blocked:
         message = (
             f"zeros come in the blocks that the target's kernels skip, outputs x inputs: "
-            f"{_sides(blocks.convolution)} in convolutions, {_sides(blocks.dense)} in fully connected layers "
-            "(structure = 'unstructured' for single weights)"
+            f"{_sides(blocks.convolution)} in convolutions, {_sides(blocks.dense)} in fully connected "
+            f"layers, from {FEWEST_WEIGHTS:,} weights on (structure = 'unstructured' for single weights)"
         )
         return (Finding(code="prune-structure-chosen", subject="device", message=message),)
+    if blocks and options.left_to_target:
+        message = (
+            f"zeros are single weights: no kernel has the {FEWEST_WEIGHTS:,} from which on blocks that the "
+            "target's kernels skip are worth what they cost (structure = 'device' for blocks all the same)"
+        )
+        return (Finding(code="prune-structure-chosen", subject="unstructured", message=message),)
     if options.structure == "device" and not blocks:
         message = "pruned unstructured: the target has no kernels that skip blocks of zeros"
         return (Finding(code="prune-structure", subject="device", message=message, severity="warning"),)
@@ -97,7 +115,8 @@ def prunable(
         if kernel.key not in keys:
             return own
         structure = _structure(kernel, recipe)
-        if structure != recipe.structure and (recipe.device_blocks or recipe.structure != "device"):
+        asked = not recipe.left_to_target and (recipe.device_blocks or recipe.structure != "device")
+        if structure != recipe.structure and asked:
             findings.append(_other_structure(kernel.name, structure, recipe))
         return _pruned(own, kernel, recipe, structure, steps)
 
@@ -109,7 +128,7 @@ def prunable(
 
 def _pruned(own: ScaledKernel, kernel: Kernel, recipe: FilledPrune, structure: str, steps: int) -> Any:
     """A kernel in TFMOT's wrapper, which prunes it."""
-    block = block_of(kernel, recipe.device_blocks) if structure == "device" else None
+    block = block_of(kernel, recipe) if structure == "device" else None
     if block:
         wrapper: Any = PrunedInBlocks(own, numbers_of(kernel, block), _schedule(recipe, steps))
     else:
@@ -131,7 +150,7 @@ def _structure(kernel: Kernel, recipe: FilledPrune) -> str:
     shape = kernel.value.shape
     rank = len(shape)
     if recipe.structure == "device":
-        return "device" if block_of(kernel, recipe.device_blocks) else "unstructured"
+        return "device" if block_of(kernel, recipe) else "unstructured"
     if recipe.structure == "block":
         # TFMOT cannot choose among the blocks of a single row or column of them.
         blocks = [-(-size // side) for size, side in zip(shape, recipe.block, strict=False)]

@@ -8,7 +8,8 @@ from edgesqueeze.pipeline import compress
 from edgesqueeze.recipe.filled import FilledPrune
 from edgesqueeze.recipe.read import parse_recipe
 from edgesqueeze.squeeze.layers.kernels import KernelKey, kernel_of, key_of
-from edgesqueeze.squeeze.layers.weights import kernel_layers
+from edgesqueeze.squeeze.layers.weights import kernel_layers, model_kernels
+from edgesqueeze.squeeze.passes import device_pruning
 from edgesqueeze.squeeze.passes.device_pruning import FEWEST_BLOCKS
 from edgesqueeze.squeeze.passes.fold import fold
 from edgesqueeze.squeeze.passes.precision import Precision
@@ -201,6 +202,21 @@ def test_training_keeps_the_blocks():
     kept = np.bincount(numbers, middle.data.reshape(-1) != 0)
     assert np.mean(kept[numbers] == 0) == pytest.approx(0.8, abs=0.01)
     assert not [one for one in result.report.findings if one.code == "sparsity-missed"]
+
+
+@pytest.mark.parametrize(("fewest", "blocked"), [(600, True), (100_000, False)])
+def test_where_it_is_left_to_the_target_small_kernels_have_no_blocks(fewest, blocked, monkeypatch):
+    monkeypatch.setattr(device_pruning, "FEWEST_WEIGHTS", fewest)
+    raw = {"structure": "device", "device_blocks": DEVICE[0], "sparsity": 0.6, "left_to_target": True}
+    model = randomize(conv2d())
+    _, findings = squeeze(model, {"prune": raw})
+    (said,) = [one for one in findings if one.code.startswith("prune-structure")]
+    assert said.code == "prune-structure-chosen"
+    assert said.subject == ("device" if blocked else "unstructured")
+    folded, _ = fold(model)
+    options = FilledPrune.model_validate(raw)
+    found = {kernel.key.layer: device_pruning.block_of(kernel, options) for kernel in model_kernels(folded)}
+    assert found == {"first": None, "middle": (2, 4) if blocked else None, "last": None}
 
 
 def test_a_target_without_such_kernels_says_so():
