@@ -216,17 +216,13 @@ def _permute(flow: Flow, call: Call) -> Ints | None:
     return call.inputs[0] if dims[-1] == len(dims) else None
 
 
-def _batch_norm(flow: Flow, call: Call) -> Ints | None:
+def _norm(flow: Flow, call: Call) -> Ints | None:
+    """Every channel by itself; without some, a layer norm takes mean and spread of the others."""
     axis = call.layer.axis if isinstance(call.layer.axis, list | tuple) else [call.layer.axis]
     rank = len(call.shapes[0])
     if [one % rank for one in axis] != [rank - 1]:
         return None
     return flow.play(Role(call.layer, carries=call.inputs[0])).carries
-
-
-def _layer_norm(flow: Flow, call: Call) -> Ints | None:
-    """Every channel by itself, once mean and spread are known; without some, they are those of the others."""
-    return _batch_norm(flow, call)
 
 
 def _heads(flow: Flow, call: Call) -> Ints | None:
@@ -339,8 +335,7 @@ RULES: Mapping[type, Rule] = MappingProxyType(
         **_rows(_flatten, layers.Flatten),
         **_rows(_reshape, layers.Reshape),
         **_rows(_permute, layers.Permute),
-        **_rows(_batch_norm, layers.BatchNormalization),
-        **_rows(_layer_norm, layers.LayerNormalization),
+        **_rows(_norm, layers.BatchNormalization, layers.LayerNormalization),
         **_rows(_heads, Heads),
         **_rows(_prelu, layers.PReLU),
         **_rows(_activation, layers.Activation),
