@@ -27,40 +27,38 @@ enum {
 /* The sums of some outputs, at least one: of each a count of bytes, as uint16, then the bytes. Returns where the
  * next output begins.
  *
- *   r5  rounds of 16   r6  input   r7  where the next sum goes   r8  the first step   r9  outputs left */
+ *   r5  bytes left   r6  input   r7  where the next sum goes   r8  outputs left */
 ES_ASSEMBLY static const uint8_t *add_products(const int8_t *input ES_UNUSED, const uint8_t *stream ES_UNUSED,
                                                const uint32_t *table ES_UNUSED, int32_t *sums ES_UNUSED,
                                                int32_t outputs ES_UNUSED) {
   __asm__ volatile(
-      "push {r4-r9}\n"
+      "push {r4-r8}\n"
       "mov r6, r0\n"
       "mov r7, r3\n"
-      "ldr r9, [sp, #24]\n"
-      "adr.w r8, 2f\n"
-      "orr r8, r8, #1\n" /* Thumb state */
+      "ldr r8, [sp, #20]\n"
       "1:\n"
       "ldrh r5, [r1], #2\n"
       "mov r0, r6\n"
       "mov.w r4, #0\n"
-      "rsb r12, r5, #0\n"
-      "and r12, r12, #15\n" /* steps to leave out in the first round */
-      "add r12, r12, r12, lsl #2\n"
-      "add r12, r8, r12, lsl #2\n"
-      "adds r5, r5, #15\n"
-      "lsrs r5, r5, #4\n"
-      "beq.w 3f\n"
-      "bx r12\n"
-      ".balign 4\n"
+      "and r3, r5, #15\n" /* steps of the first round, 16 if none */
+      "cbz r5, 4f\n"
+      "tbh [pc, r3, lsl #1]\n"
       "2:\n"
-      ".rept 16\n" STEP ".endr\n"
-      "subs r5, r5, #1\n"
-      "bne.w 2b\n"
+      ".irp left_out, 0, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1\n"
+      ".hword (3f - 2b) / 2 + 10 * \\left_out\n"
+      ".endr\n"
+      "4:\n"
+      "b.w 5f\n"
       "3:\n"
+      ".rept 16\n" STEP ".endr\n"
+      "subs r5, r5, #16\n"
+      "bgt.w 3b\n"
+      "5:\n"
       "str r4, [r7], #4\n"
-      "subs r9, r9, #1\n"
+      "subs r8, r8, #1\n"
       "bne.w 1b\n"
       "mov r0, r1\n"
-      "pop {r4-r9}\n"
+      "pop {r4-r8}\n"
       "bx lr\n");
 }
 

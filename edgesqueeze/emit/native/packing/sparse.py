@@ -302,7 +302,7 @@ _FULLY_CONNECTED = Sparse(
         {
             "small": SparseCost(weight=13, channel=95, layer=39, own=137),
             "portable": SparseCost(weight=8, channel=43.4, layer=24, own=21.7),
-            "dsp": SparseCost(weight=5.13, channel=34, layer=650, own=36),
+            "dsp": SparseCost(weight=5.13, channel=29, layer=650, own=36),
         }
     ),
 )
