@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from common import out, start, table, verdict
+from compressor import TOGETHER, VARIANTS
 from compressor_models import NETWORKS, trained
 from fashion_model import Fashion, float_accuracy, load_fashion, quiet_imports, squeezed
 
@@ -20,16 +21,11 @@ LEAST_SMALLER = 12.0
 """Times less flash for weights, with the parameters of their channels, than float32 weights and biases."""
 ALLOWED_DROP = 0.010
 """Points below float, as a share, in the mean of the seeds."""
-EPOCHS = 12
 RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "float32": {"quantize": {"mode": "none"}},
         "int8": {},
-        "compressed": {
-            "channels": {"share": 0.5},
-            "prune": {"sparsity": 0.5, "structure": "unstructured"},
-            "cluster": {"clusters": 16},
-        },
+        "compressed": VARIANTS[TOGETHER],
     }
 )
 
@@ -141,15 +137,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", choices=NETWORKS, action="append", help="only this one; may be repeated")
     parser.add_argument("--seed", type=int, action="append", help="in place of 0, 1 and 2; may be repeated")
-    parser.add_argument("--epochs", type=int, default=EPOCHS, help=f"of fine-tuning (default: {EPOCHS})")
+    epochs = VARIANTS[TOGETHER]["finetune"]["epochs"]
+    parser.add_argument("--epochs", type=int, default=epochs, help=f"of fine-tuning (default: {epochs})")
     parser.add_argument("--recipe", type=Path, help="of the compressed form, in place of the benchmark's own")
     arguments = parser.parse_args()
     start(
         "deployed",
         f"""Fashion-MNIST: networks of MLPerf Tiny's kinds, trained here, on {TARGET}: bytes of weights (with
         biases and the parameters of channels), flash, RAM, milliseconds (native C emulated, TFLM predicted),
-        accuracy on all 10,000 test images. The compressed form has fewer channels, zeros and 16 values; it
-        learns for {arguments.epochs} epochs from the 60,000 training images without their labels.
+        accuracy on all 10,000 test images. The compressed form has fewer channels, zeros and 16 values, and
+        is trained as int8 rounds; it learns for {arguments.epochs} epochs from the 60,000 training images
+        without their labels.
         Must be reached: weights {LEAST_SMALLER:g} times smaller than in float32, at most
         {100 * ALLOWED_DROP:.1f} point below it, not slower than int8.""",
     )
