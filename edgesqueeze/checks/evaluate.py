@@ -79,7 +79,7 @@ def evaluate(originals: Originals, tflite: TfliteModel, batches: Iterable[Sequen
                 raise
             run, findings = litert.run_builtin, (_without_xnnpack(tflite, error),)
             rows = run(tflite, samples)
-        parts.append(real_outputs(tflite, rows))
+        parts.append(real_outputs(tflite, rows, len(batch.inputs[0])))
         left -= len(batch.inputs[0])
         if left <= 0:
             break

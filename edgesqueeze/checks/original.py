@@ -55,7 +55,8 @@ def original_outputs(path: Path, data: EvalData, custom_objects: Sequence[str] =
         raise ModelFileError(f"there is no file {path}", hint="check the path")
     if path.suffix == ".tflite":
         model = read_tflite(path)
-        return Said(real_outputs(model, choose_reference(model, data_samples(model, data)).outputs))
+        outputs = choose_reference(model, data_samples(model, data)).outputs
+        return Said(real_outputs(model, outputs, len(data.inputs[0])))
     return _keras_outputs(path, data, custom_objects)
 
 

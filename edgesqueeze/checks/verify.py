@@ -163,7 +163,8 @@ def _verified(
         tolerance_lsb=tolerance_lsb,
         reference=reference.of(rows),
     )
-    outputs = real_outputs(model, reference.outputs)
+    count = len(data.inputs[0])
+    outputs = real_outputs(model, reference.outputs, count)
     trouble: tuple[Finding, ...] = (_no_data(model),)
     if what.given:
         trouble = _findings(model, data, samples, reference, outputs, original, what.sequence, said.names)
@@ -171,7 +172,7 @@ def _verified(
         model=model.name,
         sha256=model.sha256,
         data="given" if what.given else "random",
-        samples=len(samples),
+        samples=count,
         ok=parity.ok and not errors_in(trouble),
         parity=parity,
         fidelity=_fidelity(model, said, outputs, data, metric),
@@ -200,7 +201,7 @@ def trouble_on(
     """
     samples = data_samples(model, data)
     reference = choose_reference(model, samples)
-    outputs = real_outputs(model, reference.outputs)
+    outputs = real_outputs(model, reference.outputs, len(data.inputs[0]))
     sequence = state_of(model).is_sequence()
     found = _findings(model, data, samples, reference, outputs, original, sequence, names)
     return (*_state(model, None), *found)

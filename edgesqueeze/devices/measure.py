@@ -25,7 +25,7 @@ from edgesqueeze.errors import DeviceError, EdgeSqueezeError, UnsupportedModelEr
 from edgesqueeze.graph import TfliteModel, as_model
 from edgesqueeze.graph.shapes import refuse_open
 from edgesqueeze.graph.state import state_of
-from edgesqueeze.runners.samples import data_samples, random_data
+from edgesqueeze.runners.samples import random_samples
 
 WARMUP_RUNS = 5
 WARMUP_SECONDS = 0.5
@@ -86,13 +86,13 @@ def measure(
     """Run a model on a device, and say how long it takes and whether its outputs are right.
 
     Args:
-        model: any .tflite that LiteRT runs, of batch 1, or its path.
+        model: any .tflite that LiteRT runs, or its path.
         device: a session, a board, or ``local``: this computer.
         settings: how to measure.
 
     Raises:
         UsageError: a host that cannot be reached (``ConnectError``), or more threads than cores.
-        UnsupportedModelError: a model that takes several samples at once, or has an input of open shape
+        UnsupportedModelError: a model that has an input of open shape
             (``runners.resize`` gives it one).
         DeviceError: no runtime there, or it cannot run the model, or the device failed.
     """
@@ -241,7 +241,7 @@ def measure_on(model: TfliteModel, session: Ready, settings: Settings) -> Measur
         DeviceError: the device cannot run the model, or failed.
     """
     started = time.monotonic()
-    sample = data_samples(model, random_data(model, 1, settings.seed))[0]
+    sample = random_samples(model, 1, settings.seed)[0]
     jobs = _jobs(model, sample, _threads(session, settings), settings)
     results = session.run(jobs)
     if results[0].error:

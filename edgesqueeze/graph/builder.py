@@ -41,14 +41,14 @@ class GraphBuilder(FileBuilder):
     ) -> int:
         """CONV_2D with a bias; ``weights`` (int8 or float32, OHWI) replace the random ones."""
         size = (kernel, kernel) if isinstance(kernel, int) else kernel
-        _, height, width, depth = self.shapes[x]
+        batch, height, width, depth = self.shapes[x]
         shape = (channels, *size, depth)
         area = [_window(n, k, stride, dilation, padding) for n, k in zip((height, width), size, strict=True)]
         return self._weighted(
             "CONV_2D",
             x,
             shape,
-            (1, *area, channels),
+            (batch, *area, channels),
             math.prod(shape[1:]),
             0,
             name,
@@ -76,14 +76,14 @@ class GraphBuilder(FileBuilder):
     ) -> int:
         """DEPTHWISE_CONV_2D with a bias; ``weights`` in the shape (1, height, width, channels)."""
         size = (kernel, kernel) if isinstance(kernel, int) else kernel
-        _, height, width, depth = self.shapes[x]
+        batch, height, width, depth = self.shapes[x]
         shape = (1, *size, depth * multiplier)
         area = [_window(n, k, stride, dilation, padding) for n, k in zip((height, width), size, strict=True)]
         return self._weighted(
             "DEPTHWISE_CONV_2D",
             x,
             shape,
-            (1, *area, depth * multiplier),
+            (batch, *area, depth * multiplier),
             math.prod(size),
             3,
             name,
@@ -235,9 +235,9 @@ class GraphBuilder(FileBuilder):
         return y
 
     def _pool(self, opcode: str, x: int, size: int, padding: str, name: str) -> int:
-        _, height, width, depth = self.shapes[x]
+        batch, height, width, depth = self.shapes[x]
         area = [_window(n, size, size, 1, padding) for n in (height, width)]
-        y = self.like(x, (1, *area, depth), name)
+        y = self.like(x, (batch, *area, depth), name)
         self.op(
             opcode,
             [x],

@@ -12,7 +12,7 @@ from edgesqueeze.graph import TfliteModel, as_model, parse_tflite
 from edgesqueeze.graph.lean import lean
 from edgesqueeze.graph.npu import npu_of
 from edgesqueeze.runners import tflm
-from edgesqueeze.runners.samples import data_samples, random_data
+from edgesqueeze.runners.samples import random_samples
 
 SAMPLES = 4
 """Random inferences that are compared; what is dropped decides whether a model runs, not with which input."""
@@ -56,7 +56,7 @@ def tflm_array(model: str | Path | TfliteModel) -> TflmArray:
 
 
 def _same_outputs(model: TfliteModel, smaller: TfliteModel) -> bool:
-    samples = data_samples(model, random_data(model, SAMPLES))
+    samples = random_samples(model, SAMPLES)
     pairs = zip(tflm.run(model, samples), tflm.run(smaller, samples), strict=True)
     return all(
         np.array_equal(one, other, equal_nan=one.dtype.kind == "f")

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from edgesqueeze.base.arrays import Array
-from edgesqueeze.errors import DataError, UnsupportedModelError
+from edgesqueeze.errors import DataError
 from edgesqueeze.graph import Tensor, TfliteModel, as_model
 from edgesqueeze.graph.affine import quantize_input
 from edgesqueeze.runners.registry import require_runner, with_state
-from edgesqueeze.runners.samples import named_places, plain_name, real_outputs, safe_name
+from edgesqueeze.runners.samples import in_batches, named_places, plain_name, real_outputs, safe_name
 
 Arrays = Array | Sequence[Array] | Mapping[str, Array]
 
@@ -51,14 +51,10 @@ def run(
     runner = with_state(require_runner(runtime), carry_state)
     tensors = model.main.input_tensors
     columns = [quantize_input(t, v) for t, v in zip(tensors, _columns(model, arrays), strict=True)]
-    count, size = _count(tensors, columns), _batch(model)
-    samples = [
-        [_batch_from(rows, start, size).reshape(t.shape) for t, rows in zip(tensors, columns, strict=True)]
-        for start in range(0, count, size)
-    ]
-    outputs = real_outputs(model, runner.run(model, samples))
+    _check_counts(tensors, columns)
+    outputs = real_outputs(model, runner.run(model, in_batches(model, columns)), len(columns[0]))
     by_place = dict(zip(named_places(model), outputs, strict=True))
-    return tuple(by_place[place][:count] for place in sorted(by_place))
+    return tuple(by_place[place] for place in sorted(by_place))
 
 
 def _columns(model: TfliteModel, arrays: Arrays) -> list[Array]:
@@ -87,7 +83,7 @@ def _misfit(model: TfliteModel, got: str) -> DataError:
     )
 
 
-def _count(tensors: Sequence[Tensor], columns: Sequence[Array]) -> int:
+def _check_counts(tensors: Sequence[Tensor], columns: Sequence[Array]) -> None:
     counts = {plain_name(t): len(column) for t, column in zip(tensors, columns, strict=True)}
     if len(set(counts.values())) != 1 or 0 in counts.values():
         raise DataError(
@@ -96,27 +92,3 @@ def _count(tensors: Sequence[Tensor], columns: Sequence[Array]) -> int:
             got=", ".join(f"{name} {count}" for name, count in counts.items()),
             hint="give as many rows for every input",
         )
-    return next(iter(counts.values()))
-
-
-def _batch(model: TfliteModel) -> int:
-    """Samples of one inference: 1, or the batch that every input and output has."""
-    graph = model.main
-    inputs = {tensor.shape[0] if tensor.shape else 1 for tensor in graph.input_tensors}
-    size = next(iter(inputs))
-    outputs = {tensor.shape[0] if tensor.shape else 1 for tensor in graph.output_tensors}
-    if len(inputs) > 1 or (size > 1 and outputs != inputs):
-        raise UnsupportedModelError(
-            f"the batches of {model.name} are not of one size",
-            expected="the same first dimension in all inputs and outputs",
-            got=f"{sorted(inputs)} in the inputs, {sorted(outputs)} in the outputs",
-            hint="export the model with a batch size of 1",
-        )
-    return size
-
-
-def _batch_from(column: Array, start: int, size: int) -> Array:
-    """A batch of samples; the last sample again where there are too few."""
-    part = column[start : start + size]
-    missing = size - len(part)
-    return part if not missing else np.concatenate([part, np.repeat(part[-1:], missing, axis=0)])

@@ -68,18 +68,13 @@ def spread(count: int, limit: int, *, sequence: bool = False) -> list[int]:
 def data_samples(model: TfliteModel, data: EvalData) -> list[list[Array]]:
     """Real data as one entry per inference, quantized where the model takes integers.
 
+    An inference of a model of a fixed batch takes as many samples; the last batch is filled up.
+
     Raises:
         DataError: the number of inputs, or a shape, differs from the model's.
-        UnsupportedModelError: the model takes batches of several samples only.
+        UnsupportedModelError: the model's batches are of several sizes.
     """
     tensors = model.main.input_tensors
-    for tensor in tensors:
-        if tensor.shape and tensor.shape[0] != 1:
-            raise UnsupportedModelError(
-                f"input {tensor.name!r} of {model.name} takes {tensor.shape[0]} samples at once",
-                expected="a batch of 1, fixed or dynamic",
-                hint="export the model with a batch size of 1",
-            )
     columns = [quantize_input(t, v) for t, v in zip(tensors, in_graph_order(model, data), strict=True)]
     if len({len(column) for column in columns}) != 1 or not len(columns[0]):
         raise DataError(
@@ -88,10 +83,46 @@ def data_samples(model: TfliteModel, data: EvalData) -> list[list[Array]]:
             got=", ".join(str(len(column)) for column in columns),
             hint="give as many rows for every input",
         )
+    return in_batches(model, columns)
+
+
+def in_batches(model: TfliteModel, columns: Sequence[Array]) -> list[list[Array]]:
+    """Per input an array of samples ``[n, ...]`` as one entry per inference; the last batch is filled up."""
+    tensors, size = model.main.input_tensors, batch_of(model)
     return [
-        [column[i].reshape(tensor.shape) for tensor, column in zip(tensors, columns, strict=True)]
-        for i in range(len(columns[0]))
+        [
+            _batch_from(column, start, size).reshape(t.shape)
+            for t, column in zip(tensors, columns, strict=True)
+        ]
+        for start in range(0, len(columns[0]), size)
     ]
+
+
+def batch_of(model: TfliteModel) -> int:
+    """Samples of one inference: 1, or the batch that every input and output has.
+
+    Raises:
+        UnsupportedModelError: inputs and outputs do not have the same.
+    """
+    graph = model.main
+    inputs = {tensor.shape[0] if tensor.shape else 1 for tensor in graph.input_tensors}
+    size = next(iter(inputs))
+    outputs = {tensor.shape[0] if tensor.shape else 1 for tensor in graph.output_tensors}
+    if len(inputs) > 1 or (size > 1 and outputs != inputs):
+        raise UnsupportedModelError(
+            f"the batches of {model.name} are not of one size",
+            expected="the same first dimension in all inputs and outputs",
+            got=f"{sorted(inputs)} in the inputs, {sorted(outputs)} in the outputs",
+            hint="export the model with a batch size of 1",
+        )
+    return size
+
+
+def _batch_from(column: Array, start: int, size: int) -> Array:
+    """A batch of samples; the last sample again where there are too few."""
+    part = column[start : start + size]
+    missing = size - len(part)
+    return part if not missing else np.concatenate([part, np.repeat(part[-1:], missing, axis=0)])
 
 
 def check_samples(model: TfliteModel, samples: Samples) -> None:
@@ -129,10 +160,19 @@ def real_inputs(model: TfliteModel, data: EvalData) -> list[Array]:
     return [real_input(t, v) for t, v in zip(model.main.input_tensors, ordered, strict=True)]
 
 
-def real_outputs(model: TfliteModel, outputs: Outputs) -> list[Array]:
-    """What a runner gave, per output ``[n, ...]``: real numbers, or integers that stand for themselves."""
+def real_outputs(model: TfliteModel, outputs: Outputs, count: int | None = None) -> list[Array]:
+    """What a runner gave, per output ``[n, ...]``: real numbers, or integers that stand for themselves.
+
+    Args:
+        model: the .tflite.
+        outputs: per inference the arrays of its outputs.
+        count: samples that were given, where the last batch may have been filled up; by default all.
+    """
+    filled = count is not None and batch_of(model) > 1
     return [
-        np.concatenate([_meant(tensor, np.asarray(row[i]).reshape(tensor.shape)) for row in outputs])
+        np.concatenate([_meant(tensor, np.asarray(row[i]).reshape(tensor.shape)) for row in outputs])[
+            : count if filled else None
+        ]
         for i, tensor in enumerate(model.main.output_tensors)
     ]
 
@@ -194,13 +234,20 @@ def safe_name(name: str) -> str:
     return safe if safe[:1].isalpha() else f"input_{safe}"
 
 
-def random_data(model: TfliteModel, count: int, seed: int = 0) -> EvalData:
-    """Random inputs, as real numbers: integers over their whole range; floats over the range that the
-    model quantizes, or standard normal where it does not.
+def random_samples(model: TfliteModel, count: int, seed: int = 0) -> list[list[Array]]:
+    """Random inputs of so many inferences, of any shapes.
+
+    Integers are drawn over their whole range; floats over the range that the model quantizes, or standard
+    normal where it does not.
     """
     rng = np.random.default_rng(seed)
+    return [[_random(model, tensor, rng) for tensor in model.main.input_tensors] for _ in range(count)]
+
+
+def random_data(model: TfliteModel, count: int, seed: int = 0) -> EvalData:
+    """The same as real numbers, as data that a model of any batch takes."""
     tensors = model.main.input_tensors
-    rows = [[_random(model, tensor, rng) for tensor in tensors] for _ in range(count)]
+    rows = random_samples(model, count, seed)
     columns = [
         # A scalar input has no batch to join along.
         np.concatenate([np.atleast_1d(_real(tensor, row[i])) for row in rows])

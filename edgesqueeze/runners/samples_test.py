@@ -16,7 +16,9 @@ from edgesqueeze.runners.samples import (
     per_output,
     plain_name,
     random_data,
+    random_samples,
     real_inputs,
+    real_outputs,
     safe_name,
 )
 from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_two_heads
@@ -71,12 +73,45 @@ def test_data_that_do_not_fit_are_refused():
         data_samples(model, EvalData((np.zeros((0, 8)), np.zeros((0, 6)))))
 
 
-def test_a_fixed_batch_is_refused():
+def of_batch(batch, out=None):
     graph = GraphBuilder()
-    x = graph.input((4, 2), "float32")
-    model = parse_tflite(graph.build([graph.unary("ABS", x)]))
-    with pytest.raises(UnsupportedModelError, match="4 samples at once"):
-        data_samples(model, EvalData((np.zeros((4, 2)),)))
+    x = graph.input((batch, 2), "float32")
+    y = graph.tensor((out or batch, 2), "float32")
+    graph.op("ABS", [x], [y])
+    return parse_tflite(graph.build([y]))
+
+
+@pytest.mark.parametrize("count", [1, 4, 6])
+def test_a_fixed_batch_is_filled_up_and_cut_off_again(count):
+    model, values = of_batch(4), np.arange(2.0 * count).reshape(-1, 2)
+    samples = data_samples(model, EvalData((values,)))
+    assert {value.shape for sample in samples for value in sample} == {(4, 2)}
+    assert len(samples) == -(-count // 4)
+    np.testing.assert_array_equal(
+        np.concatenate([one for (one,) in samples])[count:], values[-1:].repeat(-count % 4, 0)
+    )
+    (outputs,) = real_outputs(model, samples, count)
+    np.testing.assert_array_equal(outputs, values)
+
+
+def test_batches_of_several_sizes_are_refused():
+    with pytest.raises(UnsupportedModelError, match="not of one size"):
+        data_samples(of_batch(4, 2), EvalData((np.zeros((4, 2)),)))
+
+
+def test_random_samples_take_any_shape():
+    ((first,), (second,)) = random_samples(of_batch(4, 2), 2, seed=3)
+    assert first.shape == second.shape == (4, 2)
+    assert not np.array_equal(first, second)
+
+
+def test_random_data_are_the_random_samples_as_real_numbers():
+    model = parse_tflite(tiny_two_heads())
+    for one, other in zip(
+        random_samples(model, 3, 1), data_samples(model, random_data(model, 3, 1)), strict=True
+    ):
+        for raw, again in zip(one, other, strict=True):
+            np.testing.assert_array_equal(raw, again)
 
 
 def test_a_scalar_input():

@@ -63,7 +63,7 @@ def measure_boards(
     """Measure a model on one device or on several side by side.
 
     Args:
-        model: any .tflite that LiteRT runs, of batch 1.
+        model: any .tflite that LiteRT runs.
         hosts: boards, or ``local``.
         settings: how to measure.
         target: a profile of such devices, to compare with.

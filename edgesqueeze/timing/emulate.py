@@ -34,7 +34,7 @@ from edgesqueeze.latency.validation import basis
 from edgesqueeze.runners import host_c, qemu, tflm, toolchain
 from edgesqueeze.runners.elf import ElfSizes, read_sizes
 from edgesqueeze.runners.firmware_build import Firmware, build_firmware, describe_flags
-from edgesqueeze.runners.samples import data_samples, random_data
+from edgesqueeze.runners.samples import random_samples
 from edgesqueeze.target.fit import NATIVE, check_fit, raise_if_unfit
 from edgesqueeze.target.load import as_target
 from edgesqueeze.target.processor import processor_of
@@ -165,7 +165,7 @@ def _check_fit(model: TfliteModel, target: Target, built: _Built, stack_bytes: i
 def _run(model: TfliteModel, firmware: Firmware, flash: Flash, seed: int) -> tuple[qemu.Run, Reference]:
     """Run random inputs, and check that the outputs are right; with what says so."""
     sequence = state_of(model).is_sequence()
-    samples = data_samples(model, random_data(model, STEPS if sequence else SAMPLES, seed))
+    samples = random_samples(model, STEPS if sequence else SAMPLES, seed)
     run = qemu.run_firmware(firmware, samples, count=flash.caches, sequence=sequence)
     # The portable C comes first: where it differs, the fault is in the kernels of this core.
     _check_parity(model, firmware, run.outputs, samples, "c", host_c.run(model, samples))

@@ -100,7 +100,7 @@ def judge_devices(
     """Ask every device how long a model takes, and what it computes.
 
     Args:
-        model: any .tflite of batch 1.
+        model: any .tflite.
         targets: profiles of devices that are emulated or predicted.
         hosts: boards, or ``local``, that measure.
         wishes: how they are asked.
@@ -273,7 +273,7 @@ def _fidelity(inputs: _Inputs, outputs: Outputs | None) -> Fidelity | None:
     if outputs is None or inputs.data.labels is None:
         return None
     shapes = [tensor.shape[1:] for tensor in inputs.model.main.input_tensors]
-    real = real_outputs(inputs.model, outputs)
+    real = real_outputs(inputs.model, outputs, len(inputs.data.inputs[0]))
     return fidelity(None, real, inputs.data.labels, shapes, places=named_places(inputs.model))
 
 

@@ -159,7 +159,7 @@ def _unsupported_model(model: TfliteModel, refused: Refused) -> UnsupportedModel
         )
     return UnsupportedModelError(
         f"{model.name} has what native C does not support",
-        expected="int8 activations and weights, or int16 activations for the most common operators, batch 1, "
+        expected="int8 activations and weights, or int16 activations for the most common operators, "
         f"and these operators: {', '.join(OPERATORS)}",
         got=in_words(refused.refusals),
         hint="replace the layers that become these operators, quantize the model to int8 throughout, or "

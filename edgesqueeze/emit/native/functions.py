@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from edgesqueeze.emit.native.literals import C_TYPES
 from edgesqueeze.emit.native.lower.graph import Lowered
-from edgesqueeze.emit.native.pages import Function, Step
+from edgesqueeze.emit.native.pages import Function, Statement, Step
 from edgesqueeze.emit.native.program import Program
 from edgesqueeze.emit.native.records import Blob, Layer
 from edgesqueeze.emit.native.symbols import address, comment_of, parameters_name, place_name, scratch_address
@@ -89,7 +89,10 @@ def _function(
         else Step(
             index=layer.index,
             comment=comment_of(layer),
-            calls=tuple(_call(program, layer, position, outside) for position in range(len(layer.calls))),
+            calls=tuple(
+                Statement(_call(program, layer, position, outside), call.images)
+                for position, call in enumerate(layer.calls)
+            ),
         )
         for layer in layers
         if times.get(layer.index, layer.index) == layer.index
@@ -110,7 +113,7 @@ def _call(program: Program, layer: Layer, position: int, outside: int | None) ->
         if isinstance(item, Blob):
             arguments.append(program.constants.names[item])
         else:
-            arguments.append("values" if item == outside else address(program, item))
+            arguments.append("values" if item == outside else address(program, item, call.images))
     if call.scratch_bytes is not None:
         arguments.append(scratch_address(program, layer.index))
     return f"{call.function}({', '.join(arguments)})"

@@ -18,6 +18,7 @@ from edgesqueeze.emit.native.conv_operands import (
     per_tensor_product,
     weights_of,
 )
+from edgesqueeze.emit.native.images import one_image
 from edgesqueeze.emit.native.lower.pairs import fused_range
 from edgesqueeze.emit.native.numerics import (
     INT8_MAX,
@@ -78,7 +79,7 @@ def intervals_of(graph: Graph) -> dict[int, Interval]:
 
 def is_padded(operation: Operation, window: tuple[int, int], dilation: tuple[int, int] = (1, 1)) -> bool:
     """Whether some window of a convolution or pool reaches beyond its input."""
-    shape = window_shape(operation, window, dilation)
+    shape = window_shape(one_image(operation), window, dilation)
     down = (shape.out_height - 1) * shape.stride_height + (window[0] - 1) * dilation[0] + 1
     across = (shape.out_width - 1) * shape.stride_width + (window[1] - 1) * dilation[1] + 1
     top, left = shape.pad_top, shape.pad_left

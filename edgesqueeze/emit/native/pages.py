@@ -111,18 +111,31 @@ class Parameters:
 
 
 @dataclass(frozen=True)
+class Statement:
+    """A call in the body of a function.
+
+    Attributes:
+        text: the call in C.
+        images: how often it is made, with ``image`` counted up.
+    """
+
+    text: str
+    images: int = 1
+
+
+@dataclass(frozen=True)
 class Step:
     """One layer in the body of a function.
 
     Attributes:
         index: the layer's number.
         comment: number, kind, shapes and name of the layer.
-        calls: the layer's calls in C.
+        calls: the layer's calls.
     """
 
     index: int
     comment: str
-    calls: tuple[str, ...]
+    calls: tuple[Statement, ...]
 
 
 @dataclass(frozen=True)

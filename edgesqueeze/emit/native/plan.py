@@ -202,8 +202,8 @@ def _overlaps(
             continue
         for position, tensor in enumerate(call.inputs):
             source = _whole(tensor, roots, graph) if isinstance(tensor, int) else None
-            allowed = position in call.overlap or position in call.in_place
-            if source is None or source == out or not allowed:
+            distance = None if source is None else _distance(call, position, source, out, graph)
+            if source is None or source == out or distance is None:
                 continue
             # Another operand may be the same memory, or a part of it, and read it in another order.
             others = (*call.inputs[:position], *call.inputs[position + 1 :])
@@ -211,8 +211,19 @@ def _overlaps(
             if any(isinstance(item, int) and roots.get(item, (item, 0))[0] == source for item in others):
                 continue
             if buffers[source].last == layer.index == buffers[out].first:
-                pairs[source, out] = call.overlap.get(position, EXACT)
+                pairs[source, out] = distance
     return pairs
+
+
+def _distance(call: Call, position: int, source: int, output: int, graph: Graph) -> int | None:
+    """Bytes that a call's input must lie behind its output's start, or ``EXACT``; None: apart.
+
+    Where an image of the output is larger than one of the input, the last ones are closest.
+    """
+    grown = (graph.tensors[output].nbytes - graph.tensors[source].nbytes) // call.images
+    if position in call.overlap:
+        return call.overlap[position] + (call.images - 1) * max(0, grown)
+    return EXACT if position in call.in_place and (call.images == 1 or grown == 0) else None
 
 
 def _whole(tensor: int, roots: dict[int, tuple[int, int]], graph: Graph) -> int | None:

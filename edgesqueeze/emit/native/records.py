@@ -86,6 +86,8 @@ class Call:
             named must not overlap the output.
         in_place: positions of inputs that the output may be the very memory of, at the same address only.
         helpers: names of other functions that the parameters point to.
+        images: how often it runs, each time on the next of as many equal parts of all its tensors; constants
+            stay. ``overlap`` and ``in_place`` are those of one part.
     """
 
     function: str
@@ -97,6 +99,7 @@ class Call:
     overlap: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
     in_place: tuple[int, ...] = ()
     helpers: tuple[str, ...] = ()
+    images: int = 1
 
     @property
     def constants(self) -> tuple[Blob, ...]:

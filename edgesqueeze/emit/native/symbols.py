@@ -35,10 +35,19 @@ def scratch_address(program: Program, layer: int) -> str:
     return f"arena + {scratch_name(time)}" if layer in program.plan.scratch else "0"
 
 
-def address(program: Program, tensor: int) -> str:
-    """Where a tensor lies, as a pointer that becomes one to its type."""
+def address(program: Program, tensor: int, images: int = 1) -> str:
+    """Where a tensor lies, as a pointer that becomes one to its type.
+
+    Args:
+        program: the whole.
+        tensor: index of the tensor.
+        images: of how many equal parts the pointer is to that of the number ``image``.
+    """
     place = f"arena + {place_name(tensor)}" if tensor in program.plan.offsets else "arena"
-    return place if program.lowered.graph.tensors[tensor].dtype == "int8" else f"(void *)({place})"
+    record = program.lowered.graph.tensors[tensor]
+    if images > 1:
+        place += f" + image * {record.nbytes // images}"
+    return place if record.dtype == "int8" else f"(void *)({place})"
 
 
 def comment_of(layer: Layer) -> str:

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edgesqueeze.emit.native.conv_operands import weights_of
 from edgesqueeze.emit.native.intervals import NOT_KNOWN
 from edgesqueeze.emit.native.records import Operation
-from edgesqueeze.graph import Graph, Operator, Quantization, Tensor
+from edgesqueeze.emit.native.rewriting import Tensors, moving
+from edgesqueeze.graph import Graph, Operator
 
 MOST_GROUPS = 8
 """With more, a call for each costs more than it gains."""
@@ -27,18 +26,11 @@ MOST_GROUPS = 8
 def without_groups(graph: Graph) -> Graph:
     """The graph with the same outputs for every input, and without groups as far as that is worth while."""
     rewriting = _Rewriting(graph)
-    operators = tuple(new for one in graph.operators for new in rewriting.operators(one))
-    if len(rewriting.tensors) == len(graph.tensors):
-        return graph
-    return Graph(graph.name, tuple(rewriting.tensors), operators, graph.inputs, graph.outputs)
+    return rewriting.with_operators(tuple(new for one in graph.operators for new in rewriting.operators(one)))
 
 
-class _Rewriting:
+class _Rewriting(Tensors):
     """A graph's tensors while operators with groups are taken apart."""
-
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
-        self.tensors = list(graph.tensors)
 
     def operators(self, operator: Operator) -> Iterator[Operator]:
         """What an operator becomes: itself, mostly."""
@@ -47,7 +39,7 @@ class _Rewriting:
             yield operator
         elif operator.opcode == "DEPTHWISE_CONV_2D":
             yield from self._repeated(operator, groups)
-        elif groups == self._graph.tensors[operator.inputs[0]].shape[3]:
+        elif groups == self.graph.tensors[operator.inputs[0]].shape[3]:
             yield from self._depthwise(operator, groups)
         elif groups <= MOST_GROUPS:
             yield from self._apart(operator, groups)
@@ -58,7 +50,7 @@ class _Rewriting:
         """Groups of a CONV_2D, or the depth multiplier of a DEPTHWISE_CONV_2D; 1 for all others."""
         if operator.opcode not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
             return 1
-        operation = Operation(self._graph, operator, "reference")
+        operation = Operation(self.graph, operator, "reference")
         try:
             weights = weights_of(operation)
             bias = operation.optional_input(2)
@@ -75,23 +67,23 @@ class _Rewriting:
 
     def _repeated(self, operator: Operator, times: int) -> Iterator[Operator]:
         """Every input channel several times, and a depthwise convolution without a multiplier."""
-        source = self._graph.tensors[operator.inputs[0]]
-        column = self._like(source, (*source.shape, 1))
-        several = self._like(source, (*source.shape, times))
-        wide = self._like(source, (*source.shape[:3], source.shape[3] * times))
-        yield _plain(operator, "RESHAPE", (source.index,), (column,))
-        yield _plain(operator, "CONCATENATION", (column,) * times, (several,), axis=4)
-        yield _plain(operator, "RESHAPE", (several,), (wide,))
+        source = self.graph.tensors[operator.inputs[0]]
+        column = self.like(source, (*source.shape, 1))
+        several = self.like(source, (*source.shape, times))
+        wide = self.like(source, (*source.shape[:3], source.shape[3] * times))
+        yield moving(operator, "RESHAPE", (source.index,), (column,))
+        yield moving(operator, "CONCATENATION", (column,) * times, (several,), axis=4)
+        yield moving(operator, "RESHAPE", (several,), (wide,))
         yield replace(operator, inputs=(wide, *operator.inputs[1:]))
 
     def _depthwise(self, operator: Operator, groups: int) -> Iterator[Operator]:
         """A convolution each of whose output channels sees one input channel."""
-        weights = self._graph.tensors[operator.inputs[1]]
+        weights = self.graph.tensors[operator.inputs[1]]
         data = np.moveaxis(np.asarray(weights.data)[..., 0], 0, -1)[None]
         quantization = weights.quantization
         if quantization is not None:
             quantization = replace(quantization, axis=3)
-        kernel = self._constant(weights, np.ascontiguousarray(data), quantization)
+        kernel = self.constant(weights, np.ascontiguousarray(data), quantization)
         one = replace(
             operator, opcode="DEPTHWISE_CONV_2D", inputs=(operator.inputs[0], kernel, *operator.inputs[2:])
         )
@@ -103,21 +95,21 @@ class _Rewriting:
 
     def _apart(self, operator: Operator, groups: int) -> Iterator[Operator]:
         """A convolution for each group."""
-        source, output = self._graph.tensors[operator.inputs[0]], self._graph.tensors[operator.outputs[0]]
-        axis = self._axis()
-        parts = [self._like(source, (*source.shape[:3], source.shape[3] // groups)) for _ in range(groups)]
-        results = [self._like(output, (*output.shape[:3], output.shape[3] // groups)) for _ in range(groups)]
-        yield _plain(operator, "SPLIT", (axis, source.index), tuple(parts))
+        source, output = self.graph.tensors[operator.inputs[0]], self.graph.tensors[operator.outputs[0]]
+        axis = self.axis(3)
+        parts = [self.like(source, (*source.shape[:3], source.shape[3] // groups)) for _ in range(groups)]
+        results = [self.like(output, (*output.shape[:3], output.shape[3] // groups)) for _ in range(groups)]
+        yield moving(operator, "SPLIT", (axis, source.index), tuple(parts))
         size = output.shape[3] // groups
         for number, (part, result) in enumerate(zip(parts, results, strict=True)):
             chosen = slice(number * size, (number + 1) * size)
             constants = [self._slice(index, chosen) for index in operator.inputs[1:]]
             yield replace(operator, inputs=(part, *constants), outputs=(result,))
-        yield _plain(operator, "CONCATENATION", tuple(results), operator.outputs, axis=3)
+        yield moving(operator, "CONCATENATION", tuple(results), operator.outputs, axis=3)
 
     def _slice(self, index: int, chosen: slice) -> int:
         """Weights or biases of some output channels."""
-        tensor = self._graph.tensor(index)
+        tensor = self.graph.tensor(index)
         if tensor is None:
             return index
         quantization = tensor.quantization
@@ -127,29 +119,4 @@ class _Rewriting:
                 scales=quantization.scales[chosen],
                 zero_points=quantization.zero_points[chosen],
             )
-        return self._constant(tensor, np.asarray(tensor.data)[chosen], quantization)
-
-    def _axis(self) -> int:
-        like = Tensor(0, "axis", (), (), "int32", None, 0, None)
-        return self._constant(like, np.array(3, np.int32), None)
-
-    def _like(self, tensor: Tensor, shape: tuple[int, ...]) -> int:
-        index = len(self.tensors)
-        self.tensors.append(
-            replace(tensor, index=index, shape=shape, signature=shape, data=None, variable=False)
-        )
-        return index
-
-    def _constant(self, like: Tensor, data: npt.NDArray[Any], quantization: Quantization | None) -> int:
-        index = len(self.tensors)
-        tensor = replace(like, index=index, shape=data.shape, signature=data.shape, data=data)
-        self.tensors.append(replace(tensor, stored_bytes=data.nbytes, quantization=quantization))
-        return index
-
-
-def _plain(
-    operator: Operator, opcode: str, inputs: tuple[int, ...], outputs: tuple[int, ...], **options: Any
-) -> Operator:
-    """An operator that moves bytes for another."""
-    options |= {"fused_activation_function": "NONE"}
-    return Operator(operator.index, opcode, "", 1, inputs, outputs, options)
+        return self.constant(tensor, np.asarray(tensor.data)[chosen], quantization)

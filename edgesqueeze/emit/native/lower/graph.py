@@ -16,6 +16,7 @@ from edgesqueeze.emit.native.borders import (
 )
 from edgesqueeze.emit.native.constant_channels import without_constant_channels
 from edgesqueeze.emit.native.dilated import with_dilation, with_margins
+from edgesqueeze.emit.native.images import with_images_apart
 from edgesqueeze.emit.native.lower import shape
 from edgesqueeze.emit.native.lower.cast import with_bytes_quantized
 from edgesqueeze.emit.native.lower.state import Ring, assigned_directly, joined_in_ring, rings_of
@@ -98,7 +99,7 @@ def lower(model: TfliteModel, kernel_set: str, multiple: int = 1) -> Lowered | R
 def _lower(model: TfliteModel, kept: Kept, kernel_set: str, multiple: int) -> Lowered | Refused:
     whole = with_margins(with_dilation(kept.graph))
     slim = without_constant_channels(whole, SKIPPED_BLOCKS.get(kernel_set), multiple)
-    graph = with_bytes_quantized(without_groups(slim.graph))
+    graph = with_bytes_quantized(with_images_apart(without_groups(slim.graph)))
     kept_tensors = [one.tensor for one in kept.states]
     graph = replace(graph, operators=live_operators(graph, kept_tensors))
     operators = ordered_operators(graph)

@@ -205,17 +205,20 @@ def _product(numbers: Iterable[int]) -> int:
 def _space(
     operation: Operation, wide: Tensor, deep: Tensor
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    """Blocks of an image in which squares are channels: sizes, and strides in it and in the wide image."""
+    """Blocks of images in which squares are channels: sizes, and strides in them and in the wide ones.
+
+    The rows of several images are those of one.
+    """
     block = operation.option("block_size")
     width_of(wide, deep)
-    if len(deep.shape) != 4 or deep.shape[0] != 1 or block < 1:
+    if len(deep.shape) != 4 or block < 1:
         raise UnsupportedOperationError(
-            f"the shape {list(deep.shape)} and blocks of {block}, expected batch 1"
+            f"the shape {list(deep.shape)} and blocks of {block}, expected 4 dimensions"
         )
-    _, height, width, depth = deep.shape
+    batch, height, width, depth = deep.shape
     channels = depth // (block * block)
-    require_shape(wide, (1, height * block, width * block, channels))
-    require_shape(deep, (1, height, width, channels * block * block))
+    require_shape(wide, (batch, height * block, width * block, channels))
+    require_shape(deep, (batch, height, width, channels * block * block))
     run = block * channels
-    sizes = (height, width, block, run)
+    sizes = (batch * height, width, block, run)
     return sizes, (width * depth, depth, run, 1), (width * block * run, run, width * run, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from edgesqueeze.emit.native.images import image_by_image
 from edgesqueeze.emit.native.lower import (
     activation,
     add,
@@ -38,11 +39,11 @@ from edgesqueeze.graph.custom import DETECTION
 LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
     {
         # With weights.
-        "CONV_2D": conv.lower_conv2d,
-        "DEPTHWISE_CONV_2D": conv.lower_depthwise_conv2d,
+        "CONV_2D": image_by_image(conv.lower_conv2d),
+        "DEPTHWISE_CONV_2D": image_by_image(conv.lower_depthwise_conv2d),
         "FULLY_CONNECTED": conv.lower_fully_connected,
         "SVDF": svdf.lower_svdf,
-        "TRANSPOSE_CONV": transpose_conv.lower_transpose_conv,
+        "TRANSPOSE_CONV": image_by_image(transpose_conv.lower_transpose_conv),
         "UNIDIRECTIONAL_SEQUENCE_LSTM": lstm.lower_unidirectional_sequence_lstm,
         # Of two inputs.
         "ADD": add.lower_add,
@@ -75,13 +76,13 @@ LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
         # Over windows and axes.
         "ARG_MAX": pool.lower_arg_max,
         "ARG_MIN": pool.lower_arg_min,
-        "AVERAGE_POOL_2D": pool.lower_average_pool,
-        "MAX_POOL_2D": pool.lower_max_pool,
+        "AVERAGE_POOL_2D": image_by_image(pool.lower_average_pool),
+        "MAX_POOL_2D": image_by_image(pool.lower_max_pool),
         "MEAN": pool.lower_mean,
         "REDUCE_MAX": pool.lower_reduce_max,
         "REDUCE_MIN": pool.lower_reduce_min,
-        "RESIZE_BILINEAR": resize.lower_resize_bilinear,
-        "RESIZE_NEAREST_NEIGHBOR": resize.lower_resize_nearest_neighbor,
+        "RESIZE_BILINEAR": image_by_image(resize.lower_resize_bilinear),
+        "RESIZE_NEAREST_NEIGHBOR": image_by_image(resize.lower_resize_nearest_neighbor),
         "SUM": pool.lower_sum,
         # That only move bytes.
         "BATCH_TO_SPACE_ND": blocks.lower_batch_to_space_nd,
@@ -166,13 +167,13 @@ INT16: Mapping[str, Lowering] = MappingProxyType(
         **MOVING,
         "ADD": int16_values.lower_add_int16,
         "ASSIGN_VARIABLE": state.lower_assign_variable,
-        "AVERAGE_POOL_2D": int16_values.lower_average_pool_int16,
-        "CONV_2D": int16_conv.lower_conv2d_int16,
-        "DEPTHWISE_CONV_2D": int16_conv.lower_depthwise_conv2d_int16,
+        "AVERAGE_POOL_2D": image_by_image(int16_values.lower_average_pool_int16),
+        "CONV_2D": image_by_image(int16_conv.lower_conv2d_int16),
+        "DEPTHWISE_CONV_2D": image_by_image(int16_conv.lower_depthwise_conv2d_int16),
         "FULLY_CONNECTED": int16_conv.lower_fully_connected_int16,
         "LEAKY_RELU": int16_values.lower_leaky_relu_int16,
         "LOGISTIC": int16_values.lower_logistic_int16,
-        "MAX_POOL_2D": int16_values.lower_max_pool_int16,
+        "MAX_POOL_2D": image_by_image(int16_values.lower_max_pool_int16),
         "MEAN": pool.lower_mean,
         "MUL": int16_values.lower_mul_int16,
         "QUANTIZE": int16_values.lower_quantize_int16,
@@ -180,7 +181,7 @@ INT16: Mapping[str, Lowering] = MappingProxyType(
         "SOFTMAX": int16_values.lower_softmax_int16,
         "SUB": int16_values.lower_sub_int16,
         "TANH": int16_values.lower_tanh_int16,
-        "TRANSPOSE_CONV": int16_conv.lower_transpose_conv_int16,
+        "TRANSPOSE_CONV": image_by_image(int16_conv.lower_transpose_conv_int16),
     }
 )
 """The same for operators on int16 activations, with int8 weights."""

@@ -60,8 +60,8 @@ class Site:
         pairs: whether memory holds words of two outputs, of which the first weight is the lower.
         outputs: output channels.
         unit: what parts are multiples of, in output channels; 0: the layer is unpacked as a whole.
-        macs: multiply-accumulate operations of the layer.
-        pixels: output pixels.
+        macs: multiply-accumulate operations of the layer, for one image.
+        pixels: output pixels of one image.
         taps: weights of an output channel, without padding.
     """
 
@@ -77,6 +77,11 @@ class Site:
     macs: int
     pixels: int
     taps: int
+
+    @property
+    def images(self) -> int:
+        """How often the layer is computed in one inference."""
+        return self.call.images
 
     @property
     def key(self) -> tuple[bytes, bool, str]:

@@ -114,7 +114,7 @@ def _plain_instructions(lowered: Lowered, sites: Sequence[Site], terms: Terms) -
     machine = terms.machine
     places = {(site.layer, site.position) for site in sites}
     others = other_instructions(lowered, places, machine)
-    return others + sum(layer_instructions(site, machine) for site in sites)
+    return others + sum(site.images * layer_instructions(site, machine) for site in sites)
 
 
 def _within(lowered: Lowered, plain: Plan, sites: Sequence[Site], limit: int, terms: Terms) -> _Result:
@@ -235,8 +235,8 @@ def _skipping(group: Sequence[Site], row: Skipping, rooms: Mapping[int, int], te
     if part_outputs == 0:
         return None
     stored = cast(int, row.stored(site, part_outputs, kernel_set)) + row.parameter_bytes() * len(group)
-    instructions = sum(row.instructions(one, part_outputs, machine) for one in group)
-    passes = 1 if unit else passes_of(site, kernel_set)
+    instructions = sum(one.images * row.instructions(one, part_outputs, machine) for one in group)
+    passes = site.images if unit else passes_of(site, kernel_set)
     instructions += _waiting(group, stored, passes, terms)
     return Option(row, part_outputs, stored, instructions, terms.code(row.functions, row.name))
 
@@ -253,7 +253,7 @@ def _sparse(group: Sequence[Site], sparse: Sparse, rooms: Mapping[int, int], ter
     stream = sparse.stream(site, kernel_set)
     if stream is None:
         return None
-    instructions = sum(sparse.instructions(one, terms.machine) for one in group)
+    instructions = sum(one.images * sparse.instructions(one, terms.machine) for one in group)
     instructions += _waiting(group, len(stream), passes_of(site, kernel_set), terms)
     size = len(stream) + SPARSE_PARAMETER_BYTES * len(group)
     return Option(sparse, site.outputs, size, instructions, terms.code(sparse.functions, sparse.name))
@@ -261,7 +261,7 @@ def _sparse(group: Sequence[Site], sparse: Sparse, rooms: Mapping[int, int], ter
 
 def _plain(site: Site, terms: Terms) -> Option:
     machine = terms.machine
-    instructions = layer_instructions(site, machine)
+    instructions = site.images * layer_instructions(site, machine)
     size = int(site.weights.size)
     return Option(
         None, 0, size, instructions + _waiting([site], size, passes_of(site, terms.kernel_set), terms)
@@ -283,8 +283,10 @@ def _packed(group: Sequence[Site], encoding: Encoding, part_outputs: int, terms:
     unpacking = encoding.cost(machine, site.pairs).instructions(
         parts=len(parts), weights=site.weights.size, units=encoding.units(site.weights)
     )
-    instructions = sum(layer_instructions(one, machine, len(parts)) + unpacking for one in group)
-    instructions += _waiting(group, len(stream), 1, terms)
+    instructions = sum(
+        one.images * (layer_instructions(one, machine, len(parts)) + unpacking) for one in group
+    )
+    instructions += _waiting(group, len(stream), site.images, terms)
     if encoding is COPY:  # what it adds does not count
         return Option(encoding, part_outputs, len(stream), instructions, terms.code(plain_functions(site)))
     size = len(stream) + PARAMETER_BYTES * len(group)
@@ -363,7 +365,7 @@ def _report(site: Site, option: Option, room: int | None, terms: Terms) -> Layer
         bytes=len(stream),
         plain_bytes=plain,
         parts=len(parts),
-        unpack_instructions=round(spent / plain, 2),
+        unpack_instructions=round(site.images * spent / plain, 2),
     )
 
 
@@ -375,5 +377,5 @@ def _skipping_report(site: Site, row: Skipping, part_outputs: int, terms: Terms)
         bytes=cast(int, row.stored(site, part_outputs, terms.kernel_set)),
         plain_bytes=plain,
         parts=-(-site.outputs // part_outputs) if spent else 0,
-        unpack_instructions=round(spent / plain, 2),
+        unpack_instructions=round(site.images * spent / plain, 2),
     )

@@ -29,4 +29,5 @@ def waiting(bytes_: int, passes: int, wait_states: int) -> float:
 
 def passes_of(site: Site, kernel_set: str) -> int:
     """How often a layer's kernel reads its weights, where they are not unpacked first."""
-    return -(-site.pixels // _PIXELS[kernel_set]) if site.kind.startswith("conv2d") else 1
+    pixels = -(-site.pixels // _PIXELS[kernel_set]) if site.kind.startswith("conv2d") else 1
+    return site.images * pixels
