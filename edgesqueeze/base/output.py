@@ -48,6 +48,41 @@ def write_files(
                 path.write_text(content, encoding="utf-8", newline="")
 
 
+def write_file(path: Path, content: bytes | str, flag: str) -> None:
+    """Write one file whose path was given by a flag: whole, or not at all.
+
+    Args:
+        path: its folder is made if it does not exist.
+        content: bytes, or text (UTF-8).
+        flag: what names another place.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        write_files(path.parent, {path.name: content})
+    except OutputError as error:
+        raise OutputError(
+            f"cannot write {path}",
+            expected="a file that can be made or replaced",
+            got=error.got,
+            hint=f"name another file with {flag}, or free some space",
+        ) from error
+
+
+@contextlib.contextmanager
+def advised(hint: str) -> Iterator[None]:
+    """Where ``--out`` is not what leads elsewhere: have errors say what does.
+
+    Raises:
+        OutputError: what the block raises, with that hint.
+    """
+    try:
+        yield
+    except OutputError as error:
+        raise OutputError(error.problem, expected=error.expected, got=error.got, hint=hint) from error
+
+
 @contextlib.contextmanager
 def staged(directory: Path, remove: Mapping[str, str] | None = None) -> Iterator[Path]:
     """A temporary folder whose files move into ``directory`` when the block ends without an exception.

@@ -60,8 +60,7 @@ def open_stage(directory: Path) -> Stage:
     """Finish or remove what killed processes left in a folder, and make a stage there.
 
     Raises:
-        OSError: the folder cannot be written.
-        OutputError: what a killed process began cannot be finished.
+        OSError: the folder cannot be written, or what a killed process began cannot be finished.
     """
     with _locked(directory):
         recover(directory)
@@ -85,8 +84,8 @@ def publish(stage: Stage, directory: Path, remove: Mapping[str, str]) -> None:
         remove: names of files that go -> their SHA-256; one that has changed meanwhile stays.
 
     Raises:
-        OSError: a file cannot be moved; those that were are back where they were.
-        OutputError: a link or a folder is in the way.
+        OSError: a file cannot be moved, or a link or a folder is in the way; those that were moved are back
+            where they were.
     """
     names = [
         path.relative_to(stage.new).as_posix() for path in sorted(stage.new.rglob("*")) if _is_leaf(path)
@@ -106,8 +105,7 @@ def recover(directory: Path) -> None:
     """Finish what killed processes began to publish in a folder, and remove what else they left.
 
     Raises:
-        OSError: a file cannot be moved.
-        OutputError: a link or a folder is in the way.
+        OSError: a file cannot be moved, or a link or a folder is in the way.
     """
     for folder in sorted(directory.glob(f"{STAGE_PREFIX}*")):
         with _abandoned(folder) as abandoned:
@@ -186,12 +184,7 @@ def _check_place(directory: Path, name: str) -> None:
     path = directory / inside(name)
     link = _link_above(directory, name)
     if link is not None:
-        raise OutputError(
-            f"cannot write to {path}",
-            expected="folders of its own below the output folder",
-            got=f"a link ({link})",
-            hint="remove the link, or name another folder with --out",
-        )
+        raise OSError(errno.ELOOP, "a link is in the way, which may lead out of the folder", str(link))
     if path.is_dir() and not path.is_symlink():
         raise IsADirectoryError(errno.EISDIR, "a folder is in the way", str(path))
 

@@ -48,7 +48,16 @@ def read_record(content: bytes, kind: type[R]) -> R:
     try:
         return kind.model_validate(read_json(content))
     except ValidationError as error:
-        raise ValueError(error.errors()[0]["msg"]) from error
+        raise ValueError(explained(error)) from error
+
+
+def explained(error: ValueError) -> str:
+    """What is wrong with a document, in one line: the first field that is, and why."""
+    if not isinstance(error, ValidationError):
+        return (str(error).splitlines() or [type(error).__name__])[0]
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: {first['msg']}" if place else first["msg"]
 
 
 def read_json(content: bytes) -> Any:

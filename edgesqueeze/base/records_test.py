@@ -12,7 +12,7 @@ def test_a_record_is_read():
     [
         (b"{", "Expecting"),
         (b"[1]", "valid dictionary"),
-        (b'{"estimate": 1, "low": 1}', "Field required"),
+        (b'{"estimate": 1, "low": 1}', "high: Field required"),
         (b"[" * 100_000, "nested too deeply"),
         (b"TFL3" + bytes(range(128, 256)), "no text"),
         (b'{"estimate": 1%s, "low": 1, "high": 1}' % (b"0" * 400), "a whole number of 401 digits"),

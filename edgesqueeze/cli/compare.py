@@ -55,16 +55,16 @@ def command(
     Exits with 1 if a figure became worse by more than that, or if the new document misses a requirement that
     the old one met.
     """
-    from edgesqueeze.base.output import write_files
+    from edgesqueeze.base.output import write_file
     from edgesqueeze.report.compare import compare, parse_tolerance
     from edgesqueeze.report.compare_forms import as_junit, as_markdown
 
     if markdown is not None and markdown == junit:
         raise UsageError("--markdown and --junit name the same file", expected="two files", got=str(markdown))
     found = compare(old, new, dict(map(parse_tolerance, tolerances)))
-    for path, form in ((markdown, as_markdown), (junit, as_junit)):
+    for path, form, flag in ((markdown, as_markdown, "--markdown"), (junit, as_junit, "--junit")):
         if path is not None:
-            write_files(path.parent, {path.name: form(found)})
+            write_file(path, form(found), flag)
     if as_json:
         say_json(found.model_dump_json(indent=2))
     else:
@@ -83,7 +83,8 @@ def _print(comparison: Comparison) -> None:
     for *cells, verdict in rows_of(comparison):
         colour = COLOURS[verdict]
         table.add_row(*map(escape, cells), f"[{colour}]{verdict}" if colour else verdict)
-    screen.print(table)
+    if comparison.changes:
+        screen.print(table)
     for note in comparison.notes:
         screen.print(f"[yellow]{escape(note)}")
     for problem in comparison.problems:

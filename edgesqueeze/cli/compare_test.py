@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgesqueeze.cli import cli
-from edgesqueeze.errors import UsageError
+from edgesqueeze.errors import OutputError, UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.latency.predict import predict
 from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense
@@ -57,3 +57,11 @@ def test_the_same_twice(small):
     done = run(small, small)
     assert done.exit_code == 0
     assert "2 same" in done.output
+
+
+@pytest.mark.parametrize("flag", ["--markdown", "--junit"])
+def test_the_flag_that_was_given_is_the_one_to_change(small, tmp_path, flag):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError) as caught:
+        run(small, small, flag, tmp_path / "file" / "below")
+    assert caught.value.hint == f"name another file with {flag}, or free some space"

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from edgesqueeze.base.output import write_files
+from edgesqueeze.base.output import write_file
 from edgesqueeze.base.plain import plain
 from edgesqueeze.base.records import Range
 from edgesqueeze.base.versions import own_version
@@ -63,15 +63,7 @@ def write_chart(result: Emulation | Prediction, path: Path) -> None:
             got=path.suffix or "none",
             hint="for example --plot layers.svg",
         )
-    try:
-        write_files(path.parent, {path.name: chart(result)})
-    except OutputError as error:
-        raise OutputError(
-            f"cannot write the chart {path}",
-            expected="a file that can be made or replaced",
-            got=error.got,
-            hint="name another file with --plot, or free some space",
-        ) from error
+    write_file(path, chart(result), "--plot")
 
 
 def chart(result: Emulation | Prediction) -> str:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from edgesqueeze.base.files import read_file
 from edgesqueeze.base.given import path_of
-from edgesqueeze.base.output import write_files
+from edgesqueeze.base.output import advised, write_files
 from edgesqueeze.base.user_folders import cache_folder
 from edgesqueeze.devices.folders import temporary_folder
 from edgesqueeze.errors import MissingToolError, UsageError
@@ -93,7 +93,8 @@ def litert_js(folder: str | Path | None = None) -> LiteRtJs:
         return _found(given, f"{given} has not all of LiteRT.js")
     kept = kept_folder()
     if not is_kept():
-        write_files(kept, _fetched())
+        with advised("name another cache folder with the environment variable XDG_CACHE_HOME"):
+            write_files(kept, _fetched())
     return _found(kept, f"{kept} is damaged")
 
 
