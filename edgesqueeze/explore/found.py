@@ -25,6 +25,7 @@ def front_of(hunt: Hunt, order: Order, model_sha256: str) -> Front:
         model=facts.model,
         model_sha256=model_sha256,
         target=order.target.name,
+        runtime=order.target.runtime.name,
         data=facts.data,
         seed=order.recipe.seed,
         objectives=wish.objectives,

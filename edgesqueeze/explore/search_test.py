@@ -86,7 +86,7 @@ def test_two_fronts_are_compared(common, tmp_path):
     assert not found.ok and found.kind == "search"
     changed = {one.title: one.verdict for one in found.changes}
     assert changed["best: latency"] == "worse" and changed["best: flash"] == "same"
-    assert changed["best: accuracy"] == "same" and "front's best in size: flash" in changed
+    assert changed["best: accuracy"] == "same" and "front's best flash" in changed
     assert found.notes == ("not the same target: nucleo-f446re, then pico",)
     nothing = front.model_copy(update={"ok": False, "best": None, "finalists": (), "reason": "too slow"})
     (tmp_path / "front.json").write_text(nothing.model_dump_json())

@@ -13,10 +13,9 @@ from edgesqueeze.base.generated import LIST, generated, write_list
 from edgesqueeze.base.output import staged, write_files
 from edgesqueeze.recipe.passes import PASSES
 from edgesqueeze.recipe.sections import Recipe
-from edgesqueeze.report.front import FRONT, FinalistRecord, Front, TrialRecord
+from edgesqueeze.report.front import BEST, FRONT, FinalistRecord, Front, TrialRecord
 
 TABLE = "front.csv"
-BEST = "best"
 FINALISTS = "finalists"
 RECIPE = "recipe.toml"
 COLUMNS = (

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from edgesqueeze.base.records import Record
 from edgesqueeze.base.suggest import nearest
 from edgesqueeze.errors import UsageError
-from edgesqueeze.report.quantities import Contents, Kind, Quantity, read_document
+from edgesqueeze.report.quantities import Contents, Kind, Quantity, of_device, read_contents
 
 Verdict = Literal["better", "same", "worse", "new", "gone"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -61,7 +61,7 @@ class Comparison(Record):
         ok: whether nothing became worse, and nothing that was there is gone.
         changes: every figure, in the order of the documents.
         problems: requirements that the new document says are missed, and that the old one met.
-        notes: what the documents are about where that differs.
+        notes: what the documents are about where that differs, and requirements that the old one misses.
     """
 
     schema_version: Literal[1] = 1
@@ -127,7 +127,7 @@ def compare(old: Path, new: Path, tolerances: Mapping[str, Tolerance] | None = N
     Raises:
         UsageError: a file cannot be read, or the documents are not of one kind.
     """
-    before, after = read_document(old), read_document(new)
+    before, after = read_contents(old), read_contents(new)
     if before.kind != after.kind:
         raise UsageError(
             "the documents are not of one kind",
@@ -135,6 +135,9 @@ def compare(old: Path, new: Path, tolerances: Mapping[str, Tolerance] | None = N
             got=f"{new} is {after.kind}",
             hint="give two report.json, two front.json, or what bench --json printed in the same way",
         )
+    if bool(before.device) != bool(after.device):
+        # One board in one of them, several in the other.
+        before, after = (of_device(one) if one.device else one for one in (before, after))
     changes = tuple(_changes(before, after, tolerances or {}))
     problems = tuple(one for one in after.problems if not before.problems)
     return Comparison(
@@ -172,7 +175,7 @@ def _tolerance(old: Quantity | None, new: Quantity | None, given: Tolerance | No
         return 0.0, "only one document has it"
     if given is not None:
         return given.amount * (abs(old.value) if given.relative else 1), "as asked for"
-    if old.samples and new.samples:
+    if old.samples > 0 and new.samples > 0:
         chance = CONFIDENCE_FACTOR * math.sqrt(_variance(old) + _variance(new))
         return chance, f"95 % of chance with {min(old.samples, new.samples)} samples"
     if not (old.exact and new.exact):
@@ -204,10 +207,15 @@ def _verdict(old: Quantity | None, new: Quantity | None, tolerance: float) -> Ve
 
 
 def _notes(before: Contents, after: Contents) -> Iterator[str]:
-    for name in dict.fromkeys((*before.subject, *after.subject)):
-        old, new = before.subject.get(name, ""), after.subject.get(name, "")
+    for name, old in before.subject.items():
+        new = after.subject.get(name, old)
         if old != new:
             yield f"not the same {name}: {old or 'none'}, then {new or 'none'}"
+    # What was missed before is no news, but is no secret either.
+    for one in before.problems:
+        yield f"the old document misses a requirement: {one}"
+    for one in after.problems if before.problems else ():
+        yield f"so does the new one: {one}"
 
 
 def summary(comparison: Comparison) -> str:

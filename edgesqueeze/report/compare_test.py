@@ -3,18 +3,22 @@ from xml.etree import ElementTree
 
 import pytest
 
+from edgesqueeze.base.records import Range
 from edgesqueeze.checks.agreement import Fidelity
 from edgesqueeze.checks.metrics import Figure
+from edgesqueeze.devices.records import Boards, MeasuredMemory, Measurement, OutputCheck, ThreadRun
 from edgesqueeze.errors import UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.latency.predict import predict
 from edgesqueeze.report import compare as module
+from edgesqueeze.report import quantities
 from edgesqueeze.report.compare import compare, parse_tolerance, summary
 from edgesqueeze.report.compare_forms import as_junit, as_markdown
 from edgesqueeze.report.quantities import Contents, Quantity
 from edgesqueeze.report.quantities import _of_report as of_report
 from edgesqueeze.report.report import Report, SizeReport
 from edgesqueeze.target.fit import ModelNeeds, check_fit
+from runtime_tests.support.compressed import write_front
 from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense
 
 
@@ -36,7 +40,7 @@ def compared(monkeypatch, tmp_path, old, new, tolerances=None, problems=((), ())
         name: Contents("report", {one.title: one for one in given}, about, missed)
         for name, given, missed, about in zip(("old", "new"), (old, new), problems, subject, strict=True)
     }
-    monkeypatch.setattr(module, "read_document", lambda path: documents[path.name])
+    monkeypatch.setattr(module, "read_contents", lambda path: documents[path.name])
     return compare(tmp_path / "old", tmp_path / "new", tolerances)
 
 
@@ -178,8 +182,12 @@ def test_figures_of_a_report():
         ("", "no document"),
         ("[]", "no document"),
         ("{", "no document"),
-        ('{"recipe": 1}', "no document"),
-        ('{"method": "predicted"}', "no document"),
+        ('{"recipe": 1}', "no report of this version"),
+        ('{"finalists": 1}', "no front of this version"),
+        ('{"method": "predicted"}', "no timing of this version"),
+        ('{"method": []}', "no document"),
+        ('{"error": 5}', "no document"),
+        ('{"error": ["exit_code"]}', "no document"),
         ("[" * 100_000, "no document"),
         (json.dumps({"error": {"problem": "too large", "exit_code": 1}}), "that failed"),
     ],
@@ -218,3 +226,114 @@ def test_forms(monkeypatch, tmp_path):
     failed = {case.get("name"): case.find("failure") for case in suite if case.find("failure") is not None}
     assert set(failed) == {".tflite", "lost", "it does <not> fit"}
     assert failed[".tflite"].get("message") == "100 -> 101 +1.0%"
+
+
+def fronts(folder, **changes):
+    """Two folders of searches, the new one's ``front.json`` with other fields."""
+    for name in ("old", "new"):
+        write_front(folder / name)
+    file = folder / "new" / "front.json"
+    told = json.loads(file.read_text())
+    file.write_text(json.dumps({**told, **changes}))
+    return folder / "old", folder / "new", told
+
+
+def with_best(told, **takes):
+    """The finalists of a front, whose best takes something else."""
+    best, *others = told["finalists"]
+    return [{**best, "takes": {**best["takes"], **takes}}, *others]
+
+
+def test_two_fronts_by_their_best_and_by_each_objective(tmp_path):
+    old, new, told = fronts(tmp_path)
+    assert compare(old, new).ok
+    finalists = with_best(told, flash_kib=500.0)
+    (new / "front.json").write_text(json.dumps({**told, "finalists": finalists}))
+    found = compare(old / "front.json", new)
+    verdicts = {one.title: one.verdict for one in found.changes}
+    assert verdicts["best: flash"] == "worse"
+    assert [title for title in verdicts if title.startswith("front")] == [
+        "front's best latency",
+        "front's best flash",
+    ]
+    assert (found.kind, found.ok, found.notes) == ("search", False, ())
+    suite = ElementTree.fromstring(as_junit(found).partition("\n")[2])
+    assert {case.get("classname") for case in suite} == {"search"}
+    assert "| best: flash |" in as_markdown(found)
+
+
+def test_fronts_of_different_searches(tmp_path):
+    limits = {"max_accuracy_drop": 0.01, "max_flash": 64.0}
+    old, new, _ = fronts(tmp_path, target="pico", objectives=["size", "accuracy"], runtime="c", limits=limits)
+    found = compare(old, new)
+    gone = [one.title for one in found.changes if one.verdict in ("gone", "new")]
+    assert gone == ["front's best latency", "front's best accuracy"]
+    assert found.notes == (
+        "not the same target: nucleo-l4r5zi, then pico",
+        "not the same objectives: latency, size, then size, accuracy",
+        "not the same limits: max accuracy drop 0.01, then max accuracy drop 0.01, max flash 64",
+    )
+
+
+def test_empty_fronts(tmp_path):
+    nothing = {"finalists": [], "best": None, "ok": False, "reason": "max_flash is in the way"}
+    old, new, _ = fronts(tmp_path, **nothing)
+    lost = compare(old, new)
+    assert (lost.ok, lost.problems) == (False, ("max_flash is in the way",))
+    assert {one.verdict for one in lost.changes} == {"gone"}
+    found = compare(new, old)
+    assert found.ok and {one.verdict for one in found.changes} == {"new"}
+    still = compare(new, new)
+    assert (still.ok, still.changes, still.problems) == (True, (), ())
+    assert still.notes == (
+        "the old document misses a requirement: max_flash is in the way",
+        "so does the new one: max_flash is in the way",
+    )
+    assert "no figures to compare" in as_markdown(still)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e308, -1.0, None])
+@pytest.mark.parametrize("field", ["latency_ms", "flash_kib", "ram_kib", "accuracy_drop"])
+def test_figures_that_are_none_break_nothing(tmp_path, field, value):
+    old, new, told = fronts(tmp_path)
+    (new / "front.json").write_text(json.dumps({**told, "finalists": with_best(told, **{field: value})}))
+    for found in (compare(old, new), compare(new, old), compare(new, new)):
+        assert as_markdown(found) and as_junit(found) and summary(found)
+
+
+def test_counts_of_samples_that_are_none(tmp_path):
+    _, new, told = fronts(tmp_path)
+    wrong = {**told["accuracy"], "test_samples": -2}
+    (new / "front.json").write_text(json.dumps({**told, "accuracy": wrong}))
+    assert compare(new, new).ok
+
+
+def measured(host, median, threads=1):
+    run = dict.fromkeys(("load_ms", "median_ms", "mean_ms", "min_ms", "p90_ms", "p99_ms"), median)
+    return Measurement.model_construct(
+        model="m.tflite",
+        target="",
+        runtime="litert",
+        latency_ms=Range(estimate=median, low=median, high=median),
+        host=host,
+        threads=(ThreadRun(threads=threads, runs=9, peak_rss_bytes=None, speedup=1.0, **run),),
+        outputs=OutputCheck(ok=True, compared=False, reason="not compared"),
+        memory=MeasuredMemory(flash_model_bytes=9, ram_bytes=None),
+    )
+
+
+def test_one_board_beside_several(monkeypatch, tmp_path):
+    one = measured("pi4", 10.0)
+    several = Boards.model_construct(boards=(measured("pi4", 12.0), measured("pi5", 3.0)), failures=())
+    documents = {"one": one, "several": several, "other": measured("pi5", 3.0, threads=2)}
+    monkeypatch.setattr(quantities, "read_document", lambda path: documents[path.name])
+    found = compare(tmp_path / "one", tmp_path / "several")
+    assert {change.title: change.verdict for change in found.changes} == {
+        "pi4: latency": "worse",
+        "pi4: file": "same",
+        "pi5: latency": "new",
+        "pi5: file": "new",
+    }
+    found = compare(tmp_path / "one", tmp_path / "other")
+    assert [change.title for change in found.changes] == ["latency", "file"]
+    assert found.notes == ("not the same device: pi4, then pi5", "not the same threads: 1, then 2")

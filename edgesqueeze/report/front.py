@@ -12,6 +12,8 @@ from edgesqueeze.recipe.sections import Recipe
 
 FRONT = "front.json"
 """Name of the file that a search writes this document to."""
+BEST = "best"
+"""Name of the folder beside it, with the best finalist's files."""
 Objective = Literal["latency", "size", "accuracy"]
 LimitName = Literal["max_accuracy_drop", "max_latency", "max_flash", "max_ram"]
 Most = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -153,6 +155,7 @@ class Front(Record):
         model: name of the model's file, or the model's own name when it was given as an object.
         model_sha256: SHA-256 of the model's file, or of the weights of an object, in hexadecimal digits.
         target: name of the device profile.
+        runtime: name of the runtime that the models are for; empty: not noted.
         data: description of the data for training, trials and judging.
         seed: seed of everything random.
         objectives: what was to become small: ``latency``, ``size`` (flash) or ``accuracy`` (its drop).
@@ -177,6 +180,7 @@ class Front(Record):
     model: str
     model_sha256: str
     target: str
+    runtime: str = ""
     data: str
     seed: int
     objectives: tuple[Objective, ...]

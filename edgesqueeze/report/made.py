@@ -5,17 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from edgesqueeze.base.records import read_record
 from edgesqueeze.errors import TargetError, UsageError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.read import read_tflite
+from edgesqueeze.report.documents import REPORT, REPORTS, Document, read_as
+from edgesqueeze.report.front import FRONT
 from edgesqueeze.report.provenance import Provenance
 from edgesqueeze.report.report import Report
 from edgesqueeze.target.fit import runtimes_of
 from edgesqueeze.target.load import as_target
 from edgesqueeze.target.records import Target
 
-REPORT, MODEL = "report.json", "model.tflite"
+MODEL = "model.tflite"
 
 
 class Made(NamedTuple):
@@ -37,16 +38,43 @@ def read_made(folder: Path) -> Made:
         UsageError: the folder has no report, or one of another version, or its .tflite is another one.
         TfliteError: its .tflite cannot be read.
     """
-    report = read_report(folder)
-    model = read_tflite(folder / MODEL)
-    if len(model.content) != report.sizes.tflite_bytes:
+    return made_of(read_report(folder), folder / REPORT)
+
+
+def made_of(document: Document, file: Path) -> Made:
+    """What ``compress`` made, by its report.
+
+    Args:
+        document: what was read.
+        file: where it was read; the .tflite is beside it.
+
+    Raises:
+        UsageError: the document is no report, or its .tflite is not there, or is another one.
+        TfliteError: it cannot be read.
+    """
+    if not isinstance(document, Report):
         raise UsageError(
-            f"{folder / MODEL} is not the file that {REPORT} is about",
-            expected=f"{report.sizes.tflite_bytes:,} bytes",
+            f"{file} is not about what was made",
+            expected=f"a {REPORT} or {FRONT}, or the folder that has it",
+            got="what `edgesqueeze bench` printed",
+            hint="`edgesqueeze bench` without --json prints tables, and --plot draws the layers",
+        )
+    place = file.parent / MODEL
+    if not place.exists():
+        raise UsageError(
+            f"there is no {place}, the model that the report is about",
+            expected=f"{MODEL} beside the report, as `edgesqueeze compress` writes it",
+            hint=f"copy {MODEL} there, or compress again",
+        )
+    model = read_tflite(place)
+    if len(model.content) != document.sizes.tflite_bytes:
+        raise UsageError(
+            f"{place} is not the file that {REPORT} is about",
+            expected=f"{document.sizes.tflite_bytes:,} bytes",
             got=f"{len(model.content):,} bytes",
             hint="compress again, or give a folder as `compress` wrote it",
         )
-    return Made(report, model)
+    return Made(document, model)
 
 
 def read_report(folder: Path) -> Report:
@@ -55,22 +83,7 @@ def read_report(folder: Path) -> Report:
     Raises:
         UsageError: the folder has none, or one of another version.
     """
-    file = folder / REPORT
-    try:
-        return read_record(file.read_bytes(), Report)
-    except OSError as error:
-        raise UsageError(
-            f"cannot read {file}: {error.strerror}",
-            expected="a folder that `edgesqueeze compress` wrote",
-            hint="check the path",
-        ) from error
-    except ValueError as error:
-        raise UsageError(
-            f"{file} is no report of this version",
-            expected="what `edgesqueeze compress` wrote",
-            got=str(error),
-            hint="compress again with this version",
-        ) from error
+    return read_as(folder / REPORT, REPORTS)  # type: ignore[no-any-return]
 
 
 def profile_of(name: str, given: str | Path | Target | None = None) -> Target | None:

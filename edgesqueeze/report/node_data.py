@@ -13,8 +13,11 @@ from types import MappingProxyType
 
 from edgesqueeze.base.given import path_of
 from edgesqueeze.base.output import write_files
+from edgesqueeze.errors import UsageError
 from edgesqueeze.report.details import errors_of
-from edgesqueeze.report.made import profile_of, read_made, runtime_shown
+from edgesqueeze.report.documents import find_document, read_document
+from edgesqueeze.report.front import BEST, Front
+from edgesqueeze.report.made import Made, made_of, profile_of, read_made, runtime_shown
 from edgesqueeze.report.page.layers import Layer, OnTarget, on_target
 from edgesqueeze.target.records import Target
 
@@ -40,7 +43,8 @@ def write_node_data(
     """Write a file for each figure that is known: ``latency.json``, ``error.json``, ``sparsity.json``.
 
     Args:
-        folder: has ``report.json`` and ``model.tflite``.
+        folder: has ``report.json`` and ``model.tflite``; of a search, the best finalist is meant. Or the path
+            of the document in it.
         out: folder for the files.
         target: the profile, where the report's name does not find it.
         runtime: the runtime whose time is told; the target's own by default.
@@ -49,16 +53,32 @@ def write_node_data(
         The files.
 
     Raises:
-        UsageError: the folder is not one that ``compress`` wrote.
+        UsageError: the folder is not one that ``compress`` or ``search`` wrote.
         OutputError: the files cannot be written.
     """
-    made = read_made(path_of(folder, "a folder that compress wrote"))
+    made = _made(path_of(folder, "a folder that compress or search wrote, or a document in it"))
     place = path_of(out, "a folder for the files")
     profile = profile_of(made.report.target, target)
     shown = runtime_shown(made.report, profile, runtime)
     files = node_data(on_target(made.model, profile, shown, errors_of(made.report.details)))
     write_files(place, files)
     return tuple(place / name for name in files)
+
+
+def _made(given: Path) -> Made:
+    """What ``compress`` made; of a search the best."""
+    file = find_document(given)
+    document = read_document(file)
+    if not isinstance(document, Front):
+        return made_of(document, file)
+    if document.best is None:
+        raise UsageError(
+            f"the search in {file} found no model",
+            expected="a search with a best finalist",
+            got=document.reason,
+            hint="search again with other limits",
+        )
+    return read_made(file.parent / BEST)
 
 
 def node_data(found: OnTarget) -> dict[str, str]:

@@ -7,25 +7,22 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from pydantic import ValidationError
-
-from edgesqueeze.base.records import read_json
 from edgesqueeze.checks.agreement import Fidelity
 from edgesqueeze.checks.metrics import METRICS, Figure
 from edgesqueeze.devices.records import Boards, Measurement
-from edgesqueeze.errors import UsageError
 from edgesqueeze.latency.prediction import Prediction
+from edgesqueeze.report.documents import Document, find_document, read_document
 from edgesqueeze.report.figures import title_of
-from edgesqueeze.report.front import FRONT, Front, Objective, Takes
+from edgesqueeze.report.front import Front, Objective, Takes
 from edgesqueeze.report.report import Report
-from edgesqueeze.timing.document import BenchDocument
 from edgesqueeze.timing.emulation import Emulation
 from edgesqueeze.timing.verdict import DeviceVerdict, Verdicts
 
 Kind = Literal["accuracy", "latency", "instructions", "size", "flash", "ram"]
-Document = Report | Front | Emulation | Prediction | Measurement | Boards | Verdicts
-REPORT = "report.json"
-EXPECTED = "the report.json of compress, the front.json of search, or what bench --json printed"
+
+KIB = 1024
+SHOWN_DIGITS = 12
+"""Of a hash, which tell it from another."""
 
 OBJECTIVE_KINDS: Mapping[Objective, Kind] = MappingProxyType(
     {"latency": "latency", "size": "flash", "accuracy": "accuracy"}
@@ -64,16 +61,19 @@ class Contents(NamedTuple):
         quantities: figures by title.
         subject: what they are about: names that should be the same in both documents.
         problems: why the document itself says that a requirement is not met; empty if it is.
+        device: the only device that was measured, which the titles do not name; empty: they name theirs, or
+            there is none.
     """
 
     kind: str
     quantities: Mapping[str, Quantity]
     subject: Mapping[str, str]
     problems: tuple[str, ...]
+    device: str = ""
 
 
-def read_document(path: Path) -> Contents:
-    """Read a ``report.json``, a ``front.json``, or what ``bench --json`` printed.
+def read_contents(path: Path) -> Contents:
+    """Read the figures of a ``report.json``, a ``front.json``, or what ``bench --json`` printed.
 
     Args:
         path: the file, or the folder that ``compress`` or ``search`` wrote.
@@ -81,46 +81,21 @@ def read_document(path: Path) -> Contents:
     Raises:
         UsageError: there is no such file, or it is none of them.
     """
-    file = path
-    if path.is_dir():
-        file = path / (FRONT if (path / FRONT).is_file() else REPORT)
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}", hint="check the path") from error
-    document = _parsed(file, content)
+    document = read_document(find_document(path))
     quantities = tuple(_quantities(document))
     return Contents(
         kind=_kind(document),
         quantities=MappingProxyType({one.title: one for one in quantities}),
         subject=MappingProxyType(dict(_subject(document))),
         problems=tuple(_problems(document)),
+        device=document.host if isinstance(document, Measurement) else "",
     )
 
 
-def _parsed(file: Path, content: bytes) -> Document:
-    try:
-        raw = read_json(content)
-        if isinstance(raw, dict) and "error" in raw and "exit_code" in (raw["error"] or ()):
-            raise UsageError(
-                f"{file} is what a command printed that failed",
-                expected=EXPECTED,
-                got=str(raw["error"].get("problem", "")),
-                hint="run that command again",
-            )
-        if isinstance(raw, dict) and "finalists" in raw:
-            return Front.model_validate(raw)
-        if isinstance(raw, dict) and "recipe" in raw:
-            return Report.model_validate(raw)
-        return BenchDocument.model_validate(raw).root
-    except ValueError as error:
-        found = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        raise UsageError(
-            f"{file} is no document of this version",
-            expected=EXPECTED,
-            got=found.splitlines()[0] if found else type(error).__name__,
-            hint="make it again with this version",
-        ) from error
+def of_device(contents: Contents) -> Contents:
+    """The same with the device's name before every figure, as in a document of several devices."""
+    named = _named(contents.device, contents.quantities.values())
+    return contents._replace(quantities=MappingProxyType({one.title: one for one in named}), device="")
 
 
 def _kind(document: Document) -> str:
@@ -185,16 +160,16 @@ def _of_front(front: Front) -> Iterator[Quantity]:
         found = [each for one in within for each in _of_takes(one.takes, front) if each.kind == kind]
         if found:
             least = (max if found[0].higher_is_better else min)(found, key=lambda one: one.value)
-            yield from _named(f"front's best in {objective}", [least])
+            yield least._replace(title=f"front's best {least.title}")
 
 
 def _of_takes(takes: Takes, front: Front) -> Iterator[Quantity]:
     if takes.latency_ms is not None:
         yield Quantity("latency", "latency", takes.latency_ms, "ms")
     if takes.flash_kib is not None:
-        yield Quantity("flash", "flash", round(1024 * takes.flash_kib), "bytes")
+        yield Quantity("flash", "flash", KIB * takes.flash_kib, "bytes")
     if takes.ram_kib is not None:
-        yield Quantity("RAM", "ram", round(1024 * takes.ram_kib), "bytes")
+        yield Quantity("RAM", "ram", KIB * takes.ram_kib, "bytes")
     if takes.accuracy_drop is None:
         return
     basis = front.accuracy
@@ -233,25 +208,51 @@ def _of_timing(document: Emulation | Prediction | Measurement) -> Iterator[Quant
 def _subject(document: Document) -> Iterator[tuple[str, str]]:
     """What both documents should have in common for their figures to mean the same."""
     if isinstance(document, Report):
+        yield "model", document.model.name
         yield "target", document.target
+        yield "runtime", document.fit.ops.runtime
         yield "data", document.data
         yield "samples", str(document.fidelity.samples)
     elif isinstance(document, Front):
-        yield "model", document.model_sha256
-        yield "target", document.target
-        yield "data", document.data
-        yield "objectives", ", ".join(document.objectives)
-        yield "limits", document.limits.model_dump_json(exclude_none=True)
+        yield from _subject_of_search(document)
     elif isinstance(document, Verdicts):
+        yield "model", document.model
         yield "data", document.data
         yield "samples", str(document.samples)
-    elif not isinstance(document, Boards):
-        yield "target", document.target
-        yield "runtime", document.runtime
-        if isinstance(document, Emulation):
-            yield "build", document.build
-        if isinstance(document, Measurement):
-            yield "device", document.host
+        for one in document.devices:
+            yield f"runtime on {one.device}, {one.method}", one.runtime
+    elif isinstance(document, Boards):
+        yield "model", ", ".join(dict.fromkeys(one.model for one in document.boards))
+    else:
+        yield from _subject_of_timing(document)
+
+
+def _subject_of_search(front: Front) -> Iterator[tuple[str, str]]:
+    basis, limits = front.accuracy, front.limits.model_dump(exclude_none=True)
+    yield "model", f"{front.model} ({front.model_sha256[:SHOWN_DIGITS]})"
+    yield "target", front.target
+    if front.runtime:
+        yield "runtime", front.runtime
+    yield "data", front.data
+    yield "samples", str(basis.test_samples)
+    yield "accuracy", f"{basis.title} against the {basis.truth}"
+    yield "objectives", ", ".join(front.objectives)
+    yield "limits", ", ".join(f"{name.replace('_', ' ')} {most:g}" for name, most in limits.items())
+
+
+def _subject_of_timing(document: Emulation | Prediction | Measurement) -> Iterator[tuple[str, str]]:
+    yield "model", document.model
+    yield "target", document.target
+    yield "runtime", document.runtime
+    if isinstance(document, Emulation):
+        yield "build", document.build
+        yield "compiler", document.emulation.compiler
+    elif isinstance(document, Prediction):
+        yield "build", document.build or ""
+        yield "threads", str(document.threads)
+    else:
+        yield "device", document.host
+        yield "threads", ", ".join(str(one.threads) for one in document.threads[:1])
 
 
 def _problems(document: Document) -> Iterator[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgesqueeze.base.records import read_record
 from edgesqueeze.checks.records import InputScaling
 from edgesqueeze.emit.scaling import Scaling
 from edgesqueeze.errors import UsageError
@@ -13,6 +12,7 @@ from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.metadata import read_metadata
 from edgesqueeze.recipe.read import load_recipe
 from edgesqueeze.recipe.sections import DataOptions
+from edgesqueeze.report.documents import REPORTS, read_as
 from edgesqueeze.report.report import Report
 
 FLOATS = ("float32", "int8", "uint8", "int16")
@@ -78,15 +78,5 @@ def read_scalings(path: Path, model: TfliteModel) -> tuple[Scaling, ...]:
     """
     if path.suffix != ".json":
         return scalings_of((), load_recipe(path).data, model)
-    try:
-        report = read_record(path.read_bytes(), Report)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", hint="check the path") from error
-    except ValueError as error:
-        raise UsageError(
-            f"{path} is no report of this version",
-            expected="the report.json that compress wrote, or a recipe in TOML",
-            got=str(error),
-            hint="compress the model again, or give the recipe",
-        ) from error
+    report: Report = read_as(path, REPORTS)
     return scalings_of(report.scaling, report.recipe.data, model)

@@ -6,7 +6,7 @@ import pytest
 from edgesqueeze.devices.measure import Settings
 from edgesqueeze.errors import ConnectError, DeviceError, UsageError
 from edgesqueeze.graph import parse_tflite
-from edgesqueeze.report.quantities import read_document
+from edgesqueeze.report.quantities import read_contents
 from edgesqueeze.runners.samples import EvalData, random_data
 from edgesqueeze.target.load import load_target
 from edgesqueeze.timing.document import BenchDocument
@@ -49,7 +49,7 @@ def test_one_document_holds_every_device(found):
 def test_compare_reads_the_document(found, tmp_path):
     path = tmp_path / "bench.json"
     path.write_text(found.model_dump_json())
-    contents = read_document(path)
+    contents = read_contents(path)
     assert contents.kind == "compared" and not contents.problems
     assert contents.quantities["rpi4, predicted: latency"].exact
     assert not contents.quantities["local, measured: latency"].exact

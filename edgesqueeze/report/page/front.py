@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
 from edgesqueeze.base.plain import plain
-from edgesqueeze.base.records import read_record
-from edgesqueeze.errors import UsageError
 from edgesqueeze.recipe.passes import PASSES
 from edgesqueeze.recipe.sections import Recipe
-from edgesqueeze.report.front import FRONT, FinalistRecord, Front, Takes, TrialRecord
+from edgesqueeze.report.front import FinalistRecord, Front, Takes, TrialRecord
 from edgesqueeze.report.made import Made
 from edgesqueeze.report.page import charts
 from edgesqueeze.report.page.html import html
@@ -50,32 +47,12 @@ class Row(NamedTuple):
     recipe: str
 
 
-def read_front(folder: Path) -> Front:
-    """Read what a search found.
-
-    Raises:
-        UsageError: it cannot be read, or is of another version.
-    """
-    file = folder / FRONT
-    try:
-        return read_record(file.read_bytes(), Front)
-    except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}", hint="check the path") from error
-    except ValueError as error:
-        raise UsageError(
-            f"{file} is no front of this version",
-            expected="what `edgesqueeze search` wrote",
-            got=str(error),
-            hint="search again with this version",
-        ) from error
-
-
 def front_page(front: Front, best: Made | None, target: Target | None, runtime: str = "") -> str:
     """The text of the page.
 
     Args:
         front: what was found.
-        best: the best finalist; None where no model keeps to the limits.
+        best: the best finalist; None where no model keeps to the limits, or it is not at hand.
         target: the profile; None where it is not at hand.
         runtime: that of the profile by default.
     """
@@ -90,7 +67,7 @@ def front_page(front: Front, best: Made | None, target: Target | None, runtime: 
         "best": front.best,
         "said": f"{len(states)} recipes tried, {states.count('trained')} trained to the end of the trials, "
         f"{len(front.finalists)} finalists; {front.accuracy.title} on {front.accuracy.trial_samples} samples "
-        f"for trials and {front.accuracy.test_samples} that no trial saw.",
+        f"for trials and {front.accuracy.test_samples} that no trial saw.{_absent(front, best)}",
         "scatters": list(_scatters(front)),
         "titles": [title for title, _ in TITLES.values()],
         "finalists": [_row(one, front) for one in front.finalists],
@@ -101,6 +78,12 @@ def front_page(front: Front, best: Made | None, target: Target | None, runtime: 
         "versions": found.get("versions", list(front.environment.items())),
     }
     return html("front.html.j2", values)
+
+
+def _absent(front: Front, best: Made | None) -> str:
+    """That the best one is there and cannot be shown."""
+    told = front.best is not None and best is None
+    return " The folder best is not beside front.json: what it holds is not shown." if told else ""
 
 
 def drop_text(drop: float | None, front: Front) -> str:

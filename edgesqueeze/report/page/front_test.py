@@ -51,6 +51,6 @@ def test_recipes_in_words():
 
 
 def test_a_front_of_another_version_is_refused(tmp_path):
-    (tmp_path / "front.json").write_text("{}")
+    (tmp_path / "front.json").write_text('{"finalists": []}')
     with pytest.raises(UsageError, match="no front of this version"):
         write_page(tmp_path)

@@ -6,15 +6,16 @@ from pathlib import Path
 
 from edgesqueeze.base.generated import write_list
 from edgesqueeze.base.given import path_of
-from edgesqueeze.base.output import staged, write_files
-from edgesqueeze.report.front import FRONT
-from edgesqueeze.report.made import REPORT, Made, profile_of, read_made, runtime_shown
-from edgesqueeze.report.page.front import front_page, read_front
+from edgesqueeze.base.output import staged, write_file
+from edgesqueeze.report.documents import Document, find_document, read_document
+from edgesqueeze.report.front import BEST, Front
+from edgesqueeze.report.made import Made, made_of, profile_of, read_made, runtime_shown
+from edgesqueeze.report.page.front import front_page
 from edgesqueeze.report.page.html import html
 from edgesqueeze.report.page.sections import values_of
 from edgesqueeze.target.records import Target
 
-PAGE, BEST = "report.html", "best"
+PAGE = "report.html"
 
 
 def write_page(
@@ -27,7 +28,8 @@ def write_page(
     """Write the page about a folder that ``compress`` or ``search`` wrote.
 
     Args:
-        folder: has ``report.json`` and ``model.tflite``, or ``front.json`` and the folder ``best``.
+        folder: has ``report.json`` and ``model.tflite``, or ``front.json`` and the folder ``best``; or the
+            path of the ``report.json`` or ``front.json`` in it.
         file: where the page goes; ``report.html`` in the folder by default.
         target: the profile, where the report's name does not find it.
         runtime: the runtime whose time and memory are shown; the target's own by default.
@@ -40,15 +42,16 @@ def write_page(
         OutputError: the file cannot be written, or the folder has one of its name that is the user's own.
         MissingToolError: the package that draws charts is not installed.
     """
-    own = path_of(folder, "a folder that compress or search wrote")
-    text = _text(own, target, runtime)
+    document = find_document(path_of(folder, "a folder that compress or search wrote, or a document in it"))
+    own = document.parent
+    text = _text(read_document(document), document, target, runtime)
     if file is None:
         with staged(own) as stage:
             (stage / PAGE).write_text(text, encoding="utf-8", newline="")
             write_list(stage, own, [PAGE])
         return own / PAGE
     place = path_of(file, "a file for the page")
-    write_files(place.parent, {place.name: text})
+    write_file(place, text, "--html")
     return place
 
 
@@ -57,13 +60,13 @@ def page(made: Made, target: Target | None, runtime: str = "") -> str:
     return html("page.html.j2", values_of(made, target, runtime))
 
 
-def _text(folder: Path, target: str | Path | Target | None, runtime: str) -> str:
-    if (folder / FRONT).is_file() and not (folder / REPORT).exists():
-        front = read_front(folder)
-        best = None if front.best is None else read_made(folder / BEST)
-        profile = profile_of(front.target, target)
+def _text(document: Document, file: Path, target: str | Path | Target | None, runtime: str) -> str:
+    if isinstance(document, Front):
+        best_folder = file.parent / BEST
+        best = None if document.best is None or not best_folder.exists() else read_made(best_folder)
+        profile = profile_of(document.target, target)
         shown = runtime if best is None else runtime_shown(best.report, profile, runtime)
-        return front_page(front, best, profile, shown)
-    made = read_made(folder)
+        return front_page(document, best, profile, shown)
+    made = made_of(document, file)
     profile = profile_of(made.report.target, target)
     return page(made, profile, runtime_shown(made.report, profile, runtime))
