@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.builder import GraphBuilder
 
 KINDS = ("conv", "pointwise", "depthwise", "depthwise_3x3", "first", "dense", "rows")
@@ -29,6 +30,20 @@ def random_inputs(shapes: list[tuple[int, ...]], seed: int) -> list[list[npt.NDA
     rng = np.random.default_rng(seed)
     samples = [[rng.integers(-128, 128, shape).astype(np.int8) for shape in shapes] for _ in range(2)]
     return samples + [[np.full(shape, value, np.int8) for shape in shapes] for value in EXTREMES]
+
+
+def extreme_inputs(model: TfliteModel, seed: int) -> list[list[npt.NDArray[Any]]]:
+    """Four samples for integer inputs of any types: two random ones, the lowest and the highest values."""
+    rng = np.random.default_rng(seed)
+    ends = [(tensor.shape, np.iinfo(tensor.dtype)) for tensor in model.main.input_tensors]
+    drawn = [
+        [rng.integers(one.min, one.max, shape, one.dtype, endpoint=True) for shape, one in ends]
+        for _ in range(2)
+    ]
+    lowest, highest = (
+        [np.full(shape, getattr(one, side), one.dtype) for shape, one in ends] for side in ("min", "max")
+    )
+    return [*drawn, lowest, highest]
 
 
 def _layer(graph: GraphBuilder, kind: str) -> int:

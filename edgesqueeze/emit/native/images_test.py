@@ -12,6 +12,7 @@ from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import host_c, qemu, tflm
 from runtime_tests.support.native_figures import PROCESSORS
+from runtime_tests.support.random_layers import extreme_inputs
 from runtime_tests.support.tools import require_tool
 
 KERNEL_SETS = ("reference", "dsp", "mve")
@@ -95,19 +96,8 @@ def network(batch=4, channels=8, size=12, kernel=None):
     return parse_tflite(graph.build([graph.softmax(x)]))
 
 
-def samples_of(model, seed, count=2):
-    rng = np.random.default_rng(seed)
-    limits = [np.iinfo(tensor.dtype) for tensor in model.main.input_tensors]
-    ends = list(zip(model.main.input_tensors, limits, strict=True))
-    drawn = [
-        [rng.integers(one.min, one.max + 1, tensor.shape).astype(tensor.dtype) for tensor, one in ends]
-        for _ in range(count)
-    ]
-    return [*drawn, [np.full(tensor.shape, one.min, tensor.dtype) for tensor, one in ends]]
-
-
 def compared(run, model, seed=1):
-    samples = samples_of(model, seed)
+    samples = extreme_inputs(model, seed)
     for row, expected in zip(run(samples), tflm.run(model, samples), strict=True):
         for tensor, one, other in zip(model.main.output_tensors, row, expected, strict=True):
             np.testing.assert_array_equal(one, other, err_msg=tensor.label)

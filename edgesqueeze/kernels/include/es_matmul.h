@@ -1,4 +1,4 @@
-/* Products of matrices that are both computed, int8.
+/* Products of matrices that may both be computed, int8.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ES_MATMUL_H
@@ -9,6 +9,7 @@
 /* Every product is one of a matrix of rows x depth and one of depth x columns. Three nested loops visit the
  * matrices, the outermost first; a stride of 0 repeats one. */
 typedef struct {
+  const int32_t *biases; /* one a column; NULL: none */
   int32_t count[3];
   int32_t stride1[3];
   int32_t stride2[3];

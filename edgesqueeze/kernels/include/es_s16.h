@@ -119,6 +119,25 @@ typedef struct {
 
 void es_fully_connected_s16(const es_fully_connected_wide *layer, const int16_t *input, int16_t *output);
 
+/* The sum of count products of int16. */
+int64_t es_dot_values_s16(const int16_t *one, const int16_t *other, int32_t count);
+
+/* Products of matrices; members as those of es_batch_matmul in es_matmul.h. The output has one scale and no biases. */
+typedef struct {
+  es_output_s16 output;
+  int32_t count[3];
+  int32_t stride1[3];
+  int32_t stride2[3];
+  int32_t rows, depth, columns;
+  int8_t turned1;
+  int8_t turned2;
+} es_batch_matmul_wide;
+
+/* The output overlaps nothing. */
+void es_batch_matmul_s16(const es_batch_matmul_wide *layer, const int16_t *input1, const int16_t *input2,
+                         int16_t *output, void *scratch);
+int32_t es_batch_matmul_s16_scratch_bytes(const es_batch_matmul_wide *layer);
+
 /* Largest value, or mean, of a window without its padding. */
 typedef struct {
   int16_t in_height, in_width, channels;

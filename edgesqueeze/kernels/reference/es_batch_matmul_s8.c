@@ -76,6 +76,9 @@ static void multiply(const es_batch_matmul *layer, const int8_t *input1, const i
     }
     const uint32_t moved = (uint32_t)(depth * layer->zero_point2) - sum_of(sides + i * depth, depth);
     starts[i] = (uint32_t)layer->zero_point1 * moved;
+    if (layer->biases) {
+      starts[i] += (uint32_t)layer->biases[i];
+    }
   }
   for (int32_t i = 0; i < rows; ++i) {
     const int8_t *row = input1 + i * depth;

@@ -17,6 +17,7 @@ from edgesqueeze.emit.native.conv_operands import (
     weights_of,
 )
 from edgesqueeze.emit.native.conv_shape import ConvShape
+from edgesqueeze.emit.native.lower.batch_matmul import lower_computed_weights
 from edgesqueeze.emit.native.lower.general import (
     general_conv2d,
     general_depthwise_conv2d,
@@ -38,6 +39,7 @@ from edgesqueeze.emit.native.records import (
     Value,
 )
 from edgesqueeze.emit.native.windows import window_shape
+from edgesqueeze.graph import Tensor
 
 HEADER = "es_conv.h"
 
@@ -86,10 +88,14 @@ def lower_depthwise_conv2d(operation: Operation) -> tuple[Call | Placement, ...]
 def lower_fully_connected(operation: Operation) -> tuple[Call | Placement, ...]:
     """FULLY_CONNECTED; of several rows it is a convolution with a kernel of one pixel.
 
+    Weights that are computed, or have a zero point, make it a product of matrices.
+
     Raises:
-        UnsupportedOperationError: not int8, computed weights, or weights in a shuffled format.
+        UnsupportedOperationError: not int8, or weights in a shuffled format.
     """
     source = operation.input(0)
+    if _computed_or_shifted(operation.input(1)) or source.is_constant:
+        return lower_computed_weights(operation)
     weights = weights_of(operation)
     if operation.option("weights_format") != "DEFAULT":
         raise UnsupportedOperationError(
@@ -237,6 +243,14 @@ def along_rows(shape: ConvShape, weights: Weights) -> tuple[ConvShape, Weights]:
         pad_left=shape.pad_top,
     )
     return turned, weights.swapaxes(1, 2)
+
+
+def _computed_or_shifted(weights: Tensor) -> bool:
+    """Whether weights are not known, or their zero is not the integer 0."""
+    if weights.data is None:
+        return True
+    quantization = weights.quantization
+    return quantization is not None and not quantization.per_channel and quantization.zero_point != 0
 
 
 def _covers_input(shape: ConvShape) -> bool:

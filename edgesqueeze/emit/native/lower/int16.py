@@ -93,6 +93,20 @@ def output_struct(
     )
 
 
+def one_scale(operation: Operation, real: float) -> Struct:
+    """How sums of products of 64 bits become int16, by one scale and without biases."""
+    scale = np.array(_reduced(*quantize_multiplier(real)), np.int32)
+    return Struct(
+        "es_output_s16",
+        {
+            "biases": None,
+            "scales": Blob(scale, "multiplier and shift"),
+            **range_of(operation),
+            "wide": "ES_WIDE",
+        },
+    )
+
+
 def fits_words(output: Struct) -> bool:
     """Whether no sum of what ``output_struct`` made exceeds 32 bits."""
     return output.members["wide"] == "ES_WIDE_IN_WORDS"

@@ -168,6 +168,7 @@ INT16: Mapping[str, Lowering] = MappingProxyType(
         "ADD": int16_values.lower_add_int16,
         "ASSIGN_VARIABLE": state.lower_assign_variable,
         "AVERAGE_POOL_2D": image_by_image(int16_values.lower_average_pool_int16),
+        "BATCH_MATMUL": batch_matmul.lower_batch_matmul_int16,
         "CONV_2D": image_by_image(int16_conv.lower_conv2d_int16),
         "DEPTHWISE_CONV_2D": image_by_image(int16_conv.lower_depthwise_conv2d_int16),
         "FULLY_CONNECTED": int16_conv.lower_fully_connected_int16,
