@@ -17,6 +17,7 @@ from edgesqueeze.checks.verify import trouble_on
 from edgesqueeze.emit.scaling import Scaling
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.stats import sizes, weight_stats
+from edgesqueeze.pipeline.savings import missed_savings
 from edgesqueeze.report.describe import described
 from edgesqueeze.report.environment import environment
 from edgesqueeze.report.report import (
@@ -67,6 +68,7 @@ def judge(
         log.found(findings)
         sources = firmware_sources(tflite, target, scalings)
         stage.skipped = sources.skipped
+        log.found(missed_savings(tflite, target, recipe))
     compared, choices, deviations = _verify(prepared, tflite, log)
     with log.stage("fit"):
         fit = check_fit(target, sources.needs)
