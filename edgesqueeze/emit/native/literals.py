@@ -62,6 +62,8 @@ def _value(value: Value, symbol: Callable[[Blob], str], indent: int) -> str:
 
 
 def _real(value: float) -> str:
+    if math.isnan(value):
+        return "NAN"
     if math.isinf(value):
         return "INFINITY" if value > 0 else "-INFINITY"
     return float_literal(value)

@@ -265,11 +265,13 @@ class WeightsPage:
         arrays: all constant data.
         weights_bytes: size of all arrays in flash, in bytes.
         headers: headers that the arrays' types come from.
+        named_values: whether some values are none that digits write, but have names: INFINITY, NAN.
     """
 
     arrays: tuple[ArrayText, ...]
     weights_bytes: int
     headers: tuple[str, ...]
+    named_values: bool
 
 
 @dataclass(frozen=True)

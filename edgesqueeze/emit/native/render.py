@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
+
 from edgesqueeze.base.templates import rendered
 from edgesqueeze.emit.native.constants import Array, Constants
 from edgesqueeze.emit.native.functions import functions_of, resets_of
@@ -121,6 +123,7 @@ def _weights_page(constants: Constants) -> WeightsPage:
         arrays=tuple(map(_array_text, constants.arrays)),
         weights_bytes=constants.bytes,
         headers=tuple(sorted({STRUCT_HEADERS[struct] for struct in structs})),
+        named_values=any(not np.isfinite(array.blob.array).all() for array in constants.arrays),
     )
 
 

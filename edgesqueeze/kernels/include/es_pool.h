@@ -60,6 +60,7 @@ typedef struct {
 
 /* Writes outer * inner places, each from 0 to count - 1. */
 void es_arg_max_s8(const es_arg_max *layer, const int8_t *input, int32_t *values);
+void es_arg_max_f32(const es_arg_max *layer, const float *input, int32_t *values);
 
 /* The smallest value along one dimension of a tensor, or several that are neighbours. */
 typedef struct {

@@ -12,10 +12,11 @@
 
 #include "es_elementwise.h"
 
-/* Sum, difference, product or quotient of two tensors of any shapes, and a fused activation. */
+/* Sum, difference, product, quotient, the larger or the smaller of two tensors of any shapes, and a fused
+ * activation. */
 typedef struct {
   es_broadcast loops;
-  float minimum; /* range of the fused activation; where there is none all finite numbers */
+  float minimum; /* range of the fused activation; where there is none all finite numbers, of the last two all */
   float maximum;
 } es_real_pair;
 
@@ -23,11 +24,13 @@ void es_add_f32(const es_real_pair *layer, const float *input1, const float *inp
 void es_sub_f32(const es_real_pair *layer, const float *input1, const float *input2, float *output);
 void es_mul_f32(const es_real_pair *layer, const float *input1, const float *input2, float *output);
 void es_div_f32(const es_real_pair *layer, const float *input1, const float *input2, float *output);
+void es_maximum_f32(const es_real_pair *layer, const float *input1, const float *input2, float *output);
+void es_minimum_f32(const es_real_pair *layer, const float *input1, const float *input2, float *output);
 
 /* The result of one operation on two numbers. */
 typedef float es_real_operation(float one, float other);
 
-/* What the four above share. */
+/* What the six above share. */
 void es_real_pair_f32(const es_real_pair *layer, es_real_operation *operation, const float *input1,
                       const float *input2, float *output);
 

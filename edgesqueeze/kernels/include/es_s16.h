@@ -172,6 +172,10 @@ typedef struct {
 
 void es_mul_s16(const es_mul_wide *layer, const int16_t *input1, const int16_t *input2, int16_t *output);
 
+/* The larger or the smaller of two tensors of any shapes and of one scale. */
+void es_maximum_s16(const es_broadcast *loops, const int16_t *input1, const int16_t *input2, int16_t *output);
+void es_minimum_s16(const es_broadcast *loops, const int16_t *input1, const int16_t *input2, int16_t *output);
+
 /* One scale for positive values, another for negative ones. */
 typedef struct {
   es_lstm_scale positive;

@@ -122,6 +122,13 @@ def transpose_conv(graph, shape, channels, kernel, stride, padding, *, biased=Tr
     return y
 
 
+def extremum(graph, opcode, shapes):
+    inputs = [graph.input(shape, "int16", SCALE, 0) for shape in shapes]
+    z = graph.tensor(np.broadcast_shapes(*shapes), "int16", SCALE, 0)
+    graph.op(opcode, inputs, [z])
+    return z
+
+
 def pair(graph, opcode, shapes, activation="NONE"):
     scales = [float(np.float32(SCALE * graph.rng.uniform(0.2, 2))) for _ in range(2)]
     inputs = [graph.input(shape, "int16", scale, 0) for shape, scale in zip(shapes, scales, strict=True)]
@@ -155,6 +162,8 @@ def values(graph):
         pair(graph, "SUB", ((1, 3, 1, 5), (1, 3, 4, 1)), "RELU"),
         pair(graph, "MUL", ((1, 40), (1, 40))),
         pair(graph, "MUL", ((1, 3, 4, 5), (1, 1, 1, 5)), "RELU_N1_TO_1"),
+        extremum(graph, "MAXIMUM", ((1, 40), (1, 40))),
+        extremum(graph, "MINIMUM", ((1, 3, 1, 5), (1, 3, 4, 1))),
         graph.max_pool(image(graph, 6, 5, 3), 2),
         graph.average_pool(image(graph, 7, 7, 3), 3, "SAME"),
         mean(graph, (1, 6, 5, 7), (1, 2), 0.7),

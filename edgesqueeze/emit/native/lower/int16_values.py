@@ -66,6 +66,19 @@ def lower_mul_int16(operation: Operation) -> tuple[Call | Placement, ...]:
     return (pair_call(operation, "es_mul_s16", HEADER, Struct("es_mul_wide", members)),)
 
 
+def lower_extremum_int16(operation: Operation) -> tuple[Call | Placement, ...]:
+    """MAXIMUM and MINIMUM, which compare the integers.
+
+    Raises:
+        UnsupportedOperationError: not int16 of one scale, or shapes that do not broadcast.
+    """
+    tensors = broadcast_pair(operation, require_int16)
+    if len({quantization_of(tensor) for tensor in tensors}) > 1:
+        raise UnsupportedOperationError("inputs and output are quantized differently, expected one scale")
+    function = f"es_{operation.operator.opcode.lower()}_s16"
+    return (pair_call(operation, function, HEADER, loops_struct(operation)),)
+
+
 def lower_max_pool_int16(operation: Operation) -> tuple[Call | Placement, ...]:
     """MAX_POOL_2D.
 

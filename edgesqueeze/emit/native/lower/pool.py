@@ -33,6 +33,9 @@ from edgesqueeze.emit.native.windows import window_shape
 from edgesqueeze.graph import Tensor
 
 HEADER = "es_pool.h"
+PLACED = MappingProxyType({"int8": "es_arg_max_s8", "float32": "es_arg_max_f32"})
+"""Type of values -> the kernel that finds the places of the largest."""
+
 MAX_SCALE_DIFFERENCE = 1e-6
 """How far TFLite Micro lets the scales of a pooling operator's input and output differ."""
 
@@ -152,7 +155,8 @@ def lower_arg_max(operation: Operation) -> tuple[Call | Placement, ...]:
     """ARG_MAX.
 
     Raises:
-        UnsupportedOperationError: not from int8 to int32, a computed axis, or an output of another size.
+        UnsupportedOperationError: not from int8 or float32 to int32, a computed axis, or an output of another
+            size.
     """
     return _places(operation, 0)
 
@@ -164,7 +168,8 @@ def lower_arg_min(operation: Operation) -> tuple[Call | Placement, ...]:
 
 def _places(operation: Operation, flip: int) -> tuple[Call, ...]:
     source, output = operation.input(0), operation.output()
-    require_int8(source)
+    if source.dtype not in PLACED:
+        raise UnsupportedOperationError(f"{source.label} is {source.dtype}, expected int8 or float32")
     if output.dtype != "int32":
         raise UnsupportedOperationError(
             f"{output.label} is {output.dtype}, expected int32 (output_type=tf.int32)"
@@ -177,7 +182,7 @@ def _places(operation: Operation, flip: int) -> tuple[Call, ...]:
         )
     members = {"outer": outer, "count": source.shape[axis], "inner": inner, "flip": flip}
     parameters = Struct("es_arg_max", members)
-    return (Call("es_arg_max_s8", HEADER, parameters, (computed(source),), (output.index,)),)
+    return (Call(PLACED[source.dtype], HEADER, parameters, (computed(source),), (output.index,)),)
 
 
 def _pool(operation: Operation, function: str) -> tuple[Call, ...]:

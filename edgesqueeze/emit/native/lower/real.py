@@ -6,6 +6,8 @@ reference kernels to the bit; exponentials and logarithms are the C library's.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from edgesqueeze.emit.native.lower.pairs import broadcast_pair, loops_struct, pair_call
@@ -41,8 +43,18 @@ FUNCTIONS = {
 LARGEST = float(np.finfo(np.float32).max)
 """What TFLite makes of infinite results."""
 
-PAIRS = {"ADD": "es_add_f32", "SUB": "es_sub_f32", "MUL": "es_mul_f32", "DIV": "es_div_f32"}
+PAIRS = {
+    "ADD": "es_add_f32",
+    "SUB": "es_sub_f32",
+    "MUL": "es_mul_f32",
+    "DIV": "es_div_f32",
+    "MAXIMUM": "es_maximum_f32",
+    "MINIMUM": "es_minimum_f32",
+}
 """Operator of two float32 -> its kernel."""
+
+CHOOSING = frozenset({"MAXIMUM", "MINIMUM"})
+"""Operators that leave infinite numbers as they are."""
 
 
 def lower_real_function(operation: Operation) -> tuple[Call | Placement, ...]:
@@ -71,10 +83,11 @@ def lower_real_pair(operation: Operation) -> tuple[Call | Placement, ...]:
     if activation not in CLAMPS:
         raise UnsupportedOperationError(f"fused activation {activation}, expected one of {', '.join(CLAMPS)}")
     low, high = CLAMPS[activation]
+    largest = math.inf if operation.operator.opcode in CHOOSING else LARGEST
     members: dict[str, Value] = {
         "loops": loops_struct(operation),
-        "minimum": -LARGEST if low is None else low,
-        "maximum": LARGEST if high is None else high,
+        "minimum": -largest if low is None else low,
+        "maximum": largest if high is None else high,
     }
     function = PAIRS[operation.operator.opcode]
     return (pair_call(operation, function, HEADER, Struct("es_real_pair", members)),)

@@ -30,8 +30,16 @@ def unary(graph, opcode, x, **options):
 def pair(graph, opcode, x, y, activation="NONE"):
     z = graph.tensor(np.broadcast_shapes(graph.shapes[x], graph.shapes[y]), "float32")
     options = {"potScaleInt16": False} if opcode in ("ADD", "SUB") else {}
-    graph.op(opcode, [x, y], [z], fusedActivationFunction=activation, **options)
+    options |= {} if opcode in ("MAXIMUM", "MINIMUM") else {"fusedActivationFunction": activation}
+    graph.op(opcode, [x, y], [z], **options)
     return z
+
+
+def place(graph, opcode, x, axis):
+    shape = [size for i, size in enumerate(graph.shapes[x]) if i != axis % len(graph.shapes[x])]
+    y = graph.tensor(shape, "int32")
+    graph.op(opcode, [x, graph.constant(np.array(axis, np.int32))], [y], outputType=2)
+    return y
 
 
 def numbers(graph, *shape):
@@ -49,6 +57,12 @@ def exact(graph):
         unary(graph, "ABS", flat),
         pair(graph, "SUB", real(graph, (1, 5)), real(graph, (1, 5)), "RELU6"),
         pair(graph, "DIV", real(graph, (9, 3)), graph.constant(np.array([0, -0.0, 2], np.float32))),
+        pair(graph, "MAXIMUM", real(graph, (9, 3)), numbers(graph, 3)),
+        pair(graph, "MINIMUM", ratio, numbers(graph, 1, 1, 4)),
+        pair(graph, "MINIMUM", real(graph, (2, 5)), graph.constant(np.array(np.inf, np.float32))),
+        place(graph, "ARG_MAX", real(graph, (3, 9)), -1),
+        place(graph, "ARG_MIN", real(graph, (2, 5, 3)), 1),
+        place(graph, "ARG_MAX", pair(graph, "ADD", grid, numbers(graph, 4)), 2),
         unary(graph, "NEG", real(graph, (1, 7))),
         unary(graph, "SQUARE", real(graph, (1, 7))),
         unary(graph, "RELU", real(graph, (1, 9))),

@@ -19,6 +19,7 @@ from edgesqueeze.emit.native.lower import (
     elementwise,
     int16_conv,
     int16_values,
+    int32,
     log_softmax,
     lstm,
     pool,
@@ -141,6 +142,7 @@ MOVING: Mapping[str, Lowering] = MappingProxyType(
 PLAIN: Mapping[str, Lowering] = MappingProxyType(
     {
         **MOVING,
+        **dict.fromkeys(int32.PAIRS, int32.lower_pair_int32),
         "ARG_MAX": pool.lower_arg_max,
         "ARG_MIN": pool.lower_arg_min,
         "QUANTIZE": border.lower_quantize_bytes,
@@ -174,8 +176,10 @@ INT16: Mapping[str, Lowering] = MappingProxyType(
         "FULLY_CONNECTED": int16_conv.lower_fully_connected_int16,
         "LEAKY_RELU": int16_values.lower_leaky_relu_int16,
         "LOGISTIC": int16_values.lower_logistic_int16,
+        "MAXIMUM": int16_values.lower_extremum_int16,
         "MAX_POOL_2D": image_by_image(int16_values.lower_max_pool_int16),
         "MEAN": pool.lower_mean,
+        "MINIMUM": int16_values.lower_extremum_int16,
         "MUL": int16_values.lower_mul_int16,
         "QUANTIZE": int16_values.lower_quantize_int16,
         "READ_VARIABLE": state.lower_read_variable,

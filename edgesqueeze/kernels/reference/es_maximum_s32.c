@@ -1,0 +1,10 @@
+/* The larger of two tensors of any shapes, int32.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "es_s32.h"
+
+static int32_t larger(int32_t one, int32_t other) { return one > other ? one : other; }
+
+void es_maximum_s32(const es_pair_int32 *layer, const int32_t *input1, const int32_t *input2, int32_t *output) {
+  es_pair_s32(layer, larger, input1, input2, output);
+}
