@@ -150,6 +150,7 @@ def bench(model: Path, target_names: tuple[str, ...], **options: object) -> None
     Exits with 1 if the model does not fit the target, or if a device fails or computes something else.
     """
     from edgesqueeze.graph import read_tflite
+    from edgesqueeze.runners.resize import resized
     from edgesqueeze.target.load import load_target
 
     shapes: tuple[str, ...] = options.pop("shapes")  # type: ignore[assignment]
@@ -157,11 +158,7 @@ def bench(model: Path, target_names: tuple[str, ...], **options: object) -> None
     measured = bool(wish.hosts or wish.local or wish.browser.asked)
     compared = len(target_names) > 1 or wish.data is not None
     _check(wish, target_names, measured, compared)
-    read = read_tflite(model)
-    if shapes:
-        from edgesqueeze.runners.resize import resized
-
-        read = resized(read, shapes)
+    read = resized(read_tflite(model), shapes)
     if compared:
         _compare(read, [load_target(name) for name in target_names], wish)
     target = load_target(target_names[0]) if target_names else None

@@ -12,7 +12,7 @@ import click
 from edgesqueeze.base.generated import update_of
 from edgesqueeze.base.output import write_files
 from edgesqueeze.base.records import Record
-from edgesqueeze.cli.options import optimize
+from edgesqueeze.cli.options import input_shape, optimize
 from edgesqueeze.cli.packing import chain_lines, packing_lines
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.refusals import refused_as_unfit
@@ -32,6 +32,7 @@ from edgesqueeze.graph import TfliteModel, read_tflite
 from edgesqueeze.graph.npu import refuse_npu
 from edgesqueeze.runners.firmware_sources import tflm_source
 from edgesqueeze.runners.lean_array import TflmArray
+from edgesqueeze.runners.resize import resized
 from edgesqueeze.target.load import load_target
 from edgesqueeze.target.records import Target
 
@@ -124,6 +125,7 @@ class Emission(Record):
     help="A report.json or a recipe: write its scale and offset of raw data, as NAME_scaling.h; else those "
     "of the .tflite's metadata.",
 )
+@input_shape
 @click.option("--name", metavar="C_NAME", help="The model's name in C; otherwise made from the file's name.")
 @optimize
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a summary.")
@@ -133,6 +135,7 @@ def emit(
     output_format: str,
     out: Path,
     scaling: Path | None,
+    shapes: tuple[str, ...],
     name: str | None,
     optimize: Optimize | None,
     as_json: bool,
@@ -143,7 +146,7 @@ def emit(
     nothing is written then.
     """
     target = load_target(target_name)
-    content = read_tflite(model)
+    content = resized(read_tflite(model), shapes)
     scalings = _scalings(scaling, content)
     if output_format == "c":
         with refused_as_unfit():

@@ -56,12 +56,9 @@ def command(model: Path, target_name: str | None, shapes: tuple[str, ...], as_js
     """
     from edgesqueeze.graph import read_tflite
     from edgesqueeze.report.inspection import inspect_model
+    from edgesqueeze.runners.resize import resized
 
-    content = read_tflite(model)
-    if shapes:
-        from edgesqueeze.runners.resize import resized
-
-        content = resized(content, shapes)
+    content = resized(read_tflite(model), shapes)
     fit = None
     if target_name is not None:
         from edgesqueeze.runners.memory import fit_to

@@ -19,6 +19,20 @@ def open_inputs(model: TfliteModel) -> tuple[Tensor, ...]:
     return tuple(tensor for tensor in model.main.input_tensors if -1 in tensor.signature[1:])
 
 
+def has_open_inside(model: TfliteModel) -> bool:
+    """Whether shapes inside are not those of an inference, since they were left to the runtime.
+
+    A converter writes 1 for every size that it does not know. Where the batch is open that may be rows too,
+    as of a dense layer on a sequence, and a RESHAPE then has more values than its output.
+    """
+    tensors = model.main.tensors
+    return any(
+        tensors[one.inputs[0]].elements != tensors[one.outputs[0]].elements
+        for one in model.main.operators
+        if one.opcode == "RESHAPE" and one.inputs and one.outputs
+    )
+
+
 def refuse_open(model: TfliteModel, what: str) -> None:
     """Raise ``UnsupportedModelError`` for a model with open dimensions.
 

@@ -12,7 +12,7 @@ from edgesqueeze.base.worker import environment, module_command
 from edgesqueeze.errors import UnsupportedModelError, UsageError
 from edgesqueeze.graph import Tensor, TfliteModel
 from edgesqueeze.graph.axes import with_valid_axes
-from edgesqueeze.graph.shapes import open_inputs, shape_text, with_shapes
+from edgesqueeze.graph.shapes import has_open_inside, open_inputs, shape_text, with_shapes
 from edgesqueeze.runners.exchange import last_words
 from edgesqueeze.runners.samples import plain_name
 
@@ -59,9 +59,19 @@ def resize(model: TfliteModel, shapes: Mapping[int, Sequence[int]]) -> TfliteMod
     return with_shapes(model, _shapes_of_all(with_valid_axes(model), wanted))
 
 
-def resized(model: TfliteModel, texts: Sequence[str]) -> TfliteModel:
-    """The model with the shapes that ``--input-shape`` gives; see ``parse_shapes`` and ``resize``."""
-    return resize(model, parse_shapes(model, texts))
+def resized(model: TfliteModel, texts: Sequence[str] = ()) -> TfliteModel:
+    """The model with the shapes that ``--input-shape`` gives; see ``parse_shapes`` and ``resize``.
+
+    Without any, shapes inside that were left open are found for the inputs as they are in the file, as far as
+    LiteRT runs it.
+    """
+    shapes = parse_shapes(model, texts)
+    if shapes or open_inputs(model) or not has_open_inside(model):
+        return resize(model, shapes)
+    try:
+        return resize(model, {place: one.shape for place, one in enumerate(model.main.input_tensors)})
+    except UnsupportedModelError:
+        return model
 
 
 def _shapes_of_all(model: TfliteModel, wanted: list[list[int]]) -> list[tuple[int, ...]]:

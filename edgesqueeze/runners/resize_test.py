@@ -4,10 +4,11 @@ import pytest
 from edgesqueeze.errors import UnsupportedModelError, UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
-from edgesqueeze.graph.shapes import open_inputs, refuse_open
+from edgesqueeze.graph.shapes import has_open_inside, open_inputs, refuse_open
 from edgesqueeze.latency.predict import predict
-from edgesqueeze.runners import litert
+from edgesqueeze.runners import host_c, litert
 from edgesqueeze.runners.resize import parse_shapes, resize, resized
+from edgesqueeze.runners.samples import random_samples
 from edgesqueeze.target.load import load_target
 from edgesqueeze.timing.bench import bench
 from runtime_tests.support.graph_figures import total_macs
@@ -83,6 +84,46 @@ def test_a_fixed_model_keeps_its_shape():
     assert resized(model, []) is model
     with pytest.raises(UsageError, match="cannot have the shape 1x9x9x1"):
         resized(model, ["1,9,9,1"])
+
+
+def sequence():
+    """A dense layer for every step, as Keras exports it: its rows are open, and stand in the file as 1."""
+    graph = GraphBuilder(2)
+    x = graph.input((1, 5, 6), signature=(-1, 5, 6))
+    rows = graph.tensor((1, 6), "int8", graph.scale_of(x), -1, signature=(-1, 6))
+    graph.op("RESHAPE", [x, graph.constant(np.array([-1, 6], np.int32))], [rows])
+    found = graph.fully_connected(rows, 3)
+    graph.tensors[found].shapeSignature = [-1, 3]
+    y = graph.like(found, (1, 5, 3))
+    graph.op("RESHAPE", [found, graph.constant(np.array([-1, 5, 3], np.int32))], [y])
+    return parse_tflite(graph.build([y]))
+
+
+def test_shapes_inside_that_were_left_open_are_found_for_one_sample():
+    model = sequence()
+    assert has_open_inside(model)
+    fixed = resized(model)
+    assert [fixed.main.tensors[one.outputs[0]].shape for one in fixed.main.operators] == [
+        (5, 6),
+        (5, 3),
+        (1, 5, 3),
+    ]
+    assert not has_open_inside(fixed)
+    assert resized(fixed) is fixed
+    samples = random_samples(model, 2)
+    for (one,), (other,) in zip(
+        host_c.run(fixed, samples), litert.run_reference(fixed, samples), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_shapes_that_litert_does_not_find_stay():
+    graph = GraphBuilder()
+    x = graph.input((1, 7), signature=(-1, 7))
+    y = graph.like(x, (1, 6))
+    graph.op("RESHAPE", [x, graph.constant(np.array([1, 6], np.int32))], [y])
+    model = parse_tflite(graph.build([y]))
+    assert resized(model) is model
 
 
 def test_of_several_inputs_each_is_named():
