@@ -119,16 +119,20 @@ def staged(directory: Path, remove: Mapping[str, str] | None = None) -> Iterator
         raise
 
 
-def open_folder(directory: Path) -> None:
+def open_folder(directory: Path) -> list[Path]:
     """Make a folder where there is none, and see that it can be written.
+
+    Returns:
+        The folders that were made, innermost first.
 
     Raises:
         OutputError: it cannot.
     """
     with _explained(directory):
-        make_folder(directory)
+        made = make_folder(directory)
         with tempfile.TemporaryFile(dir=directory):
             pass
+    return made
 
 
 @contextlib.contextmanager

@@ -12,6 +12,11 @@ from typing import NoReturn
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 AGAIN_SECONDS = 0.01
+NOTHING_LEFT = "no file was changed"
+
+
+_came: list[int] = []
+"""Signals that came since ``ending_in_order`` began."""
 
 
 class Stopped(BaseException):
@@ -24,6 +29,17 @@ class Stopped(BaseException):
     def __init__(self, number: int) -> None:
         self.signal = signal.Signals(number)
         super().__init__(self.signal.name)
+
+
+def say_left(error: BaseException, words: str) -> None:
+    """Note with the exception of a signal what the work leaves behind; any other exception stays as it is."""
+    if isinstance(error, (Stopped, KeyboardInterrupt)):
+        error.left = words  # type: ignore[union-attr]
+
+
+def left_by(error: BaseException) -> str:
+    """What work that a signal ended has left behind: nothing, unless something was noted."""
+    return str(getattr(error, "left", NOTHING_LEFT))
 
 
 @contextlib.contextmanager
@@ -60,10 +76,10 @@ def ending_in_order() -> Iterator[None]:
         return
     defaults = {**dict.fromkeys(ENDING, signal.SIG_DFL), signal.SIGINT: signal.default_int_handler}
     ours = {number: default for number, default in defaults.items() if signal.getsignal(number) is default}
-    came: list[int] = []
+    _came.clear()
 
     def stop(number: int, _: object) -> NoReturn:
-        came.append(number)
+        _came.append(number)
         for one in set(ours) - {signal.SIGINT}:
             signal.signal(one, signal.SIG_IGN)
         raise _exception(number)
@@ -76,12 +92,26 @@ def ending_in_order() -> Iterator[None]:
     except (Stopped, KeyboardInterrupt):
         raise
     except BaseException as error:
-        if came:
-            raise _exception(came[0]) from error
+        if _came:
+            raise _exception(_came[0]) from error
         raise
     finally:
+        _came.clear()
         for number, default in ours.items():
             signal.signal(number, default)
+
+
+def raise_if_asked_to_end() -> None:
+    """Raise a signal's exception once more, for work that goes on after errors.
+
+    On its way through an extension module it may have become an error like others; see ``ending_in_order``.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed.
+        Stopped: another signal came.
+    """
+    if _came:
+        raise _exception(_came[0])
 
 
 def _exception(number: int) -> BaseException:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from edgesqueeze.base.signals import ENDING, Stopped, ending_in_order, held_back
+from edgesqueeze.base.signals import ENDING, Stopped, ending_in_order, held_back, raise_if_asked_to_end
 
 
 @pytest.fixture(autouse=True)
@@ -131,3 +131,17 @@ def test_what_else_fails_in_a_destructor_is_shown_as_before(monkeypatch):
     with ending_in_order():
         Doomed()
     assert seen == ["own"]
+
+
+@pytest.mark.parametrize("number", [*ENDING, signal.SIGINT])
+def test_work_that_goes_on_after_errors_can_ask(number):
+    asked = []
+    with pytest.raises((Stopped, KeyboardInterrupt)), ending_in_order():
+        try:
+            signal.raise_signal(number)
+        except (Stopped, KeyboardInterrupt):
+            asked.append(number)
+        raise_if_asked_to_end()
+        asked.append("this goes on")
+    assert asked == [number]
+    raise_if_asked_to_end()

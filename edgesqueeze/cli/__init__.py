@@ -177,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: those of the process by default.
     """
-    from edgesqueeze.base.signals import Stopped, ending_in_order
+    from edgesqueeze.base.signals import Stopped, ending_in_order, left_by
     from edgesqueeze.errors import EdgeSqueezeError
 
     if arguments is None:
@@ -195,11 +195,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         _finish(USAGE_EXIT, as_json, {"type": "UsageError", "problem": error.format_message()})
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; no file was changed", err=True)
+    except (click.Abort, KeyboardInterrupt) as stop:
+        # Click makes an exception of its own of Ctrl-C's.
+        click.echo(f"interrupted; {left_by(stop.__cause__ or stop)}", err=True)
         _finish(INTERRUPTED_EXIT, as_json, {"type": "Interrupted", "problem": "interrupted"})
     except Stopped as stop:
-        click.echo(f"ended by {stop.signal.name}; no file was changed", err=True)
+        click.echo(f"ended by {stop.signal.name}; {left_by(stop)}", err=True)
         _finish(SIGNAL_EXIT + stop.signal, as_json, {"type": "Interrupted", "problem": str(stop)})
     except Exception as error:
         _trace()

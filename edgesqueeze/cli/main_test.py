@@ -11,6 +11,7 @@ import pytest
 
 from edgesqueeze import cli as module
 from edgesqueeze.base.lazy import Lazy
+from edgesqueeze.base.signals import say_left
 from edgesqueeze.cli import COMMANDS, Entry, cli, main
 from edgesqueeze.errors import EdgeSqueezeError, FitError, TargetError
 from runtime_tests.support.tflite_builder import tiny_dense
@@ -185,6 +186,14 @@ def test_an_interruption_is_told_in_one_line(failing, capsys):
     failing(KeyboardInterrupt())
     assert status_of("fail") == 130
     assert capsys.readouterr().err.strip() == "interrupted; no file was changed"
+
+
+def test_an_interruption_tells_what_is_left(failing, capsys):
+    error = KeyboardInterrupt()
+    say_left(error, "--resume goes on")
+    failing(error)
+    assert status_of("fail") == 130
+    assert capsys.readouterr().err.strip() == "interrupted; --resume goes on"
 
 
 def test_a_fault_asks_for_a_report(failing, capsys, monkeypatch):

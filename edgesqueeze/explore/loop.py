@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from edgesqueeze.base.signals import raise_if_asked_to_end
 from edgesqueeze.explore.jobs import Job
 from edgesqueeze.explore.tasks import Crew
 
@@ -24,6 +25,9 @@ def run(
         jobs: the jobs.
         stopping: whether no new job is to be begun; those that run are done first.
         moved: called with the number of running jobs whenever something is done.
+
+    Raises:
+        Stopped: a signal asks to end.
     """
     running: dict[int, Job] = {}
     key, exhausted = 0, False
@@ -41,7 +45,10 @@ def run(
             if exhausted or stopping():
                 return
             continue
-        for done, answer in crew.wait():
+        answers = crew.wait()
+        # What a signal raised may have been lost while a task was done.
+        raise_if_asked_to_end()
+        for done, answer in answers:
             if not _moved_on(crew, running[done], done, answer):
                 del running[done]
             moved(len(running))

@@ -9,15 +9,15 @@ from typing import Any
 
 from edgesqueeze.base.given import expect, path_of
 from edgesqueeze.base.names import read_names
-from edgesqueeze.base.output import open_folder
 from edgesqueeze.base.suggest import nearest
 from edgesqueeze.errors import UsageError
+from edgesqueeze.explore.beginning import begun
 from edgesqueeze.explore.found import front_of
 from edgesqueeze.explore.hunt import Effort, Hunt
 from edgesqueeze.explore.identity import identity_of
 from edgesqueeze.explore.standing import Watch
 from edgesqueeze.explore.stopping import gentle_stop
-from edgesqueeze.explore.study import SAMPLERS, Study, kept_study, sqlite_url
+from edgesqueeze.explore.study import SAMPLERS, Study, sqlite_url
 from edgesqueeze.explore.tasks import Crew, Order
 from edgesqueeze.explore.wish import Wish, on_target, parse_objectives
 from edgesqueeze.explore.written import write_found
@@ -119,24 +119,30 @@ def search(
     if html:
         check_drawing()
     identity = identity_of(order, wish, sampler)
-    open_folder(folder)
-    place = storage or sqlite_url(folder)
-    study = Study(place, identity, wish, sampler, order.recipe.seed, resume=resume)
+
+    def opened(storage: str) -> Study:
+        return Study(storage, identity, wish, sampler, order.recipe.seed, resume=resume)
+
     with (
-        gentle_stop() as stop,
+        begun(folder, storage or sqlite_url(folder), opened) as study,
         contextlib.closing(_crew(order, workers, ray)) as crew,
-        kept_study(place),
+        gentle_stop() as stop,
     ):
         hunt = Hunt(crew, study, effort, folder, progress, stop)
-        hunt.survey(order.recipe, wish)
-        hunt.begin_with(first=sampler != RANDOM)
-        hunt.try_recipes()
-        hunt.finish()
+        _go_through(hunt, order.recipe, wish, first=sampler != RANDOM)
         front = front_of(hunt, order, identity["model"])
-    write_found(folder, front)
-    if html:
-        write_page(folder, target=profile)
+        write_found(folder, front)
+        if html:
+            write_page(folder, target=profile)
     return front
+
+
+def _go_through(hunt: Hunt, base: Recipe, wish: Wish, *, first: bool) -> None:
+    """All phases, one after the other."""
+    hunt.survey(base, wish)
+    hunt.begin_with(first=first)
+    hunt.try_recipes()
+    hunt.finish()
 
 
 def _base(recipe: Recipe, wish: Wish) -> Recipe:

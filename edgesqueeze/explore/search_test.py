@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from edgesqueeze.base.signals import NOTHING_LEFT, Stopped, left_by
 from edgesqueeze.errors import ConnectError, NotFoundError, OutputError, UsageError
 from edgesqueeze.explore import search as module
 from edgesqueeze.explore.search import search
@@ -19,6 +20,10 @@ TRIALS = 16
 
 class LostError(Exception):
     """The driver is gone."""
+
+
+class BadModelError(UsageError):
+    """A model that cannot be opened."""
 
 
 def _sought(out, crew=None, kept=None, **how):
@@ -150,6 +155,49 @@ def test_ctrl_c_ends_after_what_runs_and_writes_what_there_is(common, tmp_path, 
     assert _timeless(_sought(tmp_path, kept=kept, resume=True)) == _timeless(common[1])
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), BadModelError("no"), Stopped(signal.SIGTERM)])
+@pytest.mark.parametrize("there", [False, True])
+def test_what_ends_before_anything_was_found_leaves_nothing(tmp_path, error, there):
+    out = tmp_path / "new" / "out"
+    if there:
+        out.mkdir(parents=True)
+        (out / "mine").write_text("mine")
+
+    def before(task):
+        assert (out / "study.db").is_file()
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        _sought(out, PretendCrew(before=before), storage=f"sqlite:///{out / 'study.db'}")
+    assert left_by(caught.value) == NOTHING_LEFT
+    assert [path.name for path in tmp_path.rglob("*")] == (["new", "out", "mine"] if there else [])
+
+
+def test_what_ends_at_once_later_says_that_it_can_go_on(common, tmp_path):
+    def before(task):
+        if task.steps == 900:
+            raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    storage = f"sqlite:///{out / 'study.db'}"
+    with pytest.raises(KeyboardInterrupt) as caught:
+        _sought(out, PretendCrew(before=before), storage=storage)
+    assert left_by(caught.value) == "--resume goes on with the search"
+    assert [path.name for path in out.iterdir()] == ["study.db"]
+    assert _timeless(_sought(out, storage=storage, resume=True)) == _timeless(common[1])
+
+
+def test_ctrl_c_while_the_model_is_opened_does_not_wait(tmp_path, monkeypatch):
+    def opened(order, workers, ray):
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("this goes on")
+
+    monkeypatch.setattr(module, "_crew", opened)
+    with pytest.raises(KeyboardInterrupt):
+        search("model", target="pico", data="data", out=tmp_path / "out", html=False)
+    assert not (tmp_path / "out").exists()
+
+
 def test_more_trials_go_on_from_those_that_are_there(tmp_path, kept):
     front = _sought(tmp_path, trials=3, kept=kept)
     with pytest.raises(UsageError, match="a study of this search already"):
@@ -171,9 +219,6 @@ def test_a_study_of_something_else_is_refused(tmp_path, kept):
 
 
 def test_a_search_that_failed_before_any_work_leaves_the_folder_free(tmp_path, kept):
-    class BadModelError(UsageError):
-        pass
-
     def fails(task):
         raise BadModelError("no such model")
 

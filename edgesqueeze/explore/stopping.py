@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+SAID = b"\nending after what runs; Ctrl-C once more ends at once\n"
+STDERR = 2
 
 
 @dataclass
@@ -36,6 +40,9 @@ def gentle_stop() -> Iterator[Stop]:
     def ask(number: int, frame: object) -> None:
         stop.asked = True
         signal.signal(signal.SIGINT, before)
+        # Not by ``sys.stderr``: the signal may have come while something writes there.
+        with contextlib.suppress(OSError):
+            os.write(STDERR, SAID)
 
     signal.signal(signal.SIGINT, ask)
     try:

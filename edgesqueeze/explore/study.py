@@ -101,6 +101,13 @@ class Study:
             load_if_exists=True,
         )
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was tried or noted; false where the database does not say."""
+        with contextlib.suppress(Exception):
+            return _is_empty(self._study)
+        return False
+
     def recall(self, name: str) -> Any:
         """What was noted about the search; None where nothing was."""
         return self._study.user_attrs.get(name)

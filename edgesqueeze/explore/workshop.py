@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from edgesqueeze.base.findings import errors_in
+from edgesqueeze.base.signals import raise_if_asked_to_end
 from edgesqueeze.checks.agreement import fidelity
 from edgesqueeze.checks.metrics import worst
 from edgesqueeze.errors import EdgeSqueezeError, FitError, UnsupportedModelError, UsageError
@@ -69,13 +70,17 @@ class Workshop:
 
         Raises:
             Exception: what is raised by mistake with the recipe that all others are made from.
+            KeyboardInterrupt: Ctrl-C was pressed a second time.
+            Stopped: a signal asks to end.
         """
         start = time.perf_counter()
         try:
             answer = KINDS[task.kind](self, task)
         except EdgeSqueezeError as error:
+            raise_if_asked_to_end()
             answer = Answer(error=error)
         except Exception as error:
+            raise_if_asked_to_end()
             if task.recipe == self._order.recipe:
                 raise
             answer = Answer(error=_mistake(error))
