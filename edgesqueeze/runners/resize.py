@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgesqueeze.base.worker import environment, module_command
 from edgesqueeze.errors import UnsupportedModelError, UsageError
 from edgesqueeze.graph import Tensor, TfliteModel
 from edgesqueeze.graph.axes import with_valid_axes
 from edgesqueeze.graph.shapes import has_open_inside, open_inputs, shape_text, with_shapes
-from edgesqueeze.runners.exchange import last_words
 from edgesqueeze.runners.samples import plain_name
 
 EXAMPLE = "1,224,224,3, or NAME=1,224,224,3 where the model has several inputs"
@@ -76,6 +73,12 @@ def resized(model: TfliteModel, texts: Sequence[str] = ()) -> TfliteModel:
 
 def _shapes_of_all(model: TfliteModel, wanted: list[list[int]]) -> list[tuple[int, ...]]:
     """Shapes of the main graph's tensors after one inference, found in a process of its own."""
+    # Most models have no open dimension, and their commands start without what starts processes.
+    import subprocess
+
+    from edgesqueeze.base.worker import environment, module_command
+    from edgesqueeze.runners.exchange import last_words
+
     with tempfile.TemporaryDirectory(prefix="edgesqueeze-") as name:
         path, found = Path(name) / "model.tflite", Path(name) / "shapes.json"
         path.write_bytes(model.content)
