@@ -234,6 +234,7 @@ INNER = (
     "es_pair_s32",
     "es_dot_4_s16",
     "es_depthwise_pixel_s16",
+    "es_depthwise_pixels_s16",
 )
 """What only kernels call."""
 

@@ -12,16 +12,21 @@ enum { CHANNELS = 4 };
 #define PRODUCT(instruction, sum, inputs, weights) \
   __asm__(instruction " %0, %1, %2, %0" : "+r"(sum) : "r"(inputs), "r"(weights))
 
+/* The taps inside the input: of the first one weights and inputs, counted from those of the window's first channel. */
+typedef struct {
+  int32_t rows, columns;
+  int32_t step, pitch;        /* values from one column, or row, to the next */
+  int32_t next, weight_pitch; /* the same of weights */
+} window_size;
+
 /* The sums of four channels. */
-static void four_channels(const es_conv2d_wide *layer, const int16_t *input, const es_taps_s16 *inside,
-                          const int8_t *weights, int32_t sums[CHANNELS]) {
-  const int32_t step = layer->dilation_width * layer->in_channels, next = layer->out_channels;
-  const int32_t pitch = layer->dilation_height * layer->in_width * layer->in_channels;
-  int32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
-  for (int32_t y = inside->top; y < inside->bottom; ++y) {
-    const int8_t *tap = weights + (y * layer->kernel_width + inside->left) * next;
-    const int16_t *values = input + y * pitch + inside->left * step;
-    for (int32_t left = inside->right - inside->left; left > 0; --left, values += step, tap += next) {
+static inline __attribute__((always_inline)) void four_channels(const window_size *size, const int16_t *input,
+                                                                const int8_t *weights, int32_t sums[CHANNELS]) {
+  int32_t sum0 = sums[0], sum1 = sums[1], sum2 = sums[2], sum3 = sums[3];
+  for (int32_t y = size->rows; y > 0; --y, input += size->pitch, weights += size->weight_pitch) {
+    const int8_t *tap = weights;
+    const int16_t *values = input;
+    for (int32_t left = size->columns; left > 0; --left, values += size->step, tap += size->next) {
       uint32_t four, even, odd, low, high;
       memcpy(&four, tap, sizeof four);
       memcpy(&low, values, sizeof low);
@@ -41,49 +46,76 @@ static void four_channels(const es_conv2d_wide *layer, const int16_t *input, con
 }
 
 /* The sum of one channel. */
-static int32_t one_channel(const es_conv2d_wide *layer, const int16_t *input, const es_taps_s16 *inside,
-                           const int8_t *weights) {
-  const int32_t step = layer->dilation_width * layer->in_channels;
-  const int32_t pitch = layer->dilation_height * layer->in_width * layer->in_channels;
+static int32_t one_channel(const window_size *size, const int16_t *input, const int8_t *weights) {
   int32_t sum = 0;
-  for (int32_t y = inside->top; y < inside->bottom; ++y) {
-    const int8_t *tap = weights + (y * layer->kernel_width + inside->left) * layer->out_channels;
-    const int16_t *values = input + y * pitch + inside->left * step;
-    for (int32_t x = inside->left; x < inside->right; ++x, values += step, tap += layer->out_channels) {
+  for (int32_t y = size->rows; y > 0; --y, input += size->pitch, weights += size->weight_pitch) {
+    const int8_t *tap = weights;
+    const int16_t *values = input;
+    for (int32_t left = size->columns; left > 0; --left, values += size->step, tap += size->next) {
       sum += *tap * *values;
     }
   }
   return sum;
 }
 
-/* What es_requantize_s16 gives for ES_WIDE_IN_WORDS. SMMLA multiplies and adds what rounds the product's upper half. */
-static inline int16_t scaled(int32_t sum, const es_output_s16 *output, int32_t channel) {
-  const int32_t shift = output->scales[2 * channel + 1];
-  int32_t value = sum + (int32_t)output->biases[channel];
-  __asm__("smmla %0, %0, %1, %2"
-          : "+r"(value)
-          : "r"(output->scales[2 * channel]), "r"((int32_t)1 << (shift - 1)));
-  value >>= shift;
-  value = value < output->minimum ? output->minimum : value;
-  return (int16_t)(value > output->maximum ? output->maximum : value);
+/* What es_requantize_s16 gives for ES_WIDE_IN_WORDS, of sums with their biases. SMMLA multiplies and adds what rounds
+ * the product's upper half. */
+static inline int16_t scaled(int32_t value, const int32_t *scale, int32_t minimum, int32_t maximum) {
+  __asm__("smmla %0, %0, %1, %2" : "+r"(value) : "r"(scale[0]), "r"((int32_t)1 << (scale[1] - 1)));
+  value >>= scale[1];
+  value = value < minimum ? minimum : value;
+  return (int16_t)(value > maximum ? maximum : value);
+}
+
+/* All channels up to `fours`, a multiple of four, of which no sum exceeds 32 bits. */
+static void channels_in_words(const es_output_s16 *range, const window_size *size, const int16_t *input,
+                              const int8_t *weights, int32_t fours, int16_t *output) {
+  const int32_t minimum = range->minimum, maximum = range->maximum, *scales = range->scales;
+  const int64_t *biases = range->biases;
+  for (; fours > 0; fours -= CHANNELS, input += CHANNELS, weights += CHANNELS, biases += CHANNELS, scales += 8) {
+    int32_t sums[CHANNELS] = {(int32_t)biases[0], (int32_t)biases[1], (int32_t)biases[2], (int32_t)biases[3]};
+    four_channels(size, input, weights, sums);
+    *output++ = scaled(sums[0], scales, minimum, maximum);
+    *output++ = scaled(sums[1], scales + 2, minimum, maximum);
+    *output++ = scaled(sums[2], scales + 4, minimum, maximum);
+    *output++ = scaled(sums[3], scales + 6, minimum, maximum);
+  }
+}
+
+/* The same of any sums. */
+static void channels_of_any(const es_output_s16 *range, const window_size *size, const int16_t *input,
+                            const int8_t *weights, int32_t fours, int16_t *output) {
+  for (int32_t channel = 0; channel < fours; channel += CHANNELS) {
+    int32_t sums[CHANNELS] = {0, 0, 0, 0};
+    four_channels(size, input + channel, weights + channel, sums);
+    for (int32_t i = 0; i < CHANNELS; ++i) {
+      *output++ = es_requantize_s16(sums[i], range, channel + i);
+    }
+  }
 }
 
 void es_depthwise_pixel_s16(const es_conv2d_wide *layer, const int16_t *input, const es_taps_s16 *inside,
                             int16_t *output) {
   const int32_t channels = layer->out_channels, times = channels / layer->in_channels;
-  const es_output_s16 scales = layer->output; /* a copy, which outputs cannot be a part of */
-  const int32_t fours = times == 1 ? channels & ~(int32_t)(CHANNELS - 1) : 0;
+  const window_size size = {inside->bottom - inside->top,
+                            inside->right - inside->left,
+                            layer->dilation_width * layer->in_channels,
+                            layer->dilation_height * layer->in_width * layer->in_channels,
+                            channels,
+                            layer->kernel_width * channels};
+  const int8_t *const weights = layer->weights + (inside->top * layer->kernel_width + inside->left) * channels;
   int32_t channel = 0;
-  while (channel < fours) {
-    int32_t sums[CHANNELS];
-    four_channels(layer, input + channel, inside, layer->weights + channel, sums);
-    for (int32_t i = 0; i < CHANNELS; ++i, ++channel) {
-      *output++ = scales.wide == ES_WIDE_IN_WORDS ? scaled(sums[i], &scales, channel)
-                                                         : es_requantize_s16(sums[i], &scales, channel);
+  input += inside->top * size.pitch + inside->left * size.step;
+  if (times == 1) {
+    channel = channels & ~(int32_t)(CHANNELS - 1);
+    if (layer->output.wide == ES_WIDE_IN_WORDS) {
+      channels_in_words(&layer->output, &size, input, weights, channel, output);
+    } else {
+      channels_of_any(&layer->output, &size, input, weights, channel, output);
     }
   }
   for (; channel < channels; ++channel) {
-    const int32_t sum = one_channel(layer, input + channel / times, inside, layer->weights + channel);
-    *output++ = es_requantize_s16(sum, &scales, channel);
+    const int32_t sum = one_channel(&size, input + channel / times, weights + channel);
+    output[channel] = es_requantize_s16(sum, &layer->output, channel);
   }
 }

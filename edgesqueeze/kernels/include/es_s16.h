@@ -90,7 +90,11 @@ int32_t es_conv2d_s16_scratch_bytes(const es_conv2d_wide *layer);
 
 /* The same with weights [kernel_height][kernel_width][out_channels] in all sets, and out_channels / in_channels output
  * channels for every input channel. */
-void es_depthwise_conv2d_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output);
+void es_depthwise_conv2d_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output, void *scratch);
+int32_t es_depthwise_conv2d_s16_scratch_bytes(const es_conv2d_wide *layer);
+
+/* The same, pixel by pixel. */
+void es_depthwise_pixels_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output);
 
 /* The taps of a window that lie inside the input: rows and columns of the kernel; bottom and right are the first
  * beyond. */

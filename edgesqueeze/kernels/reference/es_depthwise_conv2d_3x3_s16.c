@@ -9,6 +9,5 @@ int32_t es_depthwise_conv2d_3x3_s16_scratch_bytes(const es_conv2d_wide *layer) {
 }
 
 void es_depthwise_conv2d_3x3_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output, void *scratch) {
-  (void)scratch;
-  es_depthwise_conv2d_s16(layer, input, output);
+  es_depthwise_conv2d_s16(layer, input, output, scratch);
 }

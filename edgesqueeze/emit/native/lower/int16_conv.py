@@ -91,6 +91,7 @@ def _depthwise(operation: Operation, weights: Weights, shape: ConvShape, output:
         Struct("es_conv2d_wide", members),
         (computed(operation.input(0)),),
         (operation.output().index,),
+        scratch_bytes=packing.depthwise_scratch(shape) if fits_words(output) else 0,
     )
     if not small:
         return call

@@ -106,6 +106,31 @@ def large(graph):
     ]
 
 
+def rows(graph):
+    """Depthwise convolutions over one row of pixels, and with dilation."""
+
+    def depthwise(shape, *options, **named):
+        return graph.depthwise_conv2d(image(graph, *shape), *options, **named)
+
+    return [
+        depthwise((1, 20, 6), (1, 5)),
+        depthwise((1, 31, 5), (1, 3), 2, activation="RELU"),
+        depthwise((1, 24, 4), (1, 4), padding="VALID", activation="RELU6"),
+        depthwise((6, 17, 9), (1, 6), 2),
+        depthwise((1, 43, 8), (1, 5), dilation=4, activation="RELU"),
+        depthwise((1, 37, 3), (1, 3), dilation=3),
+        depthwise((1, 30, 3), (1, 4), dilation=2, padding="VALID"),
+        depthwise((26, 1, 4), (9, 1), activation="RELU"),
+        depthwise((1, 19, 3), (1, 10), 2),
+        depthwise((1, 21, 2), (1, 7), padding="VALID", weights=lowest(1, 1, 7, 2)),
+        depthwise((1, 9, 2), (1, 5), activation="RELU_N1_TO_1"),
+        depthwise((8, 9, 12), dilation=2, activation="RELU"),
+        depthwise((11, 7, 5), (3, 2), dilation=3),
+        depthwise((1, 20, 3), (1, 5), multiplier=2),
+        depthwise((1, 6, 3), (1, 5), 3),
+    ]
+
+
 def transpose_conv(graph, shape, channels, kernel, stride, padding, *, biased=True):
     height, width, depth = shape
     sizes = [n * stride if padding == "SAME" else (n - 1) * stride + kernel for n in (height, width)]
@@ -226,7 +251,7 @@ def compared(run, model, seed):
             np.testing.assert_array_equal(one, other, err_msg=f"output {number}")
 
 
-@pytest.mark.parametrize("layers", [convolutions, large, values, network])
+@pytest.mark.parametrize("layers", [convolutions, large, rows, values, network])
 @pytest.mark.parametrize("seed", range(3))
 def test_results_are_those_of_tflm_under_sanitizers(layers, seed):
     model = model_of(layers, seed)
@@ -237,7 +262,7 @@ def test_results_are_those_of_tflm_under_sanitizers(layers, seed):
 def test_results_on_each_core_are_those_of_tflm(core):
     require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
     require_tool("qemu-system-arm", "qemu-system-arm")
-    for layers in (convolutions, large, values, network):
+    for layers in (convolutions, large, rows, values, network):
         model = model_of(layers, 5)
         compared(lambda samples, of=model: qemu.runner(PROCESSORS[core])(of, samples), model, 5)
 

@@ -23,6 +23,10 @@ _TOGETHER = 4  # inputs of a word of weights
 _ORDER = [0, 2, 1, 3]  # in which SXTB16 takes them out of it
 _STEP_BYTES = 24  # four inputs of three pixels
 _CHANNEL_BYTES = 16  # sizeof(es_core_channel_s16)
+_WORDS = ((4, 2), (6, 3), (10, 5))  # most columns of its window, and words of weights that they are padded to
+_LEAST_OUTPUTS = 8  # of a row for which a depthwise convolution of the DSP set copies inputs
+_LEAST_IN_PHASE = 8  # the same with dilation, of every phase
+_MOST_ROW_BYTES = 4096  # of these copies
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class WidePacking:
         conv2d: makes constant data of weights, int8 ``[out, height, width, in]``, for so many groups.
         conv2d_scratch: scratch memory of ``es_conv2d_s16`` in bytes, with so many groups.
         fully_connected: makes constant data of weights, int8 ``[out, in]``.
+        depthwise_scratch: scratch memory of ``es_depthwise_conv2d_s16`` in bytes, if no sum exceeds 32 bits.
         depthwise_3x3: makes constant data of weights, int8 ``[3, 3, channels]``.
         depthwise_3x3_scratch: scratch memory of ``es_depthwise_conv2d_3x3_s16`` in bytes.
         in_place: whether that kernel may write over its input.
@@ -42,6 +47,7 @@ class WidePacking:
     conv2d: Callable[[Weights, int], Blob]
     conv2d_scratch: Callable[[ConvShape, int], int]
     fully_connected: Callable[[Weights], Blob]
+    depthwise_scratch: Callable[[ConvShape], int]
     depthwise_3x3: Callable[[Weights], Blob]
     depthwise_3x3_scratch: Callable[[ConvShape], int]
     in_place: bool
@@ -92,6 +98,18 @@ def fully_connected_dsp(weights: Weights) -> Blob:
     return Blob(_side_by_side(rows, 4), "weights, 4 outputs by 4 inputs, inputs 0 2 1 3")
 
 
+def depthwise_dsp_scratch(shape: ConvShape) -> int:
+    """Scratch memory of ``es_depthwise_conv2d_s16`` of the DSP set in bytes: a channel's row, and zeros."""
+    dilation = shape.dilation_width
+    words = next((words for most, words in _WORDS if shape.kernel_width <= most), 0)
+    columns = (shape.out_width - 1) * shape.stride_width + (2 * words - 1) * dilation + 1
+    row = 2 * dilation * -(-columns // dilation)
+    one_row = shape.kernel_height == 1 and shape.pad_top == 0 and shape.kernel_width > 2 and words > 0
+    regular = shape.in_channels == shape.out_channels and 1 in (dilation, shape.stride_width)
+    least = _LEAST_IN_PHASE * dilation if dilation > 1 else _LEAST_OUTPUTS
+    return row if one_row and regular and shape.out_width >= least and row <= _MOST_ROW_BYTES else 0
+
+
 def conv2d_mve_scratch(shape: ConvShape, groups: int) -> int:
     """Scratch memory of ``es_conv2d_s16`` of the MVE set in bytes: inputs of a larger window than 1x1."""
     window = shape.kernel_height * shape.kernel_width
@@ -113,7 +131,7 @@ def _padded(values: Weights, multiple: int, axis: int) -> Weights:
     return np.pad(values, behind)
 
 
-PORTABLE = WidePacking(plain, no_scratch, plain, plain, no_scratch, in_place=False, rows=False)
+PORTABLE = WidePacking(plain, no_scratch, plain, no_scratch, plain, no_scratch, in_place=False, rows=False)
 
 WIDE_PACKING: Mapping[str, WidePacking] = MappingProxyType(
     {
@@ -122,6 +140,7 @@ WIDE_PACKING: Mapping[str, WidePacking] = MappingProxyType(
             conv2d_dsp,
             conv2d_dsp_scratch,
             fully_connected_dsp,
+            depthwise_dsp_scratch,
             dsp.depthwise,
             dsp.depthwise_3x3_scratch,
             in_place=True,
