@@ -27,7 +27,7 @@ from edgesqueeze.checks.distance import (
 )
 from edgesqueeze.checks.earned import Contradiction, contradiction
 from edgesqueeze.checks.records import LayerDifference, Parity, RuntimeParity, Status
-from edgesqueeze.checks.replay import CANNOT_RUN, Difference, alone, differing_layers, differing_pieces
+from edgesqueeze.checks.replay import CANNOT_RUN, Difference, alone, differing_pieces
 from edgesqueeze.checks.tasks import task_of
 from edgesqueeze.errors import EdgeSqueezeError, UnsupportedModelError
 from edgesqueeze.graph import Graph, TfliteModel
@@ -190,13 +190,13 @@ def _compare(
     # With state, what a sample gives depends on those before it.
     looked_at = range(int(worst.max()) + 1) if state_of(model) else sorted(worst)
     few = [samples[i] for i in looked_at]
-    layers = differing_layers(model, few, reference.runner.run, runner.run, tolerance)
+    pieces = differing_pieces(model, few, reference.runner.run, runner.run, tolerance)
+    layers = None if pieces is None else [one.layer for one in pieces]
     # Where every operator gives the reference's bits, so must all of them together.
     exact = runner.exact and (reference.runner.name == EXACT or layers == [])
     status, reason = _judge(figures, layers, exact, tolerance)
-    if runner.exact and not exact and layers and not state_of(model):
-        pieces = differing_pieces(model, few, reference.runner.run, runner.run, tolerance)
-        status, reason = _operator_by_operator(model, pieces or (), status, reason)
+    if runner.exact and not exact and pieces and not state_of(model):
+        status, reason = _operator_by_operator(model, pieces, status, reason)
     if status == "broken" and not layers and not exact and figures.max_lsb is None:
         status, reason = _against_noise(model, samples, reference, figures, looked_at, reason)
     # An operator outside the tolerance is what the user must see, whatever its step size.

@@ -8,6 +8,7 @@ from ai_edge_litert import schema_py_generated as schema
 from edgesqueeze.checks import parity as module
 from edgesqueeze.checks.parity import Reference, choose_reference, compare_runtimes
 from edgesqueeze.checks.records import LayerDifference, RuntimeParity
+from edgesqueeze.checks.replay import Difference
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
@@ -177,6 +178,12 @@ def test_the_record_survives_json():
 # How a difference is judged, on outputs and operators that are made up: nothing is run.
 
 
+def _pieces(layers):
+    """Operators that differ, without their values; None: the model cannot be taken apart."""
+    nothing = np.zeros(0)
+    return None if layers is None else [Difference(one, 0, (), nothing, nothing) for one in layers]
+
+
 class Made:
     """A model whose reference gives zeros, and a runtime that is ``off`` by so much on each of 8 samples."""
 
@@ -186,11 +193,11 @@ class Made:
         self.zeros = np.zeros(tensor.shape, tensor.dtype)
         self.replayed, self.layers = None, layers
 
-        def differing_layers(model, samples, reference, candidate, tolerance):
+        def differing_pieces(model, samples, reference, candidate, tolerance):
             self.replayed = samples
-            return layers
+            return _pieces(layers)
 
-        monkeypatch.setattr(module, "differing_layers", differing_layers)
+        monkeypatch.setattr(module, "differing_pieces", differing_pieces)
 
     def row(self, off, exact=False, **options):
         expected = [[self.zeros] for _ in self.samples]
@@ -320,7 +327,7 @@ class Nudged:
             moved = samples[0][0][0, 0] != 1
             return [[np.float32([[1, 1, 1, 1 + noise * moved]])] for _ in samples]
 
-        monkeypatch.setattr(module, "differing_layers", lambda *_: list(layers))
+        monkeypatch.setattr(module, "differing_pieces", lambda *_: _pieces(layers))
         self.reference = Runner("litert-reference", "Reference", lambda: None, run)
 
     def row(self, off):
@@ -353,8 +360,8 @@ def test_an_exact_runtime_is_exact_to_one_runtime_only(monkeypatch):
     outputs = litert.run_builtin(model, samples)
     off = [[(row[0] ^ 1)] for row in outputs]
     native = Runner("c", "C", lambda: None, lambda *_: off, exact=True)
-    monkeypatch.setattr(module, "differing_layers", lambda *_: [_layer(0, 1)])
-    monkeypatch.setattr(module, "differing_pieces", lambda *_: [])
+    monkeypatch.setattr(module, "differing_pieces", lambda *_: _pieces([_layer(0, 1)]))
+    monkeypatch.setattr(module, "_operator_by_operator", lambda model, pieces, *judged: judged)
     for name, status in (("tflm", "broken"), ("litert-builtin", "rounding")):
         reference = Reference(RUNNERS[name], outputs, ())
         assert compare_runtimes(model, samples, [native], reference=reference).runtimes[1].status == status
