@@ -18,7 +18,7 @@ from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.screen import say, say_json
 from edgesqueeze.recipe.read import load_recipe
 from edgesqueeze.recipe.sections import Calibration, IoType, QuantizeMode, Structure
-from edgesqueeze.target.fit import with_runtime
+from edgesqueeze.target.chosen_runtime import with_runtime
 from edgesqueeze.target.load import load_target
 
 

@@ -13,7 +13,7 @@ from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.screen import escape, open_screen, say, say_json
 from edgesqueeze.cli.tables import Table
 from edgesqueeze.recipe.read import load_recipe
-from edgesqueeze.target.fit import with_runtime
+from edgesqueeze.target.chosen_runtime import with_runtime
 from edgesqueeze.target.load import load_target
 
 if TYPE_CHECKING:
@@ -118,7 +118,6 @@ def command(
     objects = import_objects(custom_objects)
     from edgesqueeze.cli.search_progress import watching
     from edgesqueeze.explore.search import search
-    from edgesqueeze.explore.verdict import raise_if_none
 
     # Without one, what the recipe says counts.
     drop = chosen.limits.max_accuracy_drop if max_accuracy_drop is None else max_accuracy_drop
@@ -135,6 +134,13 @@ def command(
             progress=progress,
             **how,
         )
+    _end(front, out, as_json=as_json)
+
+
+def _end(front: Front, out: Path, *, as_json: bool) -> None:
+    """Print what was found, and exit with what became of it."""
+    from edgesqueeze.explore.verdict import raise_if_none
+
     if as_json:
         say_json(front.model_dump_json(indent=2))
     else:

@@ -99,10 +99,7 @@ def search(
         BridgeError: the rebuilt model differs from the original.
     """
     profile, folder = as_target(target), path_of(out, "a folder for what is found")
-    limits = SearchLimits() if limits is None else limits
-    expect(limits, SearchLimits, "the limits as SearchLimits", "SearchLimits(max_latency=50) is one")
-    wish = Wish(parse_objectives(objectives), on_target(limits, profile))
-    effort = _effort(trials, minutes, finalists)
+    wish, effort = _wish(limits, objectives, profile), _effort(trials, minutes, finalists)
     _check_choices(workers, ray, sampler)
     order = Order(
         model=model,
@@ -143,6 +140,13 @@ def _go_through(hunt: Hunt, base: Recipe, wish: Wish, *, first: bool) -> None:
     hunt.begin_with(first=first)
     hunt.try_recipes()
     hunt.finish()
+
+
+def _wish(limits: SearchLimits | None, objectives: Sequence[str], target: Target) -> Wish:
+    """What is asked for, with the target's own memory as a limit."""
+    limits = SearchLimits() if limits is None else limits
+    expect(limits, SearchLimits, "the limits as SearchLimits", "SearchLimits(max_latency=50) is one")
+    return Wish(parse_objectives(objectives), on_target(limits, target))
 
 
 def _base(recipe: Recipe, wish: Wish) -> Recipe:

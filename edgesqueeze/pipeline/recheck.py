@@ -14,7 +14,7 @@ from edgesqueeze.pipeline.run import compress
 from edgesqueeze.recipe.read import as_recipe
 from edgesqueeze.recipe.sections import Recipe
 from edgesqueeze.report.environment import environment
-from edgesqueeze.report.made import hashes_of, profile_of, read_report
+from edgesqueeze.report.made import hashes_of, profile_of, read_report, runtime_meant
 from edgesqueeze.report.provenance import (
     Recheck,
     compared_files,
@@ -25,7 +25,8 @@ from edgesqueeze.report.provenance import (
     is_same,
     output_hashes,
 )
-from edgesqueeze.target.fit import runtimes_of, with_runtime
+from edgesqueeze.report.report import Report
+from edgesqueeze.target.chosen_runtime import with_runtime
 from edgesqueeze.target.preferences import fill_preferences
 from edgesqueeze.target.records import Target
 
@@ -66,15 +67,7 @@ def recheck(
     place = path_of(folder, "a folder that compress wrote")
     report = read_report(place)
     before = hashes_of(report, place)
-    profile = profile_of(report.target, target)
-    if profile is None:
-        raise TargetError(
-            f"the profile of {report.target!r} is not at hand, the target that the report in {place} names",
-            expected="one of `edgesqueeze targets list`, or a file",
-            hint="name its file with --target",
-        )
-    earlier = report.fit.ops.runtime
-    profile = with_runtime(profile, runtime or (earlier if earlier in runtimes_of(profile) else None))
+    profile = _profile(report, place, target, runtime)
     chosen = report.recipe if recipe is None else fill_preferences(as_recipe(recipe), profile)
     names = None if labels is None else read_names(labels)
     found = (
@@ -96,3 +89,15 @@ def recheck(
     )
     found += compared_outputs(before.outputs, output_hashes(again.tflite, again.sources))
     return Recheck(ok=is_same(found), made_again=True, compared=found)
+
+
+def _profile(report: Report, place: Path, target: str | Path | Target | None, runtime: str | None) -> Target:
+    """The target with the runtime of the report, unless others are given."""
+    profile = profile_of(report.target, target)
+    if profile is None:
+        raise TargetError(
+            f"the profile of {report.target!r} is not at hand, the target that the report in {place} names",
+            expected="one of `edgesqueeze targets list`, or a file",
+            hint="name its file with --target",
+        )
+    return with_runtime(profile, runtime_meant(report, profile, runtime or ""))

@@ -12,9 +12,9 @@ from edgesqueeze.errors import FitError, TargetError, UsageError
 from edgesqueeze.pipeline import compress
 from edgesqueeze.pipeline.recheck import recheck
 from edgesqueeze.recipe.read import parse_recipe
-from edgesqueeze.report.made import read_made, runtime_shown
+from edgesqueeze.report.made import read_made, runtime_meant
 from edgesqueeze.squeeze.opening import saved_model
-from edgesqueeze.target.fit import with_runtime
+from edgesqueeze.target.chosen_runtime import with_runtime
 from edgesqueeze.target.load import load_target
 
 RECIPE = {"prune": {"sparsity": 0.5}, "finetune": {"epochs": 0}, "quantize": {"calibration_samples": 8}}
@@ -97,10 +97,10 @@ def test_a_model_for_another_runtime_of_the_target(folder):
     assert check(folder, "--runtime", "tflm").exit_code == 1
     made = read_made(folder / "out")
     pico = load_target("pico")
-    assert runtime_shown(made.report, pico, "") == "c"
-    assert runtime_shown(made.report, pico, "tflm") == "tflm"
-    assert runtime_shown(made.report, with_runtime(pico, "c"), "") == ""
-    assert runtime_shown(made.report, None, "") == ""
+    assert runtime_meant(made.report, pico, "") == "c"
+    assert runtime_meant(made.report, pico, "tflm") == "tflm"
+    assert runtime_meant(made.report, with_runtime(pico, "c"), "") == ""
+    assert runtime_meant(made.report, None, "") == ""
 
 
 def test_an_output_that_comes_out_different_is_named(folder):

@@ -11,7 +11,6 @@ passes are the rows of ``PASSES`` in ``recipe/passes.py``; each is a function in
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ from edgesqueeze.report.provenance import Inputs, Provenance, inputs_of, output_
 from edgesqueeze.report.result import Compressed
 from edgesqueeze.squeeze.apply import check_limit, squeeze
 from edgesqueeze.squeeze.prepare import prepare
-from edgesqueeze.target.fit import with_runtime
+from edgesqueeze.target.chosen_runtime import with_runtime
 from edgesqueeze.target.load import as_target
 from edgesqueeze.target.preferences import fill_preferences
 from edgesqueeze.target.records import Target
@@ -88,13 +87,8 @@ def compress(
     names = None if labels is None else read_names(labels)
     if html:
         check_drawing()
-    # Staged from the start: a folder that cannot be written is found out before the work, not after it.
-    folder = None if out is None else path_of(out, "a folder for what is made")
-    if folder is not None:
-        check_replaceable(folder, FILES)
-    gone: dict[str, str] = {}
-    faults: list[Exception] = []
-    with staged(folder, gone) if folder is not None else nullcontext() as stage:
+
+    def make() -> tuple[Compressed, str]:
         inputs = inputs_of(model, data, chosen, profile, names)
         prepared = prepare(
             model,
@@ -109,13 +103,38 @@ def compress(
         )
         squeezed = squeeze(prepared, chosen, figures=figures_on(profile), progress=progress)
         result = traced(judge(prepared, squeezed, profile, progress=progress), inputs)
-        if html:
-            result = look_closer(result, prepared, squeezed, profile)
-        if folder is None or stage is None:
-            return result
-        text = _drawn(result, profile, faults) if html else ""
+        closer = look_closer(result, prepared, squeezed, profile) if html else result
+        return closer, prepared.loaded.family
+
+    if out is None:
+        return make()[0]
+    folder = path_of(out, "a folder for what is made")
+    return _written(make, folder, custom_objects, profile if html else None)
+
+
+def _written(
+    make: Callable[[], tuple[Compressed, str]],
+    folder: Path,
+    custom_objects: Mapping[str, Any] | None,
+    drawn_for: Target | None,
+) -> Compressed:
+    """Make it, and write all of it or nothing.
+
+    Args:
+        make: gives the result, and the package that the model is of.
+        folder: where to.
+        custom_objects: the model's own classes by name.
+        drawn_for: the target of a page about it; None: no page.
+    """
+    check_replaceable(folder, FILES)
+    gone: dict[str, str] = {}
+    faults: list[Exception] = []
+    # Staged from the start: a folder that cannot be written is found out before the work, not after it.
+    with staged(folder, gone) as stage:
+        result, family = make()
+        text = _drawn(result, drawn_for, faults) if drawn_for else ""
         gone |= generated(folder, set(FILES) - set(files_of(result.model, text)))
-        result = write_result(result, stage, folder, prepared.loaded.family, custom_objects, text)
+        result = write_result(result, stage, folder, family, custom_objects, text)
     for fault in faults:
         raise fault
     return result

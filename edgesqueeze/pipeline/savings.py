@@ -7,7 +7,7 @@ from edgesqueeze.emit.native.for_target import try_for
 from edgesqueeze.emit.native.records import NativeSource, Refused
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.recipe.filled import FilledRecipe
-from edgesqueeze.target.fit import NATIVE
+from edgesqueeze.target.chosen_runtime import NATIVE
 from edgesqueeze.target.records import Target
 
 

@@ -7,7 +7,7 @@ from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.pipeline.savings import missed_savings
 from edgesqueeze.recipe.read import parse_recipe
-from edgesqueeze.target.fit import with_runtime
+from edgesqueeze.target.chosen_runtime import with_runtime
 from edgesqueeze.target.load import as_target
 from edgesqueeze.target.preferences import fill_preferences
 from runtime_tests.support.packed_layers import clustered

@@ -12,7 +12,7 @@ from edgesqueeze.report.documents import REPORT, REPORTS, Document, read_as
 from edgesqueeze.report.front import FRONT
 from edgesqueeze.report.provenance import Provenance
 from edgesqueeze.report.report import Report
-from edgesqueeze.target.fit import runtimes_of
+from edgesqueeze.target.chosen_runtime import runtimes_of
 from edgesqueeze.target.load import as_target
 from edgesqueeze.target.records import Target
 
@@ -104,8 +104,8 @@ def profile_of(name: str, given: str | Path | Target | None = None) -> Target | 
         return None
 
 
-def runtime_shown(report: Report, target: Target | None, runtime: str) -> str:
-    """Whose figures a page shows: those of the runtime that is named, else of the one that the model is for.
+def runtime_meant(report: Report, target: Target | None, runtime: str) -> str:
+    """The runtime of a page or a check: the one that is named, else the one that the model is for.
 
     Args:
         report: what ``compress`` said.

@@ -17,7 +17,7 @@ from edgesqueeze.errors import UsageError
 from edgesqueeze.report.details import errors_of
 from edgesqueeze.report.documents import find_document, read_document
 from edgesqueeze.report.front import BEST, Front
-from edgesqueeze.report.made import Made, made_of, profile_of, read_made, runtime_shown
+from edgesqueeze.report.made import Made, made_of, profile_of, read_made, runtime_meant
 from edgesqueeze.report.page.layers import Layer, OnTarget, on_target
 from edgesqueeze.target.records import Target
 
@@ -59,7 +59,7 @@ def write_node_data(
     made = _made(path_of(folder, "a folder that compress or search wrote, or a document in it"))
     place = path_of(out, "a folder for the files")
     profile = profile_of(made.report.target, target)
-    shown = runtime_shown(made.report, profile, runtime)
+    shown = runtime_meant(made.report, profile, runtime)
     files = node_data(on_target(made.model, profile, shown, errors_of(made.report.details)))
     write_files(place, files)
     return tuple(place / name for name in files)

@@ -16,7 +16,8 @@ from edgesqueeze.graph import TfliteModel
 from edgesqueeze.runners.arena import find_arena
 from edgesqueeze.runners.lean_array import TflmArray, tflm_array
 from edgesqueeze.runners.memory import needs_on
-from edgesqueeze.target.fit import NATIVE, ModelNeeds
+from edgesqueeze.target.chosen_runtime import NATIVE
+from edgesqueeze.target.fit import ModelNeeds
 from edgesqueeze.target.needs import needs_of
 from edgesqueeze.target.records import Target
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from edgesqueeze.emit.memory_plan import planned_bytes
 from edgesqueeze.errors import EdgeSqueezeError
 from edgesqueeze.graph import TfliteModel, as_model
-from edgesqueeze.target.fit import NATIVE, Fit, ModelNeeds, check_fit
+from edgesqueeze.target.chosen_runtime import NATIVE
+from edgesqueeze.target.fit import Fit, ModelNeeds, check_fit
 from edgesqueeze.target.load import as_target
 from edgesqueeze.target.needs import needs_of
 from edgesqueeze.target.records import Target

@@ -14,7 +14,8 @@ from pydantic import Field
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.given import expect
 from edgesqueeze.base.records import Record
-from edgesqueeze.errors import FitError, TargetError
+from edgesqueeze.errors import FitError
+from edgesqueeze.target.chosen_runtime import NATIVE, runtime_of
 from edgesqueeze.target.code_size import estimate_code_size
 from edgesqueeze.target.load import as_target
 from edgesqueeze.target.records import Target
@@ -24,8 +25,6 @@ Verdict = Literal["fits", "tight", "does-not-fit", "not-checked"]
 
 NEVER_QUANTIZED = frozenset({"bool", "int32", "int64", "uint32", "uint64"})
 """Types of inputs and outputs that hold no real numbers, but ids, counts or choices."""
-NATIVE = "c"
-"""The runtime that is generated with the model; its generator says what it has: ``ModelNeeds.answer``."""
 
 
 class OperatorNeed(Record):
@@ -202,42 +201,6 @@ def check_fit(target: str | Path | Target, needs: ModelNeeds, runtime: str | Non
         ops=ops,
         findings=_findings(target, needs, flash, ram, ops),
     )
-
-
-def runtimes_of(target: Target) -> tuple[str, ...]:
-    """What may run on a target, its own choice first; C without a runtime may anywhere."""
-    return tuple(dict.fromkeys((target.runtime.name, *target.runtime.also, NATIVE)))
-
-
-def runtime_of(target: Target, runtime: str | None) -> str:
-    """The runtime that is meant: the target's own where none is named.
-
-    Raises:
-        TargetError: the target does not have it.
-    """
-    offered = (target.runtime.name, *target.runtime.also)
-    if runtime and runtime not in runtimes_of(target):
-        raise TargetError(
-            f"target {target.name} does not run {runtime!r}",
-            expected=f"one of {', '.join(offered)}",
-            got=runtime,
-            hint="name another runtime, or add it to runtime.also in a profile of your own",
-        )
-    return runtime or target.runtime.name
-
-
-def with_runtime(target: Target, runtime: str | None) -> Target:
-    """The target with another of its runtimes in the first place; the target itself where none is named.
-
-    Raises:
-        TargetError: the target does not have it.
-    """
-    chosen = runtime_of(target, runtime)
-    if chosen == target.runtime.name:
-        return target
-    others = tuple(one for one in (target.runtime.name, *target.runtime.also) if one != chosen)
-    changed = target.runtime.model_copy(update={"name": chosen, "also": others})
-    return target.model_copy(update={"runtime": changed})
 
 
 def raise_if_unfit(fit: Fit) -> None:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from edgesqueeze.errors import FitError, TargetError
+from edgesqueeze.target.chosen_runtime import with_runtime
 from edgesqueeze.target.fit import (
     Fit,
     MissingOperator,
@@ -14,7 +15,6 @@ from edgesqueeze.target.fit import (
     RuntimeAnswer,
     check_fit,
     raise_if_unfit,
-    with_runtime,
 )
 from edgesqueeze.target.load import Target, list_targets, load_target
 from edgesqueeze.target.runtimes import OPERATOR_SETS

@@ -35,7 +35,8 @@ from edgesqueeze.runners import host_c, qemu, tflm, toolchain
 from edgesqueeze.runners.elf import ElfSizes, read_sizes
 from edgesqueeze.runners.firmware_build import Firmware, build_firmware, describe_flags
 from edgesqueeze.runners.samples import random_samples
-from edgesqueeze.target.fit import NATIVE, check_fit, raise_if_unfit
+from edgesqueeze.target.chosen_runtime import NATIVE
+from edgesqueeze.target.fit import check_fit, raise_if_unfit
 from edgesqueeze.target.load import as_target
 from edgesqueeze.target.processor import processor_of
 from edgesqueeze.target.records import Target

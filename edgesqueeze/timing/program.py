@@ -21,7 +21,7 @@ from edgesqueeze.latency.instructions import parse_disassembly
 from edgesqueeze.runners import qemu, toolchain
 from edgesqueeze.runners.build import FIRMWARE, HARNESS, Sources
 from edgesqueeze.runners.elf import read_sizes
-from edgesqueeze.runners.firmware_build import PORTS, link
+from edgesqueeze.runners.firmware_build import PORTS, Linked, link
 from edgesqueeze.runners.machines import machine_of
 from edgesqueeze.target.load import as_target
 from edgesqueeze.target.processor import processor_of
@@ -119,18 +119,8 @@ def emulate_program(
     _check_use(target, parts)
     target = target.model_copy(update={"cpu": as_built(target.cpu, build)})
     (disassembler, *_) = toolchain.require(*TOOLS)
-    processor, flash = processor_of(target.cpu), flash_of(target.cpu, target.memory)
-    weights = [path for path in files if path.endswith("_weights.c")]
-    linked = link(_sources(files), weights, processor, BUILDS[build].level, "ES_EMULATED_PROGRAM")
-    done = qemu.execute(
-        linked.elf,
-        machine_of(processor),
-        data,
-        about=f"the program on {machine_of(processor).name}",
-        fault_hint="the reason is in the program: look for memory that is not its own, and for endless loops",
-        count=flash.caches,
-        seconds=seconds,
-    )
+    flash = flash_of(target.cpu, target.memory)
+    linked, done = _run(files, target, flash, data, BUILDS[build].level, seconds)
     assert done.counts is not None
     instructions = parse_disassembly(toolchain.disassembly(linked.elf, disassembler))
     counts = cycle_model.layer_counts(done.counts, instructions, len(parts))
@@ -145,6 +135,26 @@ def emulate_program(
         ram_static_bytes=sizes.variables,
         ram_stack_bytes=done.stack_bytes,
     )
+
+
+def _run(
+    files: Mapping[str, str], target: Target, flash: Flash, data: bytes, level: str, seconds: float
+) -> tuple[Linked, qemu.Executed]:
+    """Link the program and run it to its end."""
+    processor = processor_of(target.cpu)
+    weights = [path for path in files if path.endswith("_weights.c")]
+    linked = link(_sources(files), weights, processor, level, "ES_EMULATED_PROGRAM")
+    machine = machine_of(processor)
+    done = qemu.execute(
+        linked.elf,
+        machine,
+        data,
+        about=f"the program on {machine.name}",
+        fault_hint="the reason is in the program: look for memory that is not its own, and for endless loops",
+        count=flash.caches,
+        seconds=seconds,
+    )
+    return linked, done
 
 
 def _check_use(target: Target, parts: Sequence[str]) -> None:

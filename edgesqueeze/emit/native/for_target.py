@@ -10,14 +10,8 @@ from edgesqueeze.emit.native.packing.choose import Optimize
 from edgesqueeze.emit.native.records import NativeSource, Refusal, Refused
 from edgesqueeze.emit.native.refusals import by_kind, other_problems
 from edgesqueeze.graph import TfliteModel
-from edgesqueeze.target.fit import (
-    NATIVE,
-    MissingOperator,
-    ModelNeeds,
-    RuntimeAnswer,
-    check_fit,
-    raise_if_unfit,
-)
+from edgesqueeze.target.chosen_runtime import NATIVE
+from edgesqueeze.target.fit import MissingOperator, ModelNeeds, RuntimeAnswer, check_fit, raise_if_unfit
 from edgesqueeze.target.needs import needs_of
 from edgesqueeze.target.processor import processor_of
 from edgesqueeze.target.records import Cpu, Target

@@ -16,7 +16,7 @@ from edgesqueeze.errors import EdgeSqueezeError
 from edgesqueeze.graph import TfliteModel
 from edgesqueeze.latency.prediction import Prediction
 from edgesqueeze.report.inspection import inspect_model
-from edgesqueeze.target.fit import NATIVE, runtime_of
+from edgesqueeze.target.chosen_runtime import NATIVE, runtime_of
 from edgesqueeze.target.records import CORES, Target
 from edgesqueeze.timing.bench import bench
 from edgesqueeze.timing.emulation import Emulation

@@ -9,7 +9,7 @@ from edgesqueeze.base.given import path_of
 from edgesqueeze.base.output import staged, write_file
 from edgesqueeze.report.documents import Document, find_document, read_document
 from edgesqueeze.report.front import BEST, Front
-from edgesqueeze.report.made import Made, made_of, profile_of, read_made, runtime_shown
+from edgesqueeze.report.made import Made, made_of, profile_of, read_made, runtime_meant
 from edgesqueeze.report.page.front import front_page
 from edgesqueeze.report.page.html import html
 from edgesqueeze.report.page.sections import values_of
@@ -65,8 +65,8 @@ def _text(document: Document, file: Path, target: str | Path | Target | None, ru
         best_folder = file.parent / BEST
         best = None if document.best is None or not best_folder.exists() else read_made(best_folder)
         profile = profile_of(document.target, target)
-        shown = runtime if best is None else runtime_shown(best.report, profile, runtime)
+        shown = runtime if best is None else runtime_meant(best.report, profile, runtime)
         return front_page(document, best, profile, shown)
     made = made_of(document, file)
     profile = profile_of(made.report.target, target)
-    return page(made, profile, runtime_shown(made.report, profile, runtime))
+    return page(made, profile, runtime_meant(made.report, profile, runtime))

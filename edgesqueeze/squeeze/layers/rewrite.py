@@ -51,40 +51,56 @@ def rewrite(
     Raises:
         ValueError: ``model`` has another model as a layer.
     """
-    chosen: dict[int, list[Any]] = {}
-    clones: list[tuple[Any, Any]] = []
-
-    def choose(layer: Any) -> list[Any]:
-        replacement = None if replace is None else replace(layer)
-        if replacement is None and not clone:
-            return [layer]
-        if replacement is None:
-            clones.append((layer, clone_layer(layer)))
-            return [clones[-1][1]]
-        return list(replacement) if isinstance(replacement, (list, tuple)) else [replacement]
-
-    def apply(layer: Any, args: Any, kwargs: Any) -> Any:
-        if id(layer) not in chosen:
-            chosen[id(layer)] = choose(layer)
-        return _apply_chain(layer, chosen[id(layer)], args, kwargs)
-
     for node in nodes_in_order(model):
         if isinstance(node.layer, tf_keras.Model):
             raise ValueError(f"'{node.layer.name}' is a model inside the model; flatten it first.")
+    layers = _Layers(replace, clone)
     inputs = clone_inputs(model, batch)
     walk = replay if needs_autograph(model) else tf.autograph.experimental.do_not_convert(replay)
-    feed = tf.nest.flatten(inputs)
-    if entry is not None:
-        feed = [
-            _through(entry(symbol._keras_history.layer), one)
-            for symbol, one in zip(model.inputs, feed, strict=True)
-        ]
-    outputs = walk(model, feed, apply)
-    for original, copy in clones:
-        copy.set_weights(original.get_weights())
+    outputs = walk(model, _entered(model, tf.nest.flatten(inputs), entry), layers.apply)
+    layers.fill_clones()
     return tf_keras.Model(
         inputs, name_outputs(outputs, model.output_names), name=model.name if name is None else name
     )
+
+
+class _Layers:
+    """What becomes of each layer: asked once, and shared by all its calls."""
+
+    def __init__(self, replace: Replace | None, clone: bool) -> None:
+        self._replace, self._clone = replace, clone
+        self._chosen: dict[int, list[Any]] = {}
+        self._clones: list[tuple[Any, Any]] = []
+
+    def apply(self, layer: Any, args: Any, kwargs: Any) -> Any:
+        """What a call of the layer gives now."""
+        if id(layer) not in self._chosen:
+            self._chosen[id(layer)] = self._choose(layer)
+        return _apply_chain(layer, self._chosen[id(layer)], args, kwargs)
+
+    def fill_clones(self) -> None:
+        """Give fresh layers the weights of those that they stand for."""
+        for original, copy in self._clones:
+            copy.set_weights(original.get_weights())
+
+    def _choose(self, layer: Any) -> list[Any]:
+        replacement = None if self._replace is None else self._replace(layer)
+        if replacement is None and not self._clone:
+            return [layer]
+        if replacement is None:
+            self._clones.append((layer, clone_layer(layer)))
+            return [self._clones[-1][1]]
+        return list(replacement) if isinstance(replacement, (list, tuple)) else [replacement]
+
+
+def _entered(model: Any, feed: Sequence[Any], entry: Callable[[Any], Sequence[Any]] | None) -> Sequence[Any]:
+    """The inputs, each behind the layers that it goes through first."""
+    if entry is None:
+        return feed
+    return [
+        _through(entry(symbol._keras_history.layer), one)
+        for symbol, one in zip(model.inputs, feed, strict=True)
+    ]
 
 
 def needs_autograph(model: Any) -> bool:
