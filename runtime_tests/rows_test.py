@@ -15,7 +15,7 @@ from edgesqueeze.runners.firmware_build import build_firmware
 from edgesqueeze.runners.qemu import run_firmware
 from runtime_tests.support.mltk_models import mltk_model
 from runtime_tests.support.native_figures import PROCESSORS, measure_source, sample
-from runtime_tests.support.random_chains import random_chain
+from runtime_tests.support.random_chains import random_chain, random_residuals
 from runtime_tests.support.random_layers import random_inputs
 from runtime_tests.support.tools import require_tool
 
@@ -42,6 +42,32 @@ def check(got, expected):
     for row, wanted in zip(got, expected, strict=True):
         for one, other in zip(row, wanted, strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+def sums(source):
+    return sum(layer.chain is not None and layer.opcode == "ADD" for layer in source.layers)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_sums_under_sanitizers(seed, longest):
+    longest(1 + seed % 3)
+    model = parse_tflite(random_residuals(seed))
+    samples = random_inputs([tensor.shape for tensor in model.main.input_tensors], seed)
+    source = emit_native(model, optimize="ram")
+    assert sums(source)
+    check(host_c.host_program(source, sanitize=True).run(samples), tflm.run(model, samples))
+
+
+@pytest.mark.parametrize("core", PROCESSORS)
+def test_random_sums_on_each_core(core, longest):
+    require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
+    require_tool("qemu-system-arm", "qemu-system-arm")
+    longest(2)
+    model, processor = parse_tflite(random_residuals(30)), PROCESSORS[core]
+    samples = random_inputs([tensor.shape for tensor in model.main.input_tensors], 30)
+    source = emit_native(model, core=processor.kernel_core, optimize="ram")
+    assert sums(source)
+    check(run_firmware(build_firmware(source, processor, "O3"), samples).outputs, tflm.run(model, samples))
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -28,6 +28,31 @@ def random_chain(seed: int, layers: int = 5) -> bytes:
     return graph.build([x])
 
 
+def random_residuals(seed: int, blocks: int = 3) -> bytes:
+    """An int8 model of blocks whose result is added to what they read, or to another convolution of it."""
+    graph = GraphBuilder(seed, name=f"residuals_{seed}")
+    rng = graph.rng
+    x = graph.input((1, int(rng.integers(9, 20)), int(rng.integers(5, 12)), 4), "int8", 0.05)
+    x = _layer(graph, x, "pointwise")
+    for _ in range(blocks):
+        x = _residual(graph, x)
+        if rng.random() < 0.4 and graph.shapes[x][1] > 6:
+            x = graph.max_pool(x, 2, "SAME")
+    return graph.build([_layer(graph, x, "pointwise")])
+
+
+def _residual(graph: GraphBuilder, x: int) -> int:
+    rng, channels = graph.rng, graph.shapes[x][3]
+    y = graph.conv2d(x, 8 * int(rng.integers(1, 4)), 1, activation="RELU6")
+    for _ in range(int(rng.integers(1, 3))):
+        y = graph.depthwise_conv2d(y, int(rng.choice([3, 5])), activation="RELU")
+    y = graph.conv2d(y, channels, int(rng.choice([1, 3])))
+    if rng.random() < 0.3:
+        x = graph.conv2d(x, channels, 1)
+    pair = (x, y) if rng.random() < 0.5 else (y, x)
+    return graph.add(*pair, activation=str(rng.choice(["NONE", "RELU"])))
+
+
 def _layer(graph: GraphBuilder, x: int, kind: str) -> int:
     rng = graph.rng
     window = (int(rng.integers(1, 6)), int(rng.integers(1, 6)))

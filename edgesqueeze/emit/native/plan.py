@@ -8,7 +8,7 @@ layer: of the tensors between them only some rows are in memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from edgesqueeze.emit.coverage import Coverage
@@ -96,7 +96,7 @@ def buffers_of(lowered: Lowered, kernel_set: str) -> tuple[dict[int, Buffer], di
         buffers[tensor] = Buffer(size, first, last, ALIGNMENT[kernel_set])
     overlaps = _overlaps(lowered, roots, buffers)
     for chain, schedule in zip(lowered.chains, schedules, strict=True):
-        overlaps |= _chain_overlap(lowered, chain, schedule.distance, roots, buffers)
+        overlaps |= _chain_overlaps(lowered, chain, schedule.distances, roots, buffers)
     scratch: dict[int, int] = {}
     for layer in lowered.layers:
         size = max((call.scratch_bytes or 0 for call in layer.calls), default=0)
@@ -108,20 +108,24 @@ def buffers_of(lowered: Lowered, kernel_set: str) -> tuple[dict[int, Buffer], di
     return buffers, overlaps
 
 
-def _chain_overlap(
+def _chain_overlaps(
     lowered: Lowered,
     chain: Chain,
-    distance: int,
+    distances: Mapping[int, int],
     roots: dict[int, tuple[int, int]],
     buffers: dict[int, Buffer],
 ) -> dict[tuple[int, int], int]:
-    """How a chain's output may lie over its input, where nothing else needs the input."""
-    source = _whole(chain.stages[0].source, roots, lowered.graph)
+    """How a chain's output may lie over what it reads whole, where nothing else needs that."""
     out = _whole(chain.stages[-1].output, roots, lowered.graph)
-    if source is None or out is None or source == out:
+    if out is None or buffers[out].first != chain.first:
         return {}
-    ends = buffers[source].last == chain.first == buffers[out].first
-    return {(source, out): distance} if ends else {}
+    found: dict[tuple[int, int], int] = {}
+    for tensor, distance in distances.items():
+        source = _whole(tensor, roots, lowered.graph)
+        alone = sum(roots.get(one, (one, 0))[0] == source for one in distances) == 1
+        if source is not None and source != out and alone and buffers[source].last == chain.first:
+            found[source, out] = distance
+    return found
 
 
 def _places(graph: Graph, buffers: dict[int, Buffer], offsets: dict[int, int]) -> Iterator[Place]:

@@ -57,7 +57,8 @@ def _part(program: Program, layer: Layer, stage: Stage, position: int) -> Part:
         copies=tuple(copies),
         changes=tuple(changes),
         calls=tuple(
-            _call(program, call, f"{name}_part", stage) for call, name in zip(layer.calls, names, strict=True)
+            _call(program, call, f"{name}_part", stage, position)
+            for call, name in zip(layer.calls, names, strict=True)
         ),
     )
 
@@ -69,9 +70,14 @@ def _changes(call: Call, stage: Stage) -> list[str]:
     return [f"{name} = part.{name}" for name in ("in_height", "out_height", "pad_top")]
 
 
-def _call(program: Program, call: Call, parameters: str, stage: Stage) -> str:
-    source = "part.input" if call.inputs[0] == stage.source else "part.output"
-    arguments = [f"&{parameters}", source, "part.output"]
+def _call(program: Program, call: Call, parameters: str, stage: Stage, position: int) -> str:
+    places = {stage.source: "part.input", stage.output: "part.output"}
+    if stage.other is not None:
+        # It is whole in memory: the row is that of the output's first.
+        row = f"rows[{position + 1}].end - part.out_height"
+        places[stage.other] = f"{address(program, stage.other)} + ({row}) * {stage.in_row}"
+    arguments = [f"&{parameters}", *(places[item] for item in call.inputs if isinstance(item, int))]
+    arguments.append("part.output")
     if call.scratch_bytes is not None:
         arguments.append(scratch_address(program, stage.layer))
     return f"{call.function}({', '.join(arguments)})"

@@ -35,6 +35,42 @@ def test_convolutions_pools_and_tables_form_a_chain():
     assert lengths(lowered(graph, graph.depthwise_conv2d(x))) == [4]
 
 
+def residual(graph, size=16, swapped=False):
+    """A block as of MobileNetV2: expanded, a window, projected, and added to what it read."""
+    x = graph.conv2d(graph.input((1, size, size, 4)), 8, 3)
+    y = graph.depthwise_conv2d(graph.conv2d(x, 48, 1))
+    y = graph.conv2d(y, 8, 1)
+    return graph.max_pool(graph.add(*((y, x) if swapped else (x, y))), 2)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_sum_reads_rows_of_the_last_layer_and_what_lies_whole(swapped):
+    graph = GraphBuilder()
+    (run,) = runs_of(lowered(graph, residual(graph, swapped=swapped)))
+    others = [stage.other for stage in run]
+    assert [one is not None for one in others] == [False, False, False, True, False]
+    assert others[3] == run[0].source
+
+
+def test_a_sum_may_lie_over_what_it_was_added_to():
+    """Row by row, since the layers before it have read that row and those that they still need."""
+    graph = GraphBuilder()
+    model = lowered(graph, residual(graph))
+    (run,) = runs_of(model)
+    chain = Chain(run[:4])
+    assert schedule_of(chain).distances == {run[0].source: 0}
+    _, overlaps = buffers_of(replace(model, chains=(chain,)), "reference")
+    assert overlaps[run[0].source, run[3].output] == 0
+    small = with_rows(model, "reference")
+    assert "ADD" in [small.layers[index].opcode for one in small.chains for index in one.layers]
+
+
+def test_a_sum_of_a_tensor_with_itself_is_in_no_chain():
+    graph = GraphBuilder()
+    x = graph.conv2d(graph.input((1, 16, 16, 4)), 8, 3)
+    assert lengths(lowered(graph, graph.max_pool(graph.add(x, x), 2))) == []
+
+
 def test_dilation_ends_a_chain():
     graph = GraphBuilder()
     x = graph.conv2d(conv_and_pool(graph), 8, 3, dilation=2)
@@ -45,7 +81,7 @@ def test_a_tensor_with_several_readers_stays_whole():
     graph = GraphBuilder()
     x = graph.conv2d(graph.input((1, 20, 20, 4)), 4, 3)
     y = graph.conv2d(x, 4, 1)
-    assert lengths(lowered(graph, graph.add(x, y))) == []
+    assert lengths(lowered(graph, graph.add(x, y))) == [2]  # the second convolution, and the sum
     graph = GraphBuilder()
     x = graph.conv2d(graph.input((1, 20, 20, 4)), 4, 3)
     assert lengths(lowered(graph, graph.max_pool(x, 2), x)) == []
@@ -93,7 +129,7 @@ def test_the_output_may_lie_over_what_was_read():
     """Each turn reads two rows of 80 bytes and writes one of 160, but its first two more."""
     (run,) = runs_of(lowered(graph := GraphBuilder(), conv_and_pool(graph)))
     model = replace(lower_again(), chains=(Chain(run),))
-    distance = schedule_of(Chain(run)).distance
+    (distance,) = schedule_of(Chain(run)).distances.values()
     read = [2 * turn * 80 for turn in range(9)]
     written = [turn * 9 * 16 for turn in range(9)]
     assert distance == max(0, *(one - other for one, other in zip(written, read, strict=True)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,11 +18,12 @@ class Schedule:
 
     Attributes:
         held: of every tensor between the layers the most rows that are in memory at one time.
-        distance: bytes that the chain's input must lie behind its output's start for the two to share memory.
+        distances: tensor that the chain reads whole -> bytes that it must lie behind the output's start for
+            the two to share memory.
     """
 
     held: tuple[int, ...]
-    distance: int
+    distances: Mapping[int, int]
 
 
 def schedule_of(chain: Chain) -> Schedule:
@@ -29,9 +32,11 @@ def schedule_of(chain: Chain) -> Schedule:
     last = len(stages) - 1
     first, end = [0] * len(stages), [0] * len(stages)  # of every output: the rows that are in memory
     held = [0] * last
-    read, written = [], []
+    read: dict[int, list[int]] = {}  # tensor that is whole -> per turn the lowest byte that is read
+    written = []
     while end[last] < stages[last].out_height:
-        read.append(max(0, end[0] * stages[0].stride - stages[0].pad) * stages[0].in_row)
+        for tensor, byte in _reads(chain, end).items():
+            read.setdefault(tensor, []).append(byte)
         written.append(end[last] * stages[last].out_row)
         for index, goal in enumerate(_goals(chain, end)):
             if goal == end[index]:
@@ -41,7 +46,19 @@ def schedule_of(chain: Chain) -> Schedule:
                 first[index] = max(first[index], min(end[index + 1] * after.stride - after.pad, end[index]))
                 held[index] = max(held[index], goal - first[index])
             end[index] = goal
-    return Schedule(tuple(held), stream_distance(np.array(read), np.array(written)))
+    distances = {tensor: stream_distance(np.array(one), np.array(written)) for tensor, one in read.items()}
+    return Schedule(tuple(held), MappingProxyType(distances))
+
+
+def _reads(chain: Chain, end: list[int]) -> dict[int, int]:
+    """Of every tensor that the chain reads whole the lowest byte that the next turn reads."""
+    first = chain.stages[0]
+    found = {first.source: max(0, end[0] * first.stride - first.pad) * first.in_row}
+    for stage, made in zip(chain.stages, end, strict=True):
+        if stage.other is not None:
+            byte = made * stage.in_row
+            found[stage.other] = min(found.get(stage.other, byte), byte)
+    return found
 
 
 def _goals(chain: Chain, end: list[int]) -> list[int]:

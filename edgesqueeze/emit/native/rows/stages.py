@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -24,8 +24,13 @@ WINDOWS = frozenset(
 )
 """Kernels that slide a window, whose parameters have ``in_height``, ``out_height`` and ``pad_top``."""
 
-COUNTS: Mapping[str, str] = MappingProxyType({"es_clamp_s8": "count", "es_lookup_s8": "count"})
+COUNTS: Mapping[str, str] = MappingProxyType(
+    {"es_add_s8": "count", "es_clamp_s8": "count", "es_lookup_s8": "count"}
+)
 """Kernels that work value by value -> the member of their parameters that says how many."""
+
+PAIRS = frozenset({"es_add_s8"})
+"""Those of two inputs of one shape."""
 
 ROW_ALIGNMENT = 4
 """What rows are multiples of, in bytes: kernels are called for rows in the middle of a tensor."""
@@ -46,6 +51,7 @@ class Stage:
         pad: rows of padding above the input.
         in_row: bytes of an input row.
         out_row: bytes of an output row.
+        other: a second tensor that it reads, of the same shape as ``source``, whole in memory; or None.
     """
 
     layer: int
@@ -58,6 +64,7 @@ class Stage:
     pad: int
     in_row: int
     out_row: int
+    other: int | None = None
 
     def reads(self, goal: int) -> int:
         """Input rows, from the first, that the first so many output rows are made from."""
@@ -92,17 +99,31 @@ class Chain:
         return tuple(stage.output for stage in self.stages[:-1])
 
 
-def stage_of(layer: Layer, graph: Graph) -> Stage | None:
-    """A layer as a stage, or None where it cannot run some rows at a time.
+def stages_of(layer: Layer, graph: Graph) -> list[Stage]:
+    """A layer as a stage: one for each tensor that may come in rows; none where it cannot run by turns.
 
-    That are layers of other kernels than those named above, of several inputs, with dilation, whose padding
-    is as large as the window, or whose rows do not begin at multiples of four bytes.
+    That are layers of other kernels than those named above, with dilation, whose padding is as large as the
+    window, or whose rows do not begin at multiples of four bytes.
     """
-    if not layer.calls:
-        return None
+    inputs = layer.calls[0].inputs if layer.calls else ()
+    tensors = [item for item in inputs if isinstance(item, int)]
+    if len(tensors) != len(inputs) or len({*tensors}) != len(tensors):
+        return []
+    if len(tensors) == 1:
+        found = [_stage(layer, graph, tensors[0], None)]
+    elif len(tensors) == 2 and layer.calls[0].function in PAIRS:
+        found = [_stage(layer, graph, *pair) for pair in (tensors, tensors[::-1])]
+    else:
+        found = []
+    return [stage for stage in found if stage is not None]
+
+
+def _stage(layer: Layer, graph: Graph, source: int, other: int | None) -> Stage | None:
     first = layer.calls[0]
-    source, output = first.inputs[0], first.outputs[0]
-    if not isinstance(source, int) or not all(_runs_by_rows(call, source, output) for call in layer.calls):
+    output = first.outputs[0]
+    if not all(_runs_by_rows(call, {source, other}, output) for call in layer.calls):
+        return None
+    if other is not None and graph.tensors[other].shape != graph.tensors[source].shape:
         return None
     ends = graph.tensors[source], graph.tensors[output]
     in_height, out_height = map(_height, ends)
@@ -113,7 +134,7 @@ def stage_of(layer: Layer, graph: Graph) -> Stage | None:
     window = _window(first.parameters, *sizes) if first.function in WINDOWS else (1, 1, 0)
     if window is None or in_row % ROW_ALIGNMENT or out_row % ROW_ALIGNMENT:
         return None
-    stage = Stage(layer.index, source, output, in_height, out_height, *window, in_row, out_row)
+    stage = Stage(layer.index, source, output, in_height, out_height, *window, in_row, out_row, other)
     beyond = (stage.out_height - 1) * stage.stride - stage.pad  # where the last window begins
     return stage if stage.pad < stage.window and beyond < stage.in_height else None
 
@@ -138,26 +159,25 @@ def chains_of(
     found: list[tuple[Stage, ...]] = []
     run: list[Stage] = []
     for layer in layers:
-        stage = None if layer.index in barred else stage_of(layer, graph)
-        joins = (
-            stage is not None
-            and bool(run)
+        stages = [] if layer.index in barred else stages_of(layer, graph)
+        joining = [
+            stage
+            for stage in stages
+            if run
             and run[-1].output == stage.source
             and stage.source not in apart
             and readers[stage.source] - {run[-1].layer} == {layer.index}
-        )
-        if not joins:
+        ]
+        if not joining:
             found += [tuple(run)] if len(run) > 1 else []
             run = []
-        run += [stage] if stage is not None else []
+        run += (joining or stages)[:1]
     return found + ([tuple(run)] if len(run) > 1 else [])
 
 
-def _runs_by_rows(call: Call, source: int, output: int) -> bool:
+def _runs_by_rows(call: Call, sources: Set[int | None], output: int) -> bool:
     known = call.function in WINDOWS or call.function in COUNTS
-    return (
-        known and call.inputs[0] in (source, output) and len(call.inputs) == 1 and call.outputs == (output,)
-    )
+    return known and call.outputs == (output,) and all(one in {*sources, output} for one in call.inputs)
 
 
 def _height(tensor: Tensor) -> int:
