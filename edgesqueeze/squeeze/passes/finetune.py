@@ -34,6 +34,8 @@ TRIAL_STEPS = (6, 25)
 """Fewest and most steps for which a rate is tried; where the share is fewer, none is tried."""
 STEERED_FROM = 20
 """A training of fewer steps does not look at held-out samples: that would take as long as the training."""
+CLOSING = 0.4
+"""Last part of every round in which a student learns from samples as they are, after others."""
 FEATURES = 10.0
 """What the error of the values inside counts beside that of the outputs."""
 CHECKED_EVERY = 50
@@ -53,6 +55,7 @@ class Lesson:
         loss: the loss of a batch.
         learned: the loss that is learned from in its place.
         augment: what is done to the inputs of a batch before they are learned from.
+        closing: last part of every round in which nothing is done to them.
         inside: whether what layers inside the student give is held against the teacher's.
         options: batch size, learning rate and loss.
         seed: seed of the shuffling.
@@ -64,6 +67,7 @@ class Lesson:
     loss: BatchLoss
     learned: BatchLoss
     augment: Augment
+    closing: float
     inside: bool
     options: Finetune
     seed: int
@@ -100,8 +104,19 @@ def lesson(teacher: Any, source: Source, options: Finetune, seed: int, *, inside
     loss = batch_loss(teacher, shown, options)
     broad = options.loss == "distill" and says_little(teacher, shown)
     learned = batch_loss(teacher, shown, options, soft=True) if broad else loss
-    augment = widener(teacher) if broad and options.augment is None and not options.labels else chosen
-    return Lesson(teacher, samples, spared, loss, learned, augment, broad and inside, options, seed)
+    wide = broad and options.augment is None and not options.labels
+    return Lesson(
+        teacher=teacher,
+        samples=samples,
+        spared=spared,
+        loss=loss,
+        learned=learned,
+        augment=widener(teacher) if wide else chosen,
+        closing=CLOSING if wide else 0.0,
+        inside=broad and inside,
+        options=options,
+        seed=seed,
+    )
 
 
 def steps_per_epoch(source: Source, batch_size: int) -> int:
@@ -157,10 +172,11 @@ class Training:
         self._variables = list({id(one): one for one in student.variables}.values())
         trained = student.trainable_variables
         self._rate = tf.Variable(0.0, trainable=False)
+        self._closing = tf.Variable(False, trainable=False)
         # The older Adam is one fused kernel per variable: less to trace, and faster.
         self._optimizer = tf_keras.optimizers.legacy.Adam(lambda: self._rate, clipnorm=1.0)
         self._optimizer._create_all_weights(trained)
-        step = _training_step(student, taught, self._optimizer, trained)
+        step = _training_step(student, taught, self._optimizer, trained, self._closing)
         # With the signature, one trace serves the smaller last batch of a pass too.
         signature = self._stream().element_spec
         self.step = tf.function(step, input_signature=signature, autograph=needs_autograph(student))
@@ -215,6 +231,7 @@ class Training:
         for done in range(1, coming.steps + 1):
             self._forget(before + done)
             self._rate.assign(highest * coming.rate(done))
+            self._closing.assign(done > coming.steps * (1 - self._taught.closing))
             loss = self.step(*next(batches))
             if done % CHECKED_EVERY == 0 or done == coming.steps:
                 _check_finite(float(loss), before + done)
@@ -278,16 +295,27 @@ def _assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
 
 
 def _training_step(
-    student: Any, taught: Lesson, optimizer: Any, variables: Sequence[Any]
+    student: Any, taught: Lesson, optimizer: Any, variables: Sequence[Any], closing: Any
 ) -> Callable[[Any, Any], Any]:
-    """One optimizer step as a function of a batch; it returns the loss, without what is learned besides."""
+    """One optimizer step as a function of a batch; it returns the loss, without what is learned besides.
+
+    Args:
+        student: what is trained.
+        taught: what it learns.
+        optimizer: of its variables.
+        variables: those that are trained.
+        closing: variable that says whether samples stay as they are.
+    """
     count = len(student.outputs)
     teaching, learning = watched(taught.teacher, student) if taught.inside else (taught.teacher, student)
 
     def step(inputs: Any, labels: Any) -> Any:
         # Drawn anew for each step, and the same for the same seed.
         key = tf.stack([tf.constant(taught.seed, tf.int32), tf.cast(optimizer.iterations, tf.int32)])
-        inputs = taught.augment(inputs, key)
+        if taught.closing:
+            inputs = tf.cond(closing, lambda: tuple(inputs), lambda: taught.augment(inputs, key))
+        else:
+            inputs = taught.augment(inputs, key)
         wanted = tf.nest.flatten(teaching(fed(inputs), training=False))
         known = (wanted[:count], list(labels))
         with tf.GradientTape(watch_accessed_variables=False) as tape:

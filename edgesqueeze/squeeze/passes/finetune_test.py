@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,6 +11,7 @@ from edgesqueeze.squeeze.layers.rewrite import rewrite
 from edgesqueeze.squeeze.layers.streams import with_batch
 from edgesqueeze.squeeze.passes.finetune import (
     CHECKED_EVERY,
+    CLOSING,
     RATES,
     STEERED_FROM,
     USUAL_RATE,
@@ -337,6 +340,21 @@ def test_samples_are_widened_only_where_a_sure_teacher_says_what_is_right():
         )
     }
     assert [name for name, one in changed.items() if one] == ["default"]
+
+
+def test_the_last_part_of_every_round_has_samples_as_they_are():
+    teacher, changed = _sure(), tf.Variable(0)
+
+    def change(inputs, seed):
+        changed.assign_add(1)
+        return tuple(one + 0.0 for one in inputs)
+
+    taught = lesson(teacher, source_of(teacher, X), Finetune(batch_size=16, learning_rate=0.02), 0)
+    assert taught.closing == CLOSING
+    Training(_damaged(teacher), replace(taught, augment=change)).run(50, 0)
+    assert int(changed) == 30
+    Training(_damaged(teacher), replace(taught, augment=change, closing=0.0)).run(50, 0)
+    assert int(changed) == 80
 
 
 def test_of_a_sure_teacher_the_values_inside_are_learned_too():
