@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph.read import parse_tflite
-from edgesqueeze.graph.records import Tensor, TfliteModel
+from edgesqueeze.graph.records import Graph, Operator, Tensor, TfliteModel
 from edgesqueeze.graph.repack import repacked
 
 Shape = tuple[int, ...]
+
+SAME_VALUES = frozenset({"EXPAND_DIMS", "RESHAPE", "SQUEEZE"})
+"""Operators with as many values in their output as in their input."""
+
+WANTED: Mapping[str, int] = MappingProxyType({"BROADCAST_TO": 1, "RESHAPE": 1, "TRANSPOSE_CONV": 0})
+"""Operator that is told the shape of its output -> the position of the input that tells it."""
+
+SHAPING = frozenset(
+    {"CAST", "CONCATENATION", "GATHER", "MUL", "PACK", "REDUCE_PROD", "SHAPE", "SLICE", "STRIDED_SLICE"}
+)
+"""Operators that compute shapes, among other things, and have no effect but their output."""
 
 
 def open_inputs(model: TfliteModel) -> tuple[Tensor, ...]:
@@ -23,14 +36,23 @@ def has_open_inside(model: TfliteModel) -> bool:
     """Whether shapes inside are not those of an inference, since they were left to the runtime.
 
     A converter writes 1 for every size that it does not know. Where the batch is open that may be rows too,
-    as of a dense layer on a sequence, and a RESHAPE then has more values than its output.
+    as of a dense layer on a sequence, or blocks of a dilated convolution: a RESHAPE then has more values than
+    its output. The output of a TRANSPOSE_CONV is open where its shape is computed.
     """
-    tensors = model.main.tensors
-    return any(
-        tensors[one.inputs[0]].elements != tensors[one.outputs[0]].elements
-        for one in model.main.operators
-        if one.opcode == "RESHAPE" and one.inputs and one.outputs
-    )
+    graph = model.main
+    return any(_misses(graph, one) for one in graph.operators if one.inputs and one.outputs)
+
+
+def _misses(graph: Graph, operator: Operator) -> bool:
+    first, output = graph.tensor(operator.inputs[0]), graph.tensors[operator.outputs[0]]
+    if first is None:
+        return False
+    if operator.opcode == "TRANSPOSE_CONV":
+        return not first.is_constant
+    if operator.opcode == "SPACE_TO_BATCH_ND":
+        blocks = graph.tensors[operator.inputs[1]].data
+        return blocks is not None and output.shape[:1] != (first.shape[0] * int(np.prod(blocks)),)
+    return operator.opcode in SAME_VALUES and first.elements != output.elements
 
 
 def refuse_open(model: TfliteModel, what: str) -> None:
@@ -57,7 +79,7 @@ def shape_text(shape: Sequence[int]) -> str:
 
 
 def with_shapes(model: TfliteModel, shapes: Sequence[Shape]) -> TfliteModel:
-    """The same model with fixed shapes.
+    """The same model with fixed shapes, and without the operators that computed them.
 
     Args:
         model: stays as it is.
@@ -68,4 +90,42 @@ def with_shapes(model: TfliteModel, shapes: Sequence[Shape]) -> TfliteModel:
         tensor.shapeSignature = None
         if not known.is_constant:
             tensor.shape = list(shape)
+    _fix_wanted(record, model, shapes)
     return parse_tflite(repacked(record, model.content), model.name)
+
+
+def _fix_wanted(record: schema.ModelT, model: TfliteModel, shapes: Sequence[Shape]) -> None:
+    """Make constants of computed shapes, and drop operators whose output nothing reads then."""
+    graph, known = record.subgraphs[0], model.main
+    changed = False
+    for stored, operator in zip(graph.operators, known.operators, strict=True):
+        place = WANTED.get(operator.opcode, len(operator.inputs))
+        told = known.tensor(operator.inputs[place]) if place < len(operator.inputs) else None
+        if told is None or told.is_constant:
+            continue
+        inputs = list(operator.inputs)
+        inputs[place] = _constant(record, shapes[operator.outputs[0]])
+        stored.inputs, changed = inputs, True
+    if changed:
+        graph.operators = _needed(graph.operators, known)
+
+
+def _constant(record: schema.ModelT, shape: Shape) -> int:
+    """The index of a new constant that holds a shape."""
+    buffer, tensor = schema.BufferT(), schema.TensorT()
+    buffer.data = np.frombuffer(np.array(shape, "<i4").tobytes(), np.uint8)
+    record.buffers.append(buffer)
+    tensor.shape, tensor.type, tensor.name = [len(shape)], schema.TensorType.INT32, b"shape"
+    tensor.buffer = len(record.buffers) - 1
+    record.subgraphs[0].tensors.append(tensor)
+    return len(record.subgraphs[0].tensors) - 1
+
+
+def _needed(stored: Sequence[schema.OperatorT], graph: Graph) -> list[schema.OperatorT]:
+    read, found = {*graph.outputs}, list[schema.OperatorT]()
+    for one, operator in zip(reversed(stored), reversed(graph.operators), strict=True):
+        if operator.opcode in SHAPING and read.isdisjoint(operator.outputs):
+            continue
+        found.append(one)
+        read.update(one.inputs)
+    return found[::-1]

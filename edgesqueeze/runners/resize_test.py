@@ -6,7 +6,7 @@ from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.graph.shapes import has_open_inside, open_inputs, refuse_open
 from edgesqueeze.latency.predict import predict
-from edgesqueeze.runners import host_c, litert
+from edgesqueeze.runners import host_c, litert, tflm
 from edgesqueeze.runners.resize import parse_shapes, resize, resized
 from edgesqueeze.runners.samples import random_samples
 from edgesqueeze.target.load import load_target
@@ -115,6 +115,76 @@ def test_shapes_inside_that_were_left_open_are_found_for_one_sample():
         host_c.run(fixed, samples), litert.run_reference(fixed, samples), strict=True
     ):
         np.testing.assert_array_equal(one, other)
+
+
+def flattened():
+    """Rows of a shape that is computed from the input's, as Flatten of open batch becomes."""
+    graph = GraphBuilder(3)
+    x = graph.input((1, 4, 6), signature=(-1, 4, 6))
+    sizes, batch, wanted = (graph.tensor(shape, "int32") for shape in ((3,), (), (2,)))
+    graph.op("SHAPE", [x], [sizes], outType=2)
+    bounds = [graph.constant(np.array([one], np.int32)) for one in (0, 1, 1)]
+    masks = dict.fromkeys(("beginMask", "endMask", "ellipsisMask", "newAxisMask"), 0)
+    graph.op("STRIDED_SLICE", [sizes, *bounds], [batch], **masks, shrinkAxisMask=1)
+    graph.op("PACK", [batch, graph.constant(np.array(24, np.int32))], [wanted], valuesCount=2, axis=0)
+    y = graph.tensor((1, 1), "int8", graph.scale_of(x), -1, signature=(-1, -1))
+    graph.op("RESHAPE", [x, wanted], [y])
+    return parse_tflite(graph.build([y]))
+
+
+def test_a_computed_shape_becomes_a_constant():
+    fixed = resized(flattened())
+    assert [one.opcode for one in fixed.main.operators] == ["RESHAPE"]
+    (reshape,) = fixed.main.operators
+    assert fixed.main.tensors[reshape.inputs[1]].data.tolist() == [1, 24]
+    assert fixed.main.tensors[reshape.outputs[0]].shape == (1, 24)
+    samples = random_samples(fixed, 1)
+    for runner in (tflm, litert, host_c):
+        np.testing.assert_array_equal(runner.run(fixed, samples)[0][0], samples[0][0].reshape(1, 24))
+
+
+def dilated():
+    """A convolution over every other step, of open batch: its blocks stand in the file as one."""
+    graph = GraphBuilder(4)
+    x = graph.input((1, 8, 3), signature=(-1, 8, 3))
+    blocks = graph.like(x, (1, 4, 3))
+    sizes, none = graph.constant(np.array([2], np.int32)), graph.constant(np.zeros((1, 2), np.int32))
+    graph.op("SPACE_TO_BATCH_ND", [x, sizes, none], [blocks])
+    made = graph.unary("RELU", blocks)
+    y = graph.like(made, (1, 8, 3))
+    graph.op("BATCH_TO_SPACE_ND", [made, sizes, none], [y])
+    return parse_tflite(graph.build([y]))
+
+
+def test_blocks_of_a_dilated_convolution_are_counted():
+    fixed = resized(dilated())
+    shapes = [fixed.main.tensors[one.outputs[0]].shape for one in fixed.main.operators]
+    assert shapes == [(2, 4, 3), (2, 4, 3), (1, 8, 3)]
+
+
+def transposed():
+    """A transposed convolution whose output's shape is computed."""
+    graph = GraphBuilder(5)
+    x = graph.input((1, 3, 4, 2), signature=(-1, 3, 4, 2))
+    sizes, batch, wanted = (graph.tensor(shape, "int32") for shape in ((4,), (), (4,)))
+    graph.op("SHAPE", [x], [sizes], outType=2)
+    bounds = [graph.constant(np.array([one], np.int32)) for one in (0, 1, 1)]
+    masks = dict.fromkeys(("beginMask", "endMask", "ellipsisMask", "newAxisMask"), 0)
+    graph.op("STRIDED_SLICE", [sizes, *bounds], [batch], **masks, shrinkAxisMask=1)
+    others = [graph.constant(np.array(one, np.int32)) for one in (6, 8, 5)]
+    graph.op("PACK", [batch, *others], [wanted], valuesCount=4, axis=0)
+    data = graph.rng.integers(-127, 128, (5, 3, 3, 2)).astype(np.int8)
+    weights = graph.tensor(data.shape, "int8", [0.01] * 5, [0] * 5, data=data)
+    y = graph.activation((1, 6, 8, 5), "int8")
+    graph.op("TRANSPOSE_CONV", [wanted, weights, x], [y], version=3, padding="SAME", strideW=2, strideH=2)
+    return parse_tflite(graph.build([y]))
+
+
+def test_a_transposed_convolution_is_told_its_shape():
+    fixed = resized(transposed())
+    assert [one.opcode for one in fixed.main.operators] == ["TRANSPOSE_CONV"]
+    samples = random_samples(fixed, 1)
+    np.testing.assert_array_equal(host_c.run(fixed, samples), tflm.run(fixed, samples))
 
 
 def test_shapes_that_litert_does_not_find_stay():
