@@ -21,7 +21,7 @@ from runtime_tests.support.tools import require_tool
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
-SECONDS = 240
+SECONDS = 600
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_two_phones_at_once_and_a_third_that_leaves(tmp_path, library):
     model = tmp_path / "tiny.tflite"
     model.write_bytes(tiny_residual())
     with benching(model, tmp_path, "--phones", "3", "--threads", "1") as (process, address):
-        FakePhone(address, lambda job, outputs: None).join(30)
+        FakePhone(address, lambda job, outputs: None).join(SECONDS)
         with opened(address), opened(address):
             output, _ = process.communicate(timeout=SECONDS)
     document = json.loads(output)

@@ -54,7 +54,7 @@ def processor_time(step, model):
 def growth(step, few, many):
     """How much longer many operators take; measured again where the computer seems to be busy."""
     short = min(processor_time(step, few) for _ in range(2))
-    for _ in range(3):
+    for _ in range(6):
         found = processor_time(step, many) / short
         if found < ALLOWED * FACTOR:
             break

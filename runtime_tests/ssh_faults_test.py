@@ -59,6 +59,7 @@ def test_nobody_listens(tmp_path):
         pass
 
 
+@pytest.mark.slow
 def test_somebody_listens_and_says_nothing(tmp_path, hasty):
     (tmp_path / "config").touch()
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -85,7 +85,7 @@ def test_measurement_of_a_pi(pi):
     assert found.threads[-1].threads == device.usable_cores
     assert all(run.runs >= 5 and run.min_ms <= run.median_ms <= run.p90_ms for run in found.threads)
     assert found.memory.ram_bytes > 10_000_000
-    assert len(found.sustained) >= 2
+    assert found.sustained[-1].t_seconds >= 2
     assert all(second.temperature_c == TEMPERATURE_C for second in found.sustained)
     assert all(second.clock_mhz == CLOCK_MHZ and second.throttled is False for second in found.sustained)
     assert "governor" in [finding.code for finding in found.findings]
@@ -201,6 +201,6 @@ def test_a_careless_login_does_not_matter(tmp_path, shell):
 def test_fast_model_gives_many_times(board):
     """More than fit into a pipe."""
     with open_session(host_of(board)) as session:
-        (result,) = session.run([brief_job(MODELS["dense-float"], min_runs=50_000, max_seconds=20.0)])
+        (result,) = session.run([brief_job(MODELS["dense-float"], min_runs=50_000, max_seconds=600.0)])
     assert result.error == ""
     assert len(result.times_ms) >= 50_000

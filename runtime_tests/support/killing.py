@@ -31,9 +31,9 @@ from runtime_tests.support.processes import MARK, kill_tree, processes_with
 from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
-GRACE_SECONDS = 60.0
+GRACE_SECONDS = 300.0
 """What a command may take to end when it is asked to, on a busy machine."""
-LINGER_SECONDS = 15.0
+LINGER_SECONDS = 120.0
 """What programs that it started may take to notice that it was killed."""
 PROGRAM = """
 import runpy, signal

@@ -53,7 +53,7 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def wait_until_dead(pids: Iterable[int], seconds: float = 60.0) -> None:
+def wait_until_dead(pids: Iterable[int], seconds: float = 300.0) -> None:
     """Wait for processes that got SIGKILL; one that nobody has asked for its exit status yet is dead.
 
     Raises:

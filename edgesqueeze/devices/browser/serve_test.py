@@ -20,6 +20,8 @@ from edgesqueeze.graph import parse_tflite
 from runtime_tests.support.fake_phone import SAID, FakePhone, honest
 from runtime_tests.support.tflite_builder import tiny_cnn, tiny_open, tiny_two_heads
 
+WAIT_SECONDS = 300
+"""For what is bound to come, on a machine that has much else to do."""
 QUICK = Settings(min_runs=3, min_seconds=0.0, max_seconds=0.1)
 
 
@@ -44,7 +46,7 @@ class Bench(threading.Thread):
         self.settings, self.error, self.found, self.told = settings, None, (), []
         self.shown = threading.Event()
         self.start()
-        assert self.shown.wait(20), self.error
+        assert self.shown.wait(WAIT_SECONDS), self.error
 
     def run(self):
         try:
@@ -59,7 +61,7 @@ class Bench(threading.Thread):
         self.shown.set()
 
     def end(self):
-        self.join(60)
+        self.join(WAIT_SECONDS)
         assert not self.is_alive()
         if self.error:
             raise self.error
@@ -67,7 +69,7 @@ class Bench(threading.Thread):
 
 
 def get(address):
-    with urllib.request.urlopen(address, timeout=20) as reply:
+    with urllib.request.urlopen(address, timeout=WAIT_SECONDS) as reply:
         return reply.read(), reply.headers
 
 
@@ -85,7 +87,7 @@ def test_a_phone_that_is_right(library):
     messages = {one.code: one.message for one in found.findings}
     assert "4 inferences were timed together" in messages["coarse-clock"]
     assert "pages that come over https: --https" in messages["no-threads"]
-    phone.join(10)
+    phone.join(WAIT_SECONDS)
     assert phone.verdict["ok"] is True
     assert bench.told == ["browser 1: Firefox 140, 8x arm core, wasm32"]
 
@@ -100,11 +102,11 @@ def test_one_lies_about_its_outputs_and_one_leaves_halfway_and_one_is_too_late(l
     liar = FakePhone(bench.address, lie)
     good = FakePhone(bench.address)
     leave = threading.Event()
-    FakePhone(bench.address, lambda job, outputs: leave.wait(30) and None)
+    FakePhone(bench.address, lambda job, outputs: leave.wait(WAIT_SECONDS) and None)
     while len(bench.told) < 3:
         time.sleep(0.01)
     late = FakePhone(bench.address)
-    late.join(20)
+    late.join(WAIT_SECONDS)
     assert late.hello["enough"]
     leave.set()
     found = bench.end()
@@ -113,8 +115,8 @@ def test_one_lies_about_its_outputs_and_one_leaves_halfway_and_one_is_too_late(l
     assert sorted(one.outputs.ok for one in measured) == [False, True]
     assert (gone.error, gone.exit_code) == ("DeviceError", 1)
     assert "its page was closed" in gone.message
-    liar.join(20)
-    good.join(20)
+    liar.join(WAIT_SECONDS)
+    good.join(WAIT_SECONDS)
     assert (liar.verdict["ok"], good.verdict["ok"]) == (False, True)
     assert "WRONG" in liar.verdict["text"]
 
@@ -147,7 +149,7 @@ def test_a_model_that_the_page_cannot_run_is_a_failure(library):
     phone = FakePhone(bench.address, lambda job, outputs: {"error": "no such\noperator"})
     (found,) = bench.end()
     assert "browser 1 cannot run tiny: no such operator" in found.message
-    phone.join(10)
+    phone.join(WAIT_SECONDS)
     assert phone.verdict["ok"] is False
 
 
@@ -156,7 +158,7 @@ def test_silence_ends_it(library, monkeypatch):
     monkeypatch.setattr("edgesqueeze.devices.browser.visitor.FAREWELL_SECONDS", 0.1)
     bench = Bench(tiny_cnn(), library)
     silent = threading.Event()
-    FakePhone(bench.address, lambda job, outputs: silent.wait(30) and None)
+    FakePhone(bench.address, lambda job, outputs: silent.wait(WAIT_SECONDS) and None)
     (found,) = bench.end()
     silent.set()
     assert "browser 1 is gone: it has said nothing" in found.message
@@ -192,7 +194,7 @@ def test_without_the_secret_there_is_nothing(library):
 def test_who_says_nonsense_is_not_let_in(library, said):
     bench = Bench(tiny_cnn(), library)
     with pytest.raises(urllib.error.HTTPError) as error:
-        urllib.request.urlopen(bench.address + "hello", json.dumps(said).encode(), timeout=20)
+        urllib.request.urlopen(bench.address + "hello", json.dumps(said).encode(), timeout=WAIT_SECONDS)
     assert error.value.code == 400
     FakePhone(bench.address)
     bench.end()
