@@ -211,10 +211,11 @@ typedef struct {
 
 void es_softmax_s16(const es_softmax_wide *layer, const int16_t *input, int16_t *output);
 
-/* int16 to int16 of another scale. */
+/* int16 to int16 of another scale, inside of a range. */
 typedef struct {
   es_lstm_scale scale;
   int32_t count;
+  int16_t minimum, maximum;
 } es_requantize_wide;
 
 void es_requantize_values_s16(const es_requantize_wide *layer, const int16_t *input, int16_t *output);

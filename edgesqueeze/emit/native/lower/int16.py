@@ -47,7 +47,12 @@ def range_of(operation: Operation) -> dict[str, Value]:
     activation = operation.operator.options.get("fused_activation_function", "NONE")
     if activation not in CLAMPS:
         raise UnsupportedOperationError(f"fused activation {activation}, expected one of {', '.join(CLAMPS)}")
-    scale = np.float32(quantization_of(operation.output())[0])
+    return clamp_range(activation, operation.output())
+
+
+def clamp_range(activation: str, tensor: Tensor) -> dict[str, Value]:
+    """Lowest and highest int16 that one of ``CLAMPS`` lets through, by the scale of a tensor."""
+    scale = np.float32(quantization_of(tensor)[0])
     low, high = (
         None if real is None else round_half_away(float(np.float32(real) / scale))
         for real in CLAMPS[activation]

@@ -172,10 +172,22 @@ def unary(graph, opcode, scale, out_scale, shape=(1, 300), **options):
     return y
 
 
+def enlarged(graph, shape, size):
+    x = graph.input(shape, "int16", SCALE, 0)
+    y = graph.tensor((shape[0], *size, shape[3]), "int16", SCALE, 0)
+    sizes = graph.constant(np.array(size, np.int32))
+    graph.op("RESIZE_NEAREST_NEIGHBOR", [x, sizes], [y], alignCorners=False, halfPixelCenters=False)
+    return y
+
+
 def mean(graph, shape, axes, ratio):
+    return reduced(graph, "MEAN", shape, axes, ratio)
+
+
+def reduced(graph, opcode, shape, axes, ratio):
     y = graph.tensor([n for i, n in enumerate(shape) if i not in axes], "int16", SCALE * ratio, 0)
     inputs = [graph.input(shape, "int16", SCALE, 0), graph.constant(np.array(axes, np.int32))]
-    graph.op("MEAN", inputs, [y], keepDims=False)
+    graph.op(opcode, inputs, [y], keepDims=False)
     return y
 
 
@@ -194,7 +206,14 @@ def values(graph):
         mean(graph, (1, 6, 5, 7), (1, 2), 0.7),
         mean(graph, (2, 9, 5), (0, 2), 1.3),
         unary(graph, "LEAKY_RELU", 0.0003, 0.0002, alpha=0.2),
+        reduced(graph, "SUM", (1, 6, 5, 7), (1, 2), 9.3),
         unary(graph, "QUANTIZE", 0.0003, 0.0007),
+        unary(graph, "RELU", 0.0003, 0.0003),
+        unary(graph, "RELU", 0.0003, 0.0002),
+        unary(graph, "RELU6", 0.0003, 0.0003),
+        unary(graph, "RELU6", 0.0003, 6 / 32767),
+        enlarged(graph, (1, 3, 4, 3), (6, 7)),
+        enlarged(graph, (2, 3, 2, 2), (4, 3)),
         unary(graph, "LOGISTIC", 2.0**-12, one),
         unary(graph, "LOGISTIC", 0.0003, one),
         unary(graph, "LOGISTIC", 0.00001, one),

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from edgesqueeze.emit.native.lower.add import common_scales
-from edgesqueeze.emit.native.lower.int16 import HEADER, INT16_MAX, INT16_MIN, range_of, require_int16
+from edgesqueeze.emit.native.lower.int16 import (
+    HEADER,
+    INT16_MAX,
+    INT16_MIN,
+    clamp_range,
+    range_of,
+    require_int16,
+)
 from edgesqueeze.emit.native.lower.lstm import scale_struct, sigmoid_table
 from edgesqueeze.emit.native.lower.pairs import broadcast_pair, loops_struct, multiplier_struct, pair_call
 from edgesqueeze.emit.native.lower.pool import MAX_SCALE_DIFFERENCE, pool_sizes
@@ -111,10 +119,28 @@ def lower_leaky_relu_int16(operation: Operation) -> tuple[Call | Placement, ...]
 def lower_quantize_int16(operation: Operation) -> tuple[Call | Placement, ...]:
     """QUANTIZE from int16 to int16."""
     source, output = same_sized(operation, require_int16)
-    ratio = quantization_of(source)[0] / quantization_of(output)[0]
-    members: dict[str, Value] = {"scale": scale_struct(ratio), "count": output.elements}
+    return (_requantize(source, output, clamp_range("NONE", output)),)
+
+
+def lower_relu_int16(operation: Operation) -> tuple[Call | Placement, ...]:
+    """RELU, also to another scale."""
+    source, output = same_sized(operation, require_int16)
+    return (_requantize(source, output, clamp_range("RELU", output)),)
+
+
+def lower_relu6_int16(operation: Operation) -> tuple[Call | Placement, ...]:
+    """RELU6; TFLM clamps the integers by the input's scale and does not look at the output's."""
+    source, output = same_sized(operation, require_int16)
     return (
-        value_call("es_requantize_values_s16", HEADER, Struct("es_requantize_wide", members), source, output),
+        _requantize(source, replace(output, quantization=source.quantization), clamp_range("RELU6", source)),
+    )
+
+
+def _requantize(source: Tensor, output: Tensor, limits: dict[str, Value]) -> Call:
+    ratio = quantization_of(source)[0] / quantization_of(output)[0]
+    members: dict[str, Value] = {"scale": scale_struct(ratio), "count": output.elements, **limits}
+    return value_call(
+        "es_requantize_values_s16", HEADER, Struct("es_requantize_wide", members), source, output
     )
 
 

@@ -68,24 +68,28 @@ def lower_mean(operation: Operation) -> tuple[Call | Placement, ...]:
         UnsupportedOperationError: neither int8 nor int16, computed axes, an output of another size, or more
             than two separate groups of axes.
     """
-    if operation.input(0).dtype == "int16":
-        require_int16(operation.input(0), operation.output())
-    else:
-        require_int8(operation.input(0), operation.output())
+    _require_reducible(operation)
     count = math.prod(operation.input(0).shape[axis] for axis in _reduced_axes(operation))
     multiplier, shift = _multiplier(operation)
     halvings = min(count.bit_length() - 1, 32, 31 + shift)
     return _reduce(operation, (multiplier << halvings) // count, shift - halvings)
 
 
+def _require_reducible(operation: Operation) -> None:
+    if operation.input(0).dtype == "int16":
+        require_int16(operation.input(0), operation.output())
+    else:
+        require_int8(operation.input(0), operation.output())
+
+
 def lower_sum(operation: Operation) -> tuple[Call | Placement, ...]:
-    """SUM over any axes.
+    """SUM over any axes, of int8 or int16.
 
     Raises:
-        UnsupportedOperationError: not int8, computed axes, an output of another size, or more than two
+        UnsupportedOperationError: neither int8 nor int16, computed axes, an output of another size, or more than two
             separate groups of axes.
     """
-    require_int8(operation.input(0), operation.output())
+    _require_reducible(operation)
     return _reduce(operation, *_multiplier(operation))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import MappingProxyType
 
 import numpy as np
@@ -23,6 +24,7 @@ from edgesqueeze.emit.native.records import (
     Struct,
     UnsupportedOperationError,
 )
+from edgesqueeze.graph import Tensor
 
 HEADER = "es_resize.h"
 ONE = 1 << 10
@@ -32,12 +34,12 @@ Positions = npt.NDArray[np.int64]
 
 
 def lower_resize_nearest_neighbor(operation: Operation) -> tuple[Call | Placement, ...]:
-    """RESIZE_NEAREST_NEIGHBOR with or without align_corners and half_pixel_centers.
+    """RESIZE_NEAREST_NEIGHBOR with or without align_corners and half_pixel_centers; of int16 the same bytes.
 
     Raises:
-        UnsupportedOperationError: not int8, a batch, a computed size, or sizes beyond int16.
+        UnsupportedOperationError: neither int8 nor int16, a batch, a computed size, or sizes beyond int16.
     """
-    (in_height, out_height), (in_width, out_width) = _sizes(operation)
+    (in_height, out_height), (in_width, out_width) = _sizes(operation, _require_one_type)
     rows = _nearest(operation, in_height, out_height)
     columns = _nearest(operation, in_width, out_width)
     parameters = Struct(
@@ -46,7 +48,7 @@ def lower_resize_nearest_neighbor(operation: Operation) -> tuple[Call | Placemen
             "rows": Blob(rows.astype(np.int16), "input rows"),
             "columns": Blob(columns.astype(np.int16), "input columns"),
             "in_width": in_width,
-            "channels": operation.output().shape[3],
+            "channels": _pixel_bytes(operation),
             "out_height": out_height,
             "out_width": out_width,
         },
@@ -65,7 +67,7 @@ def lower_resize_bilinear(operation: Operation) -> tuple[Call | Placement, ...]:
         raise UnsupportedOperationError(
             "align_corners together with half_pixel_centers, expected one of them at most"
         )
-    (in_height, out_height), (in_width, out_width) = _sizes(operation)
+    (in_height, out_height), (in_width, out_width) = _sizes(operation, require_int8)
     scale_y, offset_y = _scale(operation, in_height, out_height)
     scale_x, offset_x = _scale(operation, in_width, out_width)
     parameters = Struct(
@@ -87,10 +89,22 @@ def lower_resize_bilinear(operation: Operation) -> tuple[Call | Placement, ...]:
     return _call(operation, "es_resize_bilinear_s8", parameters, rows, columns)
 
 
-def _sizes(operation: Operation) -> tuple[tuple[int, int], tuple[int, int]]:
+def _require_one_type(source: Tensor, output: Tensor) -> None:
+    if source.dtype != "int16" or output.dtype != "int16":
+        require_int8(source, output)
+
+
+def _pixel_bytes(operation: Operation) -> int:
+    output = operation.output()
+    return output.shape[3] * output.nbytes // output.elements
+
+
+def _sizes(
+    operation: Operation, require: Callable[[Tensor, Tensor], None]
+) -> tuple[tuple[int, int], tuple[int, int]]:
     """Input and output size of rows, and of columns."""
     source, output = operation.input(0), operation.output()
-    require_int8(source, output)
+    require(source, output)
     if len(source.shape) != 4 or source.shape[0] != 1:
         raise UnsupportedOperationError(
             f"the input has the shape {list(source.shape)}, expected 4 dimensions and batch 1"
@@ -108,7 +122,7 @@ def _call(
 ) -> tuple[Call, ...]:
     """The call, given the first input row and column that each output row and column needs."""
     source, output = operation.input(0), operation.output()
-    channels = output.shape[3]
+    channels = _pixel_bytes(operation)
     reads = (rows[:, None] * source.shape[2] + columns).reshape(-1) * channels
     distance = stream_distance(reads, np.arange(reads.size) * channels)
     return (

@@ -183,8 +183,12 @@ INT16: Mapping[str, Lowering] = MappingProxyType(
         "MUL": int16_values.lower_mul_int16,
         "QUANTIZE": int16_values.lower_quantize_int16,
         "READ_VARIABLE": state.lower_read_variable,
+        "RELU": int16_values.lower_relu_int16,
+        "RELU6": int16_values.lower_relu6_int16,
+        "RESIZE_NEAREST_NEIGHBOR": image_by_image(resize.lower_resize_nearest_neighbor),
         "SOFTMAX": int16_values.lower_softmax_int16,
         "SUB": int16_values.lower_sub_int16,
+        "SUM": pool.lower_sum,
         "TANH": int16_values.lower_tanh_int16,
         "TRANSPOSE_CONV": image_by_image(int16_conv.lower_transpose_conv_int16),
     }
