@@ -16,7 +16,7 @@ from edgesqueeze.cli.browser import (
     measure_in_browsers,
     take_browser_wish,
 )
-from edgesqueeze.cli.options import input_shape, install, optimize, ssh_config
+from edgesqueeze.cli.options import data_recipe, input_shape, install, json_option, optimize, ssh_config
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.screen import say, say_json
 from edgesqueeze.cli.tables import say_finding
@@ -121,12 +121,7 @@ class _Wish(NamedTuple):
     help="Real inputs for all devices: an .npz, a folder of images by class, or module:callable; with labels "
     "the accuracy on each runtime is told.",
 )
-@click.option(
-    "--recipe",
-    metavar="FILE",
-    type=NamedPath(),
-    help="Scale the data as [data] in this recipe says, as when the model was made.",
-)
+@data_recipe
 @click.option(
     "--samples",
     metavar="N",
@@ -135,7 +130,7 @@ class _Wish(NamedTuple):
 )
 @browser_options
 @input_shape
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
+@json_option
 def bench(model: Path, target_names: tuple[str, ...], **options: object) -> None:
     """Say how long one inference of MODEL.tflite takes on a device.
 

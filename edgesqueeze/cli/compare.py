@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgesqueeze.cli.options import json_option
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.screen import escape, open_screen, say_json
 from edgesqueeze.cli.tables import Table
@@ -36,7 +37,7 @@ COLOURS = {"worse": "red", "gone": "red", "better": "green", "new": "cyan", "sam
 @click.option(
     "--junit", metavar="FILE", type=NamedPath(), help="Also write JUnit XML for a build server into it."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
+@json_option
 def command(
     old: Path,
     new: Path,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgesqueeze.cli import tables
+from edgesqueeze.cli.options import json_option
 from edgesqueeze.cli.screen import escape, open_screen, say_json
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ COLOURS = {"ok": "green", "missing": "yellow", "too old": "red", "too new": "yel
 
 
 @click.command("doctor")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
+@json_option
 def command(as_json: bool) -> None:
     """Show which packages and programs are installed, what they are for, and how to install the others.
 

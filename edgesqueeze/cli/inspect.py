@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgesqueeze.cli import tables
-from edgesqueeze.cli.options import input_shape
+from edgesqueeze.cli.options import input_shape, json_option
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.repeats import blocks_of
 from edgesqueeze.cli.screen import Screen, escape, open_screen, say_json
@@ -48,7 +48,7 @@ SCHEMES = {
     help="Also check whether it fits this device: a name from `targets list`, or a file.",
 )
 @input_shape
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
+@json_option
 def command(model: Path, target_name: str | None, shapes: tuple[str, ...], as_json: bool) -> None:
     """Show what is in MODEL.tflite: sizes, operators, weights, quantization.
 

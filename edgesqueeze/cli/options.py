@@ -54,6 +54,15 @@ custom_objects = click.option(
     metavar="MODULE:NAME",
     help="A class that the model needs; may be repeated.",
 )
+data_recipe = click.option(
+    "--recipe",
+    metavar="FILE",
+    type=NamedPath(),
+    help="Scale the data as [data] in this recipe says, as when the model was made.",
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document instead of tables."
+)
 unsafe = click.option(
     "--unsafe", is_flag=True, help="Open a model file that holds code (Lambda layers), and run that code."
 )

@@ -166,7 +166,8 @@ def _limits(*values: float | None) -> SearchLimits:
 
 
 def _print(front: Front, out: Path) -> None:
-    from edgesqueeze.explore.written import RECIPE, words_of
+    from edgesqueeze.explore.written import RECIPE
+    from edgesqueeze.recipe.words import words_of
     from edgesqueeze.report.front import BEST
 
     screen = open_screen()

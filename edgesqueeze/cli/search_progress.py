@@ -69,7 +69,7 @@ def _drawn(standing: Standing) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
-    from edgesqueeze.explore.written import words_of
+    from edgesqueeze.recipe.words import words_of
 
     table = Table(box=None, pad_edge=False)
     for title in ("trial", "ms", "KiB", "RAM KiB", "drop", "recipe"):

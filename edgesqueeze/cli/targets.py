@@ -10,6 +10,7 @@ import click
 
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.records import Record
+from edgesqueeze.cli.options import json_option
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.screen import Screen, escape, open_screen, say, say_json
 from edgesqueeze.cli.tables import Table
@@ -49,7 +50,7 @@ def targets() -> None:
 
 
 @targets.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
+@json_option
 def list_command(as_json: bool) -> None:
     """List all targets.
 
@@ -70,7 +71,7 @@ def list_command(as_json: bool) -> None:
 
 @targets.command("show")
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
+@json_option
 def show_command(name: str, as_json: bool) -> None:
     """Show the figures of a target, and where they come from.
 

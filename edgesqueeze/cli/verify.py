@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgesqueeze.cli.options import input_shape
+from edgesqueeze.cli.options import data_recipe, input_shape, json_option
 from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.screen import escape, open_screen, say_json
 from edgesqueeze.cli.tables import Table, print_findings
@@ -45,12 +45,7 @@ VERDICTS = {"rounding": "[yellow]rounding", "identical": "[green]identical", "br
     metavar="DATA",
     help="Inputs: an .npz, a folder of images by class, or module:callable. Random ones if not given.",
 )
-@click.option(
-    "--recipe",
-    metavar="FILE",
-    type=NamedPath(),
-    help="Scale the data as [data] in this recipe says, as when the model was made.",
-)
+@data_recipe
 @click.option(
     "--metric",
     metavar="MODULE:CALLABLE",
@@ -86,7 +81,7 @@ VERDICTS = {"rounding": "[yellow]rounding", "identical": "[green]identical", "br
     "it takes one step of a sequence per inference.",
 )
 @input_shape
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
+@json_option
 def verify(
     model: Path,
     against: Path | None,

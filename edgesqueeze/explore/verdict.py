@@ -8,7 +8,7 @@ from types import MappingProxyType
 from edgesqueeze.checks.metrics import Unit
 from edgesqueeze.errors import NotFoundError
 from edgesqueeze.explore.wish import LIMITED, Wish
-from edgesqueeze.explore.written import words_of
+from edgesqueeze.recipe.words import words_of
 from edgesqueeze.report.front import FinalistRecord, Front, LimitName, Takes, TrialRecord
 
 UNITS: Mapping[LimitName, str] = MappingProxyType(

@@ -11,8 +11,8 @@ import tomli_w
 
 from edgesqueeze.base.generated import LIST, generated, write_list
 from edgesqueeze.base.output import staged, write_files
-from edgesqueeze.recipe.passes import PASSES
 from edgesqueeze.recipe.sections import Recipe
+from edgesqueeze.recipe.words import words_of
 from edgesqueeze.report.front import BEST, FRONT, FinalistRecord, Front, TrialRecord
 
 TABLE = "front.csv"
@@ -125,17 +125,3 @@ def _row(record: TrialRecord | FinalistRecord, stage: str, state: str, steps: ob
         record.seconds,
         words_of(record.recipe),
     )
-
-
-def words_of(recipe: Recipe) -> str:
-    """The passes of a recipe in a line: ``prune sparsity=0.6, cluster clusters=16``."""
-    words = []
-    for row in PASSES:
-        section = getattr(recipe, row.name, None)
-        if row.search is None or section is None:
-            continue
-        values = [f"{key}={getattr(section, key)}" for key in row.search.draws]
-        if row.search.spares and section.exclude:
-            values.append(f"without {' '.join(section.exclude)}")
-        words.append(" ".join([row.name, *values]))
-    return ", ".join(words) or "quantized only"

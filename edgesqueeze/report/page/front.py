@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from edgesqueeze.base.plain import plain
-from edgesqueeze.recipe.passes import PASSES
-from edgesqueeze.recipe.sections import Recipe
+from edgesqueeze.recipe.words import words_of
 from edgesqueeze.report.front import FinalistRecord, Front, Takes, TrialRecord
 from edgesqueeze.report.made import Made
 from edgesqueeze.report.page import charts
@@ -93,24 +92,11 @@ def drop_text(drop: float | None, front: Front) -> str:
     return f"{100 * drop:.2f} points" if front.accuracy.unit == "share" else f"{drop:.3g}"
 
 
-def recipe_text(recipe: Recipe) -> str:
-    """The passes of a recipe, each with its first option and those that are not as by default."""
-    words = []
-    for row in PASSES:
-        options = getattr(recipe, row.name, None)
-        if options is not None:
-            whole = options.model_dump(mode="json", exclude_none=True)
-            other = options.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
-            told = dict(list(whole.items())[:1]) | other
-            words.append(" ".join((row.name, *(f"{key}={value}" for key, value in told.items()))))
-    return ", ".join(words) or "quantized only"
-
-
 def _verdict(front: Front) -> str:
     best = next((one for one in front.finalists if one.number == front.best), None)
     if best is None:
         return front.reason
-    return f"the best is trial {best.number}: {_said(best.takes, front)}; {recipe_text(best.recipe)}"
+    return f"the best is trial {best.number}: {_said(best.takes, front)}; {words_of(best.recipe)}"
 
 
 def _said(takes: Takes, front: Front) -> str:
@@ -132,7 +118,7 @@ def _cells(takes: Takes, front: Front) -> tuple[str, ...]:
 
 def _row(one: FinalistRecord, front: Front) -> Row:
     cells = _cells(one.takes, front)
-    return Row(one.number, one.number == front.best, cells, ", ".join(one.missed), recipe_text(one.recipe))
+    return Row(one.number, one.number == front.best, cells, ", ".join(one.missed), words_of(one.recipe))
 
 
 def _facts(front: Front) -> Iterator[tuple[str, str]]:
@@ -173,4 +159,4 @@ def _group(one: TrialRecord | FinalistRecord, front: Front) -> str:
 
 def _hint(one: TrialRecord | FinalistRecord, front: Front) -> str:
     kind = f"trial {one.number}, {one.state}" if isinstance(one, TrialRecord) else f"finalist {one.number}"
-    return f"{kind}: {_said(one.takes, front)}; {recipe_text(one.recipe)}"
+    return f"{kind}: {_said(one.takes, front)}; {words_of(one.recipe)}"

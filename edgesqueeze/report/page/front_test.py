@@ -3,8 +3,6 @@ import re
 import pytest
 
 from edgesqueeze.errors import UsageError
-from edgesqueeze.recipe.read import parse_recipe
-from edgesqueeze.report.page.front import recipe_text
 from edgesqueeze.report.page.page import write_page
 from edgesqueeze.report.page.page_test import Reader
 from runtime_tests.support.compressed import write_front
@@ -42,12 +40,6 @@ def test_where_nothing_keeps_to_the_limits_the_reason_comes_first(tmp_path):
     page = read(tmp_path)
     assert page.words[2:4] == ["not ok", "max_flash of 10 KiB cannot be met: the nearest takes 31 KiB"]
     assert page.headings == ["What was found", "Versions"]
-
-
-def test_recipes_in_words():
-    assert recipe_text(parse_recipe({})) == "quantized only"
-    told = parse_recipe({"cluster": {"clusters": 16}, "prune": {"sparsity": 0.5}})
-    assert recipe_text(told) == "prune sparsity=0.5, cluster clusters=16"
 
 
 def test_a_front_of_another_version_is_refused(tmp_path):
