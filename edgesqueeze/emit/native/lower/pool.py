@@ -86,8 +86,8 @@ def lower_sum(operation: Operation) -> tuple[Call | Placement, ...]:
     """SUM over any axes, of int8 or int16.
 
     Raises:
-        UnsupportedOperationError: neither int8 nor int16, computed axes, an output of another size, or more than two
-            separate groups of axes.
+        UnsupportedOperationError: neither int8 nor int16, computed axes, an output of another size, or more
+            than two separate groups of axes.
     """
     _require_reducible(operation)
     return _reduce(operation, *_multiplier(operation))
