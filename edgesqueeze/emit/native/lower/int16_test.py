@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from edgesqueeze.emit.native.emit import emit_native
 from edgesqueeze.emit.native.lower.graph import lower
@@ -18,6 +19,13 @@ EXTREMES = (-32768, 32767)
 
 def image(graph, *shape, scale=SCALE):
     return graph.input((1, *shape), "int16", scale, 0)
+
+
+def activated(graph, y, activation):
+    """The same layer with a fused activation."""
+    kind = schema.ActivationFunctionType
+    graph.operators[-1].builtinOptions.fusedActivationFunction = getattr(kind, activation)
+    return y
 
 
 def narrow(graph, y):
@@ -202,6 +210,8 @@ def values(graph):
         extremum(graph, "MAXIMUM", ((1, 40), (1, 40))),
         extremum(graph, "MINIMUM", ((1, 3, 1, 5), (1, 3, 4, 1))),
         graph.max_pool(image(graph, 6, 5, 3), 2),
+        activated(graph, graph.max_pool(image(graph, 7, 5, 4), 3, "SAME"), "RELU6"),
+        activated(graph, graph.max_pool(image(graph, 4, 6, 5, scale=0.001), 2), "RELU"),
         graph.average_pool(image(graph, 7, 7, 3), 3, "SAME"),
         mean(graph, (1, 6, 5, 7), (1, 2), 0.7),
         mean(graph, (2, 9, 5), (0, 2), 1.3),
