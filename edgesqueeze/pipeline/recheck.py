@@ -49,7 +49,7 @@ def recheck(
     Nothing is made where an input has changed, and nothing is written.
 
     Args:
-        folder: what ``compress`` wrote, or its ``report.json`` alone.
+        folder: what ``compress`` wrote, or its ``report.json`` alone; or the path of that.
         model: as for ``compress``.
         data: as for ``compress``.
         target: as for ``compress``; by default the one that the report names.
@@ -64,8 +64,9 @@ def recheck(
         UsageError: the folder has no report, or one without hashes; and what ``compress`` raises.
         TargetError: the report's target was a file, and is not given.
     """
-    place = path_of(folder, "a folder that compress wrote")
-    report = read_report(place)
+    given = path_of(folder, "a folder that compress wrote, or its report.json")
+    place = given.parent if given.is_file() else given
+    report = read_report(given)
     before = hashes_of(report, place)
     profile = _profile(report, place, target, runtime)
     chosen = report.recipe if recipe is None else fill_preferences(as_recipe(recipe), profile)

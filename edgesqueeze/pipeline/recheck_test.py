@@ -77,6 +77,16 @@ def test_the_same_inputs_give_the_same_bytes(folder):
     assert [one.name for one in (folder / "out").iterdir()] == ["report.json"]
 
 
+def test_the_path_of_the_report_is_as_good_as_its_folder(folder):
+    (folder / "data.npz").write_bytes(b"another")
+    by_path, by_folder = (
+        recheck(place, folder / "model.keras", data=folder / "data.npz")
+        for place in (folder / "out" / "report.json", folder / "out")
+    )
+    assert by_path == by_folder
+    assert wrong(by_path) == {("input", "data"): "changed"}
+
+
 def test_a_model_for_another_runtime_of_the_target(folder):
     """TensorFlow Lite Micro has no GELU; C without a runtime has."""
     layers = [keras.Input((6,)), keras.layers.Dense(8, activation="gelu"), keras.layers.Dense(3)]

@@ -77,13 +77,16 @@ def made_of(document: Document, file: Path) -> Made:
     return Made(document, model)
 
 
-def read_report(folder: Path) -> Report:
-    """Read the report of a folder.
+def read_report(place: Path) -> Report:
+    """Read a report.
+
+    Args:
+        place: its folder, or its own path.
 
     Raises:
         UsageError: the folder has none, or one of another version.
     """
-    return read_as(folder / REPORT, REPORTS)  # type: ignore[no-any-return]
+    return read_as(place if place.is_file() else place / REPORT, REPORTS)  # type: ignore[no-any-return]
 
 
 def profile_of(name: str, given: str | Path | Target | None = None) -> Target | None:
