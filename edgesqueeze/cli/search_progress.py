@@ -72,11 +72,11 @@ def _drawn(standing: Standing) -> Any:
     from edgesqueeze.recipe.words import words_of
 
     table = Table(box=None, pad_edge=False)
-    for title in ("trial", "ms", "KiB", "RAM KiB", "drop", "recipe"):
+    for title in ("trial", "ms", "KiB", "RAM KiB", "expected drop", "recipe"):
         table.add_column(title, justify="left" if title == "recipe" else "right")
     for one in standing.front[:MOST_SHOWN]:
         takes = one.takes
-        figures = (takes.latency_ms, takes.flash_kib, takes.ram_kib, takes.accuracy_drop)
+        figures = (takes.latency_ms, takes.flash_kib, takes.ram_kib, one.expected_drop)
         cells = ["-" if value is None else f"{value:.4g}" for value in figures]
         table.add_row(str(one.number), *cells, escape(words_of(one.recipe)))
     return Group(escape(headline(standing)), table)

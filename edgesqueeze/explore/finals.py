@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from statistics import fmean
 
+from edgesqueeze.explore.forecast import correction, expected
 from edgesqueeze.explore.wish import Wish, ranks
 from edgesqueeze.report.front import FinalistRecord, Takes, TrialRecord
 
@@ -18,11 +18,13 @@ def pick(
     begun: Collection[int],
     wish: Wish,
     baseline: Takes,
+    *,
+    measured: bool = False,
 ) -> TrialRecord | None:
     """The next trial to train in full; None where none is worth it.
 
-    That is the best of those that should keep to the limits, when their accuracy is corrected by what full
-    training brought the finalists so far; while no finalist keeps to them, the nearest.
+    That is the best of those that should keep to the limits, when what is expected of them is corrected by
+    what became of the finalists so far; while no finalist keeps to them, the nearest.
 
     Args:
         trials: all trials.
@@ -30,15 +32,15 @@ def pick(
         begun: numbers of those that are done or under way, or failed.
         wish: what the search is for.
         baseline: figures of the model that is only quantized.
+        measured: rely on what trials showed after their short training, and expect nothing of a longer one.
     """
-    gain = _gain(trials, finalists)
+    factor = correction(trials, finalists, wish.drop_unit)
     open_ = [one for one in trials if one.takes.accuracy_drop is not None and one.number not in begun]
-    expected = [_expected(one.takes, gain) for one in open_]
-    missed = [sum(wish.missed(takes).values()) for takes in expected]
-    order = ranks([wish.values(takes) for takes in expected])
+    hoped = [one.takes if measured else _corrected(expected(one), factor) for one in open_]
+    missed = [sum(wish.missed(takes).values()) for takes in hoped]
+    order = ranks([wish.values(takes) for takes in hoped])
     keys = [
-        (missed[i], order[i], wish.score(takes, baseline), open_[i].number)
-        for i, takes in enumerate(expected)
+        (missed[i], order[i], wish.score(takes, baseline), open_[i].number) for i, takes in enumerate(hoped)
     ]
     if not keys:
         return None
@@ -58,17 +60,7 @@ def ordered(finalists: Sequence[FinalistRecord]) -> tuple[FinalistRecord, ...]:
     return tuple(sorted(finalists, key=lambda one: (bool(one.missed), one.score, one.number)))
 
 
-def _gain(trials: Sequence[TrialRecord], finalists: Sequence[FinalistRecord]) -> float:
-    """What full training gives back of the accuracy, in the mean of the finalists; 0 without any."""
-    short = {one.number: one.takes.accuracy_drop for one in trials}
-    gains = [
-        before - one.takes.accuracy_drop
-        for one in finalists
-        if (before := short.get(one.number)) is not None and one.takes.accuracy_drop is not None
-    ]
-    return fmean(gains) if gains else 0.0
-
-
-def _expected(takes: Takes, gain: float) -> Takes:
-    assert takes.accuracy_drop is not None
-    return takes.model_copy(update={"accuracy_drop": takes.accuracy_drop - gain})
+def _corrected(takes: Takes, factor: float) -> Takes:
+    drop = takes.accuracy_drop
+    assert drop is not None
+    return takes.model_copy(update={"accuracy_drop": drop * factor if drop > 0 else drop})

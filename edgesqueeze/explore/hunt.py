@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgesqueeze.explore import finals
+from edgesqueeze.explore.forecast import expected
 from edgesqueeze.explore.jobs import Board, Job, remember, trial
 from edgesqueeze.explore.loop import run
 from edgesqueeze.explore.rungs import steps_of_rounds
@@ -78,6 +79,7 @@ class Hunt:
         self._finalists: dict[int, FinalistRecord] = {}
         self._failed: dict[int, str] = {}
         self._under_way: set[int] = set()
+        self._late = 0
 
     @property
     def complete(self) -> bool:
@@ -103,8 +105,10 @@ class Hunt:
         space, left_out = space_of(base)
         self.seen = survey(self.crew, self._study, space, self._effort.trials, self._looked, self._is_late)
         self.left_out = {**left_out, **self.seen.left_out}
-        rounds = steps_of_rounds(self.crew.facts.most_steps)
-        self.board = Board(wish, self.seen.applied(space), self.seen.baseline, rounds)
+        most = self.crew.facts.most_steps
+        self.board = Board(
+            wish, self.seen.applied(space), self.seen.baseline, steps_of_rounds(most), most_steps=most
+        )
         self._remember()
 
     def begin_with(self, *, first: bool) -> None:
@@ -127,7 +131,7 @@ class Hunt:
         """The trials that are over, in order; those on the front marked."""
         records = [self._trials[number] for number in sorted(self._trials)]
         good = [one for one in records if one.takes.accuracy_drop is not None and not one.missed]
-        kept = undominated([self.board.wish.values(one.takes) for one in good])
+        kept = undominated([self.board.wish.values(expected(one)) for one in good])
         front = {one.number for one, stays in zip(good, kept, strict=True) if stays}
         return [one.model_copy(update={"on_front": one.number in front}) for one in records]
 
@@ -185,9 +189,13 @@ class Hunt:
     def _final_jobs(self) -> Iterator[Job]:
         while self._wants_more():
             begun = {*self._finalists, *self._failed, *self._under_way}
-            chosen = finals.pick(self.trials, self.finalists, begun, self.board.wish, self.board.baseline)
+            late = not self._has_time()
+            chosen = finals.pick(
+                self.trials, self.finalists, begun, self.board.wish, self.board.baseline, measured=late
+            )
             if chosen is None:
                 return
+            self._late += late
             self._under_way.add(chosen.number)
             yield self._final(chosen)
 
@@ -197,6 +205,11 @@ class Hunt:
         most = self._effort.finalists * (1 if found or self._under_way else finals.MORE)
         if done >= most:
             return False
+        # Rather late with a model than in time without one.
+        return self._has_time() or not (found or self._under_way or self._late)
+
+    def _has_time(self) -> bool:
+        """Whether there is time for one more finalist, by those so far."""
         minutes = self._effort.minutes
         longest = max((one.seconds for one in self._finalists.values()), default=0.0)
         return minutes is None or not longest or self.seconds + longest < 60 * minutes
@@ -247,7 +260,7 @@ class Hunt:
                 return
             trials = self.trials
             front = [one for one in trials if one.on_front]
-            front.sort(key=lambda one: self.board.wish.score(one.takes, self.board.baseline))
+            front.sort(key=lambda one: self.board.wish.score(expected(one), self.board.baseline))
             done, most, seconds = len(trials), self._effort.trials, self.seconds
             self._watch(
                 Standing(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from edgesqueeze.errors import RecipeError
+from edgesqueeze.explore.forecast import expected, expected_drop
 from edgesqueeze.explore.rungs import Shown, goes_on
 from edgesqueeze.explore.space import Params, Space
 from edgesqueeze.explore.study import PARAMS, RECORD, Entry, as_json
@@ -59,6 +60,7 @@ class Board:
         space: what can be drawn.
         baseline: figures of the model that is only quantized.
         rounds: training steps of each round.
+        most_steps: training steps that a full training has at most.
         drops_early: whether only the best go on to the next round.
         unfit: models that missed a limit of memory; a weaker one misses it too.
         shown: what trials showed after each round, by their numbers.
@@ -69,6 +71,7 @@ class Board:
     space: Space
     baseline: Takes
     rounds: tuple[int, ...]
+    most_steps: int
     drops_early: bool = True
     unfit: list[Unfit] = field(default_factory=list)
     shown: list[dict[int, Shown]] = field(default_factory=list)
@@ -77,11 +80,16 @@ class Board:
     def __post_init__(self) -> None:
         self.shown = [{} for _ in self.rounds]
 
-    def saw(self, number: int, place: int, takes: Takes) -> None:
-        """Remember what a trial showed after a round."""
+    def saw(self, number: int, place: int, takes: Takes, steps: int) -> None:
+        """Remember what is expected of a trial after a round of so many steps."""
+        takes = takes.model_copy(update={"accuracy_drop": self.expected_drop(takes, steps)})
         excess = self.wish.missed(takes).get("max_accuracy_drop", 0.0)
         score = self.wish.score(takes, self.baseline)
         self.shown[place][number] = Shown(excess, self.wish.values(takes), score)
+
+    def expected_drop(self, takes: Takes, steps: int) -> float | None:
+        """The accuracy drop that is expected after a full training."""
+        return expected_drop(takes.accuracy_drop, steps, self.most_steps)
 
     def lets_on(self, number: int, place: int) -> bool:
         """Whether a trial goes on behind a round."""
@@ -148,7 +156,7 @@ def trial(entry: Entry, board: Board, tell: Callable[[Entry, TrialRecord], None]
             tell(entry, _record(entry, board, recipe, "failed", reason=answer.error.problem))
             return
         takes = takes.model_copy(update={"accuracy_drop": answer.takes.accuracy_drop})
-        board.saw(entry.number, place, takes)
+        board.saw(entry.number, place, takes, steps)
         if place + 1 < len(board.rounds) and not board.lets_on(entry.number, place):
             reason = f"not among the best after {steps} steps"
             tell(entry, _record(entry, board, recipe, "dropped", takes=takes, steps=steps, reason=reason))
@@ -170,12 +178,13 @@ def remember(board: Board, entry_params: Params, record: TrialRecord, notes: Map
     text = record.recipe.model_dump_json()
     if "takes" in notes.get(LOOKED, {}):
         board.answers.setdefault((text, "look 0"), notes[LOOKED])
-    for place, steps in enumerate(board.rounds):
-        found = notes.get(f"steps_{steps}")
+    for place, planned in enumerate(board.rounds):
+        found = notes.get(f"steps_{planned}")
         if found and "takes" in found:
-            board.answers.setdefault((text, f"train {steps if _trains(record.recipe) else 0}"), found)
+            steps = planned if _trains(record.recipe) else 0
+            board.answers.setdefault((text, f"train {steps}"), found)
             drop = found["takes"]["accuracy_drop"]
-            board.saw(record.number, place, record.takes.model_copy(update={"accuracy_drop": drop}))
+            board.saw(record.number, place, record.takes.model_copy(update={"accuracy_drop": drop}), steps)
 
 
 def _noted(entry: Entry, board: Board, name: str, task: Task) -> Generator[Task, Answer, Answer]:
@@ -213,13 +222,14 @@ def _record(
 ) -> TrialRecord:
     takes = Takes() if takes is None else takes
     parts = [one[SECONDS] for one in entry.notes.values() if isinstance(one, dict) and SECONDS in one]
-    return TrialRecord(
+    record = TrialRecord(
         number=entry.number,
         state=state,
         reason=reason,
         recipe=recipe,
         steps=steps,
         takes=takes,
-        missed=tuple(board.wish.missed(takes)),
+        expected_drop=board.expected_drop(takes, steps),
         seconds=round(sum(parts), 3),
     )
+    return record.model_copy(update={"missed": tuple(board.wish.missed(expected(record)))})

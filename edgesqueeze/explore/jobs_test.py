@@ -31,6 +31,6 @@ FEWER = {**OFF, "prune": True, "prune.sparsity": 0.7}
 )
 def test_what_a_model_that_did_not_fit_tells_of_another(flash, ram, params, tells):
     limits = SearchLimits(max_flash=100, max_ram=100)
-    board = Board(Wish(("size",), limits), SPACE, Takes(), (9,))
+    board = Board(Wish(("size",), limits), SPACE, Takes(), (9,), most_steps=9)
     board.saw_unfit(MORE, "misses it", Takes(flash_kib=flash, ram_kib=ram))
     assert bool(board.too_large(params)) == tells

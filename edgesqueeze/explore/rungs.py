@@ -18,15 +18,16 @@ TOP_STEPS = 900
 """Training steps of a trial in the last round."""
 LEAST_STEPS = 20
 """A round of fewer steps says nothing."""
-HOPELESS = 10.0
-"""By how many times its limit the accuracy may be missed after a short training; more is not made up for."""
+HOPELESS = 3.0
+"""By how many times its limit the accuracy may be expected to be missed; more is not made up for."""
 
 
 class Shown(NamedTuple):
-    """What a trial showed after a round.
+    """What is expected of a trial after a round.
 
     Attributes:
-        excess: by how much the limit on the accuracy drop is missed, as a share of it; 0 where it is kept.
+        excess: by how much the limit on the accuracy drop is missed then, as a share of it; 0 where it is
+            kept.
         values: the objectives' values.
         score: the sum that the best model has the least of; see ``wish.Wish.score``.
     """

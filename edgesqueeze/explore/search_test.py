@@ -7,8 +7,10 @@ import pytest
 from edgesqueeze.base.signals import NOTHING_LEFT, Stopped, left_by
 from edgesqueeze.errors import ConnectError, NotFoundError, OutputError, UsageError
 from edgesqueeze.explore import search as module
+from edgesqueeze.explore.hunt import Hunt
 from edgesqueeze.explore.search import search
 from edgesqueeze.explore.verdict import raise_if_none
+from edgesqueeze.recipe.passes import PASSES
 from edgesqueeze.recipe.read import load_recipe, parse_recipe
 from edgesqueeze.report.compare import compare
 from edgesqueeze.report.front import Front, SearchLimits
@@ -104,6 +106,35 @@ def test_only_the_best_are_trained_for_long(common):
     steps = [task.steps for task in asked if task.kind == "train" and task.steps]
     assert steps.count(100) > 2 * steps.count(900) > 0
     assert {one.state for one in front.trials} >= {"trained", "dropped"}
+
+
+def test_no_recipe_is_tried_twice(common):
+    _, front, _, _ = common
+    recipes = [one.recipe.model_dump_json() for one in front.trials]
+    assert len(set(recipes)) == len(recipes)
+
+
+def test_where_there_are_no_more_recipes_one_is_tried_again(tmp_path):
+    every = {row.name: {} for row in PASSES if row.search and row.name not in ("bits", "bias")}
+    front = _sought(tmp_path, recipe=parse_recipe({**every, "limits": {}}), trials=4)
+    assert len(front.trials) == 4
+    assert len({one.recipe.model_dump_json() for one in front.trials}) == 1
+
+
+def test_trials_are_judged_by_what_is_expected_of_them(common):
+    _, front, _, _ = common
+    tried = [one for one in front.trials if one.steps]
+    short = [one for one in tried if one.steps == 100 and one.takes.accuracy_drop > 0]
+    assert short and all(0 < one.expected_drop < 0.4 * one.takes.accuracy_drop for one in short)
+    assert any(not one.missed and one.takes.accuracy_drop > 0.01 for one in tried)
+
+
+def test_a_model_is_made_even_if_the_time_is_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(Hunt, "_has_time", lambda self: False)
+    front = _sought(tmp_path)
+    (made,) = front.finalists
+    (tried,) = (one for one in front.trials if one.number == made.number)
+    assert tried.takes.accuracy_drop <= 0.01
 
 
 def test_a_recipe_that_fails_is_named(common):

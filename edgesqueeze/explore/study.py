@@ -16,9 +16,10 @@ from types import MappingProxyType
 from typing import Any
 
 from edgesqueeze.errors import MissingToolError, OutputError, UsageError
+from edgesqueeze.explore.forecast import expected
 from edgesqueeze.explore.space import Params, Space
 from edgesqueeze.explore.wish import LIMITED, Wish
-from edgesqueeze.report.front import Takes, TrialRecord
+from edgesqueeze.report.front import TrialRecord
 
 STUDY = "edgesqueeze"
 FILE = "study.db"
@@ -30,6 +31,8 @@ RECORD = "record"
 """Note of a trial: what came of it."""
 SEEDS_APART = 100_003
 """So far apart are the samplers' seeds of two searches whose seeds differ by one."""
+DRAWS = 12
+"""How often a trial is drawn, at most, until it is one that there has not been."""
 START_TRIALS = 10
 """Trials, those of the first generation among them, before a model of them is made."""
 
@@ -133,16 +136,28 @@ class Study:
         return found
 
     def begin(self, space: Space) -> Entry:
-        """The next trial: one that waits, or one that is drawn."""
-        self._seed_sampler(sum(one.state.name != "WAITING" for one in self._study.get_trials(deepcopy=False)))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            entry = Entry(self._study.ask(), {})
-        return self._drawn(entry, space)
+        """The next trial: one that waits, or one that is drawn, and as long as there is any, a new one.
 
-    def _seed_sampler(self, number: int) -> None:
+        A sampler that knows of one good recipe draws it again and again, which tells nothing. What it draws
+        a second time is put aside; after some of these all values are drawn at random.
+        """
+        begun = [one for one in self._study.get_trials(deepcopy=False) if one.state.name != "WAITING"]
+        known = [one.user_attrs[PARAMS] for one in begun if PARAMS in one.user_attrs]
+        for attempt in range(DRAWS):
+            self._seed_sampler(len(begun) + attempt, _random if attempt >= DRAWS // 2 else None)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                entry = Entry(self._study.ask(), {})
+            entry = self._drawn(entry, space)
+            if entry.notes[PARAMS] not in known:
+                break
+            if attempt + 1 < DRAWS:
+                self._study.tell(entry.number, state=self._optuna.trial.TrialState.FAIL)
+        return entry
+
+    def _seed_sampler(self, number: int, sampler: Callable[[int], Any] | None = None) -> None:
         """Give a trial a sampler of its own: the state of one for all would be lost with the driver."""
-        self._study.sampler = self._sampler(self._seed * SEEDS_APART + number)
+        self._study.sampler = (sampler or self._sampler)(self._seed * SEEDS_APART + number)
 
     def _drawn(self, entry: Entry, space: Space) -> Entry:
         if PARAMS not in entry.notes:
@@ -158,7 +173,7 @@ class Study:
             entry: the trial.
             record: what ``TrialRecord`` holds, as what can be JSON.
         """
-        takes = Takes.model_validate(record["takes"])
+        takes = expected(TrialRecord.model_validate(record))
         entry.note(RECORD, dict(record))
         missed = self._wish.missed(takes)
         for name, field in LIMITED.items():
@@ -176,7 +191,11 @@ class Study:
     def finished(self) -> list[tuple[TrialRecord, dict[str, Any]]]:
         """What came of the finished trials, and what was noted of them, in order."""
         trials = [one for one in self._study.get_trials(deepcopy=False) if one.state.is_finished()]
-        return [(TrialRecord.model_validate(one.user_attrs[RECORD]), one.user_attrs) for one in trials]
+        return [
+            (TrialRecord.model_validate(one.user_attrs[RECORD]), one.user_attrs)
+            for one in trials
+            if RECORD in one.user_attrs  # not of a recipe that was drawn a second time
+        ]
 
 
 class Entry:

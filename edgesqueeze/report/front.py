@@ -87,7 +87,9 @@ class TrialRecord(Record):
         recipe: what was done.
         steps: number of training steps of the last round that the trial took part in.
         takes: figures of the model after these steps; its accuracy is that on the samples for trials.
-        missed: names of the limits that the model misses.
+        expected_drop: accuracy drop that is expected after a full training, in the metric's unit; null where
+            the model was not trained.
+        missed: names of the limits that the model misses, or is expected to miss after a full training.
         on_front: whether no other trial that keeps to all limits is better in one objective and no worse in
             the others.
         seconds: time that the trial took, in seconds.
@@ -99,6 +101,7 @@ class TrialRecord(Record):
     recipe: Recipe
     steps: int = 0
     takes: Takes
+    expected_drop: float | None = None
     missed: tuple[LimitName, ...] = ()
     on_front: bool = False
     seconds: float

@@ -127,7 +127,15 @@ def write_front(folder: Path, *, trials: int = 12, best: bool = True) -> None:
     ]
     recipes = [parse_recipe({"prune": {"sparsity": 0.3 + 0.05 * number}}) for number in range(trials)]
     tried = tuple(
-        TrialRecord(number=number, state="trained", recipe=recipe, steps=9, takes=one, seconds=1.0)
+        TrialRecord(
+            number=number,
+            state="trained",
+            recipe=recipe,
+            steps=9,
+            takes=one,
+            expected_drop=one.accuracy_drop,
+            seconds=1.0,
+        )
         for number, (recipe, one) in enumerate(zip(recipes, taken, strict=True))
     )
     finalists = tuple(

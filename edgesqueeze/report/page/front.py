@@ -135,18 +135,23 @@ def _facts(front: Front) -> Iterator[tuple[str, str]]:
 
 
 def _scatters(front: Front) -> Iterator[Picture]:
-    """The drop against the time and against the flash; finalists on their own samples."""
+    """The drop against the time and against the flash; of trials it is that which is expected."""
     tried: tuple[TrialRecord | FinalistRecord, ...] = (*front.trials, *front.finalists)
     scale = 100.0 if front.accuracy.unit == "share" else 1.0
     for field, title in (("latency_ms", "milliseconds"), ("flash_kib", "KiB of flash")):
         points = [
             charts.Point(x, scale * drop, _group(one, front), _hint(one, front))
             for one in tried
-            if (x := getattr(one.takes, field)) is not None and (drop := one.takes.accuracy_drop) is not None
+            if (x := getattr(one.takes, field)) is not None and (drop := _drop(one)) is not None
         ]
         if points:
             unit = "drop, points" if scale == 100 else "drop"
             yield Picture(f"Drop against {title}", "", Markup(charts.scatter(points, title, unit)))
+
+
+def _drop(one: TrialRecord | FinalistRecord) -> float | None:
+    """The accuracy drop of a finished model; of a trial what is expected."""
+    return one.expected_drop if isinstance(one, TrialRecord) else one.takes.accuracy_drop
 
 
 def _group(one: TrialRecord | FinalistRecord, front: Front) -> str:
@@ -158,5 +163,11 @@ def _group(one: TrialRecord | FinalistRecord, front: Front) -> str:
 
 
 def _hint(one: TrialRecord | FinalistRecord, front: Front) -> str:
-    kind = f"trial {one.number}, {one.state}" if isinstance(one, TrialRecord) else f"finalist {one.number}"
-    return f"{kind}: {_said(one.takes, front)}; {words_of(one.recipe)}"
+    if isinstance(one, FinalistRecord):
+        return f"finalist {one.number}: {_said(one.takes, front)}; {words_of(one.recipe)}"
+    hoped = (
+        ""
+        if one.expected_drop is None
+        else f" after {one.steps} steps, {drop_text(one.expected_drop, front)} expected"
+    )
+    return f"trial {one.number}, {one.state}: {_said(one.takes, front)}{hoped}; {words_of(one.recipe)}"
