@@ -9,7 +9,7 @@ from edgesqueeze.emit.native.lower.graph import lower
 from edgesqueeze.emit.native.records import Refused
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
-from edgesqueeze.runners import host_c, qemu, tflm
+from edgesqueeze.runners import host_c, litert, qemu, tflm
 from runtime_tests.support.native_figures import PROCESSORS
 from runtime_tests.support.tools import require_tool
 
@@ -285,6 +285,17 @@ def compared(run, model, seed):
 def test_results_are_those_of_tflm_under_sanitizers(layers, seed):
     model = model_of(layers, seed)
     compared(host_c.host_program(emit_native(model), sanitize=True).run, model, seed)
+
+
+def test_largest_values_are_those_of_litert():
+    """TensorFlow Lite Micro has REDUCE_MAX of int8 only."""
+    shapes = [((1, 6, 5, 7), (1, 2)), ((2, 9, 5), (2,)), ((3, 4), (0, 1))]
+    model = model_of(lambda graph: [reduced(graph, "REDUCE_MAX", *one, 1) for one in shapes], 1)
+    samples = samples_of(model, 1)
+    got = host_c.host_program(emit_native(model), sanitize=True).run(samples)
+    for row, expected in zip(got, litert.run_reference(model, samples), strict=True):
+        for one, other in zip(row, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("core", PROCESSORS)

@@ -8,7 +8,8 @@ from types import MappingProxyType
 import numpy as np
 
 from edgesqueeze.emit.native.conv_shape import ConvShape
-from edgesqueeze.emit.native.lower.int16 import require_int16
+from edgesqueeze.emit.native.lower.int16 import HEADER as WIDE_HEADER
+from edgesqueeze.emit.native.lower.int16 import INT16_MAX, INT16_MIN, require_int16
 from edgesqueeze.emit.native.lower.pairs import fused_range
 from edgesqueeze.emit.native.numerics import INT8_MAX, INT8_MIN, quantization_of, quantize_multiplier
 from edgesqueeze.emit.native.operands import (
@@ -94,18 +95,19 @@ def lower_sum(operation: Operation) -> tuple[Call | Placement, ...]:
 
 
 def lower_reduce_max(operation: Operation) -> tuple[Call | Placement, ...]:
-    """REDUCE_MAX over neighbouring axes, as one window over all of them.
+    """REDUCE_MAX over neighbouring axes, as one window over all of them; of int8 or int16.
 
     Raises:
-        UnsupportedOperationError: not int8, computed axes or such that are no neighbours, an output of
-            another size or scale, or sizes beyond int16.
+        UnsupportedOperationError: neither int8 nor int16, computed axes or such that are no neighbours, an
+            output of another size or scale, or sizes beyond int16.
     """
+    _require_reducible(operation)
     found = _neighbours(operation)
     if isinstance(found, Placement):
         return (found,)
     outer, window, inner = found
     require_int16_sizes((outer, window, inner))
-    members = {
+    members: dict[str, Value] = {
         "in_height": outer,
         "in_width": window,
         "channels": inner,
@@ -117,14 +119,18 @@ def lower_reduce_max(operation: Operation) -> tuple[Call | Placement, ...]:
         "stride_width": 1,
         "pad_top": 0,
         "pad_left": 0,
-        "minimum": INT8_MIN,
-        "maximum": INT8_MAX,
     }
-    return (_reduction(operation, "es_max_pool_s8", Struct("es_pool", members)),)
+    if operation.input(0).dtype == "int16":
+        wide = Struct("es_pool_wide", {**members, "minimum": INT16_MIN, "maximum": INT16_MAX})
+        source, output = computed(operation.input(0)), operation.output().index
+        return (Call("es_max_pool_s16", WIDE_HEADER, wide, (source,), (output,)),)
+    narrow = Struct("es_pool", {**members, "minimum": INT8_MIN, "maximum": INT8_MAX})
+    return (_reduction(operation, "es_max_pool_s8", narrow),)
 
 
 def lower_reduce_min(operation: Operation) -> tuple[Call | Placement, ...]:
-    """REDUCE_MIN over neighbouring axes; raises what ``lower_reduce_max`` does."""
+    """REDUCE_MIN over neighbouring axes, of int8 only; raises what ``lower_reduce_max`` does."""
+    require_int8(operation.input(0), operation.output())
     found = _neighbours(operation)
     if isinstance(found, Placement):
         return (found,)
@@ -135,7 +141,6 @@ def lower_reduce_min(operation: Operation) -> tuple[Call | Placement, ...]:
 def _neighbours(operation: Operation) -> tuple[int, int, int] | Placement:
     """Elements before, in and behind the axes that are reduced; or where the output lies, if none are."""
     source, output = operation.input(0), operation.output()
-    require_int8(source, output)
     _require_same_quantization(source, output)
     _require_reduced_shape(operation)
     axes = [axis for axis in _reduced_axes(operation) if source.shape[axis] > 1]

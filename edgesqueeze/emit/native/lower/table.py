@@ -183,6 +183,7 @@ INT16: Mapping[str, Lowering] = MappingProxyType(
         "MUL": int16_values.lower_mul_int16,
         "QUANTIZE": int16_values.lower_quantize_int16,
         "READ_VARIABLE": state.lower_read_variable,
+        "REDUCE_MAX": pool.lower_reduce_max,
         "RELU": int16_values.lower_relu_int16,
         "RELU6": int16_values.lower_relu6_int16,
         "RESIZE_NEAREST_NEIGHBOR": image_by_image(resize.lower_resize_nearest_neighbor),
