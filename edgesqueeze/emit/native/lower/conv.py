@@ -94,7 +94,7 @@ def lower_fully_connected(operation: Operation) -> tuple[Call | Placement, ...]:
         UnsupportedOperationError: not int8, or weights in a shuffled format.
     """
     source = operation.input(0)
-    if _computed_or_shifted(operation.input(1)) or source.is_constant:
+    if _computed_or_shifted(operation.input(1)):
         return lower_computed_weights(operation)
     weights = weights_of(operation)
     if operation.option("weights_format") != "DEFAULT":
