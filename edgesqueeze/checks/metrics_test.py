@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from edgesqueeze.checks.agreement import fidelity
-from edgesqueeze.checks.metrics import METRICS, correlation, mean_iou, relative_error, worst
+from edgesqueeze.checks.metrics import METRICS, correlation, drop_of, mean_iou, relative_error, worst
 from edgesqueeze.checks.user_metric import as_metric
 from edgesqueeze.errors import DataError, UsageError
 
@@ -12,6 +12,13 @@ RNG = np.random.default_rng(3)
 def _figures(original, compressed, labels=None, **options):
     found = fidelity([original], [compressed], labels, **options).figures
     return {(one.metric, one.part, one.truth): one for one in found}
+
+
+def test_a_drop_of_exactly_the_limit_keeps_it():
+    assert 0.9205 - 0.9105 > 0.01
+    assert drop_of(0.9205, 0.9105, higher_is_better=True) == 0.01
+    assert drop_of(0.9105, 0.9205, higher_is_better=False) == 0.01
+    assert drop_of(None, 0.5, higher_is_better=True) is None
 
 
 def test_classes_against_labels_and_against_the_original():

@@ -33,6 +33,8 @@ TASKS = 4
 """Tasks of a trial, at most: a look, and three rounds."""
 FASTER = 3.0
 """Least time of TensorFlow Lite Micro for the int8 original over that of the best."""
+TEST_SAMPLES = 10_000
+"""All: of 2,000, where 6 % change their class, a drop has a standard error of half a point."""
 SMALLER = 10.0
 """Least flash of float32 weights over that of the best."""
 
@@ -113,7 +115,11 @@ def _network(name: str, data: Fashion) -> Path:
 def _search(given: Given, folder: str, seed: int = 0, **how: Any) -> Any:
     import edgesqueeze
 
-    recipe = {"seed": seed, "finetune": {"epochs": given.epochs} if given.epochs is not None else {}}
+    recipe = {
+        "seed": seed,
+        "finetune": {"epochs": given.epochs} if given.epochs is not None else {},
+        "data": {"evaluation_samples": TEST_SAMPLES},
+    }
     return edgesqueeze.search(
         given.model,
         target=given.target,
