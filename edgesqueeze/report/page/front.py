@@ -66,7 +66,8 @@ def front_page(front: Front, best: Made | None, target: Target | None, runtime: 
         "best": front.best,
         "said": f"{len(states)} recipes tried, {states.count('trained')} trained to the end of the trials, "
         f"{len(front.finalists)} finalists; {front.accuracy.title} on {front.accuracy.trial_samples} samples "
-        f"for trials and {front.accuracy.test_samples} that no trial saw.{_absent(front, best)}",
+        f"for trials and {front.accuracy.test_samples} that no trial saw; the drop of a trial is what a full "
+        f"training is expected to leave of it.{_absent(front, best)}",
         "scatters": list(_scatters(front)),
         "titles": [title for title, _ in TITLES.values()],
         "finalists": [_row(one, front) for one in front.finalists],
