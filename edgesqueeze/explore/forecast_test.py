@@ -1,6 +1,6 @@
 import pytest
 
-from edgesqueeze.explore.forecast import BEND, MOST, correction, expected, expected_drop
+from edgesqueeze.explore.forecast import BEND, FIRST_GUESS, MOST, correction, expected, expected_drop
 from edgesqueeze.recipe.read import parse_recipe
 from edgesqueeze.report.front import FinalistRecord, Takes, TrialRecord
 
@@ -38,9 +38,10 @@ def test_what_a_model_takes_stays_but_for_the_accuracy():
 
 def test_finalists_correct_what_is_expected():
     trials = [_trial(0, 0.3, 0.02), _trial(1, 0.2, 0.01), _trial(2, 0.0, 0.0)]
-    assert correction(trials, [], 0.01) == 1
+    guess = pytest.approx(FIRST_GUESS)
+    assert correction(trials, [], 0.01) == guess
     assert correction(trials, [_finalist(0, 0.01)], 0.01) == pytest.approx(0.5)
     assert correction(trials, [_finalist(0, 0.01), _finalist(1, 0.02)], 0.01) == pytest.approx(1)
     # Of nothing that is lost no ratio is taken, and none is believed without bounds.
-    assert correction(trials, [_finalist(2, 0.0005)], 0.01) == 1
-    assert correction(trials, [_finalist(0, -0.1)], 0.01) == 1 / MOST
+    assert correction(trials, [_finalist(2, 0.0005)], 0.01) == guess
+    assert correction(trials, [_finalist(1, 9.9)], 0.01) == MOST
