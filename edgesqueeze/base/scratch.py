@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from edgesqueeze.base.signals import held_back
+
 PREFIX = "edgesqueeze-run-"
 MAKING, MAKING_SECONDS = "edgesqueeze-new-", 60
 """A folder before it is locked, and the age at which it was abandoned."""
@@ -35,13 +37,25 @@ def scratch_folder() -> Iterator[Path | None]:
     try:
         yield folder
     finally:
-        tempfile.tempdir = before[0]
-        if before[1] is None:
-            os.environ.pop("TMPDIR", None)
-        else:
-            os.environ["TMPDIR"] = before[1]
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+        try:
+            with held_back():
+                _end(folder, before)
+        except BaseException:
+            # Ctrl-C came before anything was held back.
+            _end(folder, before)
+            raise
+        finally:
+            os.close(lock)
+
+
+def _end(folder: Path, before: tuple[str | None, str | None]) -> None:
+    """Let temporary files lie where they did before, and remove the folder."""
+    tempfile.tempdir = before[0]
+    if before[1] is None:
+        os.environ.pop("TMPDIR", None)
+    else:
+        os.environ["TMPDIR"] = before[1]
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _make(parent: Path) -> tuple[Path, int]:

@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import tempfile
 from pathlib import Path
@@ -21,6 +22,27 @@ def test_temporary_files_lie_there_and_go(parent):
         assert folder.stat().st_mode & 0o077 == 0
         assert Path(tempfile.mkdtemp()).parent == folder
         assert os.environ["TMPDIR"] == str(folder)
+    assert list(parent.iterdir()) == []
+    assert tempfile.gettempdir() == os.environ["TMPDIR"] == str(parent)
+
+
+def test_ctrl_c_while_the_folder_is_removed_leaves_nothing(parent, monkeypatch):
+    remove, asked = shutil.rmtree, []
+
+    def removed(folder, **how):
+        if not asked:
+            asked.append(folder)
+            signal.raise_signal(signal.SIGINT)
+        remove(folder, **how)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(shutil, "rmtree", removed)
+    try:
+        with pytest.raises(KeyboardInterrupt), scratch_folder() as folder:
+            (folder / "file").write_text("")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert asked == [folder]
     assert list(parent.iterdir()) == []
     assert tempfile.gettempdir() == os.environ["TMPDIR"] == str(parent)
 
