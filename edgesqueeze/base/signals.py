@@ -7,8 +7,9 @@ import contextlib
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from dataclasses import dataclass
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 AGAIN_SECONDS = 0.01
@@ -77,8 +78,13 @@ def ending_in_order() -> Iterator[None]:
     defaults = {**dict.fromkeys(ENDING, signal.SIG_DFL), signal.SIGINT: signal.default_int_handler}
     ours = {number: default for number, default in defaults.items() if signal.getsignal(number) is default}
     _came.clear()
+    dropped = _Dropped()
 
-    def stop(number: int, _: object) -> NoReturn:
+    def stop(number: int, _: object) -> None:
+        if dropped.is_noted:
+            # Raised here it would be lost: it comes again.
+            return
+        dropped.number = None
         _came.append(number)
         for one in set(ours) - {signal.SIGINT}:
             signal.signal(one, signal.SIG_IGN)
@@ -87,7 +93,7 @@ def ending_in_order() -> Iterator[None]:
     for number in ours:
         signal.signal(number, stop)
     try:
-        with _not_dropped(stop):
+        with _not_dropped(dropped, stop):
             yield
     except (Stopped, KeyboardInterrupt):
         raise
@@ -118,25 +124,48 @@ def _exception(number: int) -> BaseException:
     return KeyboardInterrupt() if number == signal.SIGINT else Stopped(number)
 
 
+@dataclass
+class _Dropped:
+    """A signal whose exception Python could only drop.
+
+    Attributes:
+        number: which one; None where there is none, or it was raised since.
+        is_noted: whether this is being noted, where another exception would be dropped as well.
+    """
+
+    number: signal.Signals | None = None
+    is_noted: bool = False
+
+
 @contextlib.contextmanager
-def _not_dropped(stop: Callable[[int, object], NoReturn]) -> Iterator[None]:
-    """Where Python can only drop a signal's exception, the signal comes once more a moment later."""
+def _not_dropped(dropped: _Dropped, stop: Callable[[int, object], None]) -> Iterator[None]:
+    """Where Python can only drop a signal's exception, the signal comes until it is raised elsewhere."""
     before = sys.unraisablehook
 
     def hook(unraisable: sys.UnraisableHookArgs) -> None:
-        dropped = unraisable.exc_value
-        if not isinstance(dropped, (Stopped, KeyboardInterrupt)):
+        lost = unraisable.exc_value
+        if not isinstance(lost, (Stopped, KeyboardInterrupt)):
             before(unraisable)
             return
-        number = dropped.signal if isinstance(dropped, Stopped) else signal.SIGINT
-        signal.signal(number, stop)
-        # Not from here: the hook's own exceptions are dropped as well.
-        again = threading.Timer(AGAIN_SECONDS, _thread.interrupt_main, (number,))
-        again.daemon = True
-        again.start()
+        dropped.is_noted = True
+        try:
+            dropped.number = lost.signal if isinstance(lost, Stopped) else signal.SIGINT
+            signal.signal(dropped.number, stop)
+            threading.Thread(target=_send_again, args=(dropped,), daemon=True).start()
+        finally:
+            dropped.is_noted = False
 
     sys.unraisablehook = hook
     try:
         yield
     finally:
+        dropped.number = None
         sys.unraisablehook = before
+
+
+def _send_again(dropped: _Dropped) -> None:
+    """Send a signal to the main thread until its exception is raised."""
+    time.sleep(AGAIN_SECONDS)
+    while (number := dropped.number) is not None:
+        _thread.interrupt_main(number)
+        time.sleep(AGAIN_SECONDS)

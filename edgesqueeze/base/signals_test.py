@@ -6,7 +6,14 @@ import time
 
 import pytest
 
-from edgesqueeze.base.signals import ENDING, Stopped, ending_in_order, held_back, raise_if_asked_to_end
+from edgesqueeze.base.signals import (
+    AGAIN_SECONDS,
+    ENDING,
+    Stopped,
+    ending_in_order,
+    held_back,
+    raise_if_asked_to_end,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +126,26 @@ def test_a_signal_in_a_destructor_is_not_lost(number):
             time.sleep(0.01)
     assert isinstance(caught.value, KeyboardInterrupt) == (number == signal.SIGINT)
     assert sys.unraisablehook is hook
+
+
+def test_a_signal_that_comes_while_one_is_noted_is_not_lost(monkeypatch):
+    class Doomed:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    class Busy(threading.Thread):
+        """On a busy machine the signal may come again before its thread's start is over."""
+
+        def start(self):
+            super().start()
+            time.sleep(5 * AGAIN_SECONDS)
+
+    monkeypatch.setattr(threading, "Thread", Busy)
+    with pytest.raises(Stopped), ending_in_order():
+        Doomed()
+        until = time.monotonic() + 300
+        while time.monotonic() < until:
+            time.sleep(0.01)
 
 
 def test_what_else_fails_in_a_destructor_is_shown_as_before(monkeypatch):
