@@ -43,6 +43,14 @@ def kept():
     return optuna.storages.InMemoryStorage()
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as a terminal's programs have it; what a script starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def _timeless(front):
     return front.model_copy(update={"seconds": 0.0})
 
@@ -172,6 +180,7 @@ def test_a_lost_driver_goes_on_and_does_nothing_twice(common, tmp_path, kept, ta
     assert lost.asked + crew.asked == asked
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_after_what_runs_and_writes_what_there_is(common, tmp_path, kept):
     def before(task):
         if task.steps == 900:
@@ -218,6 +227,7 @@ def test_what_ends_at_once_later_says_that_it_can_go_on(common, tmp_path):
     assert _timeless(_sought(out, storage=storage, resume=True)) == _timeless(common[1])
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_while_the_model_is_opened_does_not_wait(tmp_path, monkeypatch):
     def opened(order, workers, ray):
         signal.raise_signal(signal.SIGINT)
