@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from edgesqueeze.explore.forecast import correction, expected
+from edgesqueeze.explore.forecast import correction
 from edgesqueeze.explore.wish import Wish, ranks
-from edgesqueeze.report.front import FinalistRecord, Takes, TrialRecord
+from edgesqueeze.report.front import FinalistRecord, Takes, TrialRecord, judged_by
 
 MORE = 2
 """So many times the finalists that were asked for are trained while none of them keeps to the limits."""
@@ -36,7 +36,7 @@ def pick(
     """
     factor = correction(trials, finalists, wish.drop_unit)
     open_ = [one for one in trials if one.takes.accuracy_drop is not None and one.number not in begun]
-    hoped = [one.takes if measured else _corrected(expected(one), factor) for one in open_]
+    hoped = [one.takes if measured else _corrected(judged_by(one), factor) for one in open_]
     missed = [sum(wish.missed(takes).values()) for takes in hoped]
     order = ranks([wish.values(takes) for takes in hoped])
     keys = [

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import fmean
 
-from edgesqueeze.report.front import FinalistRecord, Takes, TrialRecord
+from edgesqueeze.report.front import FinalistRecord, TrialRecord
 
 BEND = 300
 """Training steps from which on the accuracy drop falls about as fast as the steps grow.
@@ -38,11 +38,6 @@ def expected_drop(drop: float | None, steps: int, most_steps: int) -> float | No
     if drop is None or drop <= 0 or not 0 < steps < most_steps:
         return drop
     return drop * (steps + BEND) / (most_steps + BEND)
-
-
-def expected(trial: TrialRecord) -> Takes:
-    """What a trial's model takes after a full training."""
-    return trial.takes.model_copy(update={"accuracy_drop": trial.expected_drop})
 
 
 def correction(trials: Sequence[TrialRecord], finalists: Sequence[FinalistRecord], unit: float) -> float:

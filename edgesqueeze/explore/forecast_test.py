@@ -1,8 +1,8 @@
 import pytest
 
-from edgesqueeze.explore.forecast import BEND, FIRST_GUESS, MOST, correction, expected, expected_drop
+from edgesqueeze.explore.forecast import BEND, FIRST_GUESS, MOST, correction, expected_drop
 from edgesqueeze.recipe.read import parse_recipe
-from edgesqueeze.report.front import FinalistRecord, Takes, TrialRecord
+from edgesqueeze.report.front import FinalistRecord, Takes, TrialRecord, judged_by
 
 RECIPE = parse_recipe({})
 
@@ -33,7 +33,7 @@ def test_what_a_longer_training_does_not_change(drop, steps, most):
 
 
 def test_what_a_model_takes_stays_but_for_the_accuracy():
-    assert expected(_trial(0, 0.3, 0.02)) == Takes(accuracy_drop=0.02, latency_ms=3.0)
+    assert judged_by(_trial(0, 0.3, 0.02)) == Takes(accuracy_drop=0.02, latency_ms=3.0)
 
 
 def test_finalists_correct_what_is_expected():

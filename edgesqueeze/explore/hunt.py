@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from edgesqueeze.explore import finals
-from edgesqueeze.explore.forecast import expected
 from edgesqueeze.explore.jobs import Board, Job, remember, trial
 from edgesqueeze.explore.loop import run
 from edgesqueeze.explore.rungs import steps_of_rounds
@@ -21,8 +21,9 @@ from edgesqueeze.explore.tasks import Answer, Crew, Task
 from edgesqueeze.explore.wish import Wish, undominated
 from edgesqueeze.explore.written import folder_of, read_folder, recipe_text, write_finalist
 from edgesqueeze.recipe.sections import Recipe
-from edgesqueeze.report.front import FinalistRecord, TrialRecord
+from edgesqueeze.report.front import FinalistRecord, TrialRecord, judged_by
 
+R = TypeVar("R", TrialRecord, FinalistRecord)
 FINALISTS_NOTE = "finalists"
 FAILED_NOTE = "failed"
 ENQUEUED = "enqueued"
@@ -129,18 +130,17 @@ class Hunt:
     @property
     def trials(self) -> list[TrialRecord]:
         """The trials that are over, in order; those on the front marked."""
-        records = [self._trials[number] for number in sorted(self._trials)]
-        good = [one for one in records if one.takes.accuracy_drop is not None and not one.missed]
-        kept = undominated([self.board.wish.values(expected(one)) for one in good])
-        front = {one.number for one, stays in zip(good, kept, strict=True) if stays}
-        return [one.model_copy(update={"on_front": one.number in front}) for one in records]
+        return self._marked([self._trials[number] for number in sorted(self._trials)])
 
     @property
     def finalists(self) -> list[FinalistRecord]:
         """The finalists that are done, the best first; those on the front marked."""
-        records = finals.ordered(list(self._finalists.values()))
-        good = [one for one in records if not one.missed]
-        kept = undominated([self.board.wish.values(one.takes) for one in good])
+        return self._marked(finals.ordered(list(self._finalists.values())))
+
+    def _marked(self, records: Sequence[R]) -> list[R]:
+        """Records with those on the front marked: what keeps to all limits and nothing dominates."""
+        good = [one for one in records if one.takes.accuracy_drop is not None and not one.missed]
+        kept = undominated([self.board.wish.values(judged_by(one)) for one in good])
         front = {one.number for one, stays in zip(good, kept, strict=True) if stays}
         return [one.model_copy(update={"on_front": one.number in front}) for one in records]
 
@@ -260,7 +260,7 @@ class Hunt:
                 return
             trials = self.trials
             front = [one for one in trials if one.on_front]
-            front.sort(key=lambda one: self.board.wish.score(expected(one), self.board.baseline))
+            front.sort(key=lambda one: self.board.wish.score(judged_by(one), self.board.baseline))
             done, most, seconds = len(trials), self._effort.trials, self.seconds
             self._watch(
                 Standing(

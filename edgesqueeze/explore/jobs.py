@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from edgesqueeze.errors import RecipeError
-from edgesqueeze.explore.forecast import expected, expected_drop
+from edgesqueeze.explore.forecast import expected_drop
 from edgesqueeze.explore.rungs import Shown, goes_on
 from edgesqueeze.explore.space import Params, Space
 from edgesqueeze.explore.study import PARAMS, RECORD, Entry, as_json
@@ -82,14 +82,15 @@ class Board:
 
     def saw(self, number: int, place: int, takes: Takes, steps: int) -> None:
         """Remember what is expected of a trial after a round of so many steps."""
-        takes = takes.model_copy(update={"accuracy_drop": self.expected_drop(takes, steps)})
+        takes = self.expected(takes, steps)
         excess = self.wish.missed(takes).get("max_accuracy_drop", 0.0)
         score = self.wish.score(takes, self.baseline)
         self.shown[place][number] = Shown(excess, self.wish.values(takes), score)
 
-    def expected_drop(self, takes: Takes, steps: int) -> float | None:
-        """The accuracy drop that is expected after a full training."""
-        return expected_drop(takes.accuracy_drop, steps, self.most_steps)
+    def expected(self, takes: Takes, steps: int) -> Takes:
+        """What a full training is expected to make of a model after so many steps."""
+        drop = expected_drop(takes.accuracy_drop, steps, self.most_steps)
+        return takes.model_copy(update={"accuracy_drop": drop})
 
     def lets_on(self, number: int, place: int) -> bool:
         """Whether a trial goes on behind a round."""
@@ -222,14 +223,15 @@ def _record(
 ) -> TrialRecord:
     takes = Takes() if takes is None else takes
     parts = [one[SECONDS] for one in entry.notes.values() if isinstance(one, dict) and SECONDS in one]
-    record = TrialRecord(
+    hoped = board.expected(takes, steps)
+    return TrialRecord(
         number=entry.number,
         state=state,
         reason=reason,
         recipe=recipe,
         steps=steps,
         takes=takes,
-        expected_drop=board.expected_drop(takes, steps),
+        expected_drop=hoped.accuracy_drop,
+        missed=tuple(board.wish.missed(hoped)),
         seconds=round(sum(parts), 3),
     )
-    return record.model_copy(update={"missed": tuple(board.wish.missed(expected(record)))})

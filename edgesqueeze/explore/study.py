@@ -16,10 +16,9 @@ from types import MappingProxyType
 from typing import Any
 
 from edgesqueeze.errors import MissingToolError, OutputError, UsageError
-from edgesqueeze.explore.forecast import expected
 from edgesqueeze.explore.space import Params, Space
 from edgesqueeze.explore.wish import LIMITED, Wish
-from edgesqueeze.report.front import TrialRecord
+from edgesqueeze.report.front import TrialRecord, judged_by
 
 STUDY = "edgesqueeze"
 FILE = "study.db"
@@ -173,7 +172,7 @@ class Study:
             entry: the trial.
             record: what ``TrialRecord`` holds, as what can be JSON.
         """
-        takes = expected(TrialRecord.model_validate(record))
+        takes = judged_by(TrialRecord.model_validate(record))
         entry.note(RECORD, dict(record))
         missed = self._wish.missed(takes)
         for name, field in LIMITED.items():

@@ -7,10 +7,9 @@ from types import MappingProxyType
 
 from edgesqueeze.checks.metrics import Unit
 from edgesqueeze.errors import NotFoundError
-from edgesqueeze.explore.forecast import expected
 from edgesqueeze.explore.wish import LIMITED, Wish
 from edgesqueeze.recipe.words import words_of
-from edgesqueeze.report.front import FinalistRecord, Front, LimitName, Takes, TrialRecord
+from edgesqueeze.report.front import FinalistRecord, Front, LimitName, Takes, TrialRecord, judged_by
 
 UNITS: Mapping[LimitName, str] = MappingProxyType(
     {"max_latency": "ms", "max_flash": "KiB of flash", "max_ram": "KiB of RAM"}
@@ -56,19 +55,14 @@ def _nearest(
         *finalists,
         *(one for one in trials if one.number not in done and one.state != "failed" and one.takes != Takes()),
     ]
-    return min(rows, key=lambda one: (sum(wish.missed(_takes(one)).values()), one.number), default=None)
-
-
-def _takes(one: TrialRecord | FinalistRecord) -> Takes:
-    """What is known of a finished model; of a trial what is expected."""
-    return expected(one) if isinstance(one, TrialRecord) else one.takes
+    return min(rows, key=lambda one: (sum(wish.missed(judged_by(one)).values()), one.number), default=None)
 
 
 def _nearest_words(near: TrialRecord | FinalistRecord, unit: Unit) -> str:
     figures = [
-        amount(name, getattr(_takes(near), field), unit)
+        amount(name, getattr(judged_by(near), field), unit)
         for name, field in LIMITED.items()
-        if getattr(_takes(near), field) is not None
+        if getattr(judged_by(near), field) is not None
     ]
     return f"the nearest is trial {near.number}: {', '.join(figures)}, with {words_of(near.recipe)}"
 

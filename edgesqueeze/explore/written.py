@@ -13,7 +13,7 @@ from edgesqueeze.base.generated import LIST, generated, write_list
 from edgesqueeze.base.output import staged, write_files
 from edgesqueeze.recipe.sections import Recipe
 from edgesqueeze.recipe.words import words_of
-from edgesqueeze.report.front import BEST, FRONT, FinalistRecord, Front, TrialRecord
+from edgesqueeze.report.front import BEST, FRONT, FinalistRecord, Front, TrialRecord, judged_by
 
 TABLE = "front.csv"
 FINALISTS = "finalists"
@@ -122,7 +122,7 @@ def _row(record: TrialRecord | FinalistRecord, stage: str, state: str, steps: ob
         takes.flash_kib,
         takes.ram_kib,
         takes.accuracy_drop,
-        record.expected_drop if isinstance(record, TrialRecord) else takes.accuracy_drop,
+        judged_by(record).accuracy_drop,
         steps,
         record.seconds,
         words_of(record.recipe),

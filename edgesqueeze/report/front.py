@@ -134,6 +134,13 @@ class FinalistRecord(Record):
     seconds: float
 
 
+def judged_by(one: TrialRecord | FinalistRecord) -> Takes:
+    """What a model is judged by: a finished one by what it takes, a trial by what is expected of it."""
+    if isinstance(one, FinalistRecord):
+        return one.takes
+    return one.takes.model_copy(update={"accuracy_drop": one.expected_drop})
+
+
 class LayerLook(Record):
     """How sensitive one layer is to one pass, without any training.
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from edgesqueeze.base.plain import plain
 from edgesqueeze.recipe.words import words_of
-from edgesqueeze.report.front import FinalistRecord, Front, Takes, TrialRecord
+from edgesqueeze.report.front import FinalistRecord, Front, Takes, TrialRecord, judged_by
 from edgesqueeze.report.made import Made
 from edgesqueeze.report.page import charts
 from edgesqueeze.report.page.html import html
@@ -143,16 +143,12 @@ def _scatters(front: Front) -> Iterator[Picture]:
         points = [
             charts.Point(x, scale * drop, _group(one, front), _hint(one, front))
             for one in tried
-            if (x := getattr(one.takes, field)) is not None and (drop := _drop(one)) is not None
+            if (x := getattr(one.takes, field)) is not None
+            and (drop := judged_by(one).accuracy_drop) is not None
         ]
         if points:
             unit = "drop, points" if scale == 100 else "drop"
             yield Picture(f"Drop against {title}", "", Markup(charts.scatter(points, title, unit)))
-
-
-def _drop(one: TrialRecord | FinalistRecord) -> float | None:
-    """The accuracy drop of a finished model; of a trial what is expected."""
-    return one.expected_drop if isinstance(one, TrialRecord) else one.takes.accuracy_drop
 
 
 def _group(one: TrialRecord | FinalistRecord, front: Front) -> str:
