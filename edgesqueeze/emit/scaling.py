@@ -70,7 +70,7 @@ def scaling_header(model: TfliteModel, name: str, scalings: Sequence[Scaling]) -
     values = {
         "model_name": model.name,
         "generator": generator(),
-        "sha256": model.sha256,
+        "sha256": model.file_sha256,
         "guard": f"EDGESQUEEZE_{name.upper()}_{model.sha256[:8].upper()}_SCALING_H",
         "parts": parts,
     }

@@ -118,7 +118,7 @@ def _values(
         "model": {
             "file": model.name,
             "name": model.name,
-            "sha256": model.sha256,
+            "sha256": model.file_sha256,
         },
         "generator": generator(),
         "module": module,

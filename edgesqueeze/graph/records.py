@@ -186,6 +186,7 @@ class TfliteModel:
         sha256: hex digest of ``content``.
         description: the file's own description.
         graphs: all subgraphs; the first is the one that runs.
+        given_sha256: hex digest of the file before its open dimensions were fixed; empty if they were not.
     """
 
     name: str
@@ -193,6 +194,12 @@ class TfliteModel:
     sha256: str
     description: str
     graphs: tuple[Graph, ...]
+    given_sha256: str = ""
+
+    @property
+    def file_sha256(self) -> str:
+        """Hex digest of the file that the user gave."""
+        return self.given_sha256 or self.sha256
 
     @property
     def main(self) -> Graph:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -91,7 +92,8 @@ def with_shapes(model: TfliteModel, shapes: Sequence[Shape]) -> TfliteModel:
         if not known.is_constant:
             tensor.shape = list(shape)
     _fix_wanted(record, model, shapes)
-    return parse_tflite(repacked(record, model.content), model.name)
+    fixed = parse_tflite(repacked(record, model.content), model.name)
+    return replace(fixed, given_sha256=model.file_sha256)
 
 
 def _fix_wanted(record: schema.ModelT, model: TfliteModel, shapes: Sequence[Shape]) -> None:

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+from edgesqueeze.emit.native.emit import emit_native
 from edgesqueeze.errors import UnsupportedModelError, UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
-from edgesqueeze.graph.shapes import has_open_inside, open_inputs, refuse_open
+from edgesqueeze.graph.shapes import has_open_inside, open_inputs, refuse_open, with_shapes
 from edgesqueeze.latency.predict import predict
 from edgesqueeze.runners import host_c, litert, tflm
 from edgesqueeze.runners.resize import parse_shapes, resize, resized
@@ -30,6 +31,15 @@ def test_every_tensor_gets_the_shape_that_follows(model):
     assert total_macs(fixed) - total_macs(model) == 9 * 3 * 4 * (16 * 24 - 1)
     assert not open_inputs(fixed)
     assert fixed.name == "any-size"
+
+
+def test_generated_c_names_the_file_that_was_given():
+    model = parse_tflite(tiny_cnn())
+    fixed = with_shapes(model, [tensor.shape for tensor in model.main.tensors])
+    assert fixed.sha256 != model.sha256 == fixed.file_sha256 == model.file_sha256
+    hashed = [text for text in emit_native(fixed).files.values() if "SHA-256" in text]
+    assert len(hashed) > 2
+    assert all(f"Model SHA-256: {model.sha256}" in text for text in hashed)
 
 
 def test_it_computes_the_same_as_the_open_model_at_that_size(model):

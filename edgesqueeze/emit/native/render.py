@@ -86,7 +86,7 @@ def _head(program: Program) -> Head:
         upper=name.upper(),
         guard=f"EDGESQUEEZE_{name.upper()}_{model.sha256[:8].upper()}_H",
         model_file=f"{model.name}.tflite",
-        sha256=model.sha256,
+        sha256=model.file_sha256,
         generator=generator(),
         target=program.build.target,
     )
