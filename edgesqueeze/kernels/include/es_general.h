@@ -91,17 +91,29 @@ void es_fully_connected_general_s8(const es_fully_connected_general *layer, cons
 static inline int8_t es_requantize_general_s8(uint32_t sum, const es_general_output *output,
                                               int32_t channel) {
   const es_general_channel *const scale = &output->channels[channel];
-  const int32_t left = scale->shift > 0 ? scale->shift : 0;
-  const int32_t right = scale->shift < 0 ? -scale->shift : 0;
-  const int32_t accumulator = (int32_t)((sum + (uint32_t)scale->bias) << left);
-  const int32_t high = (int32_t)(((int64_t)accumulator * scale->multiplier + (INT64_C(1) << 30)) >> 31);
-  /* Divide by 2^right, halves away from zero, without the overflow that adding a half could cause. */
-  const int32_t mask = (int32_t)((UINT32_C(1) << right) - 1u);
-  const int32_t threshold = (mask >> 1) + (high < 0 ? 1 : 0);
-  const int32_t scaled = (high >> right) + ((high & mask) > threshold ? 1 : 0);
+  const int32_t right = -scale->shift;
+  uint32_t accumulator = sum + (uint32_t)scale->bias;
+  if (right < 0) {
+    accumulator <<= -right;
+  }
+  const int64_t product = (int64_t)(int32_t)accumulator * scale->multiplier;
+  int32_t scaled = (int32_t)((product + (INT64_C(1) << 30)) >> 31);
+  if (right > 0) {
+    /* Divide by 2^right, halves away from zero: the last bit that is shifted out, the carry, rounds. */
+    scaled += scaled >> 31;
+#if defined(__ARM_FEATURE_DSP)
+    __asm__("asrs %0, %0, %1\n\tadc %0, %0, #0" : "+r"(scaled) : "r"(right) : "cc");
+#else
+    scaled = (scaled >> right) + (scaled >> (right - 1) & 1);
+#endif
+  }
   /* Beyond int8 the zero point no longer matters, and adding it could overflow. */
-  const int32_t near = scaled < -256 ? -256 : (scaled > 256 ? 256 : scaled);
-  const int32_t value = near + output->zero_point;
+#if defined(__ARM_FEATURE_DSP)
+  __asm__("ssat %0, #16, %0" : "+r"(scaled));
+#else
+  scaled = scaled < -256 ? -256 : (scaled > 256 ? 256 : scaled);
+#endif
+  const int32_t value = scaled + output->zero_point;
   return (int8_t)(value < output->minimum ? output->minimum
                                           : (value > output->maximum ? output->maximum : value));
 }

@@ -15,12 +15,15 @@ typedef struct {
 /* A real multiple, rounded to the nearest in two steps; the left shift wraps at 32 bits, as in TensorFlow
  * Lite. */
 static inline int64_t es_lstm_scaled(uint32_t value, const es_lstm_scale *by) {
-  const int32_t left = by->shift > 0 ? by->shift : 0;
-  const int32_t right = by->shift < 0 ? -by->shift : 0;
-  const int64_t high =
-      ((int64_t)(int32_t)(value << left) * by->multiplier + (INT64_C(1) << 30)) >> 31;
-  const int64_t half = (INT64_C(1) << right) >> 1;
-  return (high + half - (right > 0 && high < 0 ? 1 : 0)) >> right;
+  const int32_t shift = by->shift;
+  const int32_t shifted = (int32_t)(value << (shift > 0 ? shift : 0));
+  const int32_t high = (int32_t)(((int64_t)shifted * by->multiplier + (INT64_C(1) << 30)) >> 31);
+  if (shift >= 0) {
+    return high;
+  }
+  /* Halves away from zero: the last bit that is shifted out rounds. Nothing overflows: multipliers are below 2^31. */
+  const int32_t less = high + (high >> 31);
+  return (less >> -shift) + (less >> (-shift - 1) & 1);
 }
 
 static inline int32_t es_lstm_limited(int64_t value, int32_t low, int32_t high) {

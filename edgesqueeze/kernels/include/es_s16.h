@@ -42,18 +42,27 @@ static __attribute__((__noinline__, __unused__)) int16_t es_requantize_sum_s16(
   return es_limit_s16(es_lstm_scaled((uint32_t)sum, &scale), output->minimum, output->maximum);
 }
 
-static inline int16_t es_requantize_s16(int64_t sum, const es_output_s16 *output, int32_t channel) {
+/* A sum with its bias for ES_WIDE_IN_WORDS. */
+static inline int16_t es_requantize_word_s16(int32_t sum, const es_output_s16 *output, int32_t channel) {
   const int32_t multiplier = output->scales[2 * channel], shift = output->scales[2 * channel + 1];
-  sum += output->biases[channel];
-  const int32_t narrow = (int32_t)sum;
-  if (!output->wide || narrow != sum || shift < 1 || shift > 30) {
-    return es_requantize_sum_s16(sum, output, channel);
-  }
   /* What is added for rounding is a multiple of 2^32, so that the lower half of the product does not count. */
-  const int32_t high = (int32_t)(((int64_t)narrow * multiplier) >> 32);
+  const int32_t high = (int32_t)(((int64_t)sum * multiplier) >> 32);
   const int32_t value = (high + ((int32_t)1 << (shift - 1))) >> shift;
   const int32_t least = value < output->minimum ? output->minimum : value;
   return (int16_t)(least < output->maximum ? least : output->maximum);
+}
+
+/* A sum with its bias. */
+static inline int16_t es_requantize_total_s16(int64_t sum, const es_output_s16 *output, int32_t channel) {
+  const int32_t shift = output->scales[2 * channel + 1];
+  if (!output->wide || (int32_t)sum != sum || shift < 1 || shift > 30) {
+    return es_requantize_sum_s16(sum, output, channel);
+  }
+  return es_requantize_word_s16((int32_t)sum, output, channel);
+}
+
+static inline int16_t es_requantize_s16(int64_t sum, const es_output_s16 *output, int32_t channel) {
+  return es_requantize_total_s16(sum + output->biases[channel], output, channel);
 }
 
 /* The range of an activation, where it is neither all values nor those from zero on. */
@@ -102,6 +111,12 @@ typedef struct {
   int32_t top, bottom, left, right;
 } es_taps_s16;
 
+/* How many taps of a side of a window, which starts at `start`, lie before a place of the input. */
+static inline int32_t es_taps_before(int32_t place, int32_t start, int32_t dilation, int32_t kernel) {
+  const int32_t taps = place <= start ? 0 : (place - start + dilation - 1) / dilation;
+  return taps < kernel ? taps : kernel;
+}
+
 /* All output channels of a pixel; input is where its window starts, also outside of it. */
 void es_depthwise_pixel_s16(const es_conv2d_wide *layer, const int16_t *input, const es_taps_s16 *inside,
                             int16_t *output);
@@ -112,8 +127,10 @@ void es_depthwise_pixel_s16(const es_conv2d_wide *layer, const int16_t *input, c
 void es_depthwise_conv2d_3x3_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output, void *scratch);
 int32_t es_depthwise_conv2d_3x3_s16_scratch_bytes(const es_conv2d_wide *layer);
 
-/* The transpose of a convolution: strides and padding are those of its output. */
-void es_transpose_conv2d_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output);
+/* The transpose of a convolution: strides and padding are those of its output. Weights are as those of int8, in
+ * es_transpose_conv.h. */
+void es_transpose_conv2d_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output, void *scratch);
+int32_t es_transpose_conv2d_s16_scratch_bytes(const es_conv2d_wide *layer);
 
 typedef struct {
   const int8_t *weights; /* [out_features][in_features] */

@@ -69,20 +69,14 @@ static inline void pixel(const window_taps *taps, const eight_channels *channels
   vstrhq_p_s16(output, values, valid);
 }
 
-/* How many taps lie before the input, or before its end. */
-static int32_t taps_before(int32_t end, int32_t start, int32_t dilation, int32_t kernel) {
-  const int32_t taps = end <= start ? 0 : (end - start + dilation - 1) / dilation;
-  return taps < kernel ? taps : kernel;
-}
-
 /* A row of outputs of eight channels. */
 static void row(const es_conv2d_wide *layer, const eight_channels *channels, const int8_t *weights,
                 const int16_t *input, int32_t y, int16_t *output) {
   const int32_t width = layer->in_width, dilation = layer->dilation_width;
   const int32_t top = y * layer->stride_height - layer->pad_top;
-  const int32_t first = taps_before(0, top, layer->dilation_height, layer->kernel_height);
+  const int32_t first = es_taps_before(0, top, layer->dilation_height, layer->kernel_height);
   window_taps taps;
-  taps.rows = taps_before(layer->in_height, top, layer->dilation_height, layer->kernel_height) - first;
+  taps.rows = es_taps_before(layer->in_height, top, layer->dilation_height, layer->kernel_height) - first;
   taps.step = dilation * layer->in_channels;
   taps.pitch = layer->dilation_height * width * layer->in_channels;
   taps.next = layer->out_channels;
@@ -94,8 +88,8 @@ static void row(const es_conv2d_wide *layer, const eight_channels *channels, con
     int32_t before = 0;
     taps.columns = layer->kernel_width;
     if (left < 0 || left + (layer->kernel_width - 1) * dilation >= width) {
-      before = taps_before(0, left, dilation, layer->kernel_width);
-      taps.columns = taps_before(width, left, dilation, layer->kernel_width) - before;
+      before = es_taps_before(0, left, dilation, layer->kernel_width);
+      taps.columns = es_taps_before(width, left, dilation, layer->kernel_width) - before;
     }
     taps.weights = weights + before * taps.next;
     taps.inputs = input + (left + before * dilation) * layer->in_channels;

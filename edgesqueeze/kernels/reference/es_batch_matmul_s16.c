@@ -37,7 +37,7 @@ static void multiply(const es_batch_matmul_wide *layer, const int16_t *input1, c
     }
     for (int32_t j = 0; j < columns; ++j) {
       const int64_t sum = es_dot_values_s16(row, sides + j * depth, depth);
-      *output++ = es_requantize_sum_s16(sum, &layer->output, 0);
+      *output++ = es_requantize_total_s16(sum, &layer->output, 0);
     }
   }
 }

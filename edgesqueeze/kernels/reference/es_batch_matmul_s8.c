@@ -37,29 +37,29 @@ static uint32_t dot(const int8_t *row, const int8_t *column, int32_t count, uint
   return sum;
 }
 
+/* A sum to int8. */
+static inline int8_t scaled(uint32_t sum, const es_lstm_scale *scale, int32_t zero_point) {
+  return (int8_t)es_lstm_limited(es_lstm_scaled(sum, scale) + zero_point, -128, 127);
+}
+
 /* One row of a product; starts are the sums of its columns without any product. */
 static void multiply_row(const es_batch_matmul *layer, const int8_t *row, const int8_t *columns,
                          const uint32_t *starts, int8_t *output) {
-  const int32_t depth = layer->depth;
+  const int32_t depth = layer->depth, zero_point = layer->output_zero_point;
+  const es_lstm_scale scale = layer->scale;
   const uint32_t shift =
       layer->zero_point2 != 0 ? (uint32_t)layer->zero_point2 * sum_of(row, depth) : 0;
-  for (int32_t left = layer->columns; left > 0;) {
-    const int32_t count = left >= 4 ? 4 : 1;
-    uint32_t sums[4];
-    for (int32_t i = 0; i < count; ++i) {
-      sums[i] = *starts++ - shift;
-    }
-    if (count == 4) {
-      es_dot_4_s8(columns, row, depth, sums);
-    } else {
-      sums[0] = dot(row, columns, depth, sums[0]);
-    }
-    for (int32_t i = 0; i < count; ++i) {
-      const int64_t value = es_lstm_scaled(sums[i], &layer->scale) + layer->output_zero_point;
-      *output++ = (int8_t)es_lstm_limited(value, -128, 127);
-    }
-    columns += count * depth;
-    left -= count;
+  int32_t left = layer->columns;
+  for (; left >= 4; left -= 4, starts += 4, columns += 4 * depth, output += 4) {
+    uint32_t sums[4] = {starts[0] - shift, starts[1] - shift, starts[2] - shift, starts[3] - shift};
+    es_dot_4_s8(columns, row, depth, sums);
+    output[0] = scaled(sums[0], &scale, zero_point);
+    output[1] = scaled(sums[1], &scale, zero_point);
+    output[2] = scaled(sums[2], &scale, zero_point);
+    output[3] = scaled(sums[3], &scale, zero_point);
+  }
+  for (; left > 0; --left, columns += depth) {
+    *output++ = scaled(dot(row, columns, depth, *starts++ - shift), &scale, zero_point);
   }
 }
 

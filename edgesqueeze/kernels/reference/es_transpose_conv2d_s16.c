@@ -1,43 +1,69 @@
-/* Transposed convolution with int16 activations and int8 weights.
+/* Transposed convolution with int16 activations and int8 weights: for every output the inputs that its phase of the
+ * kernel meets, four channels at a time. Sums of products are the kernel set's own (es_dot_4_s16).
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "es_phase.h"
 #include "es_s16.h"
 
-/* The row or column of the input that a tap spreads to the output; -1 if none does. */
-static int32_t source_of(int32_t place, int32_t tap, int32_t stride, int32_t size) {
-  const int32_t distance = place - tap;
-  if (distance < 0 || distance % stride != 0 || distance / stride >= size) {
-    return -1;
-  }
-  return distance / stride;
+enum { CHANNELS = 4 };
+
+int32_t es_transpose_conv2d_s16_scratch_bytes(const es_conv2d_wide *layer) {
+  const es_phase rows = es_phase_at(0, layer->stride_height, layer->kernel_height);
+  const es_phase columns = es_phase_at(0, layer->stride_width, layer->kernel_width);
+  return 2 * rows.count * columns.count * layer->in_channels;
 }
 
-/* One output channel of one pixel; y and x count from where the first input's window begins. */
-static int64_t spread(const es_conv2d_wide *layer, const int16_t *input, int32_t y, int32_t x,
-                      const int8_t *weights) {
-  int64_t sum = 0;
-  for (int32_t i = 0; i < layer->kernel_height; ++i) {
-    const int32_t row = source_of(y, i, layer->stride_height, layer->in_height);
-    for (int32_t j = 0; j < layer->kernel_width; ++j, weights += layer->in_channels) {
-      const int32_t column = source_of(x, j, layer->stride_width, layer->in_width);
-      if (row >= 0 && column >= 0) {
-        const int32_t place = (row * layer->in_width + column) * layer->in_channels;
-        sum += es_dot_s16(weights, input + place, layer->in_channels);
+/* The inputs that an output meets, one behind the other, zero where they are outside: where they lie in the input, or a
+ * copy. */
+static const int16_t *inputs_of(const es_conv2d_wide *layer, const int16_t *input, const es_phase *rows,
+                                const es_phase *columns, int16_t *copy) {
+  const int32_t depth = layer->in_channels, width = layer->in_width, row = columns->count * depth;
+  const int32_t before = es_outside_phase(columns), inside = es_inside_phase(columns, width);
+  int16_t *to = copy;
+  if (rows->count == 1 && inside == columns->count && rows->first >= 0 && rows->first < layer->in_height) {
+    return input + (rows->first * width + columns->first) * depth;
+  }
+  for (int32_t i = 0; i < rows->count; ++i, to += row) {
+    const int32_t y = rows->first + i;
+    if (inside < columns->count || y < 0 || y >= layer->in_height) {
+      memset(to, 0, 2 * (size_t)row);
+    }
+    if (inside > 0 && y >= 0 && y < layer->in_height) {
+      const int16_t *const from = input + (y * width + columns->first + before) * depth;
+      memcpy(to + before * depth, from, 2 * (size_t)(inside * depth));
+    }
+  }
+  return copy;
+}
+
+/* All channels of a pixel. */
+static void pixel(const es_conv2d_wide *layer, const int16_t *inputs, const es_phase *rows, const es_phase *columns,
+                  int16_t *output) {
+  const int32_t channels = layer->out_channels, padded = (channels + CHANNELS - 1) & ~(int32_t)(CHANNELS - 1);
+  const int32_t before = rows->before * layer->kernel_width + rows->count * columns->before;
+  const int32_t count = rows->count * columns->count * layer->in_channels;
+  const int8_t *weights = layer->weights + before * layer->in_channels * padded;
+  const es_output_s16 range = layer->output; /* outputs may not change a copy */
+  for (int32_t first = 0; first < channels; first += CHANNELS, weights += CHANNELS * count) {
+    const int32_t some = channels - first < CHANNELS ? channels - first : CHANNELS;
+    int64_t sums[CHANNELS] = {0, 0, 0, 0};
+    es_dot_4_s16(weights, count, inputs, count, sums);
+    for (int32_t i = 0; i < some; ++i) {
+      if (range.wide == ES_WIDE_IN_WORDS) {
+        *output++ = es_requantize_word_s16((int32_t)(sums[i] + range.biases[first + i]), &range, first + i);
+      } else {
+        *output++ = es_requantize_s16(sums[i], &range, first + i);
       }
     }
   }
-  return sum;
 }
 
-void es_transpose_conv2d_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output) {
-  const int32_t taps = layer->kernel_height * layer->kernel_width * layer->in_channels;
+void es_transpose_conv2d_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output, void *scratch) {
   for (int32_t y = 0; y < layer->out_height; ++y) {
-    for (int32_t x = 0; x < layer->out_width; ++x) {
-      for (int32_t channel = 0; channel < layer->out_channels; ++channel) {
-        const int64_t sum = spread(layer, input, y + layer->pad_top, x + layer->pad_left,
-                                   layer->weights + channel * taps);
-        *output++ = es_requantize_s16(sum, &layer->output, channel);
-      }
+    const es_phase rows = es_phase_at(y + layer->pad_top, layer->stride_height, layer->kernel_height);
+    for (int32_t x = 0; x < layer->out_width; ++x, output += layer->out_channels) {
+      const es_phase columns = es_phase_at(x + layer->pad_left, layer->stride_width, layer->kernel_width);
+      pixel(layer, inputs_of(layer, input, &rows, &columns, scratch), &rows, &columns, output);
     }
   }
 }

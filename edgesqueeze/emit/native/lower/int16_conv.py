@@ -10,12 +10,11 @@ import numpy.typing as npt
 from edgesqueeze.emit.native.conv_shape import ConvShape
 from edgesqueeze.emit.native.lower.conv import along_rows
 from edgesqueeze.emit.native.lower.int16 import HEADER, fits_words, is_wide, output_struct, require_int16
-from edgesqueeze.emit.native.lower.transpose_conv import window_of
+from edgesqueeze.emit.native.lower.transpose_conv import in_phases, scratch_values, window_of
 from edgesqueeze.emit.native.numerics import quantization_of
 from edgesqueeze.emit.native.operands import LARGEST_SIZE, computed, constant, require_int8
-from edgesqueeze.emit.native.pack.wide import WIDE_PACKING, plain
+from edgesqueeze.emit.native.pack.wide import WIDE_PACKING, depthwise_3x3_pays, plain
 from edgesqueeze.emit.native.records import (
-    Blob,
     Call,
     Operation,
     Placement,
@@ -78,7 +77,8 @@ def lower_depthwise_conv2d_int16(operation: Operation) -> tuple[Call | Placement
 def _depthwise(operation: Operation, weights: Weights, shape: ConvShape, output: Struct) -> Call:
     packing = WIDE_PACKING[operation.kernel_set]
     shape, (weights,) = along_rows(shape, weights[None])
-    small = shape.small and shape.in_channels == shape.out_channels and fits_words(output)
+    regular = shape.small and shape.in_channels == shape.out_channels
+    small = regular and fits_words(output) and depthwise_3x3_pays(shape)
     members: dict[str, Value] = {
         "weights": packing.depthwise_3x3(weights) if small else plain(weights),
         "output": output,
@@ -115,13 +115,21 @@ def lower_transpose_conv_int16(operation: Operation) -> tuple[Call | Placement, 
     bias = operation.optional_input(3)
     real = _products(source, operation.input(1), output, out_channels)
     members: dict[str, Value] = {
-        "weights": Blob(weights.reshape(-1), "weights, output channel after output channel"),
-        "output": output_struct(operation, bias, real, wide=is_wide(bias)),
+        "weights": in_phases(weights, stride),
+        "output": _output(operation, bias, weights, real),
         **asdict(shape),
         "filter_channels": in_channels,
     }
     parameters = Struct("es_conv2d_wide", members)
-    return (Call("es_transpose_conv2d_s16", HEADER, parameters, (computed(source),), (output.index,)),)
+    call = Call(
+        "es_transpose_conv2d_s16",
+        HEADER,
+        parameters,
+        (computed(source),),
+        (output.index,),
+        scratch_bytes=2 * scratch_values(kernel, stride, in_channels),
+    )
+    return (call,)
 
 
 def lower_fully_connected_int16(operation: Operation) -> tuple[Call | Placement, ...]:

@@ -136,6 +136,17 @@ def rows(graph):
         depthwise((11, 7, 5), (3, 2), dilation=3),
         depthwise((1, 20, 3), (1, 5), multiplier=2),
         depthwise((1, 6, 3), (1, 5), 3),
+        depthwise((9, 9, 4), 3, 2, dilation=1, multiplier=2),
+        depthwise((5, 6, 3), (2, 3), multiplier=5, activation="RELU"),
+        depthwise((5, 6, 2), (3, 2), multiplier=3, padding="VALID"),
+        depthwise((7, 7, 2), 5, activation="RELU6"),
+        depthwise((8, 8, 3), (3, 4), 2, activation="RELU"),
+        depthwise((9, 12, 3), 3, 2),
+        depthwise((4, 4, 6), (4, 5), 3),
+        depthwise((1, 30, 5), (1, 3), dilation=12),
+        depthwise((14, 5, 8), (5, 1), dilation=3),
+        depthwise((5, 5, 9), (5, 5), padding="VALID"),
+        depthwise((3, 2, 4), (2, 2), 4, activation="RELU"),
     ]
 
 
@@ -162,12 +173,14 @@ def extremum(graph, opcode, shapes):
     return z
 
 
-def pair(graph, opcode, shapes, activation="NONE"):
-    scales = [float(np.float32(SCALE * graph.rng.uniform(0.2, 2))) for _ in range(2)]
+def pair(graph, opcode, shapes, activation="NONE", *, ratios=None, step=None):
+    """An operator of two inputs; ratios of scales to ``SCALE`` and a step of the output can be given."""
+    drawn = graph.rng.uniform(0.2, 2, 2) if ratios is None else ratios
+    scales = [float(np.float32(SCALE * one)) for one in drawn]
     inputs = [graph.input(shape, "int16", scale, 0) for shape, scale in zip(shapes, scales, strict=True)]
     reach = scales[0] * scales[1] * 32767 if opcode == "MUL" else sum(scales)
-    step = float(np.float32(reach * graph.rng.uniform(0.3, 1.5)))
-    z = graph.tensor(np.broadcast_shapes(*shapes), "int16", step, 0)
+    out_scale = float(np.float32(reach * (graph.rng.uniform(0.3, 1.5) if step is None else step)))
+    z = graph.tensor(np.broadcast_shapes(*shapes), "int16", out_scale, 0)
     options = {} if opcode == "MUL" else {"potScaleInt16": False}
     graph.op(opcode, inputs, [z], fusedActivationFunction=activation, **options)
     return z
@@ -205,10 +218,21 @@ def values(graph):
         pair(graph, "ADD", ((1, 40), (1, 40))),
         pair(graph, "ADD", ((1, 3, 4, 5), (5,)), "RELU6"),
         pair(graph, "SUB", ((1, 3, 1, 5), (1, 3, 4, 1)), "RELU"),
+        pair(graph, "SUB", ((1, 41), (1, 41)), "RELU_N1_TO_1"),
+        pair(graph, "ADD", ((1, 7, 1), (1, 7, 3))),
+        pair(graph, "ADD", ((1, 21), (1, 1)), ratios=(1, 1)),
+        pair(graph, "SUB", ((1, 1), (1, 21)), ratios=(1, 1)),
+        pair(graph, "ADD", ((1, 20), (1, 20)), ratios=(3e-11, 1)),
+        pair(graph, "ADD", ((1, 20), (1, 20)), ratios=(1, 0.3), step=1e-4),
+        pair(graph, "SUB", ((1, 20), (1, 20)), ratios=(1, 1), step=9e4),
         pair(graph, "MUL", ((1, 40), (1, 40))),
+        pair(graph, "MUL", ((1, 21), (1, 21)), ratios=(1, 1), step=1e-7),
+        pair(graph, "MUL", ((1, 21), (1, 21)), ratios=(1, 1), step=4e-5),
+        pair(graph, "MUL", ((1, 21), (1, 21)), ratios=(1, 1), step=1e4),
         pair(graph, "MUL", ((1, 3, 4, 5), (1, 1, 1, 5)), "RELU_N1_TO_1"),
         extremum(graph, "MAXIMUM", ((1, 40), (1, 40))),
         extremum(graph, "MINIMUM", ((1, 3, 1, 5), (1, 3, 4, 1))),
+        extremum(graph, "MAXIMUM", ((1, 3, 4, 5), (1, 1, 1, 5))),
         graph.max_pool(image(graph, 6, 5, 3), 2),
         activated(graph, graph.max_pool(image(graph, 7, 5, 4), 3, "SAME"), "RELU6"),
         activated(graph, graph.max_pool(image(graph, 4, 6, 5, scale=0.001), 2), "RELU"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import MappingProxyType
 
 import numpy as np
@@ -50,7 +51,7 @@ def lower_transpose_conv(operation: Operation) -> tuple[Call | Placement, ...]:
     parameters = Struct(
         "es_transpose_conv2d",
         {
-            **_in_fours(weights, quantization_of(source)[1]),
+            **_in_fours(weights, stride, quantization_of(source)[1]),
             "requantization": _requantization(operation, out_channels),
             "in_height": source.shape[1],
             "in_width": source.shape[2],
@@ -64,6 +65,7 @@ def lower_transpose_conv(operation: Operation) -> tuple[Call | Placement, ...]:
             "stride_width": stride[1],
             "pad_top": pads[0],
             "pad_left": pads[1],
+            "input_zero_point": quantization_of(source)[1],
         },
     )
     call = Call(
@@ -72,22 +74,55 @@ def lower_transpose_conv(operation: Operation) -> tuple[Call | Placement, ...]:
         parameters,
         inputs=(computed(source),),
         outputs=(output.index,),
+        scratch_bytes=scratch_values(kernel, stride, in_channels),
         overlap=MappingProxyType({0: _distance(operation, kernel, stride, pads)}),
     )
     return (call,)
 
 
-def _in_fours(weights: npt.NDArray[np.int8], zero_point: int) -> dict[str, Value]:
-    """Weights of four output channels side by side, and what the input's zero point adds to their sums."""
+def _in_fours(weights: npt.NDArray[np.int8], stride: tuple[int, int], zero_point: int) -> dict[str, Value]:
+    """Weights phase by phase, and what the input's zero point adds to their sums."""
+    corrections = [-zero_point * phase.sum(axis=-1, dtype=np.int32) for phase in phases_of(weights, stride)]
+    return {
+        "weights": in_phases(weights, stride),
+        "corrections": Blob(
+            np.concatenate([one.reshape(-1) for one in corrections]),
+            "minus the input's zero point times the weights' sums",
+        ),
+    }
+
+
+def in_phases(weights: npt.NDArray[np.int8], stride: tuple[int, int]) -> Blob:
+    """Weights ``[out, height, width, in]`` as kernels read them, for strides of rows and columns."""
+    phases = [phase.reshape(-1) for phase in phases_of(weights, stride)]
+    return Blob(np.concatenate(phases), "weights, phase by phase, 4 output channels at a time")
+
+
+def phases_of(weights: npt.NDArray[np.int8], stride: tuple[int, int]) -> list[npt.NDArray[np.int8]]:
+    """The taps that meet an output together, for all phases, the one of the lowest input first.
+
+    Args:
+        weights: ``[out, height, width, in]``.
+        stride: of rows and columns; so many phases.
+
+    Returns:
+        int8 ``[groups, 4, taps and inputs]``, with channels of zeros behind the last one; no taps in phases
+        beyond the kernel.
+    """
     out_channels, height, width, depth = weights.shape
     padded = np.zeros((round_up(out_channels, CHANNELS), height, width, depth), np.int8)
     padded[:out_channels] = weights
-    groups = padded.reshape(-1, CHANNELS, height, width, depth).transpose(0, 2, 3, 1, 4)
-    corrections = -zero_point * groups.sum(axis=-1, dtype=np.int32)
-    return {
-        "weights": Blob(groups.reshape(-1), "weights, 4 output channels at a time, tap by tap"),
-        "corrections": Blob(corrections.reshape(-1), "minus the input's zero point times the weights' sums"),
-    }
+    found: list[npt.NDArray[np.int8]] = []
+    for y in range(stride[0]):
+        for x in range(stride[1]):
+            taps = padded[:, y :: stride[0], x :: stride[1]][:, ::-1, ::-1]
+            found.append(taps.reshape(len(padded) // CHANNELS, CHANNELS, taps[0].size))
+    return found
+
+
+def scratch_values(kernel: list[int], stride: tuple[int, int], depth: int) -> int:
+    """Inputs that an output meets at most."""
+    return math.prod(-(-extent // step) for extent, step in zip(kernel, stride, strict=True)) * depth
 
 
 def window_of(operation: Operation) -> tuple[tuple[int, int], list[int]]:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from edgesqueeze.emit.native.emit import emit_native
 from edgesqueeze.emit.native.kernels import FOLDER
 from edgesqueeze.emit.native.lower.table import LOWERINGS
+from edgesqueeze.emit.native.lower.transpose_conv import scratch_values
+from edgesqueeze.emit.native.pack.dsp_test import compile_checks
 from edgesqueeze.emit.native.records import Operation, UnsupportedOperationError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
@@ -91,6 +93,17 @@ def test_transposed_convolution_equals_tflm(chosen, seed):
         got, _ = run_graph(model.main, LOWERINGS, sample)
         for layer, one, other in zip(chosen, got, expected, strict=True):
             np.testing.assert_array_equal(one, other, err_msg=repr(layer))
+
+
+def test_scratch_memory_is_what_the_kernels_say(tmp_path):
+    for kernel, kind, size in (("s8", "es_transpose_conv2d", 1), ("s16", "es_conv2d_wide", 2)):
+        checks = []
+        for extent, stride, depth in ((3, 2, 5), (2, 3, 1), (4, 1, 8), (5, 3, 2)):
+            layer = {"kernel_height": extent, "kernel_width": 2, "in_channels": depth}
+            layer |= {"stride_height": stride, "stride_width": 2}
+            expected = size * scratch_values([extent, 2], (stride, 2), depth)
+            checks.append((layer, expected))
+        compile_checks(tmp_path, f"es_transpose_conv2d_{kernel}", kind, checks)
 
 
 LAYER = Layer((4, 4, 2), 3, (3, 3), (2, 2), "SAME", 0, True, True, (0, 0), 0.1)

@@ -23,10 +23,8 @@ _TOGETHER = 4  # inputs of a word of weights
 _ORDER = [0, 2, 1, 3]  # in which SXTB16 takes them out of it
 _STEP_BYTES = 24  # four inputs of three pixels
 _CHANNEL_BYTES = 16  # sizeof(es_core_channel_s16)
-_WORDS = ((4, 2), (6, 3), (10, 5))  # most columns of its window, and words of weights that they are padded to
-_LEAST_OUTPUTS = 8  # of a row for which a depthwise convolution of the DSP set copies inputs
-_LEAST_IN_PHASE = 8  # the same with dilation, of every phase
-_MOST_ROW_BYTES = 4096  # of these copies
+MOST_SLOW_PIXELS = 9
+"""Pixels of the outputs that depthwise convolutions of the DSP set compute pixel by pixel."""
 
 
 @dataclass(frozen=True)
@@ -99,15 +97,17 @@ def fully_connected_dsp(weights: Weights) -> Blob:
 
 
 def depthwise_dsp_scratch(shape: ConvShape) -> int:
-    """Scratch memory of ``es_depthwise_conv2d_s16`` of the DSP set in bytes: a channel's row, and zeros."""
-    dilation = shape.dilation_width
-    words = next((words for most, words in _WORDS if shape.kernel_width <= most), 0)
-    columns = (shape.out_width - 1) * shape.stride_width + (2 * words - 1) * dilation + 1
-    row = 2 * dilation * -(-columns // dilation)
-    one_row = shape.kernel_height == 1 and shape.pad_top == 0 and shape.kernel_width > 2 and words > 0
-    regular = shape.in_channels == shape.out_channels and 1 in (dilation, shape.stride_width)
-    least = _LEAST_IN_PHASE * dilation if dilation > 1 else _LEAST_OUTPUTS
-    return row if one_row and regular and shape.out_width >= least and row <= _MOST_ROW_BYTES else 0
+    """Scratch memory of ``es_depthwise_conv2d_s16`` of the DSP set in bytes: weights of some channels."""
+    if shape.in_channels == 1 or shape.out_height * shape.out_width <= MOST_SLOW_PIXELS:
+        return 0
+    words = 4 if shape.in_channels < shape.out_channels else 1 if shape.in_channels == 2 else 2
+    return 4 * words * (shape.kernel_height * shape.kernel_width + 1)
+
+
+def depthwise_3x3_pays(shape: ConvShape) -> bool:
+    """Whether ``es_depthwise_conv2d_3x3_s16`` of the DSP set is faster than ``es_depthwise_conv2d_s16``."""
+    few = shape.in_channels < 4 and shape.stride_width > 1
+    return shape.out_height * shape.out_width > MOST_SLOW_PIXELS and not few
 
 
 def conv2d_mve_scratch(shape: ConvShape, groups: int) -> int:

@@ -69,27 +69,23 @@ def test_scratch_memory_is_what_the_kernel_says(tmp_path):
     compile_checks(tmp_path, "es_depthwise_conv2d_3x3_s16", "es_conv2d_wide", checks)
 
 
-ROWS = [
+DEPTHWISE = [
     ConvShape(1, 40, 6, 1, 40, 6, 1, 5, pad_left=2),
-    ConvShape(1, 40, 6, 1, 19, 6, 1, 3, stride_width=2),
     ConvShape(7, 33, 5, 4, 33, 5, 1, 4, stride_height=2, pad_left=1),
-    ConvShape(1, 60, 4, 1, 60, 4, 1, 6, dilation_width=4, pad_left=10),
-    ConvShape(1, 25, 3, 1, 25, 3, 1, 9, pad_left=4),
-    ConvShape(1, 12, 3, 1, 12, 3, 1, 10, pad_left=4),
-    ConvShape(1, 20, 3, 1, 20, 3, 1, 11, pad_left=5),
-    ConvShape(1, 7, 3, 1, 7, 3, 1, 3, pad_left=1),
-    ConvShape(1, 24, 3, 1, 24, 3, 1, 3, dilation_width=4, pad_left=4),
-    ConvShape(1, 3000, 2, 1, 3000, 2, 1, 3, pad_left=1),
+    ConvShape(9, 9, 2, 9, 9, 2, 3, 2, pad_top=1),
+    ConvShape(9, 9, 3, 9, 9, 3, 3, 2, pad_top=1),
     ConvShape(1, 40, 3, 1, 40, 6, 1, 5, pad_left=2),
+    ConvShape(3, 3, 8, 3, 3, 8, 5, 5, pad_top=2, pad_left=2),
+    ConvShape(4, 9, 1, 4, 9, 1, 1, 5, pad_left=2),
 ]
 
 
-def test_scratch_memory_of_windows_of_one_row(tmp_path):
+def test_scratch_memory_of_depthwise_windows(tmp_path):
     scratch = wide.WIDE_PACKING["dsp"].depthwise_scratch
     words = {"output": "{.wide = ES_WIDE_IN_WORDS}"}
-    checks = [(asdict(shape) | words, scratch(shape)) for shape in [*ROWS, *SHAPES]]
+    checks = [(asdict(shape) | words, scratch(shape)) for shape in [*DEPTHWISE, *SHAPES]]
     compile_checks(tmp_path, "es_depthwise_conv2d_s16", "es_conv2d_wide", checks)
-    assert [scratch(shape) > 0 for shape in ROWS] == [True] * 6 + [False] * 5
+    assert [scratch(shape) for shape in DEPTHWISE] == [48, 40, 28, 56, 96, 0, 0]
 
 
 def image(graph, *shape):
@@ -107,18 +103,24 @@ FAST = {  # instructions for a multiply-accumulate on Cortex-M4 and Cortex-M55, 
         3.4,
         lambda graph: graph.depthwise_conv2d(image(graph, 12, 12, 16), 3, 2),
     ),
-    "depthwise 5x5": (4.2, 1.8, lambda graph: graph.depthwise_conv2d(image(graph, 8, 8, 32), 5)),
-    "depthwise 9x1": (4.9, 2.7, lambda graph: graph.depthwise_conv2d(image(graph, 20, 1, 40), (9, 1))),
-    "depthwise 1x5": (5.3, 3.5, lambda graph: graph.depthwise_conv2d(image(graph, 1, 40, 64), (1, 5))),
+    "depthwise 5x5": (3.0, 1.8, lambda graph: graph.depthwise_conv2d(image(graph, 8, 8, 32), 5)),
+    "depthwise 9x1": (4.8, 2.7, lambda graph: graph.depthwise_conv2d(image(graph, 20, 1, 40), (9, 1))),
+    "depthwise 1x3": (5.5, 4.7, lambda graph: graph.depthwise_conv2d(image(graph, 1, 60, 128), (1, 3))),
+    "depthwise 1x5": (4.7, 3.5, lambda graph: graph.depthwise_conv2d(image(graph, 1, 40, 64), (1, 5))),
     "depthwise 1x5, dilated": (
-        5.8,
+        4.2,
         3.5,
         lambda graph: graph.depthwise_conv2d(image(graph, 1, 60, 64), (1, 5), dilation=4),
     ),
     "depthwise 3x3, dilated": (
-        6.4,
+        4.1,
         2.7,
         lambda graph: graph.depthwise_conv2d(image(graph, 10, 10, 32), dilation=2),
+    ),
+    "depthwise, multiplier": (
+        4.6,
+        4.7,
+        lambda graph: graph.depthwise_conv2d(image(graph, 12, 12, 8), multiplier=4),
     ),
     "fully connected": (1.35, 1.1, lambda graph: graph.fully_connected(image(graph, 640), 128)),
 }
