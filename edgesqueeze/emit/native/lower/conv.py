@@ -147,7 +147,8 @@ def _depthwise(
 ) -> tuple[Call | Placement, ...]:
     packing = PACKING[operation.kernel_set]
     shape, (weights,) = along_rows(shape, weights[None])
-    packer = packing.depthwise_3x3 if shape.small else packing.depthwise
+    pixels = packing.depthwise_pixels(shape)
+    packer = packing.depthwise_3x3 if shape.small and not pixels else packing.depthwise
     function = "es_depthwise_conv2d_3x3_s8" if shape.small else "es_depthwise_conv2d_s8"
     slow = slow_channels(folded, packer.takes)
     if slow.all():
@@ -155,6 +156,8 @@ def _depthwise(
     fast = without(folded, slow)
     used = np.ascontiguousarray(fast.weights.T).reshape(weights.shape)
     call = _layer_call(operation, function, packer.pack(used), shape, fast, packer.scratch(shape))
+    if pixels:
+        call = replace(call, function="es_depthwise_pixels_s8", scratch_bytes=0)
     return (
         replace(call, in_place=(0,) if shape.same_size else ()),
         *slow_calls(operation, np.moveaxis(weights, 2, 0)[..., None], shape, folded, slow),

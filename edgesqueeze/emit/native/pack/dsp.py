@@ -25,6 +25,7 @@ _GROUP_BYTES = 64  # sizeof(group_channels)
 _PIXEL_BYTES = 8  # four channels as int16
 _PLANE_CHANNEL_BYTES = 60  # sizeof(plane_channel)
 _COLUMN_PAIR_BYTES = 16  # three rows and a bias
+_MOST_PIXELS = 9  # of the output that are computed one by one
 _MOST_WIDENED = 256  # inputs that the fully connected kernel keeps as int16
 _MOST_INPUTS = 512  # inputs whose products it adds up at once, whatever the weights are
 _LARGEST_SUM = (1 << 23) - 1  # of an even output, in the upper 24 bits of a word
@@ -86,6 +87,15 @@ def conv2d_1x1_scratch(shape: ConvShape) -> int:
     inputs = round_up(shape.in_channels, _TOGETHER)
     copies = CONV_PIXELS * inputs if shape.in_channels % _TOGETHER else 0
     return _core_scratch(shape, inputs) + copies
+
+
+def depthwise_pixels_pay(shape: ConvShape) -> bool:
+    """Whether ``es_depthwise_pixels_s8`` is faster: few outputs, whose windows all lie inside the input."""
+    bottom = (shape.out_height - 1) * shape.stride_height + (shape.kernel_height - 1) * shape.dilation_height
+    right = (shape.out_width - 1) * shape.stride_width + (shape.kernel_width - 1) * shape.dilation_width
+    inside = not shape.pad_top and not shape.pad_left and bottom < shape.in_height and right < shape.in_width
+    few = shape.out_height * shape.out_width <= _MOST_PIXELS and shape.out_channels >= _PLANES
+    return inside and few and not shape.same_size
 
 
 def depthwise(weights: Weights) -> Blob:

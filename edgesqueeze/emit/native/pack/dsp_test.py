@@ -17,6 +17,8 @@ from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
 from edgesqueeze.runners import qemu, tflm
 from edgesqueeze.target.processor import Processor
+from runtime_tests.support.native_figures import PROCESSORS
+from runtime_tests.support.random_layers import random_inputs
 from runtime_tests.support.tools import require_tool
 
 KERNELS = Path(__file__).parents[3] / "kernels"
@@ -278,3 +280,35 @@ def assert_equals_tflm(model, core, seed):
     for got, expected in zip(qemu.runner(processor)(model, samples), tflm.run(model, samples), strict=True):
         for index, (one, other) in enumerate(zip(got, expected, strict=True)):
             np.testing.assert_array_equal(one, other, err_msg=f"layer {index}")
+
+
+def global_windows(graph):
+    """Depthwise convolutions whose windows cover the input, or nearly."""
+
+    def layer(shape, *options, **named):
+        x = graph.input((1, *shape), "int8", 0.02, int(graph.rng.integers(-128, 128)))
+        return graph.depthwise_conv2d(x, *options, "VALID", **named)
+
+    return [
+        layer((7, 7, 9), 7, 1),
+        layer((3, 3, 4), 3, 1, activation="RELU"),
+        layer((9, 9, 17), (4, 3), 3),
+        layer((8, 1, 6), (8, 1), 1),
+        layer((1, 9, 5), (1, 4), 2),
+        layer((7, 5, 12), 3, 1, dilation=2),
+        layer((5, 5, 3), 5, 1),
+    ]
+
+
+@pytest.mark.parametrize("core", ["m4", "m33", "m55"])
+def test_depthwise_windows_that_cover_the_input(core):
+    require_tool("qemu-system-arm", "qemu-system-arm")
+    graph = GraphBuilder(7)
+    model = parse_tflite(graph.build(global_windows(graph)))
+    samples = random_inputs([one.shape for one in model.main.input_tensors], 7)
+    got = qemu.runner(PROCESSORS[core])(model, samples)
+    for row, expected in zip(got, tflm.run(model, samples), strict=True):
+        for one, other in zip(row, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+    kernels = [layer.kernels[0] for layer in emit_native(model, core=PROCESSORS[core].kernel_core).layers]
+    assert kernels.count("es_depthwise_pixels_s8") == (0 if core == "m55" else 6)

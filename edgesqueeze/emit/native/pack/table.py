@@ -32,6 +32,12 @@ def not_needed(weights: Weights) -> bool:
     return False
 
 
+def never(shape: ConvShape) -> bool:
+    """Whether a kernel that the set lacks does a layer."""
+    del shape
+    return False
+
+
 @dataclass(frozen=True)
 class ConvPacker:
     """What a convolution's kernel asks for.
@@ -90,6 +96,7 @@ class Packing:
         conv2d_1x1: packers of ``es_conv2d_1x1_s8``.
         depthwise: packers of ``es_depthwise_conv2d_s8``.
         depthwise_3x3: packers of ``es_depthwise_conv2d_3x3_s8``.
+        depthwise_pixels: whether ``es_depthwise_pixels_s8`` does a layer of the former, and is faster.
         fully_connected: packers of ``es_fully_connected_s8``.
     """
 
@@ -98,6 +105,7 @@ class Packing:
     depthwise: DepthwisePacker
     depthwise_3x3: DepthwisePacker
     fully_connected: DensePacker
+    depthwise_pixels: Callable[[ConvShape], bool] = never
 
 
 PACKING: Mapping[str, Packing] = MappingProxyType(
@@ -124,6 +132,7 @@ PACKING: Mapping[str, Packing] = MappingProxyType(
                 takes=dsp.fits_pairs,
                 small_sums=dsp.small_sums,
             ),
+            depthwise_pixels=dsp.depthwise_pixels_pay,
         ),
         "mve": Packing(
             conv2d=ConvPacker(mve.conv2d, mve.conv2d_scratch, group=mve.CONV_PIXELS),

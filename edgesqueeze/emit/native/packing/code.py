@@ -22,6 +22,7 @@ CODE_BYTES: Mapping[str, tuple[int, int, int, int]] = MappingProxyType(
         "es_conv_core_dsp": (0, 0, 1376, 0),
         "es_depthwise_conv2d_3x3_s8": (472, 992, 2068, 2116),
         "es_depthwise_conv2d_s8": (476, 404, 1968, 2632),
+        "es_depthwise_pixels_s8": (0, 0, 672, 0),
         "es_depthwise_strip_s8": (0, 0, 0, 704),
         "es_depthwise_tiles_s8": (992, 896, 0, 0),
         "es_factored_channel_s8": (1212, 1076, 0, 0),

@@ -26,6 +26,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "es_conv2d_1x1_s8": "conv2d_1x1",
         "es_depthwise_conv2d_s8": "depthwise",
         "es_depthwise_conv2d_3x3_s8": "depthwise_3x3",
+        "es_depthwise_pixels_s8": "depthwise",
         "es_fully_connected_s8": "fully_connected",
     }
 )
