@@ -201,11 +201,30 @@ static uint32_t *pad_pixels(uint32_t *to, int32_t pixels, uint32_t padding) {
   return to;
 }
 
+/* Four channels of a pixel to two words of two. */
+static inline void widen_four(uint32_t *to, const int8_t *from) {
+  uint32_t word;
+  memcpy(&word, from, sizeof word);
+  to[0] = es_even_bytes(word);
+  to[1] = es_odd_bytes(word);
+}
+
 static uint32_t *widen_pixels(uint32_t *to, int32_t pixels, const int8_t *from, int32_t step, int32_t count) {
-  for (const uint32_t *end = to + PIXEL_WORDS * pixels; to != end; to += PIXEL_WORDS, from += step) {
-    const uint32_t word = load_pixel(from, count);
-    to[0] = es_even_bytes(word);
-    to[1] = es_odd_bytes(word);
+  if (count < CHANNELS) {
+    for (; pixels > 0; --pixels, to += PIXEL_WORDS, from += step) {
+      const uint32_t word = load_pixel(from, count);
+      to[0] = es_even_bytes(word);
+      to[1] = es_odd_bytes(word);
+    }
+    return to;
+  }
+  for (; pixels > 1; pixels -= 2, to += 2 * PIXEL_WORDS, from += 2 * step) {
+    widen_four(to, from);
+    widen_four(to + PIXEL_WORDS, from + step);
+  }
+  if (pixels > 0) {
+    widen_four(to, from);
+    to += PIXEL_WORDS;
   }
   return to;
 }

@@ -1,4 +1,4 @@
-/* Products of matrices that may both be computed, int8.
+/* Products of matrices that may both be computed, int8 and float32.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ES_MATMUL_H
@@ -26,5 +26,18 @@ typedef struct {
 void es_batch_matmul_s8(const es_batch_matmul *layer, const int8_t *input1, const int8_t *input2,
                         int8_t *output, void *scratch);
 int32_t es_batch_matmul_s8_scratch_bytes(const es_batch_matmul *layer);
+
+/* The same of float32. */
+typedef struct {
+  int32_t count[3];
+  int32_t stride1[3];
+  int32_t stride2[3];
+  int32_t rows, depth, columns;
+  int8_t turned1;
+  int8_t turned2;
+} es_batch_matmul_real;
+
+/* The output overlaps nothing. */
+void es_batch_matmul_f32(const es_batch_matmul_real *layer, const float *input1, const float *input2, float *output);
 
 #endif /* ES_MATMUL_H */

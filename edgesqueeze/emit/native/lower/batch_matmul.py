@@ -11,6 +11,7 @@ from edgesqueeze.emit.native.lower.int16 import HEADER as WIDE_HEADER
 from edgesqueeze.emit.native.lower.int16 import one_scale, require_int16
 from edgesqueeze.emit.native.lower.lstm import scale_struct
 from edgesqueeze.emit.native.lower.pairs import broadcast_loops, clamp_after, require_scales
+from edgesqueeze.emit.native.lower.real import require_float32
 from edgesqueeze.emit.native.numerics import quantization_of
 from edgesqueeze.emit.native.operands import constant, place_of, require_shape
 from edgesqueeze.emit.native.records import (
@@ -51,6 +52,19 @@ def lower_batch_matmul_int16(operation: Operation) -> tuple[Call | Placement, ..
         (place_of(first), place_of(second)),
         (operation.output().index,),
         scratch_bytes=wide_scratch_bytes(members),
+    )
+    return (call,)
+
+
+def lower_batch_matmul_real(operation: Operation) -> tuple[Call | Placement, ...]:
+    """BATCH_MATMUL of float32; raises what ``lower_batch_matmul`` does."""
+    first, second, members = _matrices(operation, require_float32)
+    call = Call(
+        "es_batch_matmul_f32",
+        HEADER,
+        Struct("es_batch_matmul_real", members),
+        (place_of(first), place_of(second)),
+        (operation.output().index,),
     )
     return (call,)
 

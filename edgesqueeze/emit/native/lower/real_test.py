@@ -42,6 +42,14 @@ def place(graph, opcode, x, axis):
     return y
 
 
+def product(graph, x, y, *, turned=(False, False)):
+    sides = [graph.shapes[x][-1 if turned[0] else -2], graph.shapes[y][-2 if turned[1] else -1]]
+    lead = np.broadcast_shapes(graph.shapes[x][:-2], graph.shapes[y][:-2])
+    z = graph.tensor((*lead, *sides), "float32")
+    graph.op("BATCH_MATMUL", [x, y], [z], adjX=turned[0], adjY=turned[1])
+    return z
+
+
 def numbers(graph, *shape):
     return graph.constant(graph.rng.normal(0, 2, shape).astype(np.float32))
 
@@ -68,6 +76,10 @@ def exact(graph):
         unary(graph, "RELU", real(graph, (1, 9))),
         unary(graph, "RELU6", real(graph, (1, 9))),
         graph.fully_connected(graph.quantize(scaled), 5),
+        product(graph, real(graph, (5, 9)), real(graph, (9, 4))),
+        product(graph, real(graph, (2, 3, 7)), real(graph, (2, 6, 7)), turned=(False, True)),
+        product(graph, real(graph, (3, 1, 8, 2)), real(graph, (4, 8, 3)), turned=(True, False)),
+        product(graph, real(graph, (1, 12)), numbers(graph, 12, 5)),
     ]
 
 

@@ -155,6 +155,7 @@ REAL: Mapping[str, Lowering] = MappingProxyType(
         **MOVING,
         **dict.fromkeys(real.FUNCTIONS, real.lower_real_function),
         **dict.fromkeys(real.PAIRS, real.lower_real_pair),
+        "BATCH_MATMUL": batch_matmul.lower_batch_matmul_real,
         "DEQUANTIZE": border.lower_dequantize_output,
         "LOG_SOFTMAX": real.lower_real_softmax,
         "QUANTIZE": border.lower_quantize_input,
