@@ -45,20 +45,21 @@ LARGEST_POWER = 0
 
 
 class Sizes(NamedTuple):
-    """Steps of a sequence, values that go into each, values that come out."""
+    """Steps of a sequence, values that go into each, values that come out; and how many sequences there are."""
 
     steps: int
     inputs: int
     units: int
+    batch: int
 
 
 def lower_unidirectional_sequence_lstm(operation: Operation) -> tuple[Call | Placement, ...]:
-    """UNIDIRECTIONAL_SEQUENCE_LSTM: int8 with int16 cells, batch 1, so that the time's place does not matter.
+    """UNIDIRECTIONAL_SEQUENCE_LSTM: int8 with int16 cells. Of one sequence the time's place does not matter.
 
     Raises:
-        UnsupportedOperationError: another type or activation, a batch, gates that share weights, peepholes,
-            a projection, layer normalization, computed weights, or scales that TensorFlow Lite Micro does
-            not take.
+        UnsupportedOperationError: another type or activation, several sequences with the time in front, gates
+            that share weights, peepholes, a projection, layer normalization, computed weights, or scales that
+            TensorFlow Lite Micro does not take.
     """
     _require_plain(operation)
     sizes = _sizes(operation)
@@ -79,7 +80,9 @@ def lower_unidirectional_sequence_lstm(operation: Operation) -> tuple[Call | Pla
             "kept": scale_struct(ACTIVATION_SCALE),
             "added": scale_struct(ACTIVATION_SCALE * ACTIVATION_SCALE / 2.0**power),
             "output": scale_struct(ACTIVATION_SCALE * ACTIVATION_SCALE / quantization_of(hidden)[0]),
-            **sizes._asdict(),
+            "steps": sizes.steps,
+            "inputs": sizes.inputs,
+            "units": sizes.units,
             "tanh_multiplier": 3 << max(left, 0),
             "tanh_shift": max(-left, 0),
             "output_zero_point": quantization_of(hidden)[1],
@@ -87,7 +90,8 @@ def lower_unidirectional_sequence_lstm(operation: Operation) -> tuple[Call | Pla
         },
     )
     inputs = (computed(source), hidden.index, cell.index)
-    return (Call("es_lstm_s8", HEADER, parameters, inputs, (operation.output().index,)),)
+    output = (operation.output().index,)
+    return (Call("es_lstm_s8", HEADER, parameters, inputs, output, images=sizes.batch),)
 
 
 def _require_plain(operation: Operation) -> None:
@@ -122,9 +126,11 @@ def _sizes(operation: Operation) -> Sizes:
         )
     time_major = operation.option("time_major")
     batch, steps = source.shape[1 if time_major else 0], source.shape[0 if time_major else 1]
-    if batch != 1:
-        raise UnsupportedOperationError(f"batch {batch}, expected 1")
-    sizes = Sizes(steps, source.shape[2], hidden.elements)
+    if batch != 1 and time_major:
+        raise UnsupportedOperationError(f"batch {batch} behind the time, expected it in front, or 1")
+    sizes = Sizes(steps, source.shape[2], hidden.shape[-1] if hidden.shape else 0, batch)
+    if hidden.elements != batch * sizes.units:
+        raise UnsupportedOperationError(f"a state of the shape {list(hidden.shape)} for batch {batch}")
     for place in range(4):
         require_shape(operation.input(WEIGHTS + place), (sizes.units, sizes.inputs))
         require_shape(operation.input(RECURRENT_WEIGHTS + place), (sizes.units, sizes.units))

@@ -86,6 +86,7 @@ def random_lstms(seed):
         for number, shape in enumerate(SHAPES)
     ]
     outputs += [add_lstm(graph, 4, 20, 6, weights=value, cell_scale=2.0**-10) for value in (-128, 127)]
+    outputs.append(add_lstm(graph, 3, 5, 7, batch=3))
     return graph.build(outputs)
 
 
@@ -135,7 +136,7 @@ def test_samples_are_independent_unless_told_otherwise():
     ("changes", "reason"),
     [
         ({"activation": "RELU"}, "the activation is RELU, expected TANH"),
-        ({"batch": 2}, "batch 2, expected 1"),
+        ({"batch": 2, "time_major": True}, "batch 2 behind the time, expected it in front, or 1"),
         (
             {"cell_scale": 0.0005},
             "the cell state has the scale 0.0005, expected a power of two from 2^-15 to 1",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from edgesqueeze.emit.native.lower.lstm import HEADER, scale_struct
@@ -22,10 +24,10 @@ FEATURES, TIMES, BIAS, STATE = 1, 2, 3, 4
 
 
 def lower_svdf(operation: Operation) -> tuple[Call | Placement, ...]:
-    """SVDF: int8 with int16 state and time weights, batch 1. TensorFlow Lite Micro ignores the activation.
+    """SVDF: int8 with int16 state and time weights. TensorFlow Lite Micro ignores the activation.
 
     Raises:
-        UnsupportedOperationError: another type, a batch, computed weights, or shapes that do not agree.
+        UnsupportedOperationError: another type, computed weights, or shapes that do not agree.
     """
     source, output, state = operation.input(0), operation.output(), operation.input(STATE)
     features, times = operation.input(FEATURES), operation.input(TIMES)
@@ -36,11 +38,12 @@ def lower_svdf(operation: Operation) -> tuple[Call | Placement, ...]:
     rank = int(operation.option("rank"))
     filters, memory = times.shape
     inputs = source.shape[-1]
-    if rank < 1 or filters % rank or source.elements != inputs:
+    batch = source.elements // inputs
+    if rank < 1 or filters % rank or (batch > 1 and len(source.shape) > 2):
         raise UnsupportedOperationError(f"{filters} filters of rank {rank}, input {list(source.shape)}")
     require_shape(features, (filters, inputs))
-    require_shape(output, (1, filters // rank))
-    if not state.variable or state.elements != filters * memory:
+    require_shape(output, (batch, filters // rank))
+    if not state.variable or state.elements != batch * filters * memory:
         raise UnsupportedOperationError("the state is no variable of that size")
     members: dict[str, Value] = {
         "feature_weights": Blob(constant(features).reshape(-1), "weights of inputs, filter by filter"),
@@ -56,7 +59,8 @@ def lower_svdf(operation: Operation) -> tuple[Call | Placement, ...]:
         "output_zero_point": quantization_of(output)[1],
     }
     parameters = Struct("es_svdf", members)
-    return (Call("es_svdf_s8", HEADER, parameters, (computed(source), state.index), (output.index,)),)
+    call = Call("es_svdf_s8", HEADER, parameters, (computed(source), state.index), (output.index,))
+    return (replace(call, images=batch),)
 
 
 def _feature_biases(features: Tensor, zero_point: int) -> Blob:

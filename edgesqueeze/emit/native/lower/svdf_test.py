@@ -17,10 +17,10 @@ SHAPES = [(1, 1, 1, 1), (8, 4, 2, 5), (40, 6, 1, 10), (13, 9, 3, 7)]
 """Inputs, units, rank, memory."""
 
 
-def add_svdf(graph, inputs, units, rank, memory, *, bias=True, state_type="int16", value=None):
+def add_svdf(graph, inputs, units, rank, memory, *, bias=True, state_type="int16", value=None, batch=1):
     """An SVDF with an input of its own; returns its output."""
     filters = units * rank
-    x = graph.input((1, inputs), "int8", 0.03, int(graph.rng.integers(-128, 128)))
+    x = graph.input((batch, inputs), "int8", 0.03, int(graph.rng.integers(-128, 128)))
 
     def weights(shape, dtype, most, scale):
         data = graph.rng.integers(-most, most + 1, shape) if value is None else np.full(shape, value)
@@ -30,8 +30,8 @@ def add_svdf(graph, inputs, units, rank, memory, *, bias=True, state_type="int16
     times = weights((filters, memory), "int16", 30000, 2e-5)
     offsets = graph.rng.integers(-100000, 100000, units).astype(np.int32)
     biases = graph.tensor((units,), "int32", 1e-7, 0, data=offsets) if bias else NO_TENSOR
-    state = graph.tensor((1, filters * memory), state_type, 0.0005, 0, variable=True)
-    y = graph.tensor((1, units), "int8", 0.02, -7)
+    state = graph.tensor((batch, filters * memory), state_type, 0.0005, 0, variable=True)
+    y = graph.tensor((batch, units), "int8", 0.02, -7)
     graph.op("SVDF", [x, features, times, biases, state], [y], rank=rank, fusedActivationFunction="RELU")
     return y
 
@@ -41,6 +41,7 @@ def random_svdfs(seed):
     graph = GraphBuilder(seed)
     outputs = [add_svdf(graph, *shape) for shape in SHAPES]
     outputs += [add_svdf(graph, 20, 3, 2, 8, value=value) for value in (-128, 127)]
+    outputs.append(add_svdf(graph, 9, 5, 2, 4, batch=3))
     return parse_tflite(graph.build(outputs))
 
 
