@@ -44,16 +44,7 @@ def lower_batch_matmul(operation: Operation) -> tuple[Call | Placement, ...]:
 def lower_batch_matmul_int16(operation: Operation) -> tuple[Call | Placement, ...]:
     """BATCH_MATMUL of int16; raises what ``lower_batch_matmul`` does, and scales too far apart."""
     first, second, members = _matrices(operation, require_int16)
-    members = {**members, "output": one_scale(operation, _ratio(operation))}
-    call = Call(
-        "es_batch_matmul_s16",
-        WIDE_HEADER,
-        Struct("es_batch_matmul_wide", members),
-        (place_of(first), place_of(second)),
-        (operation.output().index,),
-        scratch_bytes=wide_scratch_bytes(members),
-    )
-    return (call,)
+    return (_wide_call(operation, first, second, members),)
 
 
 def lower_batch_matmul_real(operation: Operation) -> tuple[Call | Placement, ...]:
@@ -76,8 +67,30 @@ def lower_computed_weights(operation: Operation) -> tuple[Call | Placement, ...]
         UnsupportedOperationError: not int8 with one scale each, shapes that do not go together, or biases
             that are no int32 constants.
     """
-    source, weights, output = operation.input(0), operation.input(1), operation.output()
-    require_scales(source, weights, output)
+    source, weights = operation.input(0), operation.input(1)
+    require_scales(source, weights, operation.output())
+    sizes = _dense_sizes(operation)
+    members = {**_sizes(sizes, (False, True)), "biases": _biases(operation, sizes[2])}
+    return (_narrow_call(operation, source, weights, members), *clamp_after(operation))
+
+
+def lower_wide_weights(operation: Operation) -> tuple[Call | Placement, ...]:
+    """FULLY_CONNECTED of int16 whose weights are int16 too, mostly computed: a product of matrices.
+
+    Raises:
+        UnsupportedOperationError: not int16 with one scale each, shapes that do not go together, or biases.
+    """
+    source, weights = operation.input(0), operation.input(1)
+    require_int16(source, weights, operation.output())
+    if operation.optional_input(2) is not None:
+        raise UnsupportedOperationError("weights of int16 and biases, expected weights of int8, or no biases")
+    members = _sizes(_dense_sizes(operation), (False, True))
+    return (_wide_call(operation, source, weights, members),)
+
+
+def _dense_sizes(operation: Operation) -> tuple[int, int, int]:
+    """Rows, inputs and outputs of a fully connected layer, from shapes that go together."""
+    source, weights = operation.input(0), operation.input(1)
     if operation.option("weights_format") != "DEFAULT" or len(weights.shape) != 2:
         raise UnsupportedOperationError(
             f"the weights have the shape {list(weights.shape)} and the format "
@@ -85,12 +98,11 @@ def lower_computed_weights(operation: Operation) -> tuple[Call | Placement, ...]
         )
     columns, depth = weights.shape
     rows, rest = divmod(source.elements, depth)
-    if rest or output.elements != rows * columns:
+    if rest or operation.output().elements != rows * columns:
         raise UnsupportedOperationError(
             f"{source.elements} inputs, expected a multiple of {depth} as the weights have"
         )
-    members = {**_sizes((rows, depth, columns), (False, True)), "biases": _biases(operation, columns)}
-    return (_narrow_call(operation, source, weights, members), *clamp_after(operation))
+    return rows, depth, columns
 
 
 def _narrow_call(operation: Operation, first: Tensor, second: Tensor, sizes: dict[str, Value]) -> Call:
@@ -109,6 +121,19 @@ def _narrow_call(operation: Operation, first: Tensor, second: Tensor, sizes: dic
         (place_of(first), place_of(second)),
         (operation.output().index,),
         scratch_bytes=scratch_bytes(members),
+    )
+
+
+def _wide_call(operation: Operation, first: Tensor, second: Tensor, sizes: dict[str, Value]) -> Call:
+    """The call of the kernel of int16."""
+    members = {**sizes, "output": one_scale(operation, _ratio(operation))}
+    return Call(
+        "es_batch_matmul_s16",
+        WIDE_HEADER,
+        Struct("es_batch_matmul_wide", members),
+        (place_of(first), place_of(second)),
+        (operation.output().index,),
+        scratch_bytes=wide_scratch_bytes(members),
     )
 
 

@@ -172,3 +172,40 @@ def test_other_computed_weights_are_refused():
     graph.op("FULLY_CONNECTED", [x, w, b], [y], fusedActivationFunction="NONE")
     with pytest.raises(UnsupportedOperationError, match="4 biases of int32, expected 3 of int32"):
         lowered(graph, y)
+
+
+def wide_dense(graph):
+    """Fully connected layers of int16 whose weights are int16 too; TensorFlow Lite Micro does not have them."""
+    return [
+        wide_product(graph, 3, 4, 8),
+        wide_product(graph, 1, 9, 33, activation="RELU"),
+        wide_product(graph, 5, 2, 70, constant=(1,)),
+    ]
+
+
+def wide_product(graph, rows, units, depth, *, constant=(), activation="NONE"):
+    sources = operands(graph, ((rows, depth), (units, depth)), constant, "int16")
+    y = result(graph, sources, (rows, units), depth)
+    graph.op("FULLY_CONNECTED", sources, [y], version=4, fusedActivationFunction=activation)
+    return y
+
+
+def same_as_litert(run, model):
+    samples = extreme_inputs(model, 3)
+    for row, expected in zip(run(samples), litert.run_reference(model, samples), strict=True):
+        for one, other in zip(row, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_weights_of_int16_are_those_of_litert():
+    graph = GraphBuilder(5)
+    model = parse_tflite(graph.build(wide_dense(graph)))
+    same_as_litert(host_c.host_program(emit_native(model), sanitize=True).run, model)
+
+
+@pytest.mark.parametrize("core", ["m0plus", "m4", "m55"])
+def test_weights_of_int16_on_each_core_are_those_of_litert(core):
+    require_tool("qemu-system-arm", "qemu-system-arm")
+    graph = GraphBuilder(6)
+    model = parse_tflite(graph.build(wide_dense(graph)))
+    same_as_litert(lambda samples: qemu.runner(PROCESSORS[core])(model, samples), model)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesqueeze.emit.native.conv_shape import ConvShape
+from edgesqueeze.emit.native.lower.batch_matmul import lower_wide_weights
 from edgesqueeze.emit.native.lower.conv import along_rows
 from edgesqueeze.emit.native.lower.int16 import HEADER, fits_words, is_wide, output_struct, require_int16
 from edgesqueeze.emit.native.lower.transpose_conv import in_phases, scratch_values, window_of
@@ -134,6 +135,8 @@ def lower_transpose_conv_int16(operation: Operation) -> tuple[Call | Placement, 
 
 def lower_fully_connected_int16(operation: Operation) -> tuple[Call | Placement, ...]:
     """FULLY_CONNECTED of any number of rows; raises what ``lower_conv2d_int16`` does."""
+    if operation.input(1).dtype == "int16":
+        return lower_wide_weights(operation)
     source, output, weights = operation.input(0), operation.output(), _weights(operation, 2)
     if operation.option("weights_format") != "DEFAULT":
         raise UnsupportedOperationError(
