@@ -20,11 +20,8 @@ import functools
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
-import numpy as np
-
-from edgesqueeze.graph.builder import GraphBuilder
+from published.litert_parts import V2_BLOCKS, Net, Settings, divisible
 
 Blocks = tuple[tuple[int, int, int, int, bool, bool], ...]
 
@@ -40,16 +37,6 @@ V1_BLOCKS = (
     (1024, 1),
 )
 """Channels and stride of each separable convolution."""
-V2_BLOCKS = (
-    (1, 16, 1, 1),
-    (6, 24, 2, 2),
-    (6, 32, 3, 2),
-    (6, 64, 4, 2),
-    (6, 96, 3, 1),
-    (6, 160, 3, 2),
-    (6, 320, 1, 1),
-)
-"""Expansion, channels, repeats, and stride of the first."""
 V3_LARGE = (
     (16, 16, 3, 1, False, False),
     (64, 24, 3, 2, False, False),
@@ -86,22 +73,6 @@ LAST = {V3_LARGE: 1280, V3_SMALL: 1024}
 """Channels before the last convolution."""
 
 
-class Settings(NamedTuple):
-    """What a graph's text says after the name.
-
-    Attributes:
-        alpha: width multiplier.
-        shape: of the input: height, width, channels.
-        classes: how many.
-        dense: whether the head is global pooling and a dense layer.
-    """
-
-    alpha: float
-    shape: tuple[int, int, int]
-    classes: int
-    dense: bool
-
-
 def build(text: str, arithmetic: str) -> bytes:
     """A .tflite with zeros as weights.
 
@@ -122,53 +93,12 @@ def build(text: str, arithmetic: str) -> bytes:
         )
     height, width, channels = (int(size) for size in match.group(3, 4, 5))
     settings = Settings(float(match[2]), (height, width, channels), int(match[6]), match[7] is not None)
-    net = _Net(match[1], arithmetic)
+    net = Net(match[1], arithmetic)
     x = net.graph.input((1, *settings.shape), arithmetic)
     return net.graph.build([_GRAPHS[match[1]](net, x, settings)])
 
 
-def divisible(channels: float) -> int:
-    """Channels rounded to a multiple of eight, no more than a tenth below, as all MobileNets round them."""
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded
-
-
-class _Net:
-    """A graph builder with zero weights and the operators that it lacks."""
-
-    def __init__(self, name: str, dtype: str) -> None:
-        self.graph = GraphBuilder(name=name)
-        self.dtype = dtype
-
-    def conv(self, x: int, channels: int, kernel: int = 1, stride: int = 1, activation: str = "NONE") -> int:
-        weights = np.zeros((channels, kernel, kernel, self.graph.shapes[x][-1]), self.dtype)
-        return self.graph.conv2d(x, channels, kernel, stride, activation=activation, weights=weights)
-
-    def depthwise(self, x: int, kernel: int, stride: int, activation: str) -> int:
-        weights = np.zeros((1, kernel, kernel, self.graph.shapes[x][-1]), self.dtype)
-        return self.graph.depthwise_conv2d(x, kernel, stride, activation=activation, weights=weights)
-
-    def swish(self, x: int) -> int:
-        return self.graph.unary("HARD_SWISH", x)
-
-    def scalar(self, opcode: str, x: int) -> int:
-        """ADD or MUL with one constant."""
-        scale = 0.01 if self.dtype == "int8" else None
-        constant = self.graph.tensor((), self.dtype, scale, data=np.ones((), self.dtype))
-        return self.binary(opcode, x, constant)
-
-    def binary(self, opcode: str, x: int, y: int) -> int:
-        z = self.graph.activation(self.graph.shapes[x], self.dtype)
-        self.graph.op(opcode, [x, y], [z], fusedActivationFunction="NONE")
-        return z
-
-    def dense_head(self, x: int, classes: int) -> int:
-        x = self.graph.mean(x)
-        weights = np.zeros((classes, self.graph.shapes[x][-1]), self.dtype)
-        return self.graph.softmax(self.graph.fully_connected(x, classes, weights=weights))
-
-
-def _mobilenet_v1(net: _Net, x: int, settings: Settings) -> int:
+def _mobilenet_v1(net: Net, x: int, settings: Settings) -> int:
     x = net.conv(x, int(32 * settings.alpha), 3, 2, "RELU6")
     for channels, stride in V1_BLOCKS:
         x = net.depthwise(x, 3, stride, "RELU6")
@@ -179,26 +109,18 @@ def _mobilenet_v1(net: _Net, x: int, settings: Settings) -> int:
     return net.graph.softmax(net.graph.reshape(x, (1, settings.classes)))
 
 
-def _mobilenet_v2(net: _Net, x: int, settings: Settings) -> int:
+def _mobilenet_v2(net: Net, x: int, settings: Settings) -> int:
     x = net.conv(x, divisible(32 * settings.alpha), 3, 2, "RELU6")
     for expansion, channels, repeats, first_stride in V2_BLOCKS:
         for repeat in range(repeats):
             stride = 1 if repeat else first_stride
-            x = _inverted_residual(net, x, expansion, divisible(channels * settings.alpha), stride)
+            x = net.inverted_residual(x, expansion, divisible(channels * settings.alpha), stride)
     x = net.conv(x, divisible(1280 * max(1.0, settings.alpha)), activation="RELU6")
     return net.dense_head(x, settings.classes)
 
 
-def _inverted_residual(net: _Net, x: int, expansion: int, channels: int, stride: int) -> int:
-    start, depth = x, net.graph.shapes[x][-1]
-    if expansion > 1:
-        x = net.conv(x, depth * expansion, activation="RELU6")
-    x = net.conv(net.depthwise(x, 3, stride, "RELU6"), channels)
-    return net.graph.add(start, x) if stride == 1 and depth == channels else x
-
-
 def _mobilenet_v3(
-    net: _Net, x: int, settings: Settings, blocks: Blocks = V3_LARGE, minimalistic: bool = False
+    net: Net, x: int, settings: Settings, blocks: Blocks = V3_LARGE, minimalistic: bool = False
 ) -> int:
     def activated(y: int, hard: bool) -> int:
         return net.swish(y) if hard and not minimalistic else y
@@ -230,13 +152,13 @@ def _mobilenet_v3(
     return net.graph.softmax(net.graph.reshape(x, (1, settings.classes)))
 
 
-def _squeeze_excite(net: _Net, x: int, channels: int) -> int:
+def _squeeze_excite(net: Net, x: int, channels: int) -> int:
     y = net.conv(net.graph.mean(x, keep_dims=True), divisible(channels / 4), activation="RELU")
     y = net.conv(y, channels, activation="RELU6")  # a hard sigmoid: its + 3 is in the bias
     return net.binary("MUL", x, net.scalar("MUL", y))
 
 
-_GRAPHS: Mapping[str, Callable[[_Net, int, Settings], int]] = MappingProxyType(
+_GRAPHS: Mapping[str, Callable[[Net, int, Settings], int]] = MappingProxyType(
     {
         "mobilenet_v1": _mobilenet_v1,
         "mobilenet_v2": _mobilenet_v2,

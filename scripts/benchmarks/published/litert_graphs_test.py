@@ -9,9 +9,10 @@ import pytest
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.latency.work import work_of
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from litert_graphs import build, divisible
+from published.litert_graphs import build
+from published.litert_parts import divisible
 
 FULL = "alpha=1.0 input=224x224x3 classes=1000"
 V1 = {"CONV_2D": 15, "DEPTHWISE_CONV_2D": 13, "MEAN": 1, "RESHAPE": 1, "SOFTMAX": 1}
