@@ -178,6 +178,22 @@ def test_fully_connected_float32_in_software(units, measured):
     assert not any("guess" in sentence for sentence in found.basis)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "target", "counted", "floats"),
+    [
+        ("int8", BOARD, True, ""),
+        ("float32", BOARD, False, "17 latencies of the NUCLEO-L4R5ZI"),
+        ("float32", "stm32f746g-disco", False, "four times too high at worst"),
+        ("float32", "pico", False, ""),
+    ],
+)
+def test_what_float32_rests_on_is_said(dtype, target, counted, floats):
+    words = predict(keywords(dtype), load_target(target)).basis
+    assert any("counts of eight int8 models" in said for said in words) == (counted or target == "pico")
+    assert any(floats in said for said in words if said.startswith("float32:")) == bool(floats)
+    assert any("worst" in said for said in words) == ("worst" in floats)
+
+
 def test_a_float32_convolution_in_software_is_a_guess():
     found = predict(keywords("float32"), load_target("pico"))
     assert any("CONV_2D in float32 was not measured on this core" in sentence for sentence in found.basis)
