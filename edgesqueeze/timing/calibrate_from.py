@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from edgesqueeze.base.given import path_of
 from edgesqueeze.base.output import write_files
+from edgesqueeze.base.plain import plain
 from edgesqueeze.devices.records import Boards, Measurement
 from edgesqueeze.errors import UsageError
 from edgesqueeze.latency.correction import (
@@ -30,9 +31,12 @@ from edgesqueeze.target.load import calibrated_folder, load_target, parse_target
 from edgesqueeze.target.records import Target
 from edgesqueeze.timing.calibrate import Calibration, check_name, default_name, profile_text
 from edgesqueeze.timing.document import BenchDocument
+from edgesqueeze.timing.verdict import Verdicts
 
 HINT = "measure with `edgesqueeze bench MODEL.tflite --target NAME --ssh HOST --json`"
 SHOWN_MODELS = 8
+SHOWN_ERROR = 200
+"""Characters of what a document says went wrong."""
 CONTRADICTION = 2.0
 """How many times as long as another a measurement of the same model may be."""
 
@@ -86,7 +90,15 @@ def calibrate_from(
 
 def _pairs(path: Path) -> Iterator[_Pair]:
     """The measurements of one document."""
-    for one in _measurements(path):
+    document = _document(path).root
+    if isinstance(document, Verdicts):
+        yield from _compared(path, document)
+        return
+    if not isinstance(document, (Measurement, Boards)):
+        raise UsageError(
+            f"{path} holds no measurement", expected="a measured model", got=document.method, hint=HINT
+        )
+    for one in document.boards if isinstance(document, Boards) else (document,):
         if one.predicted is None or one.predicted.correction is None:
             raise UsageError(
                 f"{path} does not say what was predicted for {one.model}",
@@ -97,24 +109,44 @@ def _pairs(path: Path) -> Iterator[_Pair]:
         yield _Pair(one, one.predicted)
 
 
-def _measurements(path: Path) -> tuple[Measurement, ...]:
+def _document(path: Path) -> BenchDocument:
+    content = None
     try:
-        document = BenchDocument.model_validate(json.loads(path.read_bytes())).root
+        content = json.loads(path.read_bytes())
+        return BenchDocument.model_validate(content)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", hint="check the path") from error
     except (ValueError, RecursionError) as error:
+        if isinstance(content, dict) and isinstance(content.get("error"), dict):
+            problem = plain(str(content["error"].get("problem", "unknown")))[:SHOWN_ERROR]
+            raise UsageError(f"bench failed, says {path}", got=problem, hint=HINT) from error
         raise UsageError(
             f"{path} is no document of bench, of this version",
             expected="what bench --json printed",
             hint=HINT,
         ) from error
-    if isinstance(document, Measurement):
-        return (document,)
-    if isinstance(document, Boards):
-        return document.boards
-    raise UsageError(
-        f"{path} holds no measurement", expected="a measured model", got=document.method, hint=HINT
-    )
+
+
+def _compared(path: Path, document: Verdicts) -> Iterator[_Pair]:
+    """Of several devices: every measurement beside the predictions with as many threads."""
+    timings = [one.timing for one in document.devices]
+    found = [
+        _Pair(measured, predicted)
+        for measured in timings
+        for predicted in timings
+        if isinstance(measured, Measurement)
+        and isinstance(predicted, Prediction)
+        and predicted.runtime != "tflm"
+        and predicted.threads in [one.threads for one in measured.threads[:1]]
+    ]
+    if not found:
+        raise UsageError(
+            f"{path} holds no measurement beside a prediction",
+            expected="a measured device, and a Linux or Android target with as many threads",
+            got=", ".join(f"{one.device} ({one.method})" for one in document.devices) or "no device",
+            hint=HINT,
+        )
+    yield from found
 
 
 def _only(names: Sequence[str], what: str) -> str:

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from click.testing import CliRunner
 
@@ -9,6 +11,7 @@ from edgesqueeze.latency.correction import corrected
 from edgesqueeze.latency.predict import predict
 from edgesqueeze.target.load import load_target, uncovered_figures
 from edgesqueeze.timing.calibrate_from import calibrate_from
+from edgesqueeze.timing.verdict import DeviceVerdict, Verdicts
 from runtime_tests.support.measurements import LOST, measured
 from runtime_tests.support.tflite_builder import tiny_cnn, tiny_dense, tiny_residual
 
@@ -45,6 +48,49 @@ def test_a_profile_of_the_device_is_made_of_measured_models(stored, tmp_path):
         assert after.estimate / before.estimate == pytest.approx(2, rel=0.1)
     assert "corrected by 2 latencies that this device measured (cnn, res)" in made.target.latency.basis
     assert made.target.title.startswith("Raspberry Pi 4")
+
+
+def verdict(timing, name):
+    return DeviceVerdict(
+        device=name,
+        method=timing.method,
+        runtime=timing.runtime,
+        latency_ms=timing.latency_ms,
+        ok=True,
+        computed_by=name,
+        timing=timing,
+    )
+
+
+def compared(model, *timings):
+    devices = tuple(verdict(timing, str(number)) for number, timing in enumerate(timings))
+    head = {"model": model.name, "sha256": model.sha256, "data": "random", "samples": 3, "reference": "tflm"}
+    return Verdicts(**head, devices=devices)
+
+
+def test_compared_devices_are_measurements_beside_predictions(stored, tmp_path):
+    one = record(MODELS[0])
+    alone = one.model_copy(update={"predicted": None})
+    predictions = [predict(MODELS[0], load_target(name)) for name in ("rpi4", "pico")]
+    many = compared(MODELS[0], *predictions, alone)
+    (way, other) = (
+        calibrate_from(stored(document), folder=tmp_path, name="kitchen").target.latency
+        for document in (many, one)
+    )
+    assert way.float32 == other.float32
+    assert way.int8 == other.int8
+    for documents in ((compared(MODELS[0], *predictions),), (compared(MODELS[0], alone),)):
+        with pytest.raises(UsageError, match="holds no measurement beside a prediction"):
+            calibrate_from(stored(*documents), folder=tmp_path)
+
+
+def test_what_bench_says_of_its_failure_is_told(tmp_path):
+    path = tmp_path / "failed.json"
+    path.write_text(json.dumps({"schema_version": 1, "error": {"problem": "local cannot\x1b run it"}}))
+    with pytest.raises(UsageError, match="bench failed, says") as raised:
+        calibrate_from([path], folder=tmp_path)
+    assert raised.value.got.startswith("local cannot")
+    assert "\x1b" not in raised.value.got
 
 
 def test_the_command(stored, tmp_path):
