@@ -10,10 +10,11 @@ Left aside is what nothing is left to predict from (``litert_bounds.can_predict`
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from litert_bounds import Field, Left, can_predict, fit_without, spread, width
 from litert_model import board, setting_of
-from litert_rows import Row, blind_rows, family, rows
+from litert_rows import Row, blind_rows, family, rows, unfitted_rows
 
 from edgesqueeze.latency.residuals import Residual
 
@@ -29,10 +30,19 @@ def residuals() -> list[Residual]:
 
 def blind_residuals() -> list[Residual]:
     """Latencies that no fit has seen, and what the whole fit predicts."""
+    return _of_the_whole_fit(blind_rows())
+
+
+def unfitted_residuals() -> list[Residual]:
+    """Latencies that were found after the fit, and what it predicts."""
+    return _of_the_whole_fit(unfitted_rows())
+
+
+def _of_the_whole_fit(some: Sequence[Row]) -> list[Residual]:
     known = {board(row.device) for row in rows()}
     return [
         _predicted(row, "family" if board(row.device) in known else "device", NOTHING, NOTHING)
-        for row in blind_rows()
+        for row in some
     ]
 
 

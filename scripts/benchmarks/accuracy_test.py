@@ -1,3 +1,4 @@
+import dataclasses
 import re
 import sys
 from pathlib import Path
@@ -72,6 +73,25 @@ def test_most_bounds_hold(found):
     for one in accuracy.CLASSES:
         total = summary(one.of(found))
         assert total.count < accuracy.FEW or total.coverage >= accuracy.COVERAGE[0], one
+
+
+@pytest.mark.parametrize(
+    ("inside", "count", "likely"),
+    [(19, 19, 0.95**19), (18, 20, 1.0), (4, 4, 0.95**4), (3, 4, 1 - 0.85**4), (0, 4, 0.15**4), (17, 20, 1.0)],
+)
+def test_few_cells_are_judged_by_chance(inside, count, likely):
+    total = accuracy.Summary(count, count, 0.1, 0.1, {}, inside / count, 0.5, 1.5)
+    assert accuracy.chance(total) == pytest.approx(likely)
+
+
+def test_bounds_of_few_cells_are_missed_only_beyond_chance(found):
+    goal = next(one for one in accuracy.CLASSES if one.name.startswith("STM32MP1"))
+    some = goal.of(found)[:4]
+    out = [dataclasses.replace(one, low_ms=one.measured_ms * 2, high_ms=one.measured_ms * 3) for one in some]
+    held = [dataclasses.replace(one, low_ms=one.measured_ms / 2, high_ms=one.measured_ms * 2) for one in some]
+    assert "bounds" not in accuracy.missed(goal, [*held[:3], out[3]])
+    assert "bounds" not in accuracy.missed(goal, held)
+    assert "bounds" in accuracy.missed(goal, [held[0], *out[1:]])
 
 
 def test_claims_are_about_what_they_say(found):

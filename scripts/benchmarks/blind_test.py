@@ -56,6 +56,21 @@ def test_every_row_is_in_a_fit_or_blind():
         assert {row.id for row in kept} == set(names) - {row.id for row in held}
 
 
+def test_what_is_in_no_fit_is_predicted_by_the_whole_fit():
+    rows, ids = litert_rows.unfitted_rows(), {row.id for row in litert_rows.rows()}
+    assert len(rows) == 144
+    assert not ids & {row.id for row in rows}
+    blind_ones = [
+        row
+        for row in rows
+        if blind.is_blind(blind.name_of(row.device, row.model, row.arithmetic, row.threads))
+    ]
+    assert len(blind_ones) == 45
+    found = accuracy.unfitted()
+    assert [one.source for one in found] == [row.id for row in rows]
+    assert {one.device for one in found if one.left_out == "device"} == {"Raspberry Pi 3", "Raspberry Pi 5"}
+
+
 def with_new_rows(rows):
     """Some rows, and copies of one of them on boards that nobody has seen."""
     first = rows[0]

@@ -110,6 +110,12 @@ def blind_rows() -> tuple[Row, ...]:
 
 
 @functools.cache
+def unfitted_rows() -> tuple[Row, ...]:
+    """Latencies that were found after the fit and have not entered any: a check of it as it is."""
+    return _read("litert_unfitted.csv")
+
+
+@functools.cache
 def _rows() -> tuple[tuple[Row, ...], tuple[Row, ...]]:
     every = _read()
     kept = [not is_blind(name_of(row.device, row.model, row.arithmetic, row.threads)) for row in every]
@@ -119,8 +125,8 @@ def _rows() -> tuple[tuple[Row, ...], tuple[Row, ...]]:
     )
 
 
-def _read() -> tuple[Row, ...]:
-    with (PUBLISHED / "litert.csv").open(encoding="utf-8", newline="") as file:
+def _read(name: str = "litert.csv") -> tuple[Row, ...]:
+    with (PUBLISHED / name).open(encoding="utf-8", newline="") as file:
         return tuple(
             Row(
                 id=row["id"],

@@ -5,10 +5,13 @@
     mobilenet_v3_large alpha=0.75 input=224x224x3 classes=1001
     mobilenet_v3_small alpha=1.0 input=224x224x3 classes=1000
     mobilenet_v3_large_minimalistic alpha=1.0 input=224x224x3 classes=1001 head=dense
+    mobilenet_v2_ssdlite alpha=1.0 input=300x300x3 classes=91
+    efficientdet_lite2 alpha=1.1 input=448x448x3 classes=90
 
 Operators and shapes are those that the TFLite converter makes of ``keras.applications`` (MobileNet,
 MobileNetV2, MobileNetV3Large, MobileNetV3Small) with batch norm folded; ``head=dense`` stands for global
-pooling and one dense layer in place of the original head. Weights are zeros: latency does not depend on them.
+pooling and one dense layer in place of the original head. Detectors are in ``litert_detectors``. Weights are
+zeros: latency does not depend on them.
 
 Sources: Howard et al., MobileNets, 2017; Sandler et al., MobileNetV2, 2018; Howard et al., Searching for
 MobileNetV3, 2019.
@@ -21,6 +24,7 @@ import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from published.litert_detectors import EFFICIENTDETS, efficientdet_lite, ssdlite_mobilenet_v2
 from published.litert_parts import V2_BLOCKS, Net, Settings, divisible
 
 Blocks = tuple[tuple[int, int, int, int, bool, bool], ...]
@@ -165,6 +169,8 @@ _GRAPHS: Mapping[str, Callable[[Net, int, Settings], int]] = MappingProxyType(
         "mobilenet_v3_large": _mobilenet_v3,
         "mobilenet_v3_large_minimalistic": functools.partial(_mobilenet_v3, minimalistic=True),
         "mobilenet_v3_small": functools.partial(_mobilenet_v3, blocks=V3_SMALL),
+        "mobilenet_v2_ssdlite": ssdlite_mobilenet_v2,
+        **{name: functools.partial(efficientdet_lite, size=size) for name, size in EFFICIENTDETS.items()},
     }
 )
 """By the first word of a graph's text."""

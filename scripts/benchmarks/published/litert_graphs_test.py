@@ -69,6 +69,44 @@ def test_graphs_do_the_work_of_converted_models(name, operators, macs, elements,
     assert {work.arithmetic for work in works} == {arithmetic}
 
 
+ANCHORS = {320: 19_206, 384: 27_621, 448: 37_629}
+
+
+@pytest.mark.parametrize(
+    ("name", "alpha", "size", "megabytes", "parts"),
+    [
+        ("efficientdet_lite0", 1.0, 320, 13.6828, 13),
+        ("efficientdet_lite1", 1.0, 384, 18.1733, 17),
+        ("efficientdet_lite2", 1.1, 448, 22.7969, 21),
+    ],
+)
+def test_detectors_are_as_large_as_the_files_that_were_measured(name, alpha, size, megabytes, parts):
+    """The source's logs say how large its files are, and in how many parts resizing divides them."""
+    text = f"{name} alpha={alpha} input={size}x{size}x3 classes=90"
+    works = work_of(parse_tflite(build(text, "float32")))
+    # The last layers of the heads are the same for all five maps, and stand in the file once.
+    last = [work for work in works if work.columns in (9 * 4, 9 * 90)]
+    channels = last[0].depth
+    shared = 4 * sum(work.weight_bytes for work in last) // 5 + 4 * 2 * channels * (9 + 1) * 4
+    weights = sum(work.weight_bytes for work in works) - shared
+    assert len(last) == 10
+    assert (weights + 16 * ANCHORS[size]) / 1e6 == pytest.approx(megabytes, rel=0.004)
+    assert sum(work.opcode == "RESIZE_NEAREST_NEIGHBOR" for work in works) + 1 == parts
+    (scores,) = (work.outputs for work in works if work.opcode == "LOGISTIC")
+    assert scores == 90 * ANCHORS[size]
+
+
+def test_ssdlite_does_the_work_of_the_paper():
+    """Sandler et al., table 6: 0.8 billion products at 320 pixels, and 4.3 million parameters."""
+    works = work_of(
+        parse_tflite(build("mobilenet_v2_ssdlite alpha=1.0 input=320x320x3 classes=81", "float32"))
+    )
+    assert sum(work.macs for work in works) == pytest.approx(0.8e9, rel=0.02)
+    assert sum(work.weight_bytes for work in works) / 4 == pytest.approx(4.3e6, rel=0.04)
+    works = work_of(parse_tflite(build("mobilenet_v2_ssdlite alpha=1.0 input=300x300x3 classes=91", "int8")))
+    assert [work.outputs for work in works if work.opcode == "LOGISTIC"] == [1917 * 91]
+
+
 @pytest.mark.parametrize(
     ("text", "macs"),
     [
