@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from litert_bounds import Field, Left, can_predict, fit_without, spread, width
+from litert_bounds import DESIGN, REACH, Field, Left, can_predict, fit_without, spread, width
 from litert_model import board, setting_of
 from litert_rows import Row, blind_rows, family, rows, unfitted_rows
 
@@ -55,7 +55,10 @@ def _residual(row: Row, field: Field) -> Residual:
 def _predicted(row: Row, field: Field, families: Left, boards: Left) -> Residual:
     fitted, setting = fit_without(families, boards), setting_of(row)
     said = fitted.milliseconds(setting, row.amounts)
-    reach = math.exp(width(field, row.arithmetic, families, boards) * spread(fitted, setting))
+    known = not families and not boards and field == "family"
+    design = REACH * DESIGN if known else 0.0  # as the targets of known devices have it
+    spreads = width(field, row.arithmetic, families, boards) * spread(fitted, setting)
+    reach = math.exp(math.hypot(spreads, design))
     return Residual(
         group=f"{row.kernels}, {row.arithmetic}",
         device=row.device,

@@ -37,6 +37,11 @@ TRUST = 8
 designs are left at most, without a device a handful, which say little by themselves. Chosen so that nine of
 ten cells that are left out are inside."""
 
+DESIGN = 0.17
+"""Standard deviation of the logarithm of what other designs add on devices that are in the fit, which knows
+MobileNets alone: what the latencies in no fit that are not blind need beside the fit's own spread (0.168, by
+family and device; detectors on Raspberry Pis). Bounds of devices that are left out hold without it."""
+
 
 class Vote(NamedTuple):
     """How far off a prediction was, and its share of a cell.

@@ -7,7 +7,7 @@ import math
 import textwrap
 from typing import Any, NamedTuple, get_args
 
-from litert_bounds import REACH, Field, spread, width
+from litert_bounds import DESIGN, REACH, Field, spread, width
 from litert_model import Fit, Setting, fit
 from litert_priors import CORES, XNNPACK
 from litert_rows import Arithmetic, Costs, section
@@ -47,13 +47,13 @@ _SCALED = (
 )
 _MEASURED_BOARD = (
     "Fitted to published latencies of XNNPACK's end2end_bench on this board, 32-bit: MobileNet {models}, "
-    "with {how}. The bounds are those that models had whose whole family was left out of the fit; other "
-    "designs than MobileNets may be further off."
+    "with {how}. The bounds are those that models had whose whole family was left out of the fit, and wider "
+    "by what detectors on such boards were further off."
 )
 _MEASURED_PHONE = (
     "Fitted to published latencies of XNNPACK's end2end_bench on this phone: MobileNet v1, v2 and v3 in "
     "float32. {int8} The bounds of float32 are those that models had whose whole family was left out of the "
-    "fit; other designs than MobileNets may be further off."
+    "fit, and wider by what detectors on Raspberry Pis were further off."
 )
 _OLD_INT8 = (
     "int8 was measured with TensorFlow Lite before XNNPACK alone (MobileNet v3); what XNNPACK gains there is "
@@ -95,7 +95,7 @@ TARGETS = {
         "Fitted to published latencies of XNNPACK's end2end_bench on this board: MobileNet v1, v2 and v3 "
         "in float32, v1 and v2 in int8, with four threads. How it scales with threads is known of a "
         "second, slower board in float32. The bounds are those that models had whose whole family was left "
-        "out of the fit; other designs than MobileNets may be further off.",
+        "out of the fit, and wider by what detectors on such boards were further off.",
     ),
     "rpi2": Basis(
         "Raspberry Pi 2",
@@ -190,7 +190,8 @@ def bounds_of(fitted: Fit, target: Target, basis: Basis, arithmetic: Arithmetic)
     # No phone was measured in int8 with XNNPACK: nothing says how many of the fit's own spreads are enough.
     is_checked = target.device_class == "linux" or arithmetic == "float32"
     spreads = width(field, arithmetic) if is_checked else REACH
-    return _interval(math.hypot(spreads * own, REACH * core))
+    design = DESIGN if field == "family" else 0.0
+    return _interval(math.hypot(spreads * own, REACH * core, REACH * design))
 
 
 def _interval(reach: float) -> Interval:
