@@ -18,6 +18,7 @@ from edgesqueeze.cli.paths import NamedPath
 from edgesqueeze.cli.refusals import refused_as_unfit
 from edgesqueeze.cli.screen import say, say_json
 from edgesqueeze.emit.arena import Arena
+from edgesqueeze.emit.native.code_size import estimate_native_code
 from edgesqueeze.emit.native.for_target import emit_for
 from edgesqueeze.emit.native.kernels import portable_of
 from edgesqueeze.emit.native.packing.choose import Optimize
@@ -248,7 +249,7 @@ def _native_summary(source: NativeSource, target: Target, model: Path, out: Path
             *(f"  {out / name}" for name in source.files if "/" not in name),
             f"  {out / 'kernels'}: {sum('/' in name for name in source.files)} files",
             f"RAM: {source.arena_bytes:,} bytes for tensors and scratch memory",
-            f"flash: {source.weights_bytes:,} bytes of constant data, and the code of {len(kernels)} kernels",
+            f"flash: {source.weights_bytes:,} bytes of constant data, {_code(source, target)}",
             *([f"kernels for {KERNEL_SETS[source.kernel_set]}: {', '.join(own)}"] if own else []),
             *([f"kernels in portable C: {', '.join(portable)}"] if portable else []),
             *chain_lines(source.chains),
@@ -256,6 +257,14 @@ def _native_summary(source: NativeSource, target: Target, model: Path, out: Path
             f"next: make -C {shlex.quote(str(out))}",
         ]
     )
+
+
+def _code(source: NativeSource, target: Target) -> str:
+    kernels = f"the code of {len(_kernels(source))} kernels"
+    if not target.is_mcu:
+        return f"and {kernels}"
+    size = estimate_native_code(source, target.cpu.core)
+    return f"and {kernels}: about {size.code_bytes:,} bytes with GCC at -O3, {size.high_bytes:,} at worst"
 
 
 def _tflm_emission(

@@ -101,7 +101,7 @@ def _sources(model: TfliteModel, target: Target) -> FirmwareSources:
 
 def _native(model: TfliteModel, target: Target) -> FirmwareSources:
     made = try_for(model, target)
-    needs = native_needs(model, made)
+    needs = native_needs(model, made, target)
     if isinstance(made, Refused):
         return FirmwareSources(needs, skipped=f"native C does not take the model: {made.refusals[0]}")
     return FirmwareSources(needs, {f"{NATIVE_FOLDER}/{name}": text for name, text in made.files.items()})

@@ -42,7 +42,7 @@ def needs_on(model: TfliteModel, target: Target, runtime: str | None = None) -> 
     if name == NATIVE:
         from edgesqueeze.emit.native.for_target import native_needs, try_for
 
-        return native_needs(model, try_for(model, target))
+        return native_needs(model, try_for(model, target), target)
     arena_bytes, method = _arena(model, target, name)
     return needs_of(model, arena_bytes, method, model_bytes=_flash(model, name, arena_bytes))
 

@@ -85,7 +85,9 @@ class ModelNeeds(Record):
         outputs: NumPy names of the outputs' element types.
         arena_bytes: RAM for activations and scratch memory, in bytes; None if nobody knows.
         arena_method: how ``arena_bytes`` came about, for the report.
-        code_bytes: size of the code in bytes, where it was built; None: it is estimated where possible.
+        code_bytes: size of the code in bytes, built or estimated from it; None: it is estimated here where
+            possible.
+        code_high_bytes: the same at worst, where it is estimated; None: as ``code_bytes``.
         code_method: how ``code_bytes`` came about, for the report.
         program_bytes: RAM for the program's variables and stack in bytes, where it was built; 0: not known.
         answer: what the runtime said about the model; None: its operators are looked up in a table.
@@ -99,6 +101,7 @@ class ModelNeeds(Record):
     arena_bytes: int | None = Field(default=None, ge=0)
     arena_method: str = ""
     code_bytes: int | None = Field(default=None, ge=0)
+    code_high_bytes: int | None = Field(default=None, ge=0)
     code_method: str = ""
     program_bytes: int = Field(default=0, ge=0)
     answer: RuntimeAnswer | None = None
@@ -236,8 +239,10 @@ def _check_flash(target: Target, needs: ModelNeeds, runtime: str) -> ResourceFit
     if available is None:
         return _judge(parts, needs.model_bytes, None, "files are loaded from storage")
     if needs.code_bytes is not None:
-        parts["runtime"] = needs.code_bytes
-        return _judge(parts, sum(parts.values()), available, needs.code_method or "code as built")
+        if needs.code_bytes:
+            parts["runtime"] = needs.code_bytes
+        high = needs.code_bytes if needs.code_high_bytes is None else needs.code_high_bytes
+        return _judge(parts, needs.model_bytes + high, available, needs.code_method or "code as built")
     kinds = {operator.kind for operator in needs.operators}
     code = estimate_code_size(target.cpu.core, kinds) if runtime == "tflm" else None
     if code is None:

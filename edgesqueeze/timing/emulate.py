@@ -156,6 +156,7 @@ def _check_fit(model: TfliteModel, target: Target, built: _Built, stack_bytes: i
     needs = native_needs(
         model,
         built.source,
+        target,
         code_bytes=sizes.code + sizes.constants,
         code_method="code and parameters as compiled",
         program_bytes=sizes.variables + stack_bytes,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgesqueeze.emit.native.code_size import estimate_native_code
 from edgesqueeze.emit.native.emit import try_native
 from edgesqueeze.emit.native.lower.table import OPERATORS
 from edgesqueeze.emit.native.packing.choose import Optimize
@@ -42,7 +43,9 @@ def emit_for(
             model; with everything that it does not take.
     """
     made = try_for(model, target, name=name, optimize=optimize)
-    raise_if_unfit(check_fit(target, native_needs(model, made), NATIVE))
+    # How much code comes besides depends on the compiler and its options.
+    needs = native_needs(model, made, target, code_bytes=0, code_method="constant data only")
+    raise_if_unfit(check_fit(target, needs, NATIVE))
     assert isinstance(made, NativeSource)
     return made
 
@@ -86,6 +89,7 @@ def wait_states_of(cpu: Cpu) -> int:
 def native_needs(
     model: TfliteModel,
     made: NativeSource | Refused,
+    target: Target,
     *,
     code_bytes: int | None = None,
     code_method: str = "",
@@ -96,12 +100,16 @@ def native_needs(
     Args:
         model: the .tflite.
         made: what ``try_for`` made of it.
-        code_bytes: code and parameters in flash, once it is compiled.
+        target: the device.
+        code_bytes: code and parameters in flash, once it is compiled; else they are estimated.
         code_method: how that figure came about.
         program_bytes: RAM for variables and stack, once it is compiled.
     """
     file = needs_of(model)
     source = made if isinstance(made, NativeSource) else None
+    high_bytes = code_bytes
+    if source and code_bytes is None and target.is_mcu:
+        code_bytes, high_bytes, code_method = estimate_native_code(source, target.cpu.core)
     return ModelNeeds(
         model_bytes=source.weights_bytes if source else None,
         model_method="" if source else NO_SOURCE,
@@ -111,6 +119,7 @@ def native_needs(
         arena_bytes=source.arena_bytes if source else None,
         arena_method=ARENA_METHOD if source else NO_SOURCE,
         code_bytes=code_bytes,
+        code_high_bytes=high_bytes,
         code_method=code_method,
         program_bytes=program_bytes,
         answer=_answer(() if isinstance(made, NativeSource) else made.refusals),

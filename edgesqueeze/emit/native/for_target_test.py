@@ -1,5 +1,6 @@
 import pytest
 
+from edgesqueeze.emit.native.code_size import estimate_native_code
 from edgesqueeze.emit.native.emit import emit_native
 from edgesqueeze.emit.native.for_target import emit_for, native_needs, try_for
 from edgesqueeze.emit.native.lower.table import OPERATORS
@@ -40,22 +41,28 @@ def test_a_name_that_c_does_not_take_is_wrong_use():
 
 def test_needs_are_the_constants_and_the_arena_of_the_generated_code():
     source = emit_native(TINY, core="cortex-m4")
-    needs = native_needs(TINY, source)
+    needs = native_needs(TINY, source, BOARD)
     assert (needs.model_bytes, needs.arena_bytes) == (source.weights_bytes, source.arena_bytes)
     assert needs.model_bytes < len(TINY.content)
-    assert (needs.code_bytes, needs.program_bytes) == (None, 0)
+    code = estimate_native_code(source, "cortex-m4")
+    assert (needs.code_bytes, needs.code_high_bytes, needs.program_bytes) == (
+        code.code_bytes,
+        code.high_bytes,
+        0,
+    )
     assert (needs.model_method, needs.arena_method) == ("", "planned when the C was generated")
     assert (needs.answer.runtime, needs.answer.available) == ("c", len(OPERATORS))
     assert (needs.answer.missing, needs.answer.problems) == ((), ())
     fit = check_fit(BOARD, needs, "c")
     assert (fit.ok, fit.ops.verdict, fit.ops.available) == (True, "fits", len(OPERATORS))
-    assert fit.flash.parts == {"model": source.weights_bytes}
+    assert fit.flash.parts == {"model": source.weights_bytes, "runtime": code.code_bytes}
+    assert fit.flash.high_bytes == source.weights_bytes + code.high_bytes
     assert fit.ram.parts == {"arena": source.arena_bytes}
 
 
 def test_what_was_compiled_counts_too():
     source = emit_native(TINY, core="cortex-m4")
-    needs = native_needs(TINY, source, code_bytes=1000, code_method="as compiled", program_bytes=300)
+    needs = native_needs(TINY, source, BOARD, code_bytes=1000, code_method="as compiled", program_bytes=300)
     fit = check_fit(BOARD, needs, "c")
     assert (fit.flash.parts["runtime"], fit.flash.method) == (1000, "as compiled")
     assert fit.ram.parts == {"arena": source.arena_bytes, "program": 300}
@@ -79,9 +86,9 @@ def test_one_byte_too_little_is_too_little(part):
 def test_a_refusal_is_a_failed_fit_with_its_reasons():
     made = try_for(REAL, BOARD)
     assert isinstance(made, Refused)
-    needs = native_needs(REAL, made)
+    needs = native_needs(REAL, made, BOARD)
     assert needs.model_method == needs.arena_method == "no C was generated"
-    fit = check_fit(BOARD, native_needs(REAL, made), "c")
+    fit = check_fit(BOARD, native_needs(REAL, made, BOARD), "c")
     assert (fit.ok, fit.ops.verdict, fit.flash.verdict, fit.ram.verdict) == (
         False,
         "does-not-fit",
@@ -107,7 +114,7 @@ def test_operators_that_c_lacks_are_counted_by_kind():
         graph.op(kind, [x], [y])
         x = y
     model = parse_tflite(graph.build([x]))
-    fit = check_fit(BOARD, native_needs(model, try_for(model, BOARD)), "c")
+    fit = check_fit(BOARD, native_needs(model, try_for(model, BOARD), BOARD), "c")
     assert [(one.kind, one.reason) for one in fit.ops.missing] == [
         ("COS", "operator 0: native C does not have it (2 more of this kind)"),
         ("FLOOR", "operator 1: native C does not have it"),

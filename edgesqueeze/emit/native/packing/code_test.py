@@ -1,19 +1,9 @@
-"""Bytes of code against what the compiler makes, and that packing makes no firmware larger."""
-
-import subprocess
+"""What code counts for packed weights, and that packing makes no firmware larger."""
 
 import pytest
 
 from edgesqueeze.emit.native.emit import emit_native
-from edgesqueeze.emit.native.kernels import FOLDER
-from edgesqueeze.emit.native.packing.code import (
-    ALONE_BYTES,
-    CODE_BYTES,
-    MACHINES,
-    alone_of,
-    code_of,
-    linked_by,
-)
+from edgesqueeze.emit.native.packing.code import ALONE_BYTES, alone_of, code_of, linked_by
 from edgesqueeze.emit.native.packing.skipping import SKIPPING
 from edgesqueeze.emit.native.packing.table import ENCODINGS, PLAIN
 from edgesqueeze.graph import parse_tflite
@@ -22,29 +12,6 @@ from edgesqueeze.runners.firmware_build import build_firmware
 from runtime_tests.support.native_figures import PROCESSORS
 from runtime_tests.support.packed_layers import all_kinds, force, small_images
 from runtime_tests.support.tools import require_tool
-
-CORES = {"small": "m0plus", "portable": "m3", "dsp": "m4", "mve": "m55"}
-SETS = {"small": "reference", "portable": "reference", "dsp": "dsp", "mve": "mve"}
-
-
-@pytest.mark.parametrize("machine", MACHINES)
-def test_bytes_are_what_the_compiler_makes(machine, tmp_path):
-    compiler = require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
-    size = require_tool("arm-none-eabi-size", "binutils-arm-none-eabi")
-    column, kernel_set = MACHINES.index(machine), SETS[machine]
-    names = [name for name, sizes in CODE_BYTES.items() if sizes[column]]
-    folders = dict.fromkeys((kernel_set, "reference"))
-    paths = [
-        next(FOLDER / one / f"{name}.c" for one in folders if (FOLDER / one / f"{name}.c").exists())
-        for name in names
-    ]
-    includes = [f"-I{FOLDER / one}" for one in ("include", *folders)]
-    flags = [*PROCESSORS[CORES[machine]].flags, "-O3", "-std=c99"]
-    subprocess.run([compiler, *flags, *includes, "-c", *map(str, paths)], cwd=tmp_path, check=True)
-    objects = [f"{name}.o" for name in names]
-    lines = subprocess.run([size, *objects], cwd=tmp_path, capture_output=True, text=True, check=True)
-    for name, line in zip(names, lines.stdout.splitlines()[1:], strict=True):
-        assert CODE_BYTES[name][column] == pytest.approx(int(line.split()[0]), rel=0.1, abs=24), name
 
 
 def test_what_is_linked_anyway_does_not_count():
