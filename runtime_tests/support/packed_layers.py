@@ -87,7 +87,7 @@ def force(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     monkeypatch.setattr(stage, "SKIPPING", MappingProxyType(skipping))
     monkeypatch.setattr(stage, "SPARSE", MappingProxyType(sparse))
     monkeypatch.setattr(stage, "ENCODINGS", MappingProxyType(rows))
-    monkeypatch.setattr(code, "CODE_BYTES", MappingProxyType({}))
+    monkeypatch.setattr(code, "file_bytes", lambda name, machine: 0)
     monkeypatch.setattr(code, "ALONE_BYTES", MappingProxyType({}))
 
 

@@ -12,7 +12,7 @@ import tf_keras
 from edgesqueeze.base.arrays import Array
 from edgesqueeze.squeeze.channels.cut import stays
 from edgesqueeze.squeeze.channels.graph import ChannelGraph
-from edgesqueeze.squeeze.layers.kernels import kernel_of
+from edgesqueeze.squeeze.layers.kernels import TRANSPOSED, kernel_of
 from edgesqueeze.squeeze.layers.rewrite import rewrite
 
 layers = tf_keras.layers
@@ -157,7 +157,7 @@ def reading_zeros(model: Any, graph: ChannelGraph, kept: npt.NDArray[np.bool_]) 
         if role is None or role.reads is None:
             continue
         kernel = kernel_of(layer)
-        axis = kernel.ndim - (1 if isinstance(layer, layers.Conv2DTranspose) else 2)
+        axis = kernel.ndim - (1 if isinstance(layer, TRANSPOSED) else 2)
         mask: Array = stays(role.reads, kept).reshape([-1 if at == axis else 1 for at in range(kernel.ndim)])
         layer.kernel.assign(kernel * mask)
     return changed

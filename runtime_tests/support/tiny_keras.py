@@ -82,7 +82,18 @@ def transpose(library: Any = tf_keras) -> Any:
     return _classifier(library, image, x)
 
 
-NETS = {net.__name__: net for net in (conv2d, depthwise, separable, dense, conv1d, transpose)}
+def sequence(library: Any = tf_keras) -> Any:
+    """A causal separable convolution over a sequence, a depthwise and a transposed one."""
+    layers, image = _image(library)
+    x = layers.Reshape((16, 12))(image)
+    x = _normed(layers, layers.SeparableConv1D(12, 3, padding="causal", use_bias=False, name="first")(x))
+    x = _normed(layers, layers.DepthwiseConv1D(3, padding="same", depth_multiplier=2, name="middle")(x))
+    x = _normed(layers, layers.Conv1DTranspose(8, 3, strides=2, padding="same", name="up")(x))
+    x = layers.GlobalAveragePooling1D()(x)
+    return library.Model(image, layers.Dense(CLASSES, activation="softmax", name="last")(x), name="tiny")
+
+
+NETS = {net.__name__: net for net in (conv2d, depthwise, separable, dense, conv1d, transpose, sequence)}
 
 
 def randomize(model: Any, seed: int = 0) -> Any:

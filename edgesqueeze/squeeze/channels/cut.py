@@ -15,7 +15,7 @@ from edgesqueeze.squeeze.channels.labels import FIXED, Ints
 from edgesqueeze.squeeze.channels.rules import Role
 from edgesqueeze.squeeze.layers.attention import Heads
 from edgesqueeze.squeeze.layers.grid import FloatArray
-from edgesqueeze.squeeze.layers.kernels import kernel_of
+from edgesqueeze.squeeze.layers.kernels import DEPTHWISE, TRANSPOSED, kernel_of
 from edgesqueeze.squeeze.layers.rewrite import rewrite
 
 layers = tf_keras.layers
@@ -64,7 +64,7 @@ def _mixing(role: Role, kept: Kept, mean: FloatArray | None) -> Any:
     assert role.reads is not None and role.makes is not None
     layer, kernel = role.layer, kernel_of(role.layer)
     read, made = stays(role.reads, kept), stays(role.makes, kept)
-    transposed = isinstance(layer, layers.Conv2DTranspose)
+    transposed = isinstance(layer, TRANSPOSED)
     taken, given = (kernel.ndim - 1, kernel.ndim - 2) if transposed else (kernel.ndim - 2, kernel.ndim - 1)
     bias = layer.bias.numpy() if layer.use_bias else np.zeros(made.size, np.float32)
     compensated = False
@@ -82,7 +82,7 @@ def _mixing(role: Role, kept: Kept, mean: FloatArray | None) -> Any:
 def _depthwise(role: Role, kept: Kept, mean: FloatArray | None) -> Any:
     assert role.carries is not None
     layer, carried = role.layer, stays(role.carries, kept)
-    weights = [np.compress(carried, kernel_of(layer), axis=2)]
+    weights = [np.compress(carried, kernel_of(layer), axis=-2)]
     if layer.use_bias:
         weights.append(layer.bias.numpy()[np.repeat(carried, layer.depth_multiplier)])
     return _rebuilt(layer, int(carried.sum()), weights)
@@ -123,11 +123,8 @@ Cutter = Callable[[Role, Kept, FloatArray | None], Any]
 CUTTERS: Mapping[type, Cutter] = MappingProxyType(
     {
         layers.BatchNormalization: _along_last,
-        layers.Conv1D: _mixing,
-        layers.Conv2D: _mixing,
-        layers.Conv2DTranspose: _mixing,
-        layers.Dense: _mixing,
-        layers.DepthwiseConv2D: _depthwise,
+        **dict.fromkeys((layers.Conv1D, layers.Conv2D, *TRANSPOSED, layers.Dense), _mixing),
+        **dict.fromkeys(DEPTHWISE, _depthwise),
         Heads: _heads,
         layers.LayerNormalization: _along_last,
         layers.PReLU: _along_last,

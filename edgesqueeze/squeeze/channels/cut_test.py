@@ -46,6 +46,8 @@ KINDS = {
     "transposed": lambda x: layers.Conv2DTranspose(6, 3, strides=2)(x),
     "dense": lambda x: layers.Dense(6, activation="relu")(x),
     "flatten and dense": lambda x: layers.Dense(6)(layers.Flatten()(x)),
+    "depthwise1d": lambda x: layers.DepthwiseConv1D(3, depth_multiplier=2)(layers.Reshape((64, 8))(x)),
+    "transpose1d": lambda x: layers.Conv1DTranspose(6, 3, strides=2)(layers.Reshape((64, 8))(x)),
     "conv1d": lambda x: layers.Conv1D(6, 3)(layers.Reshape((64, 8))(x)),
     "add": lambda x: layers.Add()([x, conv(8)(x)]),
     "add of itself": lambda x: x + x,

@@ -18,6 +18,7 @@ from tf_keras.src.layers.core.tf_op_layer import TFOpLambda
 
 from edgesqueeze.squeeze.channels.labels import Ints, Labels
 from edgesqueeze.squeeze.layers.attention import Heads
+from edgesqueeze.squeeze.layers.kernels import DEPTHWISE, TRANSPOSED
 from edgesqueeze.squeeze.layers.rewrite import is_symbol
 from edgesqueeze.squeeze.opening.activations import OWN, SAME
 from edgesqueeze.squeeze.opening.op_layer import OpLayer
@@ -251,7 +252,7 @@ def _mixing(flow: Flow, call: Call) -> Ints | None:
         return None
     places = _places(call.output_shapes[0])
     window = math.prod(() if isinstance(layer, layers.Dense) else layer.kernel_size)
-    work = window * (_places(call.shapes[0]) if isinstance(layer, layers.Conv2DTranspose) else places)
+    work = window * (_places(call.shapes[0]) if isinstance(layer, TRANSPOSED) else places)
     size = int(call.output_shapes[0][-1] or 0)
     known = flow.roles.get(layer.name)
     makes = known.makes if known is not None and known.makes is not None else flow.labels.fresh(size)
@@ -327,8 +328,8 @@ def _spatial(names: Sequence[str]) -> list[type]:
 
 RULES: Mapping[type, Rule] = MappingProxyType(
     {
-        **_rows(_mixing, layers.Conv1D, layers.Conv2D, layers.Conv2DTranspose, layers.Dense),
-        **_rows(_depthwise, layers.DepthwiseConv2D),
+        **_rows(_mixing, layers.Conv1D, layers.Conv2D, *TRANSPOSED, layers.Dense),
+        **_rows(_depthwise, *DEPTHWISE),
         **_rows(_join, layers.Add, layers.Average, layers.Maximum, layers.Minimum),
         **_rows(_join, layers.Multiply, layers.Subtract),
         **_rows(_concatenate, layers.Concatenate),

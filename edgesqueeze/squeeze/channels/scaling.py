@@ -17,7 +17,7 @@ import tf_keras
 from edgesqueeze.squeeze.channels.labels import Ints
 from edgesqueeze.squeeze.channels.rules import RULES, Call, Flow, Role, Rule
 from edgesqueeze.squeeze.layers.grid import FloatArray
-from edgesqueeze.squeeze.layers.kernels import kernel_of
+from edgesqueeze.squeeze.layers.kernels import DEPTHWISE, TRANSPOSED, kernel_of
 from edgesqueeze.squeeze.opening.activations import OWN
 
 layers = tf_keras.layers
@@ -110,8 +110,8 @@ SCALING: Mapping[type, Rule] = MappingProxyType(
         **{kind: RULES[kind] for kind in _LINEAR},
         **dict.fromkeys((layers.Add, layers.Average, layers.Subtract), _sum),
         **dict.fromkeys((layers.Maximum, layers.Minimum), _sum),
-        **dict.fromkeys((layers.Conv1D, layers.Conv2D, layers.Conv2DTranspose, layers.Dense), _mixing),
-        layers.DepthwiseConv2D: _depthwise,
+        **dict.fromkeys((layers.Conv1D, layers.Conv2D, *TRANSPOSED, layers.Dense), _mixing),
+        **dict.fromkeys(DEPTHWISE, _depthwise),
         layers.Multiply: _product,
         layers.Activation: _activation,
         layers.ReLU: _relu,
@@ -124,7 +124,7 @@ SCALING: Mapping[type, Rule] = MappingProxyType(
 def read_axis(layer: Any) -> int:
     """The axis of a kernel along which the channels lie that it reads."""
     rank = kernel_of(layer).ndim
-    return rank - 1 if isinstance(layer, layers.Conv2DTranspose) else rank - 2
+    return rank - 1 if isinstance(layer, TRANSPOSED) else rank - 2
 
 
 def rows_of(layer: Any, kernel: FloatArray) -> FloatArray:
@@ -134,7 +134,7 @@ def rows_of(layer: Any, kernel: FloatArray) -> FloatArray:
         layer: a layer of ``SCALING`` with a kernel.
         kernel: its kernel, or what has its shape.
     """
-    if isinstance(layer, layers.DepthwiseConv2D):
-        return kernel.reshape(-1, kernel.shape[2] * kernel.shape[3], 1).transpose(1, 0, 2)
+    if isinstance(layer, DEPTHWISE):
+        return kernel.reshape(-1, kernel.shape[-2] * kernel.shape[-1], 1).transpose(1, 0, 2)
     last = np.moveaxis(kernel, read_axis(layer), -1)
     return last.reshape(-1, *last.shape[-2:]).transpose(1, 0, 2)

@@ -41,15 +41,21 @@ class KernelSpec:
     channel_axes: tuple[int, ...]
 
 
-# The one table of layer classes with one kernel. SeparableConv2D is not here because folding splits it in
-# two (see fold.py).
+# The one table of layer classes with one kernel. Separable convolutions are not here because folding splits them
+# in two (see fold.py).
 KERNELS: Mapping[type, KernelSpec] = {
     tf_keras.layers.Conv1D: KernelSpec("kernel", (2,)),
+    tf_keras.layers.Conv1DTranspose: KernelSpec("kernel", (1,)),
     tf_keras.layers.Conv2D: KernelSpec("kernel", (3,)),
     tf_keras.layers.Conv2DTranspose: KernelSpec("kernel", (2,)),
     tf_keras.layers.Dense: KernelSpec("kernel", (1,)),
+    tf_keras.layers.DepthwiseConv1D: KernelSpec("depthwise_kernel", (1, 2)),
     tf_keras.layers.DepthwiseConv2D: KernelSpec("depthwise_kernel", (2, 3)),
 }
+DEPTHWISE = (tf_keras.layers.DepthwiseConv1D, tf_keras.layers.DepthwiseConv2D)
+"""Those whose kernels are ``[..., channels, multiplier]``, a window for each channel."""
+TRANSPOSED = (tf_keras.layers.Conv1DTranspose, tf_keras.layers.Conv2DTranspose)
+"""Those whose kernels are ``[..., outputs, inputs]``."""
 
 
 def kernel_spec(layer: Any) -> KernelSpec | None:
@@ -77,27 +83,24 @@ def channel_shape(layer: Any) -> tuple[int, ...]:
 
 
 def tflite_layout(layer: Any, kernel: FloatArray) -> FloatArray:
-    """A kernel as TFLite stores it: output channels first, depthwise as ``[1, h, w, channels]``."""
+    """A kernel as TFLite stores it: ``[outputs, h, w, inputs]``, depthwise ``[1, h, w, channels]``."""
     if isinstance(layer, tf_keras.layers.Dense):
         return kernel.T
-    if isinstance(layer, tf_keras.layers.DepthwiseConv2D):
-        height, width, channels, multiplier = kernel.shape
-        return np.reshape(kernel, (1, height, width, channels * multiplier))
-    if isinstance(layer, tf_keras.layers.Conv1D):
-        return np.transpose(kernel, (2, 0, 1))[:, np.newaxis]
-    if isinstance(layer, tf_keras.layers.Conv2DTranspose):
-        return np.transpose(kernel, (2, 0, 1, 3))
-    return np.transpose(kernel, (3, 0, 1, 2))
+    if isinstance(layer, DEPTHWISE):
+        *window, channels, multiplier = kernel.shape
+        return np.reshape(kernel, (1, *(1,) * (2 - len(window)), *window, channels * multiplier))
+    if isinstance(layer, TRANSPOSED):
+        outputs_first = np.moveaxis(kernel, -2, 0)
+    else:
+        outputs_first = np.moveaxis(kernel, -1, 0)
+    return outputs_first if kernel.ndim == 4 else outputs_first[:, np.newaxis]
 
 
 def keras_layout(layer: Any, kernel: FloatArray) -> FloatArray:
     """A kernel that TFLite stores, in the layer's own shape: the inverse of ``tflite_layout``."""
     if isinstance(layer, tf_keras.layers.Dense):
         return kernel.T
-    if isinstance(layer, tf_keras.layers.DepthwiseConv2D):
+    if isinstance(layer, DEPTHWISE):
         return np.reshape(kernel, kernel_of(layer).shape)
-    if isinstance(layer, tf_keras.layers.Conv1D):
-        return np.transpose(kernel[:, 0], (1, 2, 0))
-    if isinstance(layer, tf_keras.layers.Conv2DTranspose):
-        return np.transpose(kernel, (1, 2, 0, 3))
-    return np.transpose(kernel, (1, 2, 3, 0))
+    outputs_first = kernel if kernel_of(layer).ndim == 4 else kernel[:, 0]
+    return np.moveaxis(outputs_first, 0, -2 if isinstance(layer, TRANSPOSED) else -1)

@@ -16,7 +16,14 @@ import numpy as np
 import tf_keras
 
 from edgesqueeze.squeeze.layers.grid import FloatArray, Grid
-from edgesqueeze.squeeze.layers.kernels import KERNELS, KernelKey, channel_shape, key_of, tflite_layout
+from edgesqueeze.squeeze.layers.kernels import (
+    DEPTHWISE,
+    KERNELS,
+    KernelKey,
+    channel_shape,
+    key_of,
+    tflite_layout,
+)
 from edgesqueeze.squeeze.layers.recurrent import has_operator, named_cells
 
 layers = tf_keras.layers
@@ -113,7 +120,7 @@ class Kernel:
     def stored(self) -> Iterator[Sequence[Part]]:
         """The ways in which a .tflite may hold it, each as all its tensors."""
         if self.cell is None:
-            axis = 3 if isinstance(self.owner, layers.DepthwiseConv2D) else 0
+            axis = 3 if isinstance(self.owner, DEPTHWISE) else 0
             yield (Part("", tflite_layout(self.owner, self.value), axis),)
             return
         names, gates = self.cell.names, np.split(self.value.T, len(self.cell.names))

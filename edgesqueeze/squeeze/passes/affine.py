@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tf_keras
 
-from edgesqueeze.squeeze.layers.kernels import KERNELS, kernel_of, kernel_spec
+from edgesqueeze.squeeze.layers.kernels import DEPTHWISE, KERNELS, kernel_of, kernel_spec
 from edgesqueeze.squeeze.opening.op_layer import OpLayer, decode_call
 
 layers = tf_keras.layers
@@ -150,7 +150,7 @@ def takes_inputs(layer: Any) -> bool:
     """Whether a layer can take in what is done to its inputs: its padding must not see the shift."""
     if type(layer) is layers.Dense:
         return True
-    if type(layer) not in (layers.Conv1D, layers.Conv2D, layers.DepthwiseConv2D):
+    if type(layer) not in (layers.Conv1D, layers.Conv2D, *DEPTHWISE):
         return False
     pointwise = all(size == 1 for size in layer.kernel_size)
     return (layer.padding == "valid" or pointwise) and layer.groups == 1
@@ -169,8 +169,9 @@ def scaled_inputs(layer: Any, affine: Affine) -> Any:
     """A copy of a layer that multiplies and shifts its inputs; ``takes_inputs`` holds for it."""
     kernel = kernel_of(layer).astype(np.float64)
     scaled = kernel * affine.factor[:, np.newaxis]
-    if type(layer) is layers.DepthwiseConv2D:
-        added = (kernel * affine.shift[:, np.newaxis]).sum(axis=(0, 1)).reshape(-1)
+    if type(layer) in DEPTHWISE:
+        window = tuple(range(kernel.ndim - 2))
+        added = (kernel * affine.shift[:, np.newaxis]).sum(axis=window).reshape(-1)
     else:
         products = np.tensordot(kernel, affine.shift, axes=([kernel.ndim - 2], [0]))
         added = products.reshape(-1, kernel.shape[-1]).sum(0)

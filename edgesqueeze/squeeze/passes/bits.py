@@ -24,7 +24,7 @@ from edgesqueeze.graph import TfliteModel
 from edgesqueeze.graph.int4 import MOST_LEVELS, with_int4
 from edgesqueeze.recipe.sections import Bits
 from edgesqueeze.squeeze.layers.grid import FloatArray, channel_maximum
-from edgesqueeze.squeeze.layers.kernels import KernelKey
+from edgesqueeze.squeeze.layers.kernels import DEPTHWISE, KernelKey
 from edgesqueeze.squeeze.layers.rewrite import rewrite
 from edgesqueeze.squeeze.layers.weights import Kernel, kernels_of, model_kernels
 from edgesqueeze.squeeze.passes.mixed import check_budget, is_automatic, mixture
@@ -38,7 +38,7 @@ OWNERS = (
     tf_keras.layers.Conv1D,
     tf_keras.layers.Conv2D,
     tf_keras.layers.Dense,
-    tf_keras.layers.DepthwiseConv2D,
+    *DEPTHWISE,
 )
 """Layers that become operators that take INT4 weights: ``graph.int4.WEIGHT_SLOTS``."""
 LEVELS = 2 * MOST_LEVELS + 1

@@ -22,7 +22,7 @@ from edgesqueeze.squeeze.channels.graph import ChannelGraph, channel_graph
 from edgesqueeze.squeeze.channels.labels import FIXED
 from edgesqueeze.squeeze.channels.rules import Role
 from edgesqueeze.squeeze.channels.scaling import SCALING, read_axis
-from edgesqueeze.squeeze.layers.kernels import kernel_of
+from edgesqueeze.squeeze.layers.kernels import DEPTHWISE, kernel_of
 from edgesqueeze.squeeze.layers.rewrite import replay, rewrite
 from edgesqueeze.squeeze.passes.clips import clipped_shares, outputs_of, without_clips
 from edgesqueeze.squeeze.passes.factors import (
@@ -123,8 +123,8 @@ def _scaled(role: Role, factors: Doubles) -> Any:
     layer = role.layer
     read, made = (np.where(one == FIXED, 1.0, factors[one]) for one in (role.reads, role.makes))
     kernel = kernel_of(layer).astype(np.float64)
-    if isinstance(layer, tf_keras.layers.DepthwiseConv2D):
-        kernel = kernel * (np.repeat(read, kernel.shape[3]) / made).reshape(kernel.shape[2:])
+    if isinstance(layer, DEPTHWISE):
+        kernel = kernel * (np.repeat(read, kernel.shape[-1]) / made).reshape(kernel.shape[-2:])
     else:
         axis = read_axis(layer)
         other = 2 * kernel.ndim - 3 - axis

@@ -23,7 +23,7 @@ import tf_keras
 from edgesqueeze.squeeze.channels.graph import ChannelGraph
 from edgesqueeze.squeeze.channels.labels import FIXED, Ints
 from edgesqueeze.squeeze.channels.scaling import rows_of
-from edgesqueeze.squeeze.layers.kernels import kernel_of
+from edgesqueeze.squeeze.layers.kernels import DEPTHWISE, kernel_of
 
 Doubles = npt.NDArray[np.float64]
 
@@ -145,7 +145,7 @@ def readers_of(graph: ChannelGraph, seen: Mapping[str, Range], widths: Widths) -
             continue
         layer = role.layer
         one_scale = widths.one_scale and isinstance(layer, tf_keras.layers.Dense)
-        apart = isinstance(layer, tf_keras.layers.DepthwiseConv2D)
+        apart = isinstance(layer, DEPTHWISE)
         rows = rows_of(layer, kernel_of(layer)).astype(np.float64)
         own = Reader(rows, role.reads, role.makes, seen[name], apart, one_scale, np.zeros(role.makes.size))
         importance = np.where(role.makes == FIXED, 1 / own.power(), after[role.makes])

@@ -7,6 +7,7 @@ that folds a clustered kernel turns its 16 values into up to 16 per channel, or 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -27,6 +28,13 @@ from edgesqueeze.squeeze.passes.affine import (
 
 layers = tf_keras.layers
 
+SEPARABLE = MappingProxyType(
+    {
+        layers.SeparableConv1D: (layers.DepthwiseConv1D, layers.Conv1D),
+        layers.SeparableConv2D: (layers.DepthwiseConv2D, layers.Conv2D),
+    }
+)
+"""Separable convolution -> the two layers that it is."""
 # They do nothing at inference, and would stand between a layer and its batch norm.
 INFERENCE_IDENTITIES = (
     layers.ActivityRegularization,
@@ -66,7 +74,7 @@ def fold(model: Any, *, lifts: bool = True) -> tuple[Any, tuple[Finding, ...]]:
 def _simplify(layer: Any) -> Any:
     if isinstance(layer, INFERENCE_IDENTITIES):
         return []
-    if type(layer) is layers.SeparableConv2D:
+    if type(layer) in SEPARABLE:
         return _split(layer)
     attend = split_attention(layer)
     return None if attend is None else [attend]
@@ -75,16 +83,22 @@ def _simplify(layer: Any) -> Any:
 def _split(layer: Any) -> list[Any]:
     """A separable convolution as the depthwise and the pointwise convolution that TFLite runs."""
     config = layer.get_config()
-    depthwise = layers.DepthwiseConv2D(
+    depthwise_class, pointwise_class = SEPARABLE[type(layer)]
+    shape, padding, before = layer._build_input_shape, config["padding"], []
+    if padding == "causal":
+        reach = config["dilation_rate"][0] * (config["kernel_size"][0] - 1)
+        before = [layers.ZeroPadding1D((reach, 0), name=f"{layer.name}_padding")]
+        shape, padding = before[0].compute_output_shape(shape), "valid"
+    depthwise = depthwise_class(
         config["kernel_size"],
         strides=config["strides"],
-        padding=config["padding"],
+        padding=padding,
         dilation_rate=config["dilation_rate"],
         depth_multiplier=config["depth_multiplier"],
         use_bias=False,
         name=f"{layer.name}_depthwise",
     )
-    pointwise = layers.Conv2D(
+    pointwise = pointwise_class(
         config["filters"],
         1,
         activation=config["activation"],
@@ -92,11 +106,11 @@ def _split(layer: Any) -> list[Any]:
         name=f"{layer.name}_pointwise",
     )
     depthwise_kernel, *rest = layer.get_weights()
-    depthwise.build(layer._build_input_shape)
+    depthwise.build(shape)
     depthwise.set_weights([depthwise_kernel])
-    pointwise.build(depthwise.compute_output_shape(layer._build_input_shape))
+    pointwise.build(depthwise.compute_output_shape(shape))
     pointwise.set_weights(rest)
-    return [depthwise, pointwise]
+    return [*before, depthwise, pointwise]
 
 
 class _Links(NamedTuple):

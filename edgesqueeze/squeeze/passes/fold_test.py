@@ -55,6 +55,26 @@ FOLDED = {
     "dense-bn": lambda: (layers.Flatten(), layers.Dense(6), _norm()),
     "dense-of-images-bn": lambda: (layers.Dense(6), _norm()),
     "conv1d-bn": lambda: (layers.Reshape((16, 12)), layers.Conv1D(5, 3), _norm()),
+    "depthwise1d-bn": lambda: (
+        layers.Reshape((16, 12)),
+        layers.DepthwiseConv1D(3, strides=2, depth_multiplier=2),
+        _norm(),
+    ),
+    "transpose-conv1d-bn": lambda: (
+        layers.Reshape((16, 12)),
+        layers.Conv1DTranspose(5, 3, strides=2, padding="same"),
+        _norm(),
+    ),
+    "separable1d-bn": lambda: (
+        layers.Reshape((16, 12)),
+        layers.SeparableConv1D(5, 3, strides=2, padding="same", depth_multiplier=2),
+        _norm(),
+    ),
+    "causal-separable1d-relu": lambda: (
+        layers.Reshape((16, 12)),
+        layers.SeparableConv1D(5, 3, padding="causal", dilation_rate=2, activation="relu"),
+    ),
+    "bn-valid-depthwise1d": lambda: (layers.Reshape((16, 12)), _norm(), layers.DepthwiseConv1D(3)),
     "separable-bn": lambda: (layers.SeparableConv2D(5, 3, padding="same", depth_multiplier=2), _norm()),
     "separable-relu": lambda: (layers.SeparableConv2D(5, 3, strides=2, activation="relu"),),
     "conv-dropout-bn": lambda: (layers.Conv2D(5, 3), layers.Dropout(0.3), _norm()),
@@ -79,7 +99,7 @@ def test_folding_changes_nothing_that_is_computed(name):
     model = _chain(*FOLDED[name]())
     before = weights_of(model)
     folded, findings = fold(model)
-    assert not {"BatchNormalization", "Dropout", "SeparableConv2D"} & set(_classes(folded))
+    assert not {"BatchNormalization", "Dropout", "SeparableConv1D", "SeparableConv2D"} & set(_classes(folded))
     assert not findings
     _check_same(model, folded)
     for one, other in zip(before, weights_of(model), strict=True):

@@ -24,7 +24,7 @@ from edgesqueeze.squeeze.channels.graph import ChannelGraph
 from edgesqueeze.squeeze.channels.labels import FIXED
 from edgesqueeze.squeeze.data.source import Source
 from edgesqueeze.squeeze.layers.grid import FloatArray
-from edgesqueeze.squeeze.layers.kernels import kernel_of
+from edgesqueeze.squeeze.layers.kernels import TRANSPOSED, kernel_of
 from edgesqueeze.squeeze.layers.rewrite import needs_autograph, replay
 from edgesqueeze.squeeze.passes.losses import output_kind
 
@@ -60,7 +60,7 @@ def magnitude(graph: ChannelGraph) -> Doubles:
         if role.makes is None:
             continue
         kernel = kernel_of(role.layer).astype(np.float64)
-        axis = kernel.ndim - (2 if isinstance(role.layer, tf_keras.layers.Conv2DTranspose) else 1)
+        axis = kernel.ndim - (2 if isinstance(role.layer, TRANSPOSED) else 1)
         squares = np.square(kernel).sum(axis=tuple(one for one in range(kernel.ndim) if one != axis))
         free = role.makes != FIXED
         np.add.at(found, role.makes[free], (squares / max(squares.mean(), SMALLEST))[free])

@@ -15,6 +15,8 @@ import numpy.typing as npt
 import tensorflow as tf
 import tf_keras
 
+from edgesqueeze.squeeze.layers.kernels import DEPTHWISE
+
 layers = tf_keras.layers
 Doubles = npt.NDArray[np.float64]
 
@@ -57,14 +59,14 @@ def moments(layer: Any, before: Any, after: Any, seed: int) -> Moments:
     """The moments of what a layer reads.
 
     Args:
-        layer: a Conv1D, Conv2D, DepthwiseConv2D or Dense layer.
+        layer: a Conv1D, Conv2D, DepthwiseConv1D, DepthwiseConv2D or Dense layer.
         before: its input in the model as it was, ``[samples, ..., channels]``.
         after: its input in the model that is rounded so far.
         seed: of the choice of windows, where there are very many.
     """
     kernel = layer.weights[0].shape
-    depthwise = isinstance(layer, layers.DepthwiseConv2D)
-    window = int(np.prod(kernel[:2] if depthwise else kernel[:-1]))
+    depthwise = isinstance(layer, DEPTHWISE)
+    window = int(np.prod(kernel[:-2] if depthwise else kernel[:-1]))
     rng = np.random.default_rng(seed)
     total, sums = 0, [0.0, 0.0, 0.0, 0.0]
     most = max(ROWS, ROWS_A_WEIGHT * window)
@@ -101,7 +103,7 @@ def _windows(
 
 def _groups(layer: Any, patches: Any, window: int) -> npt.NDArray[np.float32]:
     """Windows as ``[places, window, groups]``."""
-    groups = int(layer.weights[0].shape[2]) if isinstance(layer, layers.DepthwiseConv2D) else 1
+    groups = int(layer.weights[0].shape[-2]) if isinstance(layer, DEPTHWISE) else 1
     found: npt.NDArray[np.float32] = np.asarray(patches, np.float32).reshape(-1, window, groups)
     return found
 
@@ -110,7 +112,7 @@ def _patches(layer: Any, values: Any) -> Any:
     """What the kernel is laid over, in the order of the kernel's own values."""
     if isinstance(layer, layers.Dense):
         return values
-    padding, flat = layer.padding, isinstance(layer, layers.Conv1D)
+    padding, flat = layer.padding, isinstance(layer, layers.Conv1D | layers.DepthwiseConv1D)
     if padding == "causal":
         reach = layer.dilation_rate[0] * (layer.kernel_size[0] - 1)
         values, padding = tf.pad(values, ((0, 0), (reach, 0), (0, 0))), "valid"

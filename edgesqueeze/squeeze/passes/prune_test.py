@@ -31,7 +31,7 @@ from runtime_tests.support.tiny_keras import (
 layers = tf_keras.layers
 INT8 = Precision("int8")
 # Together with clustering, cluster_test.py has the other nets too.
-KERNELS = {"separable": 5, "conv1d": 3, "transpose": 3}
+KERNELS = {"separable": 5, "conv1d": 3, "transpose": 3, "sequence": 5}
 
 
 def _keys(*names):

@@ -20,7 +20,7 @@ from edgesqueeze.base.findings import Finding
 from edgesqueeze.graph.int4 import MOST_LEVELS
 from edgesqueeze.recipe.sections import Round
 from edgesqueeze.squeeze.layers.grid import TOP_LEVEL, FloatArray, channel_maximum
-from edgesqueeze.squeeze.layers.kernels import kernel_of, key_of
+from edgesqueeze.squeeze.layers.kernels import DEPTHWISE, kernel_of, key_of
 from edgesqueeze.squeeze.layers.rewrite import nodes_in_order, replay, rewrite
 from edgesqueeze.squeeze.layers.streams import is_stateful
 from edgesqueeze.squeeze.layers.weights import kernel_layers, kernels_of
@@ -37,7 +37,7 @@ OWNERS = (
     tf_keras.layers.Conv1D,
     tf_keras.layers.Conv2D,
     tf_keras.layers.Dense,
-    tf_keras.layers.DepthwiseConv2D,
+    *DEPTHWISE,
 )
 """Layers whose windows ``moments.py`` knows."""
 MOST_INPUTS = 4608
@@ -100,7 +100,7 @@ def _reason(state: State, layer: Any, calls: int, setting: Setting) -> str:
 def _inputs(layer: Any) -> int:
     """Weights that one output is computed from."""
     size = kernel_of(layer).shape
-    return int(np.prod(size[:2] if isinstance(layer, tf_keras.layers.DepthwiseConv2D) else size[:-1]))
+    return int(np.prod(size[:-2] if isinstance(layer, DEPTHWISE) else size[:-1]))
 
 
 class _Walk:
@@ -245,8 +245,8 @@ def _outputs(mean: Doubles, rows: Doubles) -> Doubles:
 
 def to_rows(layer: Any, kernel: Any) -> Doubles:
     """A kernel as ``[outputs, window]`` float64; depthwise by channel and then by multiplier."""
-    if isinstance(layer, tf_keras.layers.DepthwiseConv2D):
-        return np.asarray(kernel, np.float64).reshape(-1, kernel.shape[2] * kernel.shape[3]).T
+    if isinstance(layer, DEPTHWISE):
+        return np.asarray(kernel, np.float64).reshape(-1, kernel.shape[-2] * kernel.shape[-1]).T
     return np.asarray(kernel, np.float64).reshape(-1, kernel.shape[-1]).T
 
 

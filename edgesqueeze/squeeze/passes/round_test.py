@@ -67,6 +67,7 @@ WINDOWS = {
     "dilated": (layers.Conv2D(5, 3, dilation_rate=2), (8, 9, 4)),
     "causal": (layers.Conv1D(5, 3, padding="causal", dilation_rate=2), (9, 4)),
     "sequence": (layers.Conv1D(5, 4, strides=2, padding="same"), (9, 4)),
+    "depthwise sequence": (layers.DepthwiseConv1D(3, strides=2, depth_multiplier=2), (9, 4)),
     "depthwise": (layers.DepthwiseConv2D(3, depth_multiplier=2, padding="same"), (8, 9, 4)),
     "dense": (layers.Dense(5), (3, 4)),
 }

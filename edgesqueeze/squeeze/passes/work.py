@@ -7,6 +7,8 @@ from typing import Any
 
 import tf_keras
 
+from edgesqueeze.squeeze.layers.kernels import TRANSPOSED
+
 
 def sample_macs(model: Any) -> int:
     """Multiply-accumulates with weights for one sample: each matrix of weights, once a place.
@@ -29,7 +31,7 @@ def _places(layer: Any, node: Any) -> int:
     """At how many places one call of a layer applies its weights."""
     recurrent = isinstance(layer, tf_keras.layers.RNN | tf_keras.layers.Bidirectional)
     # A recurrent layer may give its last step only, and a transposed convolution spreads what it takes.
-    of_input = recurrent or isinstance(layer, tf_keras.layers.Conv2DTranspose)
+    of_input = recurrent or isinstance(layer, TRANSPOSED)
     shape = (node.input_shapes if of_input else node.output_shapes) or ()
     shape = shape[0] if isinstance(shape, list) else shape
     return math.prod(size or 1 for size in shape[1:-1])

@@ -14,6 +14,8 @@ layers = tf_keras.layers
         ((8, 8, 2), layers.Conv2D(4, 3, strides=2, padding="same"), 16 * 72),
         ((8, 8, 2), layers.DepthwiseConv2D(3, padding="same"), 64 * 18),
         ((4, 4, 2), layers.Conv2DTranspose(3, 2, strides=2), 16 * 24),
+        ((4, 2), layers.Conv1DTranspose(3, 2, strides=2), 4 * 12),
+        ((6, 2), layers.DepthwiseConv1D(2), 5 * 4),
         ((6, 2), layers.LSTM(3), 6 * (2 * 12 + 3 * 12)),
         ((6, 2), layers.Conv1D(3, 2), 5 * 12),
         ((5,), layers.BatchNormalization(), 0),
