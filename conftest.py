@@ -7,8 +7,14 @@ that no worker waits for another at the end.
 
 from __future__ import annotations
 
+import os
+
 import hypothesis
 import pytest
+
+# TensorFlow takes oneDNN on some processors only; without it, it cannot compute transposed convolutions with
+# dilation. The same for all tests, on every machine.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 # The same examples in every run, however busy the machine is.
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)

@@ -10,6 +10,7 @@ from edgesqueeze.recipe.read import parse_recipe
 from edgesqueeze.runners import litert
 from edgesqueeze.runners.samples import EvalData, data_samples
 from edgesqueeze.squeeze.layers.grid import Grid, channel_maximum
+from edgesqueeze.squeeze.layers.kernels import TRANSPOSED
 from edgesqueeze.squeeze.passes.bits import EvenKernel, best_scales
 from edgesqueeze.squeeze.passes.precision import Stored
 from runtime_tests.support.tiny_keras import NETS, conv2d, passed, randomize, stored_kernels
@@ -30,7 +31,7 @@ def codes(made):
 def test_every_kernel_that_runtimes_take_has_four_bits(name):
     made = passed(randomize(NETS[name]()), FOUR)
     types = [tensor.dtype for tensor in stored_kernels(made.tflite)]
-    transposed = [isinstance(one, tf_keras.layers.Conv2DTranspose) for one in made.model.layers]
+    transposed = [isinstance(one, TRANSPOSED) for one in made.model.layers]
     assert types.count("int8") == sum(transposed)
     assert types.count("int4") == len(types) - sum(transposed) >= 2
     for tensor in stored_kernels(made.tflite):
