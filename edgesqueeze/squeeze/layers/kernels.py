@@ -41,8 +41,8 @@ class KernelSpec:
     channel_axes: tuple[int, ...]
 
 
-# The one table of layer classes with one kernel. Separable convolutions are not here because folding splits them
-# in two (see fold.py).
+# The one table of layer classes with one kernel. Separable convolutions are not here because folding splits
+# them in two (see fold.py).
 KERNELS: Mapping[type, KernelSpec] = {
     tf_keras.layers.Conv1D: KernelSpec("kernel", (2,)),
     tf_keras.layers.Conv1DTranspose: KernelSpec("kernel", (1,)),

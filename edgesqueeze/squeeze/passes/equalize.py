@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tf_keras
 
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.errors import UnsupportedModelError

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-import tf_keras
 
 from edgesqueeze.squeeze.channels.graph import ChannelGraph
 from edgesqueeze.squeeze.channels.labels import FIXED

@@ -175,7 +175,7 @@ def test_other_computed_weights_are_refused():
 
 
 def wide_dense(graph):
-    """Fully connected layers of int16 whose weights are int16 too; TensorFlow Lite Micro does not have them."""
+    """Fully connected layers of int16 with weights of int16; TensorFlow Lite Micro does not have them."""
     return [
         wide_product(graph, 3, 4, 8),
         wide_product(graph, 1, 9, 33, activation="RELU"),

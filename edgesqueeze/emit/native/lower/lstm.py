@@ -45,7 +45,7 @@ LARGEST_POWER = 0
 
 
 class Sizes(NamedTuple):
-    """Steps of a sequence, values that go into each, values that come out; and how many sequences there are."""
+    """Steps of a sequence, values that go into each, values that come out; and the number of sequences."""
 
     steps: int
     inputs: int
