@@ -17,6 +17,7 @@ from edgesqueeze.base.sandbox.confined import Bounds, Outcome, run_confined
 from edgesqueeze.base.worker import as_told
 from edgesqueeze.errors import EdgeSqueezeError, ModelFileError, UnsafeModelError
 from edgesqueeze.squeeze.opening.archive import bytes_of, sift
+from edgesqueeze.squeeze.opening.autograph import keep_sources_in_memory
 from edgesqueeze.squeeze.opening.config import Rules
 from edgesqueeze.squeeze.opening.faults import first_line
 from edgesqueeze.squeeze.opening.rebuild import rehearse
@@ -106,11 +107,17 @@ def readable() -> tuple[Path, ...]:
 
 
 def _prepare() -> None:
-    """Let TensorFlow look at the machine and start its threads: one processor is enough here."""
+    """Let TensorFlow and XLA look at the machine and start their threads: one processor is enough here.
+
+    Layers of Keras that are a ``tf.function`` inside are rewritten by AutoGraph; XLA compiles convolutions
+    of several groups.
+    """
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.constant(0.0)
+    keep_sources_in_memory()
+    tf.function(lambda value: value + 1.0, autograph=False, jit_compile=True)(tf.constant(0.0))
 
 
 def _told(path: str, work: Callable[[], Answer | None]) -> Callable[[], Answer]:

@@ -265,6 +265,20 @@ def test_operators_of_tf_keras_are_no_stored_code(tmp_path):
         load_model(tmp_path / f"m{suffix}")
 
 
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+@pytest.mark.parametrize("library", [keras, tf_keras])
+def test_layers_that_are_functions_of_tensorflow_inside_are_no_attack(tmp_path, library, suffix):
+    i = library.Input((8, 8, 16), name="i")
+    x = library.layers.Conv2D(16, 3, groups=4)(i)
+    x = library.layers.Reshape((36, 16))(x)
+    x = library.layers.Bidirectional(library.layers.LSTM(4, return_sequences=True))(x)
+    model = library.Model(i, library.layers.GRU(4)(x))
+    model.save(tmp_path / f"m{suffix}")
+    data = np.random.default_rng(0).random((2, 8, 8, 16), np.float32)
+    (values,) = predict(load_model(tmp_path / f"m{suffix}"), {"i": data})
+    np.testing.assert_allclose(values, np.asarray(model(data)), atol=1e-5)
+
+
 @pytest.mark.parametrize("library", [keras, tf_keras])
 def test_weights_that_are_not_finite(library):
     model = small(library)
