@@ -51,7 +51,8 @@ def is_small(model: Any) -> bool:
 
 
 def _layers(model: Any) -> Iterator[Any]:
-    for layer in model.layers:
+    # Functions of keras.ops are operations of a model, and no layers of it.
+    for layer in getattr(model, "operations", model.layers):
         if isinstance(layer, (keras.Model, tf_keras.Model)):
             yield from _layers(layer)
         else:

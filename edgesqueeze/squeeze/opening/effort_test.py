@@ -59,5 +59,10 @@ def test_no_bound_is_given_for_other_layers(library):
     assert not is_small(_model(library, Dense()))
 
 
+def test_operations_that_are_no_layers_count():
+    first = keras.Input((4,))
+    assert not is_small(keras.Model(first, keras.ops.max(keras.ops.tile(first, (1, 10**8)), axis=1)))
+
+
 def test_every_name_is_a_layer():
     assert all(hasattr(keras.layers, name) and hasattr(tf_keras.layers, name) for name in LINEAR)

@@ -130,6 +130,31 @@ def _many_layers(folder: Path, honest: Honest, canaries: Canaries) -> Path:
     return write_parts(folder / "m.keras", parts.items(), zipfile.ZIP_DEFLATED)
 
 
+def _operations(folder: Path, honest: Honest, canaries: Canaries) -> Path:
+    """Functions of keras.ops: what the last layer gives, a hundred million times."""
+
+    def change(config: Any) -> None:
+        last = layers_of(config)[-1]["name"]
+        for kind, settings in (("Tile", {"repeats": [1, 10**8]}), ("Max", {"axis": 1, "keepdims": True})):
+            tensor = {"shape": [None, 3], "dtype": "float32", "keras_history": [last, 0, 0]}
+            last = kind.lower()
+            layers_of(config).append(
+                {
+                    "module": "keras.src.ops.numpy",
+                    "class_name": kind,
+                    "registered_name": kind,
+                    "name": last,
+                    "config": {"name": last, **settings},
+                    "inbound_nodes": [
+                        {"args": [{"class_name": "__keras_tensor__", "config": tensor}], "kwargs": {}}
+                    ],
+                }
+            )
+        config["config"]["output_layers"] = [[last, 0, 0]]
+
+    return with_config(honest.keras3, folder / "m.keras", change)
+
+
 def _nested_models(folder: Path, honest: Honest, canaries: Canaries) -> Path:
     def change(config: Any) -> None:
         inner = layers_of(config)[1]
@@ -219,6 +244,7 @@ ATTACKS.add(
     "a setting nested 300 deep", _setting("padding", json.loads("[" * 300 + "]" * 300)), DAMAGED, "nested"
 )
 ATTACKS.add("seventy models in one another", _nested_models, DAMAGED, "nested|cannot open|asks for more")
+ATTACKS.add("operations that are no layers", _operations, DAMAGED, TOO_MUCH)
 ATTACKS.add("a hundred thousand layers", _many_layers, DAMAGED, "claims to have|asks for more")
 for _file in ("keras3", "tf_keras_h5"):
     ATTACKS.add(f"a billion units, {_file}", _setting("units", 10**9, 3, _file), DAMAGED, TOO_MUCH)
