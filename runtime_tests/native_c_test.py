@@ -78,7 +78,10 @@ def test_everything_compiles_without_a_warning(kernels, architecture, compiler, 
         generated = [path for path in generated if not path.endswith("main.c")]  # it prints
     paths = [str(path) for path in sorted((FOLDER / kernels).glob("*.c"))]
     includes = [f"-I{FOLDER / name}" for name in ("include", kernels, "reference")]
-    command = [*compiler_command(compiler, architecture), *STRICT, level, *includes, *paths, *generated]
+    # Clang warns before it optimizes: the same of pure C on every core, but for what its headers differ in.
+    alike = compiler == "clang" and kernels == "reference" and architecture not in BARE[kernels]
+    how = [level, *["-fsyntax-only"] * alike]
+    command = [*compiler_command(compiler, architecture), *STRICT, *how, *includes, *paths, *generated]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
 
