@@ -53,6 +53,10 @@ def int8_layers(graph):
         transpose_conv(graph, image(8, 8, 24), 16),
         transpose_conv(graph, image(8, 8, 8), 8),
         transpose_conv(graph, image(16, 16, 16), 16, 2),
+        transpose_conv(graph, image(16, 16, 8), 8, 2),
+        transpose_conv(graph, image(12, 12, 16), 3, 2),
+        transpose_conv(graph, image(10, 10, 16), 3),
+        transpose_conv(graph, image(16, 16, 16), 1),
         graph.fully_connected(image(300), 80),
         graph.fully_connected(image(16, 32), 48),
     ]
@@ -78,6 +82,8 @@ def int16_layers(graph):
         transpose_conv(graph, image(8, 8, 24), 16),
         transpose_conv(graph, image(8, 8, 8), 8),
         transpose_conv(graph, image(16, 16, 16), 16, 2),
+        transpose_conv(graph, image(16, 16, 8), 8, 2),
+        transpose_conv(graph, image(12, 12, 16), 3, 2),
         graph.fully_connected(image(300), 80),
     ]
 

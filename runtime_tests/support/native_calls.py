@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from edgesqueeze.base.arrays import Array
-from edgesqueeze.emit.native.kernels import files_of
+from edgesqueeze.emit.native.kernels import ALIGNMENT, files_of
 from edgesqueeze.emit.native.records import Blob, Call, Lowering, Operation, Placement, Struct
+from edgesqueeze.emit.rounding import round_up
 from edgesqueeze.graph import Graph
 
 KERNELS = Path(__file__).parents[2] / "edgesqueeze" / "kernels"
@@ -70,8 +71,8 @@ def _run(call: Call, values: dict[int, Array], graph: Graph) -> None:
     memory = _guarded(start)
     _invoke(call, operands, memory, 0)
     values[index] = _unguarded(memory, size)
-    for position, distance in call.overlap.items():
-        source = operands[position]
+    for position, least in call.overlap.items():
+        source, distance = operands[position], round_up(least, ALIGNMENT["reference"])
         memory = _guarded(np.zeros(max(size, distance + source.size), np.int8))
         shared = memory[GUARD + distance : GUARD + distance + source.size]
         shared[:] = source
@@ -114,10 +115,15 @@ def _fill(struct: Struct, alive: list[Any]) -> ctypes.Structure:
         elif isinstance(value, Blob):
             alive.append(value.array)
             setattr(record, name, value.array.ctypes.data)
+        elif isinstance(value, tuple) and value and isinstance(value[0], Struct):
+            records = [_fill(one, alive) for one in value if isinstance(one, Struct)]
+            alive.append((type(records[0]) * len(records))(*records))
+            setattr(record, name, ctypes.addressof(alive[-1]))
         elif isinstance(value, tuple):
             assert len(getattr(record, name)) == len(value), name
             setattr(record, name, fields[name](*value))
         else:
+            value = _constants()[value] if isinstance(value, str) else value
             setattr(record, name, value)
             assert getattr(record, name) == value, f"{struct.type_name}.{name} cannot hold {value}"
     return record
@@ -135,13 +141,22 @@ def _library(function: str) -> ctypes.CDLL:
 
 
 @cache
+def _headers() -> str:
+    text = "\n".join(path.read_text() for path in sorted((KERNELS / "include").glob("*.h")))
+    return re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+
+
+@cache
+def _constants() -> Mapping[str, int]:
+    """The named numbers of all headers."""
+    return {name: int(value) for name, value in re.findall(r"\b(ES_\w+) = (\d+)\b", _headers())}
+
+
+@cache
 def _types() -> Mapping[str, Any]:
     """The structs of all headers, by name."""
     found: dict[str, Any] = {}
-    headers = sorted((KERNELS / "include").glob("*.h"))
-    text = "\n".join(path.read_text() for path in headers)
-    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
-    waiting = re.findall(r"typedef struct \{(.*?)\}\s*(\w+);", text, flags=re.DOTALL)
+    waiting = re.findall(r"typedef struct \{(.*?)\}\s*(\w+);", _headers(), flags=re.DOTALL)
     while waiting:
         later = [(body, name) for body, name in waiting if not _declare(body, name, found)]
         assert len(later) < len(waiting), f"structs with unknown members: {[name for _, name in later]}"

@@ -55,7 +55,11 @@ def _value(value: Value, symbol: Callable[[Blob], str], indent: int) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, tuple):
-        return f"{{{', '.join(map(_integer, value))}}}"
+        structs = [one for one in value if isinstance(one, Struct)]
+        if structs:
+            items = ", ".join(initializer(one, symbol, indent) for one in structs)
+            return f"(const {structs[0].type_name}[]){{{items}}}"
+        return f"{{{', '.join(_integer(one) for one in value if isinstance(one, int))}}}"
     if isinstance(value, bool | int | np.integer):
         return _integer(int(value))
     return _real(float(value))

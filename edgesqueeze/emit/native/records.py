@@ -45,9 +45,9 @@ class Blob:
         return int(self.array.nbytes)
 
 
-Value = Union[int, float, str, Blob, "Struct", tuple[int, ...], None]
+Value = Union[int, float, str, Blob, "Struct", tuple[int, ...], tuple["Struct", ...], None]
 """A member's value: a number, the name of a C constant, a pointer to constant data (None: NULL), a nested
-struct, or an array of integers."""
+struct, an array of integers, or a pointer to structs of one type."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +66,8 @@ class Struct:
                 found.append(value)
             elif isinstance(value, Struct):
                 found += value.blobs
+            elif isinstance(value, tuple):
+                found += [blob for item in value if isinstance(item, Struct) for blob in item.blobs]
         return tuple(found)
 
 

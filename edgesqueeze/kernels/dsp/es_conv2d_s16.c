@@ -180,7 +180,7 @@ static void compute_general(const window_plan *plan, const int8_t *weights, int3
     run.inputs = run.end;
     left -= steps;
   }
-  for (int32_t i = 0; i < pixels; ++i, output += layer->out_channels) {
+  for (int32_t i = 0; i < pixels; ++i, output += es_conv2d_pitch_s16(layer)) {
     for (int32_t channel = 0; channel < count; ++channel) {
       output[first + channel] =
           es_requantize_s16(sums[channel * PIXELS + i], &layer->output, first + channel);
@@ -193,7 +193,7 @@ static void compute_general(const window_plan *plan, const int8_t *weights, int3
 static void compute_group(const window_plan *plan, int32_t group, int32_t pixels, int16_t *output) {
   const es_conv2d_wide *const layer = plan->layer;
   const int32_t count = plan->channels, pairs = (count + 1) / 2, first = group * count;
-  const int32_t pitch = layer->out_channels * (int32_t)sizeof(int16_t);
+  const int32_t pitch = es_conv2d_pitch_s16(layer) * (int32_t)sizeof(int16_t);
   es_core_run_s16 run = {.inputs = plan->inputs,
                          .weights = layer->weights + group * pairs * 8 * plan->steps,
                          .entry = es_core_entry_s16(plan->steps),
@@ -221,7 +221,7 @@ static void compute_group(const window_plan *plan, int32_t group, int32_t pixels
     run.offset_c = 4 * (int32_t)sizeof(int16_t);
     es_conv_core_s16_dsp(&run);
     for (int32_t i = 0; i < pixels; ++i) {
-      output[i * layer->out_channels + first + count - 1] = results[2 * i];
+      output[i * es_conv2d_pitch_s16(layer) + first + count - 1] = results[2 * i];
     }
   }
 }
@@ -276,6 +276,7 @@ void es_conv2d_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *o
   int32_t y = -layer->pad_top, x = -layer->pad_left;
   int32_t x_left = layer->out_width; /* output pixels left in the row */
   int16_t *const start = output;
+  const int32_t pitch = es_conv2d_pitch_s16(layer);
   window_plan plan;
   make_plan(layer, scratch, &plan);
   for (int32_t left = layer->out_height * layer->out_width; left > 0; left -= PIXELS) {
@@ -297,9 +298,10 @@ void es_conv2d_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *o
       collect(&plan, input + group * layer->filter_channels, rows, columns);
       compute_group(&plan, group, left < PIXELS ? left : PIXELS, output);
     }
-    output += PIXELS * layer->out_channels;
+    output += PIXELS * pitch;
   }
   if (plan.unpacked != NULL) {
-    es_clamp_outputs_s16(&layer->output, start, layer->out_height * layer->out_width * layer->out_channels);
+    const int32_t last = layer->out_height * layer->out_width - 1;
+    es_clamp_outputs_s16(&layer->output, start, last * pitch + layer->out_channels); /* with what lies in gaps */
   }
 }

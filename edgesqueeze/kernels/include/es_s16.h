@@ -91,7 +91,12 @@ typedef struct {
   int16_t stride_height, stride_width;
   int16_t dilation_height, dilation_width;
   int16_t pad_top, pad_left;
+  int32_t out_pitch; /* of es_conv2d_s16: values from the outputs of a pixel to those of the next; 0: out_channels */
 } es_conv2d_wide;
+
+static inline int32_t es_conv2d_pitch_s16(const es_conv2d_wide *layer) {
+  return layer->out_pitch != 0 ? layer->out_pitch : layer->out_channels;
+}
 
 /* Unless said otherwise output and input do not overlap. */
 void es_conv2d_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output, void *scratch);
@@ -131,6 +136,18 @@ int32_t es_depthwise_conv2d_3x3_s16_scratch_bytes(const es_conv2d_wide *layer);
  * es_transpose_conv.h. */
 void es_transpose_conv2d_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output, void *scratch);
 int32_t es_transpose_conv2d_s16_scratch_bytes(const es_conv2d_wide *layer);
+
+/* The same as convolutions of rows: see es_transpose_rows in es_transpose_conv.h. */
+typedef struct {
+  const es_conv2d_wide *parts;
+  int16_t parts_a_row, stride_height;
+  int16_t out_height, out_channels;
+  int32_t out_row;
+} es_transpose_rows_wide;
+
+void es_transpose_conv2d_rows_s16(const es_transpose_rows_wide *layer, const int16_t *input, int16_t *output,
+                                  void *scratch);
+int32_t es_transpose_conv2d_rows_s16_scratch_bytes(const es_transpose_rows_wide *layer);
 
 typedef struct {
   const int8_t *weights; /* [out_features][in_features] */

@@ -4,6 +4,7 @@
 #ifndef ES_TRANSPOSE_CONV_H
 #define ES_TRANSPOSE_CONV_H
 
+#include "es_conv.h"
 #include "es_general.h"
 
 typedef struct {
@@ -26,5 +27,18 @@ typedef struct {
  * channels at a time; the output may overlap the input as the generator's memory plan says. */
 void es_transpose_conv2d_s8(const es_transpose_conv2d *layer, const int8_t *input, int8_t *output, void *scratch);
 int32_t es_transpose_conv2d_s8_scratch_bytes(const es_transpose_conv2d *layer);
+
+/* The same as convolutions with stride 1. Of every row of the output, up to stride_height of them, one that makes all
+ * columns, or one for every stride-th: `parts_a_row` of them, a pixel apart. An output row y is made as row
+ * y % stride_height, but y / stride_height input rows further down. */
+typedef struct {
+  const es_conv2d *parts; /* [stride_height][parts_a_row], each of one row */
+  int16_t parts_a_row, stride_height;
+  int16_t out_height, out_channels;
+  int32_t out_row; /* values of an output row */
+} es_transpose_rows;
+
+void es_transpose_conv2d_rows_s8(const es_transpose_rows *layer, const int8_t *input, int8_t *output, void *scratch);
+int32_t es_transpose_conv2d_rows_s8_scratch_bytes(const es_transpose_rows *layer);
 
 #endif /* ES_TRANSPOSE_CONV_H */

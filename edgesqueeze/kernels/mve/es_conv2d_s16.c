@@ -87,7 +87,7 @@ void es_conv2d_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *o
   const int one = layer->kernel_height * layer->kernel_width == 1; /* and so without padding */
   for (int32_t y = 0; y < layer->out_height; ++y) {
     const int32_t top = y * layer->stride_height - layer->pad_top;
-    for (int32_t x = 0; x < layer->out_width; ++x, output += layer->out_channels) {
+    for (int32_t x = 0; x < layer->out_width; ++x, output += es_conv2d_pitch_s16(layer)) {
       const int32_t left = x * layer->stride_width - layer->pad_left;
       for (int32_t group = 0; group < groups; ++group) {
         const int16_t *const from = input + group * layer->filter_channels;

@@ -92,13 +92,13 @@ static void compute_uneven(es_multiply *block, const es_conv2d *layer, const int
   if (blocked > 0) {
     compute(block, list, 1, staging, blocked, count);
   }
-  for (int32_t pixel = 0; pixel < count; ++pixel) {
+  for (int32_t pixel = 0; pixel < count; ++pixel, output += es_conv2d_pitch(layer)) {
     for (int32_t i = 0; i < blocked; ++i) {
-      *output++ = *staging++;
+      output[i] = *staging++;
     }
     for (int32_t i = blocked; i < channels; ++i) {
       const int8_t *const weights = layer->weights + i * taps;
-      *output++ = multiply_one(list[pixel] + block->skip, weights, taps, &block->channels[i]);
+      output[i] = multiply_one(list[pixel] + block->skip, weights, taps, &block->channels[i]);
     }
   }
 }
@@ -117,7 +117,7 @@ void es_multiply_pixels(es_multiply *block, const es_conv2d *layer, const int8_t
       const int32_t pixels = count < ES_MULTIPLY_PIXELS ? count : ES_MULTIPLY_PIXELS;
       compute_uneven(block, layer, list, pixels, output, staging);
       list += ES_MULTIPLY_PIXELS;
-      output += ES_MULTIPLY_PIXELS * channels;
+      output += ES_MULTIPLY_PIXELS * pitch;
     }
     return;
   }

@@ -44,7 +44,7 @@ void es_multiply_list(const int8_t **list, const int8_t *pixel, int32_t step, in
 /* Computes all channels of `count` pixels and stores the results one pixel after the other. `list`
  * holds the addresses of the pixels, less block->skip bytes each, and has room for a multiple of
  * four. `staging` are 4 * out_channels bytes, 4-byte aligned, that are used only when out_channels
- * is not a multiple of 4; then the layer has no pitch of its own. */
+ * is not a multiple of 4. */
 void es_multiply_pixels(es_multiply *block, const es_conv2d *layer, const int8_t **list,
                         int32_t count, int8_t *output, int8_t *staging);
 

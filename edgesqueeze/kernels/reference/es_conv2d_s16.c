@@ -83,7 +83,7 @@ void es_conv2d_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *o
       const int32_t left = x * layer->stride_width - layer->pad_left;
       const taps columns = taps_within(left, layer->dilation_width, layer->kernel_width, layer->in_width);
       pixel(layer, input + (top * layer->in_width + left) * layer->in_channels, rows, columns, output);
-      output += layer->out_channels;
+      output += es_conv2d_pitch_s16(layer);
     }
   }
 }

@@ -11,7 +11,13 @@ from edgesqueeze.emit.native.conv_shape import ConvShape
 from edgesqueeze.emit.native.lower.batch_matmul import lower_wide_weights
 from edgesqueeze.emit.native.lower.conv import along_rows
 from edgesqueeze.emit.native.lower.int16 import HEADER, fits_words, is_wide, output_struct, require_int16
-from edgesqueeze.emit.native.lower.transpose_conv import in_phases, scratch_values, window_of
+from edgesqueeze.emit.native.lower.transpose_conv import (
+    in_phases,
+    scratch_values,
+    whole_shape,
+    window_of,
+)
+from edgesqueeze.emit.native.lower.transpose_rows import RowPart, part_pitch, row_parts, rows_struct
 from edgesqueeze.emit.native.numerics import quantization_of
 from edgesqueeze.emit.native.operands import LARGEST_SIZE, computed, constant, require_int8
 from edgesqueeze.emit.native.pack.wide import WIDE_PACKING, depthwise_3x3_pays, plain
@@ -55,10 +61,7 @@ def lower_depthwise_conv2d_int16(operation: Operation) -> tuple[Call | Placement
     Raises:
         UnsupportedOperationError: what ``lower_conv2d_int16`` raises, and biases that are not int64.
     """
-    bias = operation.optional_input(2)
-    if bias is not None and bias.dtype != "int64":
-        # TensorFlow Lite Micro reads biases of this operator as int64, whatever they are.
-        raise UnsupportedOperationError(f"the biases are {bias.dtype}, expected int64")
+    bias = _wide_bias(operation, 2)
     weights = _weights(operation, 4)
     shape = window_shape(operation, (weights.shape[1], weights.shape[2]), _dilation(operation))
     if weights.shape[1] * weights.shape[2] > MOST_TAPS:
@@ -105,32 +108,66 @@ def _depthwise(operation: Operation, weights: Weights, shape: ConvShape, output:
 
 
 def lower_transpose_conv_int16(operation: Operation) -> tuple[Call | Placement, ...]:
-    """TRANSPOSE_CONV; raises what ``lower_conv2d_int16`` does."""
+    """TRANSPOSE_CONV; raises what ``lower_depthwise_conv2d_int16`` does."""
     source, output = operation.input(2), operation.output()
     require_int16(source, output)
     weights = _constant_weights(operation.input(1), 4)
     stride, pads = window_of(operation)
-    out_channels, *kernel, in_channels = weights.shape
-    sizes = (*source.shape[1:], *output.shape[1:], *kernel, *stride)
-    shape = replace(ConvShape(*sizes), pad_top=pads[0], pad_left=pads[1])
-    bias = operation.optional_input(3)
-    real = _products(source, operation.input(1), output, out_channels)
+    whole = whole_shape(operation, stride, pads)
+    real = _products(source, operation.input(1), output, whole.out_channels)
+    turned, swapped = along_rows(whole, weights)
+    parts, bias = row_parts(swapped, turned), _wide_bias(operation, 3)
+    if parts is not None and operation.kernel_set != "reference":  # no faster there
+        return (_transpose_rows(operation, parts, turned, bias, real),)
     members: dict[str, Value] = {
         "weights": in_phases(weights, stride),
         "output": _output(operation, bias, weights, real),
-        **asdict(shape),
-        "filter_channels": in_channels,
+        **asdict(whole),
+        "filter_channels": whole.in_channels,
     }
-    parameters = Struct("es_conv2d_wide", members)
     call = Call(
         "es_transpose_conv2d_s16",
         HEADER,
-        parameters,
+        Struct("es_conv2d_wide", members),
         (computed(source),),
         (output.index,),
-        scratch_bytes=2 * scratch_values(kernel, stride, in_channels),
+        scratch_bytes=2 * scratch_values(list(weights.shape[1:3]), stride, whole.in_channels),
     )
     return (call,)
+
+
+def _transpose_rows(
+    operation: Operation,
+    parts: list[list[RowPart]],
+    whole: ConvShape,
+    bias: Tensor | None,
+    real: list[float],
+) -> Call:
+    """TRANSPOSE_CONV by the kernel of convolutions (``transpose_rows.py``)."""
+    packing = WIDE_PACKING[operation.kernel_set]
+
+    def struct(part: RowPart) -> Struct:
+        every = bias
+        if bias is not None and bias.data is not None:
+            values = np.tile(bias.data.reshape(-1), part.pixels)
+            every = replace(bias, shape=values.shape, data=values)
+        members: dict[str, Value] = {
+            "weights": packing.conv2d(part.weights, 1),
+            "output": _output(operation, every, part.weights, real * part.pixels),
+            **asdict(part.shape),
+            "filter_channels": whole.in_channels,
+            "out_pitch": part_pitch(part, whole),
+        }
+        return Struct("es_conv2d_wide", members)
+
+    return Call(
+        "es_transpose_conv2d_rows_s16",
+        HEADER,
+        rows_struct("es_transpose_rows_wide", whole, [[struct(part) for part in row] for row in parts]),
+        (computed(operation.input(2)),),
+        (operation.output().index,),
+        scratch_bytes=max(packing.conv2d_scratch(part.shape, 1) for row in parts for part in row),
+    )
 
 
 def lower_fully_connected_int16(operation: Operation) -> tuple[Call | Placement, ...]:
@@ -214,6 +251,14 @@ def _constant_weights(tensor: Tensor, rank: int) -> Weights:
     if tensor.quantization is None or np.any(tensor.quantization.zero_points):
         raise UnsupportedOperationError("the weights have no scale, or a zero point other than 0")
     return values
+
+
+def _wide_bias(operation: Operation, position: int) -> Tensor | None:
+    """Biases of operators that TensorFlow Lite Micro reads as int64, whatever they are."""
+    bias = operation.optional_input(position)
+    if bias is not None and bias.dtype != "int64":
+        raise UnsupportedOperationError(f"the biases are {bias.dtype}, expected int64")
+    return bias
 
 
 def _products(source: Tensor, weights: Tensor, output: Tensor, count: int) -> list[float]:

@@ -30,9 +30,9 @@ def activated(graph, y, activation):
 
 def narrow(graph, y):
     """The same layer with biases of 32 bits, for which TensorFlow Lite Micro takes sums of 32 bits."""
-    bias = graph.operators[-1].inputs[2]
+    bias = graph.operators[-1].inputs[-1]
     data = graph.rng.integers(-3000, 3000, graph.shapes[bias]).astype(np.int32)
-    graph.operators[-1].inputs[2] = graph.tensor(data.shape, "int32", 1e-5, 0, data=data)
+    graph.operators[-1].inputs[-1] = graph.tensor(data.shape, "int32", 1e-5, 0, data=data)
     return y
 
 
@@ -84,6 +84,9 @@ def convolutions(graph):
         transpose_conv(graph, (4, 5, 3), 6, 3, 2, "SAME"),
         transpose_conv(graph, (3, 3, 4), 2, 2, 2, "VALID"),
         transpose_conv(graph, (3, 4, 2), 3, 4, 1, "SAME", biased=False),
+        transpose_conv(graph, (3, 5, 4), 5, 3, 2, "VALID", fusedActivationFunction="RELU6"),
+        transpose_conv(graph, (9, 1, 3), 4, 4, 2, "SAME", fusedActivationFunction="RELU"),
+        transpose_conv(graph, (2, 2, 140), 3, 3, 2, "SAME", weights=lowest(3, 3, 3, 140)),
     ]
 
 
@@ -150,19 +153,21 @@ def rows(graph):
     ]
 
 
-def transpose_conv(graph, shape, channels, kernel, stride, padding, *, biased=True):
+def transpose_conv(graph, shape, channels, kernel, stride, padding, *, biased=True, weights=None, **options):
     height, width, depth = shape
     sizes = [n * stride if padding == "SAME" else (n - 1) * stride + kernel for n in (height, width)]
     x = image(graph, height, width, depth)
-    data = graph.rng.integers(-127, 128, (channels, kernel, kernel, depth)).astype(np.int8)
+    area = (channels, kernel, kernel, depth)
+    data = graph.rng.integers(-127, 128, area) if weights is None else weights
     scales = graph.rng.uniform(0.7, 1.3, channels) / (73 * (kernel * kernel * depth) ** 0.5)
-    weights = graph.tensor(data.shape, "int8", scales, [0] * channels, data=data)
+    weights = graph.tensor(data.shape, "int8", scales, [0] * channels, data=data.astype(np.int8))
     inputs = [graph.constant(np.array([1, *sizes, channels], np.int32)), weights, x]
     if biased:
         bias = graph.rng.integers(-3000, 3000, channels).astype(np.int64)
         inputs.append(graph.tensor((channels,), "int64", scales * SCALE, [0] * channels, data=bias))
     y = graph.activation((1, *sizes, channels), "int16")
-    graph.op("TRANSPOSE_CONV", inputs, [y], version=4, padding=padding, strideW=stride, strideH=stride)
+    options |= {"padding": padding, "strideW": stride, "strideH": stride}
+    graph.op("TRANSPOSE_CONV", inputs, [y], version=4, **options)
     return y
 
 
@@ -353,6 +358,9 @@ def test_what_tflm_does_not_take_is_refused():
         graph = GraphBuilder()
         y = narrow(graph, graph.depthwise_conv2d(image(graph, 5, 5, channels), multiplier=multiplier))
         assert "the biases are int32, expected int64" in reason(graph, y)
+    graph = GraphBuilder()
+    y = narrow(graph, transpose_conv(graph, (3, 3, 2), 4, 2, 2, "SAME"))
+    assert "the biases are int32, expected int64" in reason(graph, y)
     graph = GraphBuilder()
     assert "expected 1/32768" in reason(graph, unary(graph, "TANH", 0.0002, 0.0001))
     graph = GraphBuilder()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
+from edgesqueeze.emit.native.conv_shape import ConvShape
 from edgesqueeze.emit.native.lower.pairs import fused_range
+from edgesqueeze.emit.native.lower.transpose_rows import in_rows
 from edgesqueeze.emit.native.numerics import quantization_of, quantize_multiplier
 from edgesqueeze.emit.native.operands import (
     computed,
@@ -38,6 +43,8 @@ CHANNELS = 4
 def lower_transpose_conv(operation: Operation) -> tuple[Call | Placement, ...]:
     """TRANSPOSE_CONV: int8, weights quantized per channel or per tensor, with or without a bias.
 
+    Convolutions of rows, where these can compute it (``transpose_rows.py``).
+
     Raises:
         UnsupportedOperationError: not int8, a batch, shapes that do not agree, computed weights, sizes beyond
             int16, weights with a zero point, a bias that is not int32, or a fused activation that is no
@@ -48,23 +55,18 @@ def lower_transpose_conv(operation: Operation) -> tuple[Call | Placement, ...]:
     weights = constant(operation.input(1))
     stride, pads = window_of(operation)
     out_channels, *kernel, in_channels = weights.shape
+    requantization = _requantization(operation, out_channels)
+    whole = whole_shape(operation, stride, pads)
+    calls = in_rows(operation, weights, whole, _bias(operation, out_channels))
+    if calls is not None:
+        return calls
+    sizes = {name: size for name, size in asdict(whole).items() if not name.startswith("dilation")}
     parameters = Struct(
         "es_transpose_conv2d",
         {
             **_in_fours(weights, stride, quantization_of(source)[1]),
-            "requantization": _requantization(operation, out_channels),
-            "in_height": source.shape[1],
-            "in_width": source.shape[2],
-            "in_channels": in_channels,
-            "out_height": output.shape[1],
-            "out_width": output.shape[2],
-            "out_channels": out_channels,
-            "kernel_height": kernel[0],
-            "kernel_width": kernel[1],
-            "stride_height": stride[0],
-            "stride_width": stride[1],
-            "pad_top": pads[0],
-            "pad_left": pads[1],
+            "requantization": requantization,
+            **sizes,
             "input_zero_point": quantization_of(source)[1],
         },
     )
@@ -138,6 +140,13 @@ def window_of(operation: Operation) -> tuple[tuple[int, int], list[int]]:
     if min(stride) < 1:
         raise UnsupportedOperationError(f"strides {list(stride)}, expected 1 or more")
     return stride, cut_off(operation, list(weights.shape[1:3]), stride)
+
+
+def whole_shape(operation: Operation, stride: tuple[int, int], pads: Sequence[int]) -> ConvShape:
+    """All sizes; strides and padding are those of the output."""
+    shapes = operation.input(2).shape[1:], operation.output().shape[1:], operation.input(1).shape[1:3]
+    sizes = itertools.chain.from_iterable((*shapes, stride))
+    return replace(ConvShape(*sizes), pad_top=pads[0], pad_left=pads[1])
 
 
 def require_shapes(operation: Operation) -> None:

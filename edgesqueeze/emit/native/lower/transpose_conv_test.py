@@ -1,6 +1,6 @@
 """Transposed convolution: equal to TFLite Micro byte for byte, wherever the output lies."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -109,10 +109,13 @@ def test_scratch_memory_is_what_the_kernels_say(tmp_path):
 LAYER = Layer((4, 4, 2), 3, (3, 3), (2, 2), "SAME", 0, True, True, (0, 0), 0.1)
 
 
-def test_sums_of_products_are_the_kernel_sets_own():
+@pytest.mark.parametrize(("extent", "file"), [(3, "es_conv2d_s8.c"), (1, "es_dot_4_s8.c")])
+def test_sums_of_products_are_the_kernel_sets_own(extent, file):
+    """Also where the window is smaller than the stride, so that outputs meet no input."""
     graph = GraphBuilder(0)
-    files = emit_native(parse_tflite(graph.build([LAYER.add(graph)])), core="cortex-m4").files
-    assert files["kernels/es_dot_4_s8.c"] == (FOLDER / "dsp" / "es_dot_4_s8.c").read_text(encoding="utf-8")
+    layer = replace(LAYER, kernel=(extent, extent))
+    files = emit_native(parse_tflite(graph.build([layer.add(graph)])), core="cortex-m4").files
+    assert files[f"kernels/{file}"] == (FOLDER / "dsp" / file).read_text(encoding="utf-8")
 
 
 def test_an_activation_that_is_no_clamp_is_refused():
