@@ -34,8 +34,13 @@ SAME = {
 
 
 def celu(x: Any, alpha: float = 1.0) -> Any:
-    """max(0, x) + min(0, alpha * (exp(x / alpha) - 1))."""
-    return tf.nn.relu(x) + alpha * tf.math.expm1(tf.minimum(x, 0.0) / alpha)
+    """max(0, x) + min(0, alpha * (exp(x / alpha) - 1)): ELU of another size."""
+    return tf.nn.elu(x) if alpha == 1.0 else alpha * tf.nn.elu(x / alpha)
+
+
+def elu(x: Any, alpha: float = 1.0) -> Any:
+    """``x`` above zero, alpha * (exp(x) - 1) below: in operators that have integer kernels everywhere."""
+    return tf.nn.elu(x) if alpha == 1.0 else tf.nn.relu(x) + alpha * tf.minimum(tf.nn.elu(x), 0.0)
 
 
 def glu(x: Any, axis: int = -1) -> Any:

@@ -290,7 +290,7 @@ OPS: dict[str, Op] = {
     "softsign": _unary(tf.nn.softsign),
     "silu": _unary(lambda x: x * tf.sigmoid(x)),
     "selu": _unary(tf.nn.selu),
-    "elu": Op(lambda x, alpha=1.0: tf.where(x > 0, x, alpha * tf.math.expm1(x))),
+    "elu": Op(activations.elu),
     "gelu": Op(lambda x, approximate=True: tf.nn.gelu(x, approximate=approximate)),
     "softmax": Op(lambda x, axis=-1: tf.nn.softmax(x, axis=axis)),
     **{name: Op(function) for name, function in activations.OWN.items() if name != "relu6"},

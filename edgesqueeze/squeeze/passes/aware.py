@@ -21,6 +21,7 @@ from edgesqueeze.base.findings import Finding
 from edgesqueeze.errors import RecipeError
 from edgesqueeze.graph.ranges import Range, nudged, same_range, stored_range
 from edgesqueeze.recipe.sections import Aware
+from edgesqueeze.squeeze.layers.biases import with_biases
 from edgesqueeze.squeeze.layers.kernels import KERNELS
 from edgesqueeze.squeeze.layers.rewrite import clone_layer, rewrite
 from edgesqueeze.squeeze.layers.weights import Kernel, kernels_of
@@ -54,6 +55,7 @@ def run(state: State, options: Aware, setting: Setting) -> Outcome:
         UnsupportedModelError: the model cannot be converted, or the training diverged.
     """
     check_stateless(state.model)
+    state = replace(state, model=with_biases(state.model))
     apart = rewrite(state.model, stand_apart)
     placement = placed(state.model, apart, setting, state.ranges)
     quantizers = quantizers_of(placement, learned=options.learn_ranges)
@@ -65,7 +67,7 @@ def run(state: State, options: Aware, setting: Setting) -> Outcome:
         if group.learned and number in quantizers
         for name in group.names
     }
-    model = _plain(state.model, student)
+    model = with_biases(_plain(state.model, student))
     after = replace(state, model=model, ranges=MappingProxyType({**state.ranges, **ranges}), reference=None)
     return Outcome(after, tuple(_unseen(state.model, placement)), trained)
 

@@ -104,6 +104,17 @@ def test_four_bits_and_zeros_stay_and_ranges_travel_into_the_file():
     assert len(kernels) == 5
 
 
+@pytest.mark.parametrize("raw", [{"aware": {}}, {"quantize": {"calibration": "mse"}, "bias": {}}], ids=str)
+def test_a_bias_that_was_zero_changes_no_names(raw):
+    """Without a bias the converter would name what a convolution gives otherwise than with one."""
+    image = tf_keras.Input((8, 8, 3), name="image")
+    x = layers.ELU()(layers.Conv2D(4, 3, name="first")(image))
+    model = tf_keras.Model(image, layers.Dense(3, name="last")(layers.Flatten()(x)))
+    made = passed(model, raw, train=moved)
+    assert made.tflite.main.operators
+    assert not {one.code for one in made.findings} & BROKEN
+
+
 def test_ranges_that_are_not_learned_are_those_of_calibration():
     raw = {"aware": {"learn_ranges": False}}
     plain = passed(randomize(dense(), seed=3), {})

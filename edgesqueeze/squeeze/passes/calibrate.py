@@ -23,6 +23,7 @@ from edgesqueeze.recipe.filled import FilledQuantize
 from edgesqueeze.recipe.sections import CalibrationMethod
 from edgesqueeze.runners import litert
 from edgesqueeze.runners.samples import EvalData, Samples, data_samples, real_outputs
+from edgesqueeze.squeeze.layers.biases import with_biases
 from edgesqueeze.squeeze.layers.streams import is_stateful
 from edgesqueeze.squeeze.passes.convert import calibrated
 from edgesqueeze.squeeze.passes.groups import Group, grouped, spanning
@@ -77,6 +78,7 @@ def run(state: State, options: FilledQuantize, setting: Setting) -> Outcome:
     assert setting.convert is not None
     method = options.calibration
     check_no_state(state.model, method)
+    state = replace(state, model=with_biases(state.model))
     seen = _look(state, setting, judge=method == "best")
     found = {number: _choices(seen, number, options.percentile) for number in seen.groups}
     if method == "best":

@@ -323,3 +323,39 @@ def test_a_range_of_no_tensor_is_an_error():
     source = source_of(model, np.random.default_rng(0).normal(size=(32, 8, 8, 3)).astype("f4"))
     with pytest.raises(UnsupportedModelError, match="nothing"):
         convert(model, "int8", "int8", source, 24, 0, {"nothing": (0.0, 1.0)})
+
+
+def _reading_twice(function):
+    """A model in which what a convolution gives is read by several operators."""
+    return _chain(layers.Conv2D(6, 3), layers.Lambda(function), layers.Flatten(), layers.Dense(5))
+
+
+@pytest.mark.parametrize(
+    ("function", "kinds"),
+    [
+        (lambda x: tf.maximum(x, 0.1 * x), {"MAXIMUM"}),
+        (lambda x: tf.nn.relu(x) + 0.5 * tf.minimum(x, 0.0), {"MINIMUM"}),
+        (lambda x: tf.where(x >= 1.0, x, 0.25 * tf.square(tf.nn.relu(x + 1.0))), {"SELECT", "SELECT_V2"}),
+        (
+            lambda x: (
+                tf.nn.relu(x) + 0.5 * tf.reshape(tf.minimum(tf.reshape(x, (-1, 6)), 0.0), (-1, 6, 6, 6))
+            ),
+            {"MINIMUM"},
+        ),
+        (tf.nn.elu, {"ELU"}),
+        (lambda x: tf.nn.selu(3 * x), {"ELU"}),
+        (lambda x: tf.nn.softplus(4 * x), {"LOG"}),
+        (lambda x: 4 * x * tf.tanh(tf.nn.softplus(4 * x)), {"TANH"}),
+        (lambda x: x * tf.cast(x > 0.5, tf.float32), {"GREATER"}),
+    ],
+    ids=["leaky", "below", "plus", "moved", "elu", "selu", "softplus", "mish", "mask"],
+)
+def test_what_the_quantizer_spoils_or_leaves_float_is_right_in_integers(function, kinds):
+    model = _reading_twice(function)
+    tflite, _ = _convert(model, count=64, samples=64)
+    assert kinds & {one.opcode for one in tflite.main.operators}
+    assert not {"LEAKY_RELU", "CAST"} & {one.opcode for one in tflite.main.operators}
+    data = np.random.default_rng(0).normal(size=(16, 8, 8, 3)).astype("f4")
+    want = np.asarray(model(data))
+    (have,) = _outputs(tflite, ("image",), data)
+    assert np.sqrt(np.mean((want - have) ** 2)) < 0.04 * want.std()

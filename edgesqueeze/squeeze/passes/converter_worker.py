@@ -39,12 +39,12 @@ def main() -> None:
 def _convert(folder: Path) -> bytes:
     import tensorflow as tf
 
+    from edgesqueeze.squeeze.passes.integer_forms import UNROUNDABLE, rewrite_saved_model
+
     request = json.loads((folder / "request.json").read_text())
     mode = request["mode"]
-    if request["rewrite"]:
-        from edgesqueeze.squeeze.passes.integer_forms import rewrite_saved_model
-
-        rewrite_saved_model(folder / "saved_model", request["rewrite"])
+    unroundable = UNROUNDABLE if mode == "int8" else ()
+    rewrite_saved_model(folder / "saved_model", (*request["rewrite"], *unroundable))
     converter = tf.lite.TFLiteConverter.from_saved_model(str(folder / "saved_model"))
     # What the file says of its origin: the SavedModel is only the way from one process to the other.
     converter._metadata.environment.modelType = CONCRETE_FUNCTIONS
@@ -66,17 +66,20 @@ def _convert(folder: Path) -> bytes:
 
 @contextlib.contextmanager
 def _imposed(ranges: Mapping[str, Any]) -> Iterator[None]:
-    """Give tensors other ranges than calibration did, between calibration and quantization."""
+    """Step in between calibration and quantization, with other ranges and with stand-ins for operators."""
     from tensorflow.lite.python import lite
 
     from edgesqueeze.graph.ranges import with_ranges
+    from edgesqueeze.graph.stand_ins import quantized
 
     quantize = lite._mlir_quantize
+
+    def instead(content: bytes, *args: Any, **options: Any) -> bytes:
+        content = with_ranges(content, ranges) if ranges else content
+        return quantized(content, lambda shown: bytes(quantize(shown, *args, **options)))
+
     try:
-        if ranges:
-            lite._mlir_quantize = lambda content, *args, **options: quantize(
-                with_ranges(content, ranges), *args, **options
-            )
+        lite._mlir_quantize = instead
         yield
     finally:
         lite._mlir_quantize = quantize
