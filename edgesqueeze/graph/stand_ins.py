@@ -61,7 +61,7 @@ def _with_stand_ins(content: bytes) -> bytes:
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     found = False
     for graph in model.subgraphs:
-        for operator in graph.operators:
+        for operator in _list(graph.operators):
             slope = SLOPES.get(_kind(model, operator))
             if slope is not None:
                 found = True
@@ -76,7 +76,7 @@ def _cut_off(shown: bytes, result: bytes) -> dict[str, set[str]]:
     names = [tensor.name.decode() for tensor in graph.tensors]
     cut: dict[str, set[str]] = {}
     for index, name in enumerate(names):
-        readers = [one for one in graph.operators if index in _list(one.inputs)]
+        readers = [one for one in _list(graph.operators) if index in _list(one.inputs)]
         if len(readers) + list(graph.outputs).count(index) < 2 or not {name} <= ranges.keys() & stored.keys():
             continue
         if not _cuts(stored[name], ranges[name]):
@@ -141,7 +141,7 @@ def _restored(content: bytes) -> bytes:
     kinds = {slope: kind for kind, slope in SLOPES.items()}
     kinds[UNTIED] = schema.BuiltinOperator.QUANTIZE
     for graph in model.subgraphs:
-        for operator in list(graph.operators):
+        for operator in _list(graph.operators):
             if _kind(model, operator) != schema.BuiltinOperator.LEAKY_RELU:
                 continue
             kind = kinds.get(float(operator.builtinOptions.alpha))
@@ -179,9 +179,9 @@ def _drop_unused_codes(model: Any) -> None:
     model.operatorCodes = [model.operatorCodes[one] for one in used]
 
 
-def _list(numbers: Any) -> list[int]:
-    """Of an operator's tensors; a list that is empty may be missing."""
-    return [] if numbers is None else list(numbers)
+def _list(found: Any) -> list[Any]:
+    """What a file has many of; a list that is empty may be missing."""
+    return [] if found is None else list(found)
 
 
 def _kind(model: Any, operator: Any) -> int:

@@ -120,7 +120,11 @@ def _is_plain(node: Any) -> bool:
     tensors = [one for one in tensors if hasattr(one, "_keras_history")]
     masked = any(getattr(one, "_keras_mask", None) is not None for one in tensors)
     fixed = all(len(one.shape) == 3 and None not in one.shape[1:] for one in tensors)
-    others = [name for name, value in dict(node.call_kwargs).items() if name not in INPUTS and value]
+    others = [
+        name
+        for name, value in dict(node.call_kwargs).items()
+        if name not in INPUTS and value is not None and value is not False
+    ]
     return fixed and not masked and len(node.call_args) <= len(INPUTS) and set(others) <= {"training"}
 
 

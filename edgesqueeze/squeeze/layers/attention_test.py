@@ -59,6 +59,9 @@ def masked(layers, x):
 WHOLE = {
     "causal": lambda layers, x: layers.MultiHeadAttention(2, 3)(x, x, use_causal_mask=True),
     "masked": masked,
+    "given a mask": lambda layers, x: layers.MultiHeadAttention(2, 3)(
+        x, x, attention_mask=layers.Dot((2, 2))([x, x])
+    ),
     "scores": lambda layers, x: layers.MultiHeadAttention(2, 3)(x, x, return_attention_scores=True)[1],
     "two axes": lambda layers, x: layers.MultiHeadAttention(2, 3, attention_axes=(1, 2))(
         *[layers.Reshape((5, 3, 2))(x)] * 2

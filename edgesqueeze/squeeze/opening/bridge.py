@@ -27,6 +27,7 @@ from edgesqueeze.squeeze.opening.flatten import (
     flatten,
     keep_dtype,
     names_for,
+    plain_name,
     unbuilt_error,
     whole_finding,
 )
@@ -75,7 +76,7 @@ def bridge(model: Any) -> Bridged:
     Raises:
         UnsupportedModelError: something in the model has no counterpart; the message names it.
     """
-    name = model.name.replace("/", "_")
+    name = plain_name(model.name)
     model = functional(model)
     wanted = _unique(model.output_names)
     state = _Bridging(names_for(model, wanted, _leaf, _operation_of))
@@ -192,7 +193,7 @@ def _inner(layer: Any) -> Any:
 
 def _without_direction(name: str) -> str:
     """Bidirectional puts these in front by itself."""
-    return name.removeprefix("forward_").removeprefix("backward_").replace("/", "_")
+    return plain_name(name.removeprefix("forward_").removeprefix("backward_"))
 
 
 def _call_arguments(layer: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -294,7 +295,7 @@ def _unique(names: Sequence[str]) -> list[str]:
     seen: dict[str, int] = {}
     result = []
     for name in names:
-        plain = name.replace("/", "_")
+        plain = plain_name(name)
         result.append(f"{plain}_{seen[plain]}" if plain in seen else plain)
         seen[plain] = seen.get(plain, 0) + 1
     return result

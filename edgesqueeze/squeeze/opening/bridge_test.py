@@ -314,3 +314,15 @@ def test_a_network_that_amplifies_rounding_is_measured_by_its_own_noise():
         compare.require_same(_steep(1.0), _steep(1.0, 3e-4), values)
     with pytest.raises(BridgeError):
         compare.require_same(_steep(400.0), _steep(400.0, 3e-2), values)
+
+
+def test_names_that_tensorflow_forbids_become_plain():
+    first, second = keras.Input((4,), name="größe"), keras.Input((3,), name="in put")
+    outputs = [L.Dense(2, name="zweite ä")(first), L.Dense(3, name="_ß")(L.Dense(2, name="α")(second))]
+    model = keras.Model([first, second], outputs, name="modèle")
+    flat = bridge(model).model
+    assert flat.input_names == ["größe", "in put"]
+    assert flat.output_names == ["zweite__", "layer__"]
+    data = [np.ones((2, 4), np.float32), np.ones((2, 3), np.float32)]
+    for mine, theirs in zip(flat(data), model(data), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,12 @@ from edgesqueeze.squeeze.layers.rewrite import clone_inputs, clone_layer, name_o
 from edgesqueeze.squeeze.opening.bridge_layers import is_inert, refuse_channels_first
 from edgesqueeze.squeeze.opening.subclassed import is_subclassed
 from edgesqueeze.squeeze.opening.whole_layer import WholeLayer
+
+
+def plain_name(name: str) -> str:
+    """A layer's or model's name as tf_keras takes it: TensorFlow forbids spaces and letters with accents."""
+    plain = re.sub(r"[^A-Za-z0-9_.\\>-]", "_", name)
+    return plain if re.match(r"[A-Za-z0-9.]", plain) else f"layer{plain}"
 
 
 class Names:
@@ -32,7 +39,7 @@ class Names:
         """Name for a layer that stands in the nested models ``scope``."""
         if id(layer) in self._renamed:
             return self._renamed[id(layer)]
-        name = str(layer.name).replace("/", "_")
+        name = plain_name(str(layer.name))
         candidates = [name, *("_".join((*scope[depth:], name)) for depth in reversed(range(len(scope))))]
         chosen = next((c for c in candidates if c not in self._taken), None)
         number = 1
