@@ -15,6 +15,7 @@ from edgesqueeze.errors import (
     AccuracyError,
     DataError,
     FitError,
+    FloatOperatorError,
     OutputError,
     RecipeError,
     TargetError,
@@ -626,6 +627,16 @@ def test_a_recipe_that_the_model_was_not_prepared_for_is_refused(changed):
     with pytest.raises(RecipeError, match="prepared with") as caught:
         squeeze(prepared, recipe)
     assert "prepare the model again" in caught.value.hint
+
+
+def test_a_model_that_cannot_be_converted_is_refused_before_it_is_trained(monkeypatch):
+    monkeypatch.setattr(apply, "_apply", lambda *_: pytest.fail("it was trained"))
+    image = tf_keras.Input((8, 8, 3), name="image")
+    waves = tf_keras.layers.Lambda(tf.sin)(tf_keras.layers.Conv2D(2, 3)(image))
+    model = tf_keras.Model(image, tf_keras.layers.Dense(2)(tf_keras.layers.Flatten()(waves)))
+    with pytest.raises(FloatOperatorError) as caught:
+        compress(model, target="rpi4", data=X, recipe=_recipe(RAW))
+    assert "SIN" in caught.value.got
 
 
 NOTHING = """

@@ -30,6 +30,7 @@ from edgesqueeze.squeeze.passes.convert import convert
 from edgesqueeze.squeeze.passes.lift import coarse_features
 from edgesqueeze.squeeze.passes.macs import channels_report, check_macs
 from edgesqueeze.squeeze.passes.naming import named
+from edgesqueeze.squeeze.passes.possible import check_possible
 from edgesqueeze.squeeze.passes.precision import Precision
 from edgesqueeze.squeeze.passes.promises import check_promises, check_ranges
 from edgesqueeze.squeeze.passes.state import Cost, Outcome, Setting, State
@@ -96,13 +97,15 @@ def squeeze(
         recipe, FilledRecipe, "a recipe that leaves nothing to a target", "fill_preferences(recipe, target)"
     )
     _check_recipe(prepared, recipe)
-    _check_layers(
-        prepared.folded, [row.name for row in passes if row.options(recipe) is not None and not row.whole]
-    )
+    asked = [row.name for row in passes if row.options(recipe) is not None and not row.whole]
+    _check_layers(prepared.folded, asked)
     if recipe.bits and not recipe.channels:
         # How large the weights are after channels were removed is known only then.
         check_bits(prepared.folded, recipe.bits)
     log = Log(progress)
+    if asked:
+        with readable_samples():
+            check_possible(prepared.folded, recipe.quantize, prepared.data.train, recipe.seed)
     set_seed(recipe.seed)
     with readable_samples():
         state = _apply(prepared, recipe, passes, figures, steps, log)
