@@ -1,11 +1,14 @@
 """What TensorFlow's quantizer is shown in place of operators that it does not treat as runtimes do.
 
-It reads a float .tflite with the range of every tensor and writes one of integers. Two things go wrong there:
+It reads a float .tflite with the range of every tensor and writes one of integers. Four things go wrong:
 
 - It leaves some operators float of which every runtime has an integer kernel (ELU).
 - Operators whose inputs and outputs share one scale (MINIMUM, MAXIMUM, SELECT, and what only moves values)
   give their output's range to what they read, also where others read the same tensor: those then find all
   that lies outside cut off.
+- It leaves the cast float that makes real numbers of an input of integers, as of pixels. Where an input is
+  read by such casts alone, what they give becomes the input: as for any other input of real numbers.
+- Where an output is also read by ARG_MAX or ARG_MIN, these find the output in float.
 
 A LEAKY_RELU has a range of its own and no constants, so one stands in for the operators of the first kind,
 and before those of the second. Its slope, a number that no model has, says what it stands for, and in the
@@ -32,7 +35,9 @@ ROUNDS = 4
 """Times that it is looked whether something is cut off: it may be cut off one tensor earlier then."""
 UNTIED = float.fromhex("0x1.e5c7a2p+90")
 """The slope of what stands before an operator that shares its scale; it is never computed with."""
-VERSIONS: Mapping[int, int] = {schema.BuiltinOperator.QUANTIZE: 2}
+DEQUANTIZE = schema.BuiltinOperator.DEQUANTIZE
+CHOICES = (schema.BuiltinOperator.ARG_MAX, schema.BuiltinOperator.ARG_MIN)
+VERSIONS: Mapping[int, int] = {schema.BuiltinOperator.QUANTIZE: 2, **dict.fromkeys(CHOICES, 2)}
 """Of the operators' definitions, from which on they take integers; 1 if not named."""
 SLOPES: Mapping[int, float] = {schema.BuiltinOperator.ELU: float.fromhex("0x1.e5c7a4p+90")}
 """Operators with a stand-in, and its slope: values that no model has."""
@@ -45,7 +50,7 @@ def quantized(content: bytes, quantize: Quantizer) -> bytes:
         content: a float .tflite with the ranges of its tensors.
         quantize: TensorFlow's quantizer.
     """
-    shown = _with_stand_ins(content)
+    shown = _with_stand_ins(_with_real_inputs(content))
     result = quantize(shown)
     for _ in range(ROUNDS):
         cut = _cut_off(shown, result)
@@ -53,7 +58,57 @@ def quantized(content: bytes, quantize: Quantizer) -> bytes:
             break
         shown = _untied(shown, cut)
         result = quantize(shown)
-    return result if shown is content else _restored(result)
+    return _without_float_choices(result if shown is content else _restored(result))
+
+
+def _with_real_inputs(content: bytes) -> bytes:
+    """The same model, or ``content`` itself where no input of integers is only cast to real numbers."""
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    graph, changed = model.subgraphs[0], False
+    graph.inputs = _list(graph.inputs)
+    for place, source in enumerate(graph.inputs):
+        readers = [one for one in _list(graph.operators) if source in _list(one.inputs)]
+        if len(readers) != 1 or source in graph.outputs or not _makes_real(model, graph, readers[0]):
+            continue
+        real = int(readers[0].outputs[0])
+        graph.operators.remove(readers[0])
+        graph.inputs[place] = real
+        graph.tensors[real].name = graph.tensors[source].name
+        for signature in _list(model.signatureDefs):
+            for one in _list(signature.inputs):
+                one.tensorIndex = real if one.tensorIndex == source else one.tensorIndex
+        changed = True
+    return pack(model, len(content)) if changed else content
+
+
+def _makes_real(model: Any, graph: Any, operator: Any) -> bool:
+    """Whether an operator makes float32 of integers, and it is known what these span."""
+    before, after = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
+    ranged = after.quantization is not None and after.quantization.min is not None
+    real = schema.TensorType.FLOAT32, before.type != schema.TensorType.BOOL
+    return _kind(model, operator) == schema.BuiltinOperator.CAST and ranged and real == (after.type, True)
+
+
+def _without_float_choices(content: bytes) -> bytes:
+    """The same model, or ``content`` itself where no choice is made from what is float for an output."""
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    graph = model.subgraphs[0]
+    made = {one.outputs[0]: one for one in _list(graph.operators) if _kind(model, one) == DEQUANTIZE}
+    choices = [
+        one for one in _list(graph.operators) if _kind(model, one) in CHOICES and one.inputs[0] in made
+    ]
+    for choice in choices:
+        source = made[choice.inputs[0]]
+        choice.inputs = [source.inputs[0], *list(choice.inputs)[1:]]
+        code = model.operatorCodes[choice.opcodeIndex]
+        code.version = max(code.version, VERSIONS[_kind(model, choice)])
+        gone = source.outputs[0]
+        read = [*graph.outputs, *(index for one in graph.operators for index in _list(one.inputs))]
+        if source in graph.operators and gone not in read:
+            graph.operators.remove(source)
+    if choices:
+        _drop_unused_codes(model)
+    return pack(model, len(content)) if choices else content
 
 
 def _with_stand_ins(content: bytes) -> bytes:

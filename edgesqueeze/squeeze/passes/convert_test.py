@@ -359,3 +359,30 @@ def test_what_the_quantizer_spoils_or_leaves_float_is_right_in_integers(function
     want = np.asarray(model(data))
     (have,) = _outputs(tflite, ("image",), data)
     assert np.sqrt(np.mean((want - have) ** 2)) < 0.04 * want.std()
+
+
+@pytest.mark.parametrize("io", ["int8", "uint8", "float32"])
+def test_pixels_that_are_made_real_numbers_are_an_input_as_any_other(io):
+    pixels = tf_keras.Input((6, 6, 3), dtype="uint8", name="pixels")
+    x = layers.Conv2D(4, 3)(layers.Rescaling(1 / 255)(pixels))
+    model = randomize(tf_keras.Model(pixels, layers.Dense(3)(layers.Flatten()(x))))
+    data = np.random.default_rng(0).integers(0, 256, (40, 6, 6, 3), np.uint8)
+    tflite, _ = convert(model, "int8", io, source_of(model, data), 40, 0)
+    assert [one.dtype for one in tflite.main.input_tensors] == [io]
+    assert "pixels" in tflite.main.input_tensors[0].name
+    (have,) = _outputs(tflite, ("pixels",), data)
+    want = np.asarray(model(data))
+    assert np.sqrt(np.mean((want - have) ** 2)) < 0.03 * want.std()
+
+
+@pytest.mark.parametrize("io", ["int8", "float32"])
+def test_what_is_chosen_from_an_output_is_chosen_in_integers(io):
+    x = tf_keras.Input((6,), name="x")
+    scores = layers.Dense(5, name="scores")(x)
+    model = randomize(tf_keras.Model(x, [scores, layers.Lambda(lambda y: tf.argmax(y, -1))(scores)]))
+    tflite, _ = _convert(model, io=io)
+    choice = next(one for one in tflite.main.operators if one.opcode == "ARG_MAX")
+    assert tflite.main.tensors[choice.inputs[0]].dtype == "int8"
+    data = np.random.default_rng(0).normal(size=(20, 6)).astype("f4")
+    have = sorted(_outputs(tflite, ("x",), data), key=np.ndim)
+    assert np.array_equal(np.argmax(have[1], -1), have[0])
