@@ -664,8 +664,9 @@ def test_a_pass_is_one_file_and_one_row(tmp_path, monkeypatch):
         quantize={"calibration": "percentile"},
     )
     recipe = fill_preferences(asked, load_target("rpi4"))
+    code = Lazy("nothing_at_all:run")
     nothing = [
-        Pass(f"nothing{n}", "does nothing", Lazy("nothing_at_all:run"), options=lambda recipe: recipe.seed + 1)
+        Pass(f"nothing{n}", "does nothing", code, options=lambda recipe: recipe.seed + 1)
         for n in range(len(PASSES) + 1)
     ]
     between = (one for pair in zip(nothing, PASSES, strict=False) for one in pair)
