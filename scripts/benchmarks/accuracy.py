@@ -13,7 +13,6 @@ from typing import NamedTuple
 import accuracy_corrected
 import accuracy_litert
 import accuracy_tflm
-from blind import is_blind, name_of
 from common import ROOT, out, start, table, verdict
 
 from edgesqueeze.base.output import write_files
@@ -162,8 +161,6 @@ def blocks(found: Sequence[Residual]) -> dict[str, str]:
         "errors by claim": _markdown(HEADINGS, claim_rows(found), left=2),
         "errors by device class": _markdown(HEADINGS, class_rows(found), left=2),
         "blind errors": _markdown(HEADINGS, class_rows(blind()), left=2),
-        "errors in no fit": _markdown(HEADINGS, class_rows(unfitted()), left=2),
-        "errors in no fit, blind": _markdown(HEADINGS, class_rows(held_back()), left=2),
         "errors after measuring": _markdown(CORRECTED_HEADINGS, corrected_rows(), left=1),
         "closed engines": _markdown(ENGINE_HEADINGS, engine_rows(), left=2),
     }
@@ -173,19 +170,6 @@ def blocks(found: Sequence[Residual]) -> dict[str, str]:
 def blind() -> tuple[Residual, ...]:
     """Predictions of what no fit has seen."""
     return (*accuracy_tflm.blind_residuals(), *accuracy_litert.blind_residuals())
-
-
-@functools.cache
-def unfitted() -> tuple[Residual, ...]:
-    """Predictions of what was found after the fit."""
-    return tuple(accuracy_litert.unfitted_residuals())
-
-
-def held_back() -> tuple[Residual, ...]:
-    """Those of them that chose no width either (``litert_bounds.DESIGN``), by the rule of the blind test."""
-    return tuple(
-        one for one in unfitted() if is_blind(name_of(one.device, one.model, one.arithmetic, one.threads))
-    )
 
 
 def block_pattern(name: str) -> re.Pattern[str]:
@@ -254,10 +238,6 @@ def _print_blind() -> None:
     """How far off predictions are of what no fit has seen."""
     out.print("[bold]blind: latencies that were added since the rule and that every fit leaves out")
     table(HEADINGS, class_rows(blind()), left=2)
-    out.print("[bold]in no fit: latencies of detectors on Raspberry Pis, found after the fit")
-    table(HEADINGS, class_rows(unfitted()), left=2)
-    out.print("[bold]those of them that are blind, and have chosen no width either")
-    table(HEADINGS, class_rows(held_back()), left=2)
 
 
 def missed(goal: Class, found: Sequence[Residual]) -> tuple[str, ...]:
@@ -311,7 +291,7 @@ def _judge_all(found: Sequence[Residual]) -> int:
     status = 0
     for goal in CLASSES:
         status |= _judge(goal, found, f"{LEFT_OUT[goal.left_out]} left out")
-    for some, name in ((blind(), "blind"), (held_back(), "in no fit, blind")):
+    for some, name in ((blind(), "blind"),):
         for goal in CLASSES:
             if goal.of(some):
                 status |= _judge(goal, some, name)

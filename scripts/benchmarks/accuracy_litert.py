@@ -2,7 +2,7 @@
 
 Every prediction is made without all latencies of its model's family, or without all of its device, and so are
 its bounds: they follow from what the others leave open (``litert_bounds``). They are made as those of the
-targets are.
+targets are: of a model that nothing is known of.
 
 Left aside is what nothing is left to predict from (``litert_bounds.can_predict``).
 """
@@ -12,9 +12,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from litert_bounds import DESIGN, REACH, Field, Left, can_predict, fit_without, spread, width
-from litert_model import board, setting_of
-from litert_rows import Row, blind_rows, family, rows, unfitted_rows
+from litert_bounds import Field, Left, can_predict, fit_without, spread, width
+from litert_model import board, of_a_stranger, setting_of
+from litert_rows import Row, blind_rows, family, rows
 
 from edgesqueeze.latency.residuals import Residual
 
@@ -33,11 +33,6 @@ def blind_residuals() -> list[Residual]:
     return _of_the_whole_fit(blind_rows())
 
 
-def unfitted_residuals() -> list[Residual]:
-    """Latencies that were found after the fit, and what it predicts."""
-    return _of_the_whole_fit(unfitted_rows())
-
-
 def _of_the_whole_fit(some: Sequence[Row]) -> list[Residual]:
     known = {board(row.device) for row in rows()}
     return [
@@ -53,12 +48,9 @@ def _residual(row: Row, field: Field) -> Residual:
 
 
 def _predicted(row: Row, field: Field, families: Left, boards: Left) -> Residual:
-    fitted, setting = fit_without(families, boards), setting_of(row)
+    fitted, setting = fit_without(families, boards), of_a_stranger(setting_of(row))
     said = fitted.milliseconds(setting, row.amounts)
-    known = not families and not boards and field == "family"
-    design = REACH * DESIGN if known else 0.0  # as the targets of known devices have it
-    spreads = width(field, row.arithmetic, families, boards) * spread(fitted, setting)
-    reach = math.exp(math.hypot(spreads, design))
+    reach = math.exp(width(field, row.arithmetic, families, boards) * spread(fitted, setting))
     return Residual(
         group=f"{row.kernels}, {row.arithmetic}",
         device=row.device,

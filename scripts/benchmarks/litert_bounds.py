@@ -18,7 +18,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from litert_model import Fit, Setting, board, fit, setting_of
+from litert_model import Fit, Setting, board, fit, of_a_stranger, setting_of
 from litert_priors import SPREADS
 from litert_rows import Arithmetic, Row, amounts, family, rows
 
@@ -36,11 +36,6 @@ TRUST = 8
 """As how many groups that are off by the fit's own spreads the fit itself counts: without a family two
 designs are left at most, without a device a handful, which say little by themselves. Chosen so that nine of
 ten cells that are left out are inside."""
-
-DESIGN = 0.17
-"""Standard deviation of the logarithm of what other designs add on devices that are in the fit, which knows
-MobileNets alone: what the latencies in no fit that are not blind need beside the fit's own spread (0.168, by
-family and device; detectors on Raspberry Pis). Bounds of devices that are left out hold without it."""
 
 
 class Vote(NamedTuple):
@@ -133,7 +128,7 @@ def votes(field: Field, families: Left = NOTHING, boards: Left = NOTHING) -> tup
             if field == "family"
             else (families, boards | {board(row.device)})
         )
-        fitted, setting = fit_without(*without), setting_of(row)
+        fitted, setting = fit_without(*without), of_a_stranger(setting_of(row))
         error = math.log(row.milliseconds / fitted.milliseconds(setting, row.amounts))
         square = (error / spread(fitted, setting)) ** 2
         found.append(Vote((board(row.device), family(row.model)), row.arithmetic, square, weight))

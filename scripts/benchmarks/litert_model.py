@@ -3,10 +3,10 @@
 All devices share the shape of the costs (``Costs``); cores differ by their clock and by how many multiply-
 accumulates they can do in one; a device, a build, a version of the runtime, and the number of threads each
 multiply what remains by a factor of their own. Threads speed up computing most, memory less, and calls not at
-all. There are few latencies for each, so every logarithm of a factor is drawn to zero by a normal prior
-(ridge regression: Hoerl and Kennard, 1970; as the most probable parameters of a hierarchical model: Gelman
-and Hill, 2007, chapter 12). Errors are relative: those of the logarithm of a latency. Solved by Newton's
-steps.
+all. Designs that are no MobileNet have a factor of their own on each cost. There are few latencies for each,
+so every logarithm of a factor is drawn to zero by a normal prior (ridge regression: Hoerl and Kennard, 1970;
+as the most probable parameters of a hierarchical model: Gelman and Hill, 2007, chapter 12). Errors are
+relative: those of the logarithm of a latency. Solved by Newton's steps.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from litert_priors import COMPUTING, CORES, MOVING, NOISE, PRIOR, SCALING, SPREADS, XNNPACK
-from litert_rows import Arithmetic, Costs, Row, family, rows
+from litert_rows import Arithmetic, Costs, Row, design, rows
 
 Name = tuple[str, ...]
 SHARED = (*COMPUTING, *MOVING)
 """Costs that several threads share."""
+MOBILENET = "mobilenet"
+"""How the designs begin that others are compared with: most latencies are theirs."""
 Array = npt.NDArray[np.float64]
 
 
@@ -39,7 +41,7 @@ class Setting(NamedTuple):
         version: version of the runtime.
         kernels: what they are, for versions that have nearly the same.
         arithmetic: arithmetic of the model.
-        family: family of the model; empty if it is none of those that were measured.
+        design: what the model is (``litert_rows.design``); empty if it is none of those that were measured.
         threads: number of threads; where cores differ, how many of the fastest would compute as much.
     """
 
@@ -51,7 +53,7 @@ class Setting(NamedTuple):
     version: str
     kernels: str
     arithmetic: Arithmetic
-    family: str
+    design: str
     threads: float
 
 
@@ -146,9 +148,14 @@ def setting_of(row: Row) -> Setting:
         row.version,
         row.kernels,
         row.arithmetic,
-        family(row.model),
+        design(row.model),
         row.threads,
     )
+
+
+def of_a_stranger(setting: Setting) -> Setting:
+    """The same with a model that nothing is known of, as those of users are."""
+    return setting._replace(design="")
 
 
 def _kind(device: str) -> str:
@@ -271,7 +278,7 @@ def _terms(setting: Setting) -> list[dict[Name, float]]:
         ("arithmetic", device, arithmetic): 1,
         ("build", device, build, arithmetic): 1,
         ("version", device, build, setting.runtime, setting.version, arithmetic): 1,
-        ("family" if kernels == XNNPACK else "family's kernels", setting.family, arithmetic, kernels): 1,
+        ("family" if kernels == XNNPACK else "family's kernels", setting.design, arithmetic, kernels): 1,
     }
     if kernels != XNNPACK:
         common["kernels", kernels, arithmetic] = 1
@@ -281,6 +288,8 @@ def _terms(setting: Setting) -> list[dict[Name, float]]:
         own: dict[Name, float] = {("cost", arithmetic, cost): 1}
         if cost in ("activation", "weight"):
             own["memory", device, arithmetic] = 1
+        if kernels == XNNPACK and not setting.design.startswith(MOBILENET):
+            own["design", setting.design, cost] = 1
         if slower and cost in SHARED:
             own["threads", board(device)] = slower
             own["memory scaling" if cost in MOVING else "scaling", _kind(device)] = slower

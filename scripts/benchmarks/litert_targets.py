@@ -7,7 +7,7 @@ import math
 import textwrap
 from typing import Any, NamedTuple, get_args
 
-from litert_bounds import DESIGN, REACH, Field, spread, width
+from litert_bounds import REACH, Field, spread, width
 from litert_model import Fit, Setting, fit
 from litert_priors import CORES, XNNPACK
 from litert_rows import Arithmetic, Costs, section
@@ -45,15 +45,16 @@ _SCALED = (
     "multiply-accumulates per clock ({how}). The bounds are those that devices had which were left out of "
     "the fit{int8}; of what more threads bring, nothing is known of this core."
 )
+_FAMILY = "The bounds are those that models had whose whole family was left out of the fit."
 _MEASURED_BOARD = (
     "Fitted to published latencies of XNNPACK's end2end_bench on this board, 32-bit: MobileNet {models}, "
-    "with {how}. The bounds are those that models had whose whole family was left out of the fit, and wider "
-    "by what detectors on such boards were further off."
+    "with {how}{more}. " + _FAMILY
 )
+_DETECTORS = "; and of detectors with one to four threads, in TensorFlow Lite {versions}"
 _MEASURED_PHONE = (
     "Fitted to published latencies of XNNPACK's end2end_bench on this phone: MobileNet v1, v2 and v3 in "
     "float32. {int8} The bounds of float32 are those that models had whose whole family was left out of the "
-    "fit, and wider by what detectors on Raspberry Pis were further off."
+    "fit."
 )
 _OLD_INT8 = (
     "int8 was measured with TensorFlow Lite before XNNPACK alone (MobileNet v3); what XNNPACK gains there is "
@@ -64,11 +65,12 @@ _NO_INT8 = (
     "are an assumption."
 )
 _SAME_CORE = (
-    "The core was measured on the Raspberry Pi 3 Model B+, with XNNPACK's end2end_bench, four threads and 32 "
-    "bits; the rest is the clock's. The bounds are those that {kind} had which were left out of the "
-    "fit{int8}."
+    "The core was measured on the Raspberry Pi 3 Model B and B+: MobileNets with XNNPACK's end2end_bench, "
+    "four threads and 32 bits, and detectors with one to four threads; the rest is the clock's. The bounds "
+    "are those that {kind} had which were left out of the fit{int8}."
 )
-_SEEN = "Cortex-A7, A53, A72, A73, A75 and Kryo"
+_FLOAT_DETECTORS = _DETECTORS.format(versions="2.5.0, float32")
+_SEEN = "Cortex-A7, A53, A72, A73, A75, A76 and Kryo"
 _MODELS = "v1, v2 and v3 in float32, v1 and v2 in int8"
 _DOUBLE = "twice those of a Cortex-A72, as its vector pipelines are twice as wide"
 _FOUR = "four times those of a Cortex-A72, as it has four vector pipelines of 128 bits"
@@ -93,24 +95,26 @@ TARGETS = {
         "Raspberry Pi 4",
         "Raspberry Pi 4",
         "Fitted to published latencies of XNNPACK's end2end_bench on this board: MobileNet v1, v2 and v3 "
-        "in float32, v1 and v2 in int8, with four threads. How it scales with threads is known of a "
-        "second, slower board in float32. The bounds are those that models had whose whole family was left "
-        "out of the fit, and wider by what detectors on such boards were further off.",
+        "in float32, v1 and v2 in int8, with four threads"
+        + _DETECTORS.format(versions="2.5.0 in float32 and 2.18.0 in both")
+        + f". {_FAMILY}",
     ),
     "rpi2": Basis(
         "Raspberry Pi 2",
         "Raspberry Pi 2",
-        _MEASURED_BOARD.format(models=_MODELS, how="one to four threads"),
+        _MEASURED_BOARD.format(models=_MODELS, how="one to four threads", more=_FLOAT_DETECTORS),
     ),
     "rpi-zerow": Basis(
         "Raspberry Pi Zero W",
         "Raspberry Pi Zero W",
-        _MEASURED_BOARD.format(models=_MODELS, how="one thread"),
+        _MEASURED_BOARD.format(models=_MODELS, how="one thread", more=""),
     ),
     "rpi3b-plus": Basis(
         "Raspberry Pi 3+",
         "Raspberry Pi 3+",
-        _MEASURED_BOARD.format(models="v2 and v3 in float32, v1 in int8", how="four threads"),
+        _MEASURED_BOARD.format(
+            models="v2 and v3 in float32, v1 in int8", how="four threads", more=_FLOAT_DETECTORS
+        ),
     ),
     "pixel": Basis("Pixel", "Pixel", _MEASURED_PHONE.format(int8=_OLD_INT8)),
     "pixel2": Basis("Pixel 2", "Pixel 2", _MEASURED_PHONE.format(int8=_OLD_INT8)),
@@ -124,7 +128,13 @@ TARGETS = {
         "assumption.",
     ),
     "rpi-zero2w": _same_core("another board"),
-    "rpi5": _scaled("another board", _DOUBLE),
+    "rpi5": Basis(
+        "Raspberry Pi 5",
+        "another board",
+        "Fitted to published latencies of detectors on this board with one to four threads, in TensorFlow "
+        "Lite 2.18.0, float32 and int8 (EfficientDet-Lite 0 to 2). No other design was measured on it: the "
+        "bounds are those that boards had which were left out of the fit.",
+    ),
     "android-low": _same_core("another phone"),
     "android-mid": _scaled("another phone", _DOUBLE),
     "pixel6": _scaled("another phone", _FOUR),
@@ -190,8 +200,7 @@ def bounds_of(fitted: Fit, target: Target, basis: Basis, arithmetic: Arithmetic)
     # No phone was measured in int8 with XNNPACK: nothing says how many of the fit's own spreads are enough.
     is_checked = target.device_class == "linux" or arithmetic == "float32"
     spreads = width(field, arithmetic) if is_checked else REACH
-    design = DESIGN if field == "family" else 0.0
-    return _interval(math.hypot(spreads * own, REACH * core, REACH * design))
+    return _interval(math.hypot(spreads * own, REACH * core))
 
 
 def _interval(reach: float) -> Interval:
