@@ -36,13 +36,14 @@ typedef struct {
 
 /* Pairs of output pixels of one row and one group. The order is known to the assembly. */
 typedef struct {
+  const void *outputs; /* of group_channels: its biases are before them */
   const uint32_t *table;
   const uint32_t *inputs; /* of the first kernel row */
   int32_t advance;        /* bytes from one output pixel's inputs to the next one's */
   int8_t *output;
   int32_t step; /* from one output pixel to the next */
+  int32_t skip; /* from behind the first of a pair to the next pair */
   const int8_t *end;
-  const group_channels *channels;
 } pair_run;
 
 /* Twice the sums of channel a of the first pixel and b of the second to int8, in two parts; t is free. */
@@ -71,23 +72,32 @@ typedef struct {
 ES_ASSEMBLY static void compute_pairs(const pair_run *run ES_UNUSED) {
   __asm__ volatile(
       "push {r4-r11, lr}\n"
-      "sub sp, sp, #28\n"
-      "ldm r0, {r0-r6}\n"
-      "stm sp, {r0-r6}\n"
+      "sub sp, sp, #32\n"
+      "ldm r0, {r0-r7}\n"
+      "stm sp, {r0-r7}\n"
 
       "1:\n" /* next pair */
-      "ldm sp, {r10-r12}\n"
-      "ldr r8, [sp, #24]\n"
+      "ldm sp, {r8, r10-r12}\n"
       "add r12, r12, r11\n"
-      "ldm r8, {r0-r3}\n" /* biases */
-      "mov r4, r0\n"
-      "mov r5, r1\n"
-      "mov r6, r2\n"
-      "mov r7, r3\n"
-
-      "2:\n" /* next kernel row */
+      "ldmdb r8, {r0-r3}\n" /* biases */
       "ldr r9, [r10], #4\n"
-      "3:\n"
+      "ldrd r8, lr, [r11], #8\n"
+      "ldr r4, [r12], #4\n"
+      "smlatt r6, r4, r9, r2\n"
+      "smlabb r4, r4, r9, r0\n"
+      "smlabb r0, r8, r9, r0\n"
+      "smlatt r2, r8, r9, r2\n"
+      "ldr r9, [r10], #4\n"
+      "ldr r5, [r12], #4\n"
+      "smlatt r7, r5, r9, r3\n"
+      "smlabb r5, r5, r9, r1\n"
+      "smlabb r1, lr, r9, r1\n"
+      "smlatt r3, lr, r9, r3\n"
+      "ldr r9, [r10], #4\n"
+      "tst r9, #1\n"
+      "bne 4f\n"
+
+      "3:\n" /* next tap */
       "ldrd r8, lr, [r11], #8\n"
       "smlabb r0, r8, r9, r0\n"
       "smlatt r2, r8, r9, r2\n"
@@ -103,16 +113,18 @@ ES_ASSEMBLY static void compute_pairs(const pair_run *run ES_UNUSED) {
       "ldr r9, [r10], #4\n"
       "tst r9, #1\n"
       "beq 3b\n"
+      "4:\n" /* next kernel row */
       "cmp r9, #3\n" /* LAST_ROW */
+      "beq 5f\n"
       "add r11, r11, r9, asr #1\n"
       "add r12, r12, r9, asr #1\n"
-      "bne 2b\n"
+      "ldr r9, [r10], #4\n"
+      "b 3b\n"
 
-      "ldr r8, [sp, #24]\n"
-      "ldr r12, [sp, #12]\n"
-      "add r8, r8, #16\n"
+      "5:\n"
+      "ldr r8, [sp]\n"
       SCALE_SUMS("r0", "r4", "lr")
-      "ldr lr, [sp, #16]\n"
+      "ldrd r12, lr, [sp, #16]\n"
       WRITE_OUTPUTS("r0", "r4")
       SCALE_SUMS("r1", "r5", "r0")
       WRITE_OUTPUTS("r1", "r5")
@@ -120,16 +132,15 @@ ES_ASSEMBLY static void compute_pairs(const pair_run *run ES_UNUSED) {
       WRITE_OUTPUTS("r2", "r6")
       SCALE_SUMS("r3", "r7", "r0")
       WRITE_OUTPUTS("r3", "r7")
-      "ldrd r0, r1, [sp, #4]\n" /* inputs, advance */
-      "ldr r2, [sp, #20]\n"     /* end */
+      "ldrd r0, r1, [sp, #8]\n"  /* inputs, advance */
+      "ldrd r2, r3, [sp, #24]\n" /* skip, end */
       "add r0, r0, r1, lsl #1\n"
-      "add r12, r12, lr, lsl #1\n"
-      "sub r12, r12, #4\n"
-      "str r0, [sp, #4]\n"
-      "str r12, [sp, #12]\n"
-      "cmp r12, r2\n"
+      "add r12, r12, r2\n"
+      "str r0, [sp, #8]\n"
+      "str r12, [sp, #16]\n"
+      "cmp r12, r3\n"
       "bne.w 1b\n"
-      "add sp, sp, #28\n"
+      "add sp, sp, #32\n"
       "pop {r4-r11, pc}\n");
 }
 
@@ -304,6 +315,11 @@ static const uint32_t *join_rows(const ring_plan *plan, int32_t top) {
   return first;
 }
 
+static void set_step(pair_run *run, int32_t step) {
+  run->step = step;
+  run->skip = 2 * step - CHANNELS;
+}
+
 /* Computes `left` pixels of fewer than four channels: pair by pair, because the assembly writes four. */
 __attribute__((noinline)) static void compute_few(const pair_run *all, int32_t left, int32_t count) {
   int8_t pair[2 * CHANNELS];
@@ -311,7 +327,7 @@ __attribute__((noinline)) static void compute_few(const pair_run *all, int32_t l
   const int32_t step = all->step;
   pair_run run = *all;
   run.output = pair;
-  run.step = CHANNELS;
+  set_step(&run, CHANNELS);
   run.end = pair + sizeof pair;
   for (; left > 0; left -= 2, output += 2 * step) {
     run.advance = left > 1 ? run.advance : 0;
@@ -337,30 +353,35 @@ static void compute_all(pair_run *run, int32_t left) {
     run->inputs += (left - 1) * run->advance / 4;
     run->output += (left - 1) * run->step;
     run->advance = 0;
-    run->step = 0;
+    set_step(run, 0);
     run->end = run->output;
     compute_pairs(run);
   }
 }
 
-/* One output row: pixels that read the same phase of the columns are computed together. */
+/* One output row. Pixels that read the same phase of the columns are computed together, or, if that are few, those that
+ * read neighbouring phases. */
 static void compute_row(const ring_plan *plan, const uint32_t *inputs, const group_channels *channels,
                         int8_t *output, int32_t count) {
   const es_conv2d *layer = plan->layer;
-  for (int32_t x = 0; x < plan->apart && x < layer->out_width; ++x) {
+  const int32_t width = layer->out_width, pixel = PIXEL_WORDS * 4;
+  const int across = layer->stride_width == 1 && plan->phases * plan->phases > width;
+  const int32_t between = across ? plan->phases : 1, apart = across ? 1 : plan->apart;
+  for (int32_t x = 0; x < (across ? width : plan->apart) && x < width; x += between) {
     const int32_t column = x * layer->stride_width;
     const int32_t place = column % plan->phases * plan->phase_columns + column / plan->phases;
-    const int32_t pixels = (layer->out_width - x + plan->apart - 1) / plan->apart;
-    pair_run run = {.table = plan->table,
+    const int32_t pixels = (width - x + apart - 1) / apart;
+    pair_run run = {.outputs = channels->output,
+                    .table = plan->table,
                     .inputs = inputs + PIXEL_WORDS * place,
-                    .advance = plan->apart * layer->stride_width / plan->phases * PIXEL_WORDS * 4,
-                    .output = output + x * layer->out_channels,
-                    .step = plan->apart * layer->out_channels,
-                    .channels = channels};
+                    .advance = across ? plan->phase_columns * pixel
+                                      : apart * layer->stride_width / plan->phases * pixel,
+                    .output = output + x * layer->out_channels};
+    set_step(&run, apart * layer->out_channels);
     if (count == CHANNELS) {
-      compute_all(&run, pixels);
+      compute_all(&run, across && pixels > between ? between : pixels);
     } else {
-      compute_few(&run, pixels, count);
+      compute_few(&run, across && pixels > between ? between : pixels, count);
     }
   }
 }

@@ -49,9 +49,10 @@ int32_t es_depthwise_conv2d_s8_scratch_bytes(const es_conv2d *layer);
 void es_depthwise_conv2d_3x3_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, void *scratch);
 int32_t es_depthwise_conv2d_3x3_s8_scratch_bytes(const es_conv2d *layer);
 
-/* The same for four channels and more, without padding, in the DSP set alone: for few outputs of large windows. Output and
- * input do not overlap. Weights are those of es_depthwise_conv2d_s8. */
+/* The same for four channels and two taps and more, in the DSP set alone: for few outputs, or small windows. Output and
+ * input do not overlap. */
 void es_depthwise_pixels_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, void *scratch);
+int32_t es_depthwise_pixels_s8_scratch_bytes(const es_conv2d *layer);
 
 typedef struct {
   const int8_t *weights;

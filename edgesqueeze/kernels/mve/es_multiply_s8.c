@@ -83,9 +83,10 @@ static int8_t multiply_one(const int8_t *pixel, const int8_t *weights, int32_t t
 }
 
 /* A group for a number of channels that is no multiple of four: words are stored to `staging` and
- * copied. */
-static void compute_uneven(es_multiply *block, const es_conv2d *layer, const int8_t *const *list,
-                           int32_t count, int8_t *output, int8_t *staging) {
+ * copied. Kept apart, so that other layers do not pay for it. */
+__attribute__((noinline)) static void compute_uneven(es_multiply *block, const es_conv2d *layer,
+                                                     const int8_t *const *list, int32_t count,
+                                                     int8_t *output, int8_t *staging) {
   const int32_t channels = layer->out_channels;
   const int32_t blocked = channels - channels % ES_MULTIPLY_CHANNELS;
   const int32_t taps = layer->kernel_height * layer->kernel_width * layer->in_channels;

@@ -148,18 +148,17 @@ def _depthwise(
     packing = PACKING[operation.kernel_set]
     shape, (weights,) = along_rows(shape, weights[None])
     pixels = packing.depthwise_pixels(shape)
-    packer = packing.depthwise_3x3 if shape.small and not pixels else packing.depthwise
+    packer = pixels or (packing.depthwise_3x3 if shape.small else packing.depthwise)
     function = "es_depthwise_conv2d_3x3_s8" if shape.small else "es_depthwise_conv2d_s8"
+    function = "es_depthwise_pixels_s8" if pixels else function
     slow = slow_channels(folded, packer.takes)
     if slow.all():
         return general_depthwise_conv2d(operation, weights, shape, folded)
     fast = without(folded, slow)
     used = np.ascontiguousarray(fast.weights.T).reshape(weights.shape)
     call = _layer_call(operation, function, packer.pack(used), shape, fast, packer.scratch(shape))
-    if pixels:
-        call = replace(call, function="es_depthwise_pixels_s8", scratch_bytes=0)
     return (
-        replace(call, in_place=(0,) if shape.same_size else ()),
+        replace(call, in_place=(0,) if shape.same_size and not pixels else ()),
         *slow_calls(operation, np.moveaxis(weights, 2, 0)[..., None], shape, folded, slow),
         *clamp_after(operation),
     )

@@ -25,7 +25,10 @@ _GROUP_BYTES = 64  # sizeof(group_channels)
 _PIXEL_BYTES = 8  # four channels as int16
 _PLANE_CHANNEL_BYTES = 60  # sizeof(plane_channel)
 _COLUMN_PAIR_BYTES = 16  # three rows and a bias
-_MOST_PIXELS = 9  # of the output that are computed one by one
+_BLOCK = 64  # channels that are computed together where pixels are computed one by one
+_MOST_PIXELS = 9  # of the output that are computed one by one, whatever the window
+_FEWEST_PIXELS = 4  # the same of windows of 3x3 with padding
+_MOST_TAPS = 6  # of windows whose outputs are computed one by one
 _MOST_WIDENED = 256  # inputs that the fully connected kernel keeps as int16
 _MOST_INPUTS = 512  # inputs whose products it adds up at once, whatever the weights are
 _LARGEST_SUM = (1 << 23) - 1  # of an even output, in the upper 24 bits of a word
@@ -90,12 +93,54 @@ def conv2d_1x1_scratch(shape: ConvShape) -> int:
 
 
 def depthwise_pixels_pay(shape: ConvShape) -> bool:
-    """Whether ``es_depthwise_pixels_s8`` is faster: few outputs, whose windows all lie inside the input."""
+    """Whether ``es_depthwise_pixels_s8`` is faster: few outputs, or small windows.
+
+    Not where the output can take the input's place, unless both are small: other kernels can do that. With
+    windows of 3x3 it must gain more, for the sake of its code: most models link a kernel for these anyway.
+    """
+    taps, pixels = shape.kernel_height * shape.kernel_width, shape.out_height * shape.out_width
+    if taps < 2 or shape.out_channels < _PLANES:
+        return False
+    if shape.small and pixels > _FEWEST_PIXELS:
+        return pixels <= _MOST_PIXELS and not _padded(shape)
+    return pixels <= _MOST_PIXELS or (taps <= _MOST_TAPS and not shape.same_size)
+
+
+def _padded(shape: ConvShape) -> bool:
+    """Whether windows of a convolution reach beyond the input."""
     bottom = (shape.out_height - 1) * shape.stride_height + (shape.kernel_height - 1) * shape.dilation_height
     right = (shape.out_width - 1) * shape.stride_width + (shape.kernel_width - 1) * shape.dilation_width
-    inside = not shape.pad_top and not shape.pad_left and bottom < shape.in_height and right < shape.in_width
-    few = shape.out_height * shape.out_width <= _MOST_PIXELS and shape.out_channels >= _PLANES
-    return inside and few and not shape.same_size
+    return shape.pad_top + shape.pad_left > 0 or bottom >= shape.in_height or right >= shape.in_width
+
+
+def depthwise_pixels(weights: Weights) -> Blob:
+    """Weights for ``es_depthwise_pixels_s8``.
+
+    Args:
+        weights: int8 ``[kernel height, kernel width, channels]``, at least four channels.
+
+    Returns:
+        Groups of four channels, the last one the last four. Of a group two taps at a time: channels 0 and 1
+        of one, then of the other, and channels 2 and 3 of both; a last tap alone.
+    """
+    rows = weights.reshape(-1, weights.shape[2])
+    taps, channels = rows.shape
+    groups = []
+    for first in range(0, channels, _PLANES):
+        start = min(first, channels - _PLANES)
+        group = rows[:, start : start + _PLANES]
+        pairs = group[: taps // 2 * 2].reshape(-1, 2, 2, 2).swapaxes(1, 2)
+        groups += [pairs.reshape(-1), group[taps // 2 * 2 :].reshape(-1)]
+    return Blob(np.concatenate(groups), "weights, 4 channels by 2 taps")
+
+
+def depthwise_pixels_scratch(shape: ConvShape) -> int:
+    """Scratch memory of ``es_depthwise_pixels_s8`` in bytes.
+
+    Unpacked channels, places of the taps, and as many inputs of padding.
+    """
+    channels = min(shape.out_channels, _BLOCK)
+    return _CHANNEL_BYTES * channels + 4 * shape.kernel_height * shape.kernel_width + channels
 
 
 def depthwise(weights: Weights) -> Blob:

@@ -107,6 +107,7 @@ SCRATCH = {
     "es_conv2d_1x1_s8": pack_dsp.conv2d_1x1_scratch,
     "es_depthwise_conv2d_s8": pack_dsp.depthwise_scratch,
     "es_depthwise_conv2d_3x3_s8": pack_dsp.depthwise_3x3_scratch,
+    "es_depthwise_pixels_s8": pack_dsp.depthwise_pixels_scratch,
 }
 
 
@@ -283,11 +284,11 @@ def assert_equals_tflm(model, core, seed):
 
 
 def global_windows(graph):
-    """Depthwise convolutions whose windows cover the input, or nearly."""
+    """Depthwise convolutions with few outputs, as of windows that cover the input, and with small windows."""
 
-    def layer(shape, *options, **named):
+    def layer(shape, *options, padding="VALID", **named):
         x = graph.input((1, *shape), "int8", 0.02, int(graph.rng.integers(-128, 128)))
-        return graph.depthwise_conv2d(x, *options, "VALID", **named)
+        return graph.depthwise_conv2d(x, *options, padding, **named)
 
     return [
         layer((7, 7, 9), 7, 1),
@@ -296,8 +297,30 @@ def global_windows(graph):
         layer((8, 1, 6), (8, 1), 1),
         layer((1, 9, 5), (1, 4), 2),
         layer((7, 5, 12), 3, 1, dilation=2),
+        layer((2, 2, 67), 3, 1, padding="SAME"),
+        layer((9, 12, 130), 2, 2, padding="SAME"),
+        layer((1, 31, 7), (1, 3), 2, padding="SAME"),
+        layer((11, 9, 66), (3, 2), 2, padding="SAME"),
         layer((5, 5, 3), 5, 1),
+        layer((9, 9, 8), 1, 2),
+        layer((1, 40, 7), (1, 3), 1, padding="SAME", dilation=11),
+        layer((3, 19, 3), 2, 1, padding="SAME", dilation=5),
     ]
+
+
+@settings(derandomize=True, deadline=None, max_examples=40)
+@given(st.integers(1, 4), st.integers(1, 4), st.integers(4, 11), st.integers(0, 99))
+def test_weights_of_pixels_stand_in_pairs_of_taps(height, width, channels, seed):
+    weights = weights_of(height, width, channels, seed=seed)
+    rows = weights.reshape(-1, channels)
+    packed = pack_dsp.depthwise_pixels(weights).array.reshape(-(-channels // 4), -1)
+    for number, group in enumerate(packed):
+        first = min(4 * number, channels - 4)
+        for tap, row in enumerate(rows[:, first : first + 4]):
+            start = tap // 2 * 8 + tap % 2 * 2
+            alone = tap == len(rows) - 1 and tap % 2 == 0
+            places = start + np.array([0, 1, 2, 3] if alone else [0, 1, 4, 5])
+            np.testing.assert_array_equal(group[places], row)
 
 
 @pytest.mark.parametrize("core", ["m4", "m33", "m55"])
@@ -311,4 +334,4 @@ def test_depthwise_windows_that_cover_the_input(core):
         for one, other in zip(row, expected, strict=True):
             np.testing.assert_array_equal(one, other)
     kernels = [layer.kernels[0] for layer in emit_native(model, core=PROCESSORS[core].kernel_core).layers]
-    assert kernels.count("es_depthwise_pixels_s8") == (0 if core == "m55" else 6)
+    assert kernels.count("es_depthwise_pixels_s8") == (0 if core == "m55" else 10)

@@ -32,10 +32,9 @@ def not_needed(weights: Weights) -> bool:
     return False
 
 
-def never(shape: ConvShape) -> bool:
-    """Whether a kernel that the set lacks does a layer."""
+def never(shape: ConvShape) -> None:
+    """What a kernel that the set lacks asks for."""
     del shape
-    return False
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ class Packing:
         conv2d_1x1: packers of ``es_conv2d_1x1_s8``.
         depthwise: packers of ``es_depthwise_conv2d_s8``.
         depthwise_3x3: packers of ``es_depthwise_conv2d_3x3_s8``.
-        depthwise_pixels: whether ``es_depthwise_pixels_s8`` does a layer of the former, and is faster.
+        depthwise_pixels: packers of ``es_depthwise_pixels_s8`` if it is faster for a layer.
         fully_connected: packers of ``es_fully_connected_s8``.
     """
 
@@ -105,7 +104,13 @@ class Packing:
     depthwise: DepthwisePacker
     depthwise_3x3: DepthwisePacker
     fully_connected: DensePacker
-    depthwise_pixels: Callable[[ConvShape], bool] = never
+    depthwise_pixels: Callable[[ConvShape], DepthwisePacker | None] = never
+
+
+def _dsp_pixels(shape: ConvShape) -> DepthwisePacker | None:
+    if not dsp.depthwise_pixels_pay(shape):
+        return None
+    return DepthwisePacker(dsp.depthwise_pixels, dsp.depthwise_pixels_scratch)
 
 
 PACKING: Mapping[str, Packing] = MappingProxyType(
@@ -132,7 +137,7 @@ PACKING: Mapping[str, Packing] = MappingProxyType(
                 takes=dsp.fits_pairs,
                 small_sums=dsp.small_sums,
             ),
-            depthwise_pixels=dsp.depthwise_pixels_pay,
+            depthwise_pixels=_dsp_pixels,
         ),
         "mve": Packing(
             conv2d=ConvPacker(mve.conv2d, mve.conv2d_scratch, group=mve.CONV_PIXELS),

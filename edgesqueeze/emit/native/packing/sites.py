@@ -11,7 +11,7 @@ import numpy as np
 
 from edgesqueeze.emit.native.conv_shape import ConvShape
 from edgesqueeze.emit.native.lower.graph import Lowered
-from edgesqueeze.emit.native.pack.table import PACKING, ConvPacker, DepthwisePacker
+from edgesqueeze.emit.native.pack.table import PACKING
 from edgesqueeze.emit.native.packing.encoding import Encoding, Weights
 from edgesqueeze.emit.native.records import Blob, Call, Struct, Value
 from edgesqueeze.emit.rounding import round_up
@@ -123,7 +123,7 @@ def _site(
     pixels = 1 if dense else _number(members["out_height"]) * _number(members["out_width"])
     unit = PART_UNIT.get(kind, 0)
     if kernel_set == "mve" and not dense and outputs % 4:
-        unit = 0  # these kernels cannot leave room between the outputs of pixels then
+        unit = 0  # a last part, of fewer channels, could need more scratch memory than the others
     return Site(
         layer=layer,
         position=position,
@@ -227,13 +227,10 @@ def _kernel_scratch(site: Site, outputs: int, kernel_set: str) -> int:
     packing = PACKING[kernel_set]
     if site.kind == "fully_connected":
         return packing.fully_connected.scratch(_number(members["in_features"]))
-    packers: Mapping[Kind, ConvPacker | DepthwisePacker] = {
-        "conv2d": packing.conv2d,
-        "conv2d_1x1": packing.conv2d_1x1,
-        "depthwise": packing.depthwise,
-        "depthwise_3x3": packing.depthwise_3x3,
-    }
-    return packers[site.kind].scratch(replace(shape_of(site), out_channels=outputs))
+    if site.kind.startswith("depthwise"):  # all of its channels
+        return site.call.scratch_bytes or 0
+    packer = packing.conv2d if site.kind == "conv2d" else packing.conv2d_1x1
+    return packer.scratch(replace(shape_of(site), out_channels=outputs))
 
 
 def _separate(blob: Blob) -> Weights:

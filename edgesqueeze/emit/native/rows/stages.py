@@ -18,6 +18,7 @@ WINDOWS = frozenset(
         "es_depthwise_conv2d_s8",
         "es_depthwise_conv2d_3x3_s8",
         "es_depthwise_conv2d_general_s8",
+        "es_depthwise_pixels_s8",
         "es_max_pool_s8",
         "es_average_pool_s8",
     }
