@@ -96,4 +96,7 @@ def stored_range(model: TfliteModel, name: str) -> Range | None:
         if tensor.name == name or (len(name) > LONG_NAME and cut.fullmatch(tensor.name)):
             integers = quantized_twin(model.main, tensor)
             return Range(*real_range(integers)) if is_quantized(integers) else None
-    return None
+    # What one operator gives of several has the names of all of them, and one scale.
+    parts = [model.main.tensors[one.outputs[0]] for one in model.main.operators if len(one.outputs) > 1]
+    part = next((one for one in parts if name in one.name.split(";") and is_quantized(one)), None)
+    return None if part is None else Range(*real_range(part))

@@ -1,6 +1,7 @@
 """Biases that the converter does not see, and leaves out of its names of tensors.
 
-It takes a bias away that is zero throughout, and makes a single number of one whose values are all the same.
+It takes a bias away that is zero throughout, makes a single number of one whose values are all the same, and
+one of equal biases of several layers.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ def with_biases(model: Any) -> Any:
     if not any(True for layer in model.layers for _ in _even(layer)):
         return model
     copy = rewrite(model)
-    for layer in copy.layers:
+    for number, layer in enumerate(copy.layers, 1):
         for bias in _even(layer):
             value = bias.numpy()
-            value[value == 0] = NEXT_TO_NOTHING
+            # Equal ones of several layers would be made one.
+            value[value == 0] = number * NEXT_TO_NOTHING
             value.flat[0] = np.nextafter(value.flat[0], np.inf, dtype=value.dtype)
             bias.assign(value)
     return copy

@@ -145,12 +145,15 @@ def quantized_model(
         quantizers: the quantizers, by the number of their range.
     """
     read = {id(one) for layer in apart.layers for one in _inputs(layer)}
+    makers = {one._keras_history.layer.name for one in apart.outputs}
     ends = {one._keras_history.layer.name for one in apart.outputs if id(one) not in read}
 
     def behind(layer: Any) -> list[Any]:
         chain = placement.of_layer.get(layer.name, ())
         coarse = layer.name in ends and not all(placement.groups[one].learned for one in chain)
-        if coarse or not chain:
+        # An input that is an output as well is no layer's to be rounded.
+        given = layer.name in makers and isinstance(layer, tf_keras.layers.InputLayer)
+        if coarse or given or not chain:
             return []
         found = [quantizers[one] for one in chain]
         halves = [HalvesAway(found[0], f"{layer.name}/halves")] if layer.name in placement.means else []
@@ -167,7 +170,7 @@ def quantized_model(
         if not chain:
             return own
         own = own or _copy(layer)
-        if layer.name in ends:
+        if layer.name in makers:
             # What is behind it takes its name, as the model's output has it.
             own._name += ROUNDED
         return [own, *chain]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tf_keras
 
 from edgesqueeze.errors import RecipeError
@@ -50,6 +51,16 @@ def residual():
     x = layers.Flatten()(layers.AveragePooling2D()(x))
     x = layers.Dense(16, activation="relu", name="hidden")(x)
     return tf_keras.Model(image, layers.Dense(5, name="values")(x))
+
+
+def parted():
+    """A layer that gives several tensors, outputs that others read as well, and biases that are zero."""
+    image = tf_keras.Input((8, 8, 3), name="image")
+    x = layers.Conv2D(6, 3, name="first")(layers.Conv2D(6, 3, name="before")(image))
+    left, right = layers.Lambda(lambda x: tf.split(x, 2, axis=-1), name="split")(x)
+    x = layers.Flatten()(layers.Multiply(name="product")([left, layers.Activation("sigmoid")(right)]))
+    scores = layers.Dense(4, name="scores")(x)
+    return tf_keras.Model(image, [scores, layers.Dense(2, name="last")(scores), image])
 
 
 NETS = {"joined": joined, "residual": residual}
@@ -102,6 +113,13 @@ def test_four_bits_and_zeros_stay_and_ranges_travel_into_the_file():
     assert not {one.code for one in made.findings} & (BROKEN | {"aware-skipped"})
     kernels = [one for one in made.tflite.main.tensors if one.dtype == "int4"]
     assert len(kernels) == 5
+
+
+def test_layers_of_several_tensors_and_outputs_that_are_read_are_trained_as_rounded():
+    made = passed(parted(), {"aware": {}}, train=moved)
+    assert not {one.code for one in made.findings} & BROKEN
+    assert made.model.output_names == ["scores", "last", "image"]
+    assert len(made.tflite.main.output_tensors) == 3
 
 
 @pytest.mark.parametrize("raw", [{"aware": {}}, {"quantize": {"calibration": "mse"}, "bias": {}}], ids=str)

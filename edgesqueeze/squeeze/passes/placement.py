@@ -24,7 +24,7 @@ from edgesqueeze.graph.ranges import Range
 from edgesqueeze.runners import litert
 from edgesqueeze.runners.samples import EvalData, data_samples
 from edgesqueeze.squeeze.data.source import Source
-from edgesqueeze.squeeze.layers.rewrite import nodes_in_order
+from edgesqueeze.squeeze.layers.rewrite import is_symbol, nodes_in_order
 from edgesqueeze.squeeze.passes.groups import SAME_RANGE, Group, grouped, is_own, makers_of, spanning
 
 Values = npt.NDArray[np.float32]
@@ -121,11 +121,7 @@ def _joined(rows: Sequence[Sequence[Any]], place: int) -> Values:
 def _symbols(model: Any) -> list[tuple[str, Any]]:
     """What layers give, with the layer's name: of those that give one float tensor at a time."""
     inputs = [(one._keras_history.layer.name, one) for one in model.inputs]
-    outputs = [
-        (node.layer.name, node.outputs)
-        for node in nodes_in_order(model)
-        if tf_keras.backend.is_keras_tensor(node.outputs)
-    ]
+    outputs = [(node.layer.name, node.outputs) for node in nodes_in_order(model) if is_symbol(node.outputs)]
     return [(name, one) for name, one in (*inputs, *outputs) if one.dtype.is_floating]
 
 
