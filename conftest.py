@@ -15,6 +15,8 @@ import pytest
 # TensorFlow takes oneDNN on some processors only; without it, it cannot compute transposed convolutions with
 # dilation. The same for all tests, on every machine.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# There are as many workers as cores: threads of one would wait for those of the others.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # The same examples in every run, however busy the machine is.
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)

@@ -23,9 +23,14 @@ def found():
     return [*accuracy_tflm.residuals(), *accuracy_litert.residuals()]
 
 
-def test_readme_says_what_the_script_says(found):
+@pytest.fixture(scope="module")
+def blocks(found):
+    return accuracy.blocks(found)
+
+
+def test_readme_says_what_the_script_says(blocks):
     text = accuracy.README.read_text(encoding="utf-8")
-    for name, block in accuracy.blocks(found).items():
+    for name, block in blocks.items():
         assert [match[2] for match in accuracy.block_pattern(name).finditer(text)] == [block], name
 
 
@@ -135,8 +140,8 @@ def test_every_latency_is_in_one_class(found):
     assert sum(int(row[3]) for row in rows if row[0] == "all") == len(found)
 
 
-def test_tables_have_a_cell_for_every_heading(found):
-    for block in accuracy.blocks(found).values():
+def test_tables_have_a_cell_for_every_heading(blocks):
+    for block in blocks.values():
         assert len({line.count("|") for line in block.strip().splitlines()}) == 1
 
 

@@ -78,9 +78,9 @@ def can_predict(row: Row, field: Field, families: Left = NOTHING, boards: Left =
 def spread(fitted: Fit, setting: Setting) -> float:
     """What a fit leaves open of a setting's latencies: in the middle of the table's models."""
     graphs = dict.fromkeys(row.graph for row in rows())
-    each = (fitted.spread(setting, amounts(graph, setting.arithmetic)) for graph in graphs)
+    each = fitted.spreads(setting, [amounts(graph, setting.arithmetic) for graph in graphs])
     # A later version of the runtime has a factor of its own.
-    return math.hypot(statistics.median(each), SPREADS["version"])
+    return math.hypot(statistics.median(each.tolist()), SPREADS["version"])
 
 
 @functools.cache

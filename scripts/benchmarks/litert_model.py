@@ -101,22 +101,23 @@ class Fit:
         return sum(cost * amount for cost, amount in zip(self.costs(setting), amounts, strict=True))
 
     def spread(self, setting: Setting, amounts: Costs) -> float:
-        """Standard deviation of the logarithm of a latency around its prediction.
+        """Standard deviation of the logarithm of a latency around its prediction."""
+        return float(self.spreads(setting, [amounts])[0])
 
-        It is that of the posterior predictive distribution, linearized (MacKay, Bayesian interpolation,
+    def spreads(self, setting: Setting, amounts: Sequence[Costs]) -> Array:
+        """Standard deviations of the logarithms of some models' latencies around their predictions.
+
+        They are those of the posterior predictive distribution, linearized (MacKay, Bayesian interpolation,
         1992): factors that the latencies left open keep the spread that they had before.
         """
-        parts = [cost * amount for cost, amount in zip(self.costs(setting), amounts, strict=True)]
-        shares = np.array(parts) / sum(parts)
+        parts = np.array(self.costs(setting)) * np.array(amounts)
+        shares = parts / parts.sum(axis=1, keepdims=True)
         slopes = shares @ _matrix(setting, self.names)
-        unknown: dict[Name, float] = {}
-        for share, term in zip(shares, _terms(setting), strict=True):
-            for name, exponent in term.items():
-                if name not in self.names:
-                    unknown[name] = unknown.get(name, 0.0) + float(share) * exponent
-        variance = NOISE**2 + float(slopes @ self.covariance @ slopes)
-        variance += sum((slope * SPREADS[name[0]]) ** 2 for name, slope in unknown.items())
-        return math.sqrt(variance)
+        variances = NOISE**2 + ((slopes @ self.covariance) * slopes).sum(axis=1)
+        found = dict.fromkeys(name for term in _terms(setting) for name in term)
+        unknown = {name: index for index, name in enumerate(found.keys() - self.names.keys())}
+        own = shares @ _matrix(setting, unknown)
+        return np.sqrt(variances + (own**2) @ (1 / _precisions(unknown)))
 
     def speedup(self, setting: Setting, strengths: Sequence[float]) -> tuple[Costs, ...]:
         """How many times faster 1, 2, 3, ... threads are than one, by what they do.
@@ -222,7 +223,7 @@ def _solved(
             (missing[:, None] * shares).reshape(-1, 1) * flat
         )
         hessian = gauss + bent / NOISE**2
-        if np.linalg.eigvalsh(hessian)[0] <= 0:
+        if not _is_positive(hessian):
             hessian = gauss
         step = np.linalg.solve(hessian, slopes.T @ missing / NOISE**2 - precisions * theta)
         step /= max(1.0, float(np.abs(step).max()))
@@ -233,6 +234,15 @@ def _solved(
         if np.abs(step).max() < 1e-7:
             break
     return theta, np.linalg.inv(gauss)
+
+
+def _is_positive(matrix: Array) -> bool:
+    """Whether a symmetric matrix is positive definite, and its surface bends upwards all round."""
+    try:
+        np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def _evidence(
