@@ -117,7 +117,8 @@ class Fit:
         found = dict.fromkeys(name for term in _terms(setting) for name in term)
         unknown = {name: index for index, name in enumerate(found.keys() - self.names.keys())}
         own = shares @ _matrix(setting, unknown)
-        return np.sqrt(variances + (own**2) @ (1 / _precisions(unknown)))
+        spreads: Array = np.sqrt(variances + (own**2) @ (1 / _precisions(unknown)))
+        return spreads
 
     def speedup(self, setting: Setting, strengths: Sequence[float]) -> tuple[Costs, ...]:
         """How many times faster 1, 2, 3, ... threads are than one, by what they do.
