@@ -16,7 +16,7 @@ from edgesqueeze.report.inspection import inspect_model
 from edgesqueeze.target.needs import needs_of
 from runtime_tests.support import large_graphs
 
-FEW, FACTOR = 300, 8
+FEW, FACTOR = 150, 8
 ALLOWED = 2.5
 """How much faster than the number of operators processor time may grow; quadratic is 8 times as fast."""
 
