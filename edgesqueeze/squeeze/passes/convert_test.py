@@ -318,6 +318,17 @@ def test_ranges_that_are_given_replace_those_that_samples_show():
     assert others[0] == others[1]
 
 
+@pytest.mark.parametrize("mode", ["int8", "int16x8"])
+def test_a_tensor_has_the_range_of_what_it_held_before_it_was_overwritten(mode):
+    larger = layers.Lambda(lambda values: values * 40.0)
+    model = _chain(layers.Conv2D(4, 3, activation="relu"), larger, layers.Flatten(), layers.Dense(3))
+    tflite, _ = _convert(model, mode)
+    assert len(tflite.main.outputs) == 1
+    multiply = next(one for one in tflite.main.operators if one.opcode == "MUL")
+    before, after = (tflite.main.tensors[one] for one in (multiply.inputs[0], multiply.outputs[0]))
+    assert after.quantization.scale == pytest.approx(40 * before.quantization.scale, rel=1e-3)
+
+
 def test_a_range_of_no_tensor_is_an_error():
     model = _chain(layers.Flatten(), layers.Dense(3))
     source = source_of(model, np.random.default_rng(0).normal(size=(32, 8, 8, 3)).astype("f4"))

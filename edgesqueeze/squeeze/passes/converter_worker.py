@@ -60,8 +60,35 @@ def _convert(folder: Path) -> bytes:
         converter.target_spec.supported_ops = [_integer_operators(mode)]
         converter.inference_input_type = converter.inference_output_type = tf.as_dtype(request["io"])
     converter._experimental_calibrate_only = request["only_calibrate"]
-    with _imposed(request["ranges"]):
+    with _calibrated_out_of_place(), _imposed(request["ranges"]):
         return bytes(converter.convert())
+
+
+@contextlib.contextmanager
+def _calibrated_out_of_place() -> Iterator[None]:
+    """Keep tensors from being overwritten before calibration looks at them."""
+    from tensorflow.lite.python import lite
+
+    from edgesqueeze.graph.in_place import with_kept_inputs, with_own_outputs
+
+    calibrator = lite._calibrator.Calibrator
+
+    class OutOfPlace(calibrator):  # type: ignore[misc,valid-type]
+        def __init__(self, content: bytes, *others: Any) -> None:
+            self.own = content
+            super().__init__(with_kept_inputs(content), *others)
+
+        def calibrate(self, *samples: Any) -> bytes:
+            return with_own_outputs(super().calibrate(*samples), self.own)
+
+        def calibrate_and_quantize(self, *others: Any, **options: Any) -> bytes:
+            return with_own_outputs(super().calibrate_and_quantize(*others, **options), self.own)
+
+    try:
+        lite._calibrator.Calibrator = OutOfPlace
+        yield
+    finally:
+        lite._calibrator.Calibrator = calibrator
 
 
 @contextlib.contextmanager
