@@ -17,12 +17,16 @@ from edgesqueeze.base.quiet import quiet
 from edgesqueeze.base.worker import module_command
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import TfliteModel
+from edgesqueeze.graph.affine import is_quantized
 from edgesqueeze.graph.axes import with_valid_axes
 from edgesqueeze.graph.state import state_of
 from edgesqueeze.runners.exchange import run_elsewhere
 from edgesqueeze.runners.samples import Outputs, Samples
 
 Kernels = Literal["xnnpack", "builtin", "reference"]
+SUM_BITS = {"int8": 20, "uint8": 20, "int16": 15}
+"""By how many bits ADD and SUB shift what they read to the left. Where the result's scale is smaller than
+twice the larger of the inputs' by more, or one is 0, LiteRT aborts: the process ends, and says nothing."""
 
 
 def run(model: TfliteModel, samples: Samples, *, carry_state: bool | None = None) -> Outputs:
@@ -92,6 +96,7 @@ def run_inside(model: TfliteModel, samples: Samples, tensors: Sequence[int]) -> 
 def _loaded(model: TfliteModel, kernels: Kernels, *, keep_all: bool = False) -> Any:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+    _refuse_sums_that_abort(model)
     resolver = {
         "xnnpack": OpResolverType.AUTO,
         "builtin": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
@@ -105,6 +110,23 @@ def _loaded(model: TfliteModel, kernels: Kernels, *, keep_all: bool = False) -> 
     )
     interpreter.allocate_tensors()
     return interpreter
+
+
+def _refuse_sums_that_abort(model: TfliteModel) -> None:
+    for graph in model.graphs:
+        for operator in (one for one in graph.operators if one.opcode in ("ADD", "SUB")):
+            found = [graph.tensors[one] for one in (*operator.outputs, *operator.inputs) if one >= 0]
+            scales = [one.quantization.scale for one in found if is_quantized(one) and one.quantization]
+            if len(scales) < len(found):
+                continue
+            result, largest, ratio = scales[0], max(scales[1:]), 2 ** SUM_BITS[found[0].dtype]
+            if min(scales) <= 0 or 2 * largest >= ratio * result:
+                raise UnsupportedModelError(
+                    f"LiteRT cannot run {model.name}: operator {operator.index} ({operator.opcode}) makes "
+                    f"values of a scale of {result:.3g} from such of {largest:.3g} and {min(scales[1:]):.3g}",
+                    expected=f"scales above 0, and the result's less than {ratio // 2:,} times smaller",
+                    hint="quantize the model anew, with samples for which its values are not all the same",
+                )
 
 
 def _infer(interpreter: Any, sample: Sequence[Array]) -> list[Array]:

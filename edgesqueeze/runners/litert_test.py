@@ -3,10 +3,12 @@ import sys
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.graph.repack import pack
 from edgesqueeze.runners import litert
 from edgesqueeze.runners.exchange import run_elsewhere
 from edgesqueeze.runners.samples import data_samples, random_data
@@ -58,6 +60,22 @@ def test_the_terminal_stays_quiet():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scales"), [("int16", (1e-5, 1.0)), ("int16", (0.1, 0.0)), ("int8", (1e-7, 1.0))]
+)
+def test_sums_on_which_litert_aborts_are_refused(dtype, scales):
+    graph = GraphBuilder()
+    graph_input = graph.input((1, 4), dtype)
+    content = graph.build([graph.add(graph_input, graph_input)])
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    (operator,) = model.subgraphs[0].operators
+    for index, scale in zip((operator.outputs[0], operator.inputs[1]), scales, strict=True):
+        model.subgraphs[0].tensors[index].quantization.scale = np.float32([scale])
+    model = parse_tflite(pack(model, len(content)))
+    with pytest.raises(UnsupportedModelError, match=r"operator 0 \(ADD\) makes values of a scale of"):
+        litert.run(model, [[np.zeros((1, 4), dtype)]])
 
 
 def test_a_crash_of_the_reference_kernels_is_an_error_and_not_the_end(monkeypatch):

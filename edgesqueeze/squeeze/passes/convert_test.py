@@ -329,6 +329,19 @@ def test_a_tensor_has_the_range_of_what_it_held_before_it_was_overwritten(mode):
     assert after.quantization.scale == pytest.approx(40 * before.quantization.scale, rel=1e-3)
 
 
+def test_zeros_in_a_sum_are_no_end_of_the_process():
+    """A scale of 0, as the quantizer of int16x8 gives them, is one on which LiteRT aborts."""
+    less = layers.Lambda(lambda values: np.zeros(6, np.float32) - values)
+    model = _chain(layers.Dense(6), layers.Activation("tanh"), less, layers.Dense(3), shape=(8,))
+    tflite, _ = _convert(model, "int16x8")
+    subtract = next(one for one in tflite.main.operators if one.opcode == "SUB")
+    assert all(tflite.main.tensors[one].quantization.scale > 0 for one in subtract.inputs)
+    data = np.random.default_rng(1).normal(size=(12, 8)).astype(np.float32)
+    (found,) = _outputs(tflite, ("image",), data)
+    wanted = np.asarray(model(data))
+    assert np.abs(found - wanted).max() < 0.03 * np.abs(wanted).max()
+
+
 def test_a_range_of_no_tensor_is_an_error():
     model = _chain(layers.Flatten(), layers.Dense(3))
     source = source_of(model, np.random.default_rng(0).normal(size=(32, 8, 8, 3)).astype("f4"))

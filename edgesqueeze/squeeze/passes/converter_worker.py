@@ -70,6 +70,7 @@ def _calibrated_out_of_place() -> Iterator[None]:
     from tensorflow.lite.python import lite
 
     from edgesqueeze.graph.in_place import with_kept_inputs, with_own_outputs
+    from edgesqueeze.graph.zero_scales import with_positive_scales
 
     calibrator = lite._calibrator.Calibrator
 
@@ -82,7 +83,8 @@ def _calibrated_out_of_place() -> Iterator[None]:
             return with_own_outputs(super().calibrate(*samples), self.own)
 
         def calibrate_and_quantize(self, *others: Any, **options: Any) -> bytes:
-            return with_own_outputs(super().calibrate_and_quantize(*others, **options), self.own)
+            content = super().calibrate_and_quantize(*others, **options)
+            return with_positive_scales(with_own_outputs(content, self.own))
 
     try:
         lite._calibrator.Calibrator = OutOfPlace
