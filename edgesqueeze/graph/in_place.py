@@ -9,10 +9,10 @@ model is never overwritten.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
+from edgesqueeze.graph.objects import kind_of, listed
 from edgesqueeze.graph.repack import pack
 
 IN_PLACE = (schema.BuiltinOperator.ADD, schema.BuiltinOperator.SUB, schema.BuiltinOperator.MUL)
@@ -23,18 +23,14 @@ def with_kept_inputs(content: bytes) -> bytes:
     """A float .tflite whose main graph has, behind its outputs, what else may be overwritten in it."""
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     graph = model.subgraphs[0]
-    own = {*_numbers(graph.outputs), *_numbers(graph.inputs)}
-    made = {tensor for operator in graph.operators for tensor in _numbers(operator.outputs)}
-    read = [
-        tensor
-        for operator in graph.operators
-        if _opcode(model, operator) in IN_PLACE
-        for tensor in _numbers(operator.inputs)
-    ]
-    more = [tensor for tensor in dict.fromkeys(read) if tensor in made - own]
+    operators = listed(graph.operators)
+    made = {tensor for operator in operators for tensor in listed(operator.outputs)}
+    made -= {*listed(graph.outputs), *listed(graph.inputs)}
+    sums = [operator for operator in operators if kind_of(model, operator) in IN_PLACE]
+    more = dict.fromkeys(one for operator in sums for one in listed(operator.inputs) if one in made)
     if not more:
         return content
-    graph.outputs = [*_numbers(graph.outputs), *more]
+    graph.outputs = [*listed(graph.outputs), *more]
     return pack(model, len(content))
 
 
@@ -46,23 +42,13 @@ def with_own_outputs(content: bytes, original: bytes) -> bytes:
     count = len(schema.ModelT.InitFromPackedBuf(original, 0).subgraphs[0].outputs)
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     graph = model.subgraphs[0]
-    outputs = _numbers(graph.outputs)
+    outputs = listed(graph.outputs)
     if len(outputs) == count:
         return content
     graph.outputs, more = outputs[:count], outputs[count:]
-    graph.operators = [one for one in graph.operators if not _makes_real(model, one, more)]
+    graph.operators = [one for one in listed(graph.operators) if not _makes_real(model, one, more)]
     return pack(model, len(content))
 
 
 def _makes_real(model: schema.ModelT, operator: schema.OperatorT, tensors: Sequence[int]) -> bool:
-    return _opcode(model, operator) == schema.BuiltinOperator.DEQUANTIZE and operator.outputs[0] in tensors
-
-
-def _numbers(tensors: Any) -> list[int]:
-    """Tensors by number; an operator without any has None."""
-    return [] if tensors is None else [int(tensor) for tensor in tensors]
-
-
-def _opcode(model: schema.ModelT, operator: schema.OperatorT) -> int:
-    code = model.operatorCodes[operator.opcodeIndex]
-    return max(int(code.builtinCode), int(code.deprecatedBuiltinCode))
+    return kind_of(model, operator) == schema.BuiltinOperator.DEQUANTIZE and operator.outputs[0] in tensors

@@ -23,6 +23,7 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 from edgesqueeze.graph.affine import is_quantized, quantized_twin, real_range
+from edgesqueeze.graph.objects import kind_of, listed
 from edgesqueeze.graph.ranges import Range, ranges_in
 from edgesqueeze.graph.read import parse_tflite
 from edgesqueeze.graph.repack import pack
@@ -65,17 +66,17 @@ def _with_real_inputs(content: bytes) -> bytes:
     """The same model, or ``content`` itself where no input of integers is only cast to real numbers."""
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     graph, changed = model.subgraphs[0], False
-    graph.inputs = _list(graph.inputs)
+    graph.inputs = listed(graph.inputs)
     for place, source in enumerate(graph.inputs):
-        readers = [one for one in _list(graph.operators) if source in _list(one.inputs)]
+        readers = [one for one in listed(graph.operators) if source in listed(one.inputs)]
         if len(readers) != 1 or source in graph.outputs or not _makes_real(model, graph, readers[0]):
             continue
         real = int(readers[0].outputs[0])
         graph.operators.remove(readers[0])
         graph.inputs[place] = real
         graph.tensors[real].name = graph.tensors[source].name
-        for signature in _list(model.signatureDefs):
-            for one in _list(signature.inputs):
+        for signature in listed(model.signatureDefs):
+            for one in listed(signature.inputs):
                 one.tensorIndex = real if one.tensorIndex == source else one.tensorIndex
         changed = True
     return pack(model, len(content)) if changed else content
@@ -86,24 +87,24 @@ def _makes_real(model: Any, graph: Any, operator: Any) -> bool:
     before, after = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
     ranged = after.quantization is not None and after.quantization.min is not None
     real = schema.TensorType.FLOAT32, before.type != schema.TensorType.BOOL
-    return _kind(model, operator) == schema.BuiltinOperator.CAST and ranged and real == (after.type, True)
+    return kind_of(model, operator) == schema.BuiltinOperator.CAST and ranged and real == (after.type, True)
 
 
 def _without_float_choices(content: bytes) -> bytes:
     """The same model, or ``content`` itself where no choice is made from what is float for an output."""
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     graph = model.subgraphs[0]
-    made = {one.outputs[0]: one for one in _list(graph.operators) if _kind(model, one) == DEQUANTIZE}
+    made = {one.outputs[0]: one for one in listed(graph.operators) if kind_of(model, one) == DEQUANTIZE}
     choices = [
-        one for one in _list(graph.operators) if _kind(model, one) in CHOICES and one.inputs[0] in made
+        one for one in listed(graph.operators) if kind_of(model, one) in CHOICES and one.inputs[0] in made
     ]
     for choice in choices:
         source = made[choice.inputs[0]]
         choice.inputs = [source.inputs[0], *list(choice.inputs)[1:]]
         code = model.operatorCodes[choice.opcodeIndex]
-        code.version = max(code.version, VERSIONS[_kind(model, choice)])
+        code.version = max(code.version, VERSIONS[kind_of(model, choice)])
         gone = source.outputs[0]
-        read = [*graph.outputs, *(index for one in graph.operators for index in _list(one.inputs))]
+        read = [*graph.outputs, *(index for one in graph.operators for index in listed(one.inputs))]
         if source in graph.operators and gone not in read:
             graph.operators.remove(source)
     if choices:
@@ -116,8 +117,8 @@ def _with_stand_ins(content: bytes) -> bytes:
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     found = False
     for graph in model.subgraphs:
-        for operator in _list(graph.operators):
-            slope = SLOPES.get(_kind(model, operator))
+        for operator in listed(graph.operators):
+            slope = SLOPES.get(kind_of(model, operator))
             if slope is not None:
                 found = True
                 _make(model, operator, schema.BuiltinOperator.LEAKY_RELU, slope)
@@ -131,12 +132,12 @@ def _cut_off(shown: bytes, result: bytes) -> dict[str, set[str]]:
     names = [tensor.name.decode() for tensor in graph.tensors]
     cut: dict[str, set[str]] = {}
     for index, name in enumerate(names):
-        readers = [one for one in _list(graph.operators) if index in _list(one.inputs)]
+        readers = [one for one in listed(graph.operators) if index in listed(one.inputs)]
         if len(readers) + list(graph.outputs).count(index) < 2 or not {name} <= ranges.keys() & stored.keys():
             continue
         if not _cuts(stored[name], ranges[name]):
             continue
-        given = {names[output] for one in readers for output in _list(one.outputs)}
+        given = {names[output] for one in readers for output in listed(one.outputs)}
         tied = {one for one in given if stored.get(one) == stored[name]}
         # Of those that share the scale, the ones that need no more; else what moves values to such a one.
         narrow = {one for one in tied if one in ranges and _cuts(ranges[one], ranges[name])}
@@ -164,8 +165,8 @@ def _untied(content: bytes, cut: Mapping[str, Collection[str]]) -> bytes:
     names = [tensor.name.decode() for tensor in graph.tensors]
     operators = []
     for operator in graph.operators:
-        operator.inputs = _list(operator.inputs)
-        gives = {names[one] for one in _list(operator.outputs)}
+        operator.inputs = listed(operator.inputs)
+        gives = {names[one] for one in listed(operator.outputs)}
         for place, index in enumerate(operator.inputs):
             if index < 0 or not gives.intersection(cut.get(names[index], ())):
                 continue
@@ -196,8 +197,8 @@ def _restored(content: bytes) -> bytes:
     kinds = {slope: kind for kind, slope in SLOPES.items()}
     kinds[UNTIED] = schema.BuiltinOperator.QUANTIZE
     for graph in model.subgraphs:
-        for operator in _list(graph.operators):
-            if _kind(model, operator) != schema.BuiltinOperator.LEAKY_RELU:
+        for operator in listed(graph.operators):
+            if kind_of(model, operator) != schema.BuiltinOperator.LEAKY_RELU:
                 continue
             kind = kinds.get(float(operator.builtinOptions.alpha))
             if kind is not None:
@@ -218,11 +219,11 @@ def _bypass(graph: Any, operator: Any) -> None:
     source, gone = operator.inputs[0], operator.outputs[0]
     graph.operators.remove(operator)
     for reader in graph.operators:
-        reader.inputs = [source if one == gone else one for one in _list(reader.inputs)]
+        reader.inputs = [source if one == gone else one for one in listed(reader.inputs)]
     del graph.tensors[gone]
     for one in graph.operators:
-        one.inputs = [n - (n > gone) for n in _list(one.inputs)]
-        one.outputs = [n - (n > gone) for n in _list(one.outputs)]
+        one.inputs = [n - (n > gone) for n in listed(one.inputs)]
+        one.outputs = [n - (n > gone) for n in listed(one.outputs)]
     graph.inputs, graph.outputs = ([n - (n > gone) for n in many] for many in (graph.inputs, graph.outputs))
 
 
@@ -232,16 +233,6 @@ def _drop_unused_codes(model: Any) -> None:
     for operator in operators:
         operator.opcodeIndex = used.index(operator.opcodeIndex)
     model.operatorCodes = [model.operatorCodes[one] for one in used]
-
-
-def _list(found: Any) -> list[Any]:
-    """What a file has many of; a list that is empty may be missing."""
-    return [] if found is None else list(found)
-
-
-def _kind(model: Any, operator: Any) -> int:
-    code = model.operatorCodes[operator.opcodeIndex]
-    return int(max(code.builtinCode, code.deprecatedBuiltinCode))
 
 
 def _make(model: Any, operator: Any, kind: int, slope: float | None = None) -> None:

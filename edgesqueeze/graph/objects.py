@@ -1,0 +1,16 @@
+"""What is common to changes of a .tflite by the objects of its schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def listed(found: Any) -> list[Any]:
+    """What a file has many of; a list that is empty may be missing."""
+    return [] if found is None else list(found)
+
+
+def kind_of(model: Any, operator: Any) -> int:
+    """An operator's number in ``schema.BuiltinOperator``; old files have it in another field."""
+    code = model.operatorCodes[operator.opcodeIndex]
+    return int(max(code.builtinCode, code.deprecatedBuiltinCode))
