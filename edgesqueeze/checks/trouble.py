@@ -14,7 +14,7 @@ from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.checks.tasks import classes_of, labels_as_choices, task_of
 from edgesqueeze.checks.unclipped import unclipped
-from edgesqueeze.graph import Graph, Tensor, TfliteModel
+from edgesqueeze.graph import Graph, Operator, Tensor, TfliteModel
 from edgesqueeze.graph.affine import is_quantized, quantized_twin, real_range
 from edgesqueeze.runners.samples import per_output
 
@@ -94,8 +94,22 @@ def find_trouble(
             found += _dead(tensor, values)
         if is_quantized(tensor) and kind not in BOUNDED:
             exact = None if maker is None else unclipped(graph, maker, activations)
-            found += _saturated(tensor, values, exact)
+            masked = maker is not None and _is_masked(graph, maker)
+            found += _saturated(tensor, values, exact, masked)
     return tuple(found)
+
+
+def _is_masked(graph: Graph, maker: Operator) -> bool:
+    """Whether an operator adds a constant for a softmax: what is masked lies at the lowest end."""
+    if maker.opcode not in ("ADD", "SUB") or not any(graph.tensors[one].is_constant for one in maker.inputs):
+        return False
+    index, readers = maker.outputs[0], [maker]
+    while readers and readers[0].opcode != "SOFTMAX":
+        readers = [one for one in graph.operators if index in one.inputs]
+        if len(readers) != 1 or readers[0].opcode not in (*MOVERS, "SOFTMAX"):
+            return False
+        index = readers[0].outputs[0]
+    return bool(readers)
 
 
 def _input_scale(graph: Graph, tensor: Tensor, values: Array) -> Iterator[Finding]:
@@ -200,14 +214,14 @@ def _dead(tensor: Tensor, values: Array) -> Iterator[Finding]:
         )
 
 
-def _saturated(tensor: Tensor, values: Array, exact: Array | None) -> Iterator[Finding]:
+def _saturated(tensor: Tensor, values: Array, exact: Array | None, masked: bool) -> Iterator[Finding]:
     """Whether many values are cut off; without the exact ones, whether many sit at an end of the range."""
     limits = np.iinfo(tensor.dtype)
     low, high = real_range(tensor)
     step = (high - low) / (int(limits.max) - int(limits.min))
     for end, bound, real, natural in (
-        ("lowest", int(limits.min), low, any(abs(low - bottom) <= step for bottom in NATURAL_BOTTOMS)),
-        ("highest", int(limits.max), high, any(abs(high - top) <= step for top in NATURAL_TOPS)),
+        ("lowest", int(limits.min), low, masked or _is_one_of(low, NATURAL_BOTTOMS, step)),
+        ("highest", int(limits.max), high, _is_one_of(high, NATURAL_TOPS, step)),
     ):
         share = float(np.mean(values == bound))
         if exact is not None:
@@ -220,6 +234,10 @@ def _saturated(tensor: Tensor, values: Array, exact: Array | None) -> Iterator[F
                 f"{share:.0%} of its values sit at the {end} value it can hold "
                 f"({real:.4g}): calibrate on data like these",
             )
+
+
+def _is_one_of(value: float, known: Sequence[float], step: float) -> bool:
+    return any(abs(value - one) <= step for one in known)
 
 
 def _warning(code: str, subject: str, message: str) -> Finding:

@@ -347,6 +347,32 @@ def test_ends_where_an_activation_function_puts_them(bound, scale, zero_point, t
     assert [one.code for one in found] == (["saturated-activation"] if told else [])
 
 
+@pytest.mark.parametrize(
+    ("steps", "bound", "told"),
+    [
+        (("SOFTMAX",), -128, False),
+        (("RESHAPE", "SOFTMAX"), -128, False),
+        (("SOFTMAX",), 127, True),
+        (("TANH",), -128, True),
+        ((), -128, True),
+    ],
+)
+def test_what_a_mask_puts_at_the_lowest_end(steps, bound, told):
+    graph = GraphBuilder(0)
+    scores = graph.input((1, 10), scale=0.02, zero_point=0)
+    total = graph.tensor((1, 4), "int8", 0.02, 0, name="hidden")
+    mask = graph.tensor((1, 4), "int8", 0.02, 0, data=np.int8([[0, 0, -128, -128]]))
+    graph.op("ADD", [scores, mask], [total])
+    last = total
+    for step in steps:
+        last = graph.reshape(last, (1, 4)) if step == "RESHAPE" else graph.unary(step, last)
+    outputs = [graph.unary("ABS", last)]
+    values = ALIVE.copy()
+    values[:10, 0] = bound
+    found = _found(parse_tflite(graph.build(outputs)), hidden=values)
+    assert [one.code for one in found] == (["saturated-activation"] if told else [])
+
+
 def test_functions_that_reach_both_ends_by_design():
     values = ALIVE.copy()
     values[:10, 0] = 127

@@ -329,6 +329,23 @@ def test_a_tensor_has_the_range_of_what_it_held_before_it_was_overwritten(mode):
     assert after.quantization.scale == pytest.approx(40 * before.quantization.scale, rel=1e-3)
 
 
+@pytest.mark.parametrize("times", [1.0, 6.0])
+def test_masked_attention_attends_in_integers(times):
+    mask = np.triu(np.full((6, 6), -1e9, np.float32), 1)
+
+    def attend(values):
+        scores = times * tf.matmul(values, values, transpose_b=True) / 3.0
+        return tf.matmul(tf.nn.softmax(scores + mask), values)
+
+    model = _chain(layers.Dense(8), layers.Lambda(attend), layers.Dense(4), shape=(6, 5))
+    tflite, _ = _convert(model, count=120, samples=100)
+    assert not any(tensor.dtype.startswith("float") for tensor in tflite.main.tensors)
+    data = np.random.default_rng(0).normal(size=(120, 6, 5)).astype(np.float32)
+    (found,) = _outputs(tflite, ("image",), data)
+    wanted = np.asarray(model(data))
+    assert np.sqrt(np.mean((found - wanted) ** 2)) < 0.06 * wanted.std()
+
+
 def test_zeros_in_a_sum_are_no_end_of_the_process():
     """A scale of 0, as the quantizer of int16x8 gives them, is one on which LiteRT aborts."""
     less = layers.Lambda(lambda values: np.zeros(6, np.float32) - values)

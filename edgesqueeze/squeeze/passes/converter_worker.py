@@ -70,6 +70,7 @@ def _calibrated_out_of_place() -> Iterator[None]:
     from tensorflow.lite.python import lite
 
     from edgesqueeze.graph.in_place import with_kept_inputs, with_own_outputs
+    from edgesqueeze.graph.masks import with_limited_masks
     from edgesqueeze.graph.zero_scales import with_positive_scales
 
     calibrator = lite._calibrator.Calibrator
@@ -80,7 +81,7 @@ def _calibrated_out_of_place() -> Iterator[None]:
             super().__init__(with_kept_inputs(content), *others)
 
         def calibrate(self, *samples: Any) -> bytes:
-            return with_own_outputs(super().calibrate(*samples), self.own)
+            return with_limited_masks(with_own_outputs(super().calibrate(*samples), self.own))
 
         def calibrate_and_quantize(self, *others: Any, **options: Any) -> bytes:
             content = super().calibrate_and_quantize(*others, **options)

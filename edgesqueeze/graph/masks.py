@@ -1,0 +1,95 @@
+"""Masks of attention that int8 has steps for.
+
+What must not be attended to gets -1e9 added to its score before the softmax. Calibration then finds sums from
+there to the greatest score, a step of int8 is 4 million wide, and all scores become one number. Far less is
+enough: eight below the least score, a softmax gives it a tenth of what a step of its output is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from edgesqueeze.base.arrays import Array
+from edgesqueeze.graph.objects import kind_of, listed
+from edgesqueeze.graph.repack import pack
+
+NO_SCORE = -1e4
+"""What is added to a score is a mask below this."""
+BELOW = 8.0
+"""How far below the least score what is masked lies: exp(-8) is 0.0003, a step of the output 0.004."""
+SIGNS = {schema.BuiltinOperator.ADD: 1.0, schema.BuiltinOperator.SUB: -1.0}
+MOVES = (schema.BuiltinOperator.RESHAPE, schema.BuiltinOperator.TRANSPOSE)
+
+
+def with_limited_masks(content: bytes) -> bytes:
+    """A calibrated float .tflite whose masks, and what they span, go as far as they must.
+
+    Args:
+        content: a .tflite after calibration and before quantization.
+
+    Returns:
+        ``content`` itself where no constant is a mask in front of a softmax.
+    """
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    graph, found = model.subgraphs[0], False
+    for operator in listed(graph.operators):
+        sign = SIGNS.get(kind_of(model, operator))
+        for place in () if sign is None else (1,) if sign < 0 else (0, 1):
+            found |= _limit(model, graph, operator, place, sign)
+    return pack(model, len(content)) if found else content
+
+
+def _limit(model: Any, graph: Any, operator: Any, place: int, sign: float) -> bool:
+    """Limit the mask that an operator has as one of its inputs; whether there is one."""
+    mask = _constant(model, graph.tensors[operator.inputs[place]])
+    score = graph.tensors[operator.inputs[1 - place]].quantization
+    if mask is None or not _is_mask(sign * mask) or score is None or score.min is None:
+        return False
+    sums = list(_to_softmax(model, graph, int(operator.outputs[0])))
+    if not sums:
+        return False
+    low, high = float(score.min[0]), float(score.max[0])
+    limited = sign * np.maximum(sign * mask, low - high - BELOW)
+    operator.inputs = [*operator.inputs]
+    operator.inputs[place] = _copy(model, graph, int(operator.inputs[place]), limited)
+    for one in sums:
+        one.quantization.min = np.maximum(one.quantization.min, np.float32(low - BELOW))
+    return True
+
+
+def _is_mask(added: Array) -> bool:
+    return bool(added.size and added.min() < NO_SCORE and added.max() <= 0)
+
+
+def _constant(model: Any, tensor: Any) -> Array | None:
+    data = model.buffers[tensor.buffer].data
+    if data is None or not len(data) or tensor.type != schema.TensorType.FLOAT32:
+        return None
+    return np.frombuffer(bytes(data), np.float32)
+
+
+def _to_softmax(model: Any, graph: Any, tensor: int) -> Iterator[Any]:
+    """A tensor and what it is moved to, if all that reads it is a softmax in the end; else nothing."""
+    readers = [one for one in listed(graph.operators) if tensor in listed(one.inputs)]
+    if len(readers) != 1 or tensor in listed(graph.outputs) or graph.tensors[tensor].quantization is None:
+        return
+    kind = kind_of(model, readers[0])
+    if kind == schema.BuiltinOperator.SOFTMAX:
+        yield graph.tensors[tensor]
+    elif kind in MOVES and (rest := list(_to_softmax(model, graph, int(readers[0].outputs[0])))):
+        yield from (graph.tensors[tensor], *rest)
+
+
+def _copy(model: Any, graph: Any, index: int, values: Array) -> int:
+    """A new constant of the shape of another; its number."""
+    old, new, buffer = graph.tensors[index], schema.TensorT(), schema.BufferT()
+    buffer.data = np.frombuffer(values.astype(np.float32).tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    new.shape, new.type, new.buffer = old.shape, old.type, len(model.buffers) - 1
+    new.name = f"{old.name.decode()};limited{len(graph.tensors)}".encode()
+    graph.tensors.append(new)
+    return len(graph.tensors) - 1
