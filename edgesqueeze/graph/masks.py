@@ -21,7 +21,8 @@ NO_SCORE = -1e4
 """What is added to a score is a mask below this."""
 BELOW = 8.0
 """How far below the least score what is masked lies: exp(-8) is 0.0003, a step of the output 0.004."""
-SIGNS = {schema.BuiltinOperator.ADD: 1.0, schema.BuiltinOperator.SUB: -1.0}
+TERMS = {schema.BuiltinOperator.ADD: (1.0, (0, 1)), schema.BuiltinOperator.SUB: (-1.0, (1,))}
+"""With which sign which inputs are added."""
 MOVES = (schema.BuiltinOperator.RESHAPE, schema.BuiltinOperator.TRANSPOSE)
 
 
@@ -37,8 +38,8 @@ def with_limited_masks(content: bytes) -> bytes:
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     graph, found = model.subgraphs[0], False
     for operator in listed(graph.operators):
-        sign = SIGNS.get(kind_of(model, operator))
-        for place in () if sign is None else (1,) if sign < 0 else (0, 1):
+        sign, places = TERMS.get(kind_of(model, operator), (1.0, ()))
+        for place in places:
             found |= _limit(model, graph, operator, place, sign)
     return pack(model, len(content)) if found else content
 
