@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgesqueeze.base.publish import digest, inside
+from edgesqueeze.base.publish import digest, finish, inside
 from edgesqueeze.errors import OutputError
 
 LIST = "edgesqueeze.sha256"
@@ -98,6 +98,8 @@ def _replaceable(folder: Path, now: Mapping[str, str]) -> dict[str, str]:
     Raises:
         OutputError: a file of one of these names was not generated, or was changed since.
     """
+    # Of what a killed process left half done, neither half is what the list says.
+    finish(folder)
     earlier = _earlier(folder)
     theirs = [
         name

@@ -118,6 +118,16 @@ def recover(directory: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def finish(directory: Path) -> None:
+    """Finish what killed processes began in a folder, before anyone asks what is in it.
+
+    A folder that is not there, or cannot be written, stays as it is: who writes to it is told so.
+    """
+    if any(directory.glob(f"{STAGE_PREFIX}*")):
+        with contextlib.suppress(OSError), _locked(directory):
+            recover(directory)
+
+
 def inside(name: str) -> Path:
     """The path of a name inside an output folder.
 

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from edgesqueeze.base import publish
+from edgesqueeze.base.generated import check_replaceable, update_of
 from edgesqueeze.base.output import staged, write_files
 from edgesqueeze.base.publish import STAGE_PREFIX, digest
 from edgesqueeze.errors import OutputError
@@ -44,7 +45,7 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def write_and_die_before(number, out):
+def write_and_die_before(number, out, new=NEW):
     """Publish ``NEW`` over ``OLD``, and die before the rename of this number; the journal is the first."""
     replace = publish.Path.replace
     calls = iter(range(100))
@@ -55,7 +56,7 @@ def write_and_die_before(number, out):
         return replace(self, target)
 
     publish.Path.replace = counted
-    write_files(out, NEW, {"stale": digest(out, "stale")})
+    write_files(out, new, {"stale": digest(out, "stale")})
 
 
 @pytest.mark.parametrize("number", range(5))
@@ -64,6 +65,17 @@ def test_what_a_killed_process_began_is_undone_or_finished_by_the_next(out, numb
     assert (killed == signal.SIGKILL) == (number < 4)
     write_files(out, {})
     assert tree(out) == (OLD if number == 0 else AFTER)
+    assert not list(out.glob(f"{STAGE_PREFIX}*"))
+
+
+@pytest.mark.parametrize("number", range(1, 4))
+def test_files_that_a_killed_process_left_half_done_are_nobodys_own(out, number):
+    listed = update_of(out, OLD, lambda name: True).files
+    write_files(out, listed)
+    new = update_of(out, NEW, lambda name: True).files
+    assert in_a_process_that_dies(lambda: write_and_die_before(number, out, new)) == signal.SIGKILL
+    check_replaceable(out, NEW)
+    assert {name: text for name, text in tree(out).items() if name in new} == new
     assert not list(out.glob(f"{STAGE_PREFIX}*"))
 
 
