@@ -39,7 +39,7 @@ def with_own_outputs(content: bytes, original: bytes) -> bytes:
 
     What made other types of them goes, too.
     """
-    count = len(schema.ModelT.InitFromPackedBuf(original, 0).subgraphs[0].outputs)
+    count = schema.Model.GetRootAs(original, 0).Subgraphs(0).OutputsLength()
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     graph = model.subgraphs[0]
     outputs = listed(graph.outputs)

@@ -11,6 +11,10 @@ def listed(found: Any) -> list[Any]:
 
 
 def kind_of(model: Any, operator: Any) -> int:
-    """An operator's number in ``schema.BuiltinOperator``; old files have it in another field."""
-    code = model.operatorCodes[operator.opcodeIndex]
+    """An operator's number in ``schema.BuiltinOperator``."""
+    return kind_of_code(model.operatorCodes[operator.opcodeIndex])
+
+
+def kind_of_code(code: Any) -> int:
+    """The number that an operator's code stands for; old files have it in another field."""
     return int(max(code.builtinCode, code.deprecatedBuiltinCode))

@@ -23,7 +23,7 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 from edgesqueeze.graph.affine import is_quantized, quantized_twin, real_range
-from edgesqueeze.graph.objects import kind_of, listed
+from edgesqueeze.graph.objects import kind_of, kind_of_code, listed
 from edgesqueeze.graph.ranges import Range, ranges_in
 from edgesqueeze.graph.read import parse_tflite
 from edgesqueeze.graph.repack import pack
@@ -130,14 +130,19 @@ def _cut_off(shown: bytes, result: bytes) -> dict[str, set[str]]:
     ranges, stored = ranges_in(shown), _stored(result)
     graph = schema.ModelT.InitFromPackedBuf(shown, 0).subgraphs[0]
     names = [tensor.name.decode() for tensor in graph.tensors]
+    given_by: dict[int, list[set[str]]] = {}
+    for operator in listed(graph.operators):
+        gives = {names[output] for output in listed(operator.outputs)}
+        for index in {*listed(operator.inputs)}:
+            given_by.setdefault(int(index), []).append(gives)
     cut: dict[str, set[str]] = {}
     for index, name in enumerate(names):
-        readers = [one for one in listed(graph.operators) if index in listed(one.inputs)]
-        if len(readers) + list(graph.outputs).count(index) < 2 or not {name} <= ranges.keys() & stored.keys():
+        readers = given_by.get(index, [])
+        if len(readers) + list(graph.outputs).count(index) < 2 or name not in ranges or name not in stored:
             continue
         if not _cuts(stored[name], ranges[name]):
             continue
-        given = {names[output] for one in readers for output in listed(one.outputs)}
+        given = set().union(*readers)
         tied = {one for one in given if stored.get(one) == stored[name]}
         # Of those that share the scale, the ones that need no more; else what moves values to such a one.
         narrow = {one for one in tied if one in ranges and _cuts(ranges[one], ranges[name])}
@@ -237,7 +242,7 @@ def _drop_unused_codes(model: Any) -> None:
 
 def _make(model: Any, operator: Any, kind: int, slope: float | None = None) -> None:
     """Make an operator one of another kind: a LEAKY_RELU with a slope, or one without options."""
-    same = [one for one in model.operatorCodes if max(one.builtinCode, one.deprecatedBuiltinCode) == kind]
+    same = [one for one in model.operatorCodes if kind_of_code(one) == kind]
     if same:
         code = same[0]
     else:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgesqueeze.graph.objects import listed
 from edgesqueeze.graph.repack import pack
 
 
@@ -13,20 +16,17 @@ def with_positive_scales(content: bytes) -> bytes:
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     changed = False
     for graph in model.subgraphs:
-        for operator in graph.operators:
-            if operator.inputs is None or operator.outputs is None or not len(operator.outputs):
-                continue
-            result = graph.tensors[operator.outputs[0]].quantization
-            for tensor in (graph.tensors[one] for one in operator.inputs if one >= 0):
-                if _is_zero(tensor.quantization) and _is_positive(result):
-                    tensor.quantization.scale = np.array(result.scale[:1], np.float32)
+        for operator in listed(graph.operators):
+            outputs = listed(operator.outputs)
+            scale = _scale(graph, outputs[0]) if outputs else None
+            for index in listed(operator.inputs) if scale else ():
+                if index >= 0 and _scale(graph, index) == 0:
+                    graph.tensors[index].quantization.scale = np.array([scale], np.float32)
                     changed = True
     return pack(model, len(content)) if changed else content
 
 
-def _is_zero(found: schema.QuantizationParametersT | None) -> bool:
-    return found is not None and found.scale is not None and len(found.scale) == 1 and found.scale[0] == 0
-
-
-def _is_positive(found: schema.QuantizationParametersT | None) -> bool:
-    return found is not None and found.scale is not None and len(found.scale) > 0 and found.scale[0] > 0
+def _scale(graph: Any, index: int) -> float | None:
+    """The only scale of a tensor; None if it has none, or one for each channel."""
+    found = graph.tensors[index].quantization
+    return float(found.scale[0]) if found is not None and len(listed(found.scale)) == 1 else None

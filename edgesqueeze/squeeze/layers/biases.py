@@ -25,7 +25,7 @@ def with_biases(model: Any) -> Any:
         model: a flat tf_keras model. It is given back itself if all its biases have several values; in a copy
             the others have a first value that is the next number to what it was.
     """
-    if not any(True for layer in model.layers for _ in _even(layer)):
+    if not any(map(_even, model.layers)):
         return model
     copy = rewrite(model)
     for number, layer in enumerate(copy.layers, 1):

@@ -15,24 +15,14 @@ from edgesqueeze.squeeze.passes.convert import convert
 SAMPLES = 16
 """Samples to calibrate on: of the file nobody looks at more than whether there is one."""
 
-PLAIN = frozenset(
-    (
-        *("Activation", "Add", "AveragePooling1D", "AveragePooling2D", "BatchNormalization", "Bidirectional"),
-        *(
-            "Concatenate",
-            "Conv1D",
-            "Conv2D",
-            "Conv2DTranspose",
-            "Dense",
-            "DepthwiseConv1D",
-            "DepthwiseConv2D",
-        ),
-        *("Dropout", "Embedding", "Flatten", "GRU", "GlobalAveragePooling1D", "GlobalAveragePooling2D"),
-        *("GlobalMaxPooling1D", "GlobalMaxPooling2D", "InputLayer", "LSTM", "MaxPooling1D", "MaxPooling2D"),
-        *("Multiply", "Permute", "ReLU", "Reshape", "SeparableConv1D", "SeparableConv2D", "SimpleRNN"),
-        *("Softmax", "Subtract", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D"),
-    )
-)
+_PLAIN = """
+Activation Add AveragePooling1D AveragePooling2D BatchNormalization Bidirectional Concatenate Conv1D
+Conv2D Conv2DTranspose Dense DepthwiseConv1D DepthwiseConv2D Dropout Embedding Flatten GRU
+GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D InputLayer LSTM
+MaxPooling1D MaxPooling2D Multiply Permute ReLU Reshape SeparableConv1D SeparableConv2D SimpleRNN Softmax
+Subtract UpSampling2D ZeroPadding1D ZeroPadding2D
+"""
+PLAIN = frozenset(_PLAIN.split())
 """Layers of tf_keras that are known to convert in every mode, with the activations below."""
 ACTIVATIONS = frozenset(("linear", "relu", "relu6", "sigmoid", "softmax", "swish", "tanh"))
 
