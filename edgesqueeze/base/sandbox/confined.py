@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import os
 import resource
@@ -11,12 +10,12 @@ import select
 import signal
 import sys
 import time
-import warnings
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from edgesqueeze.base.forked import fork, leave_parent
 from edgesqueeze.base.sandbox import kernel, landlock, seccomp
 
 MOST_RESULT_BYTES = 1 << 20
@@ -88,12 +87,7 @@ def run_confined(
         prepare: is run when files are guarded and the rest is not yet: for libraries that look around.
     """
     outer, inner = os.pipe()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    with warnings.catch_warnings():
-        # Threads of linear algebra libraries wait for work; they survive a fork.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
+    child = fork()
     if child == 0:
         os.close(outer)
         _live(work, bounds, readable, {*keep, inner}, prepare, inner)
@@ -148,8 +142,8 @@ def _live(
 ) -> NoReturn:
     """The child's whole life."""
     try:
-        _calm()
-        _close_others(keep)
+        _yield_first()
+        leave_parent(keep)
         landlock.restrict(readable)
         prepare()
         _limit(bounds)
@@ -162,35 +156,13 @@ def _live(
     os._exit(0)
 
 
-def _calm() -> None:
-    """Leave the parent's ways behind: its signals, its collections, its habit of writing compiled modules."""
+def _yield_first() -> None:
+    """End with the parent, before it when memory runs out, and leave no compiled modules behind."""
     with contextlib.suppress(OSError):
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
     sys.dont_write_bytecode = True
-    warnings.simplefilter("ignore")
-    gc.freeze()
     with contextlib.suppress(OSError):
-        # When memory runs out, this process goes first.
         Path("/proc/self/oom_score_adj").write_text("800")
-
-
-def _close_others(keep: Collection[int]) -> None:
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(nothing, descriptor)
-    last = 2
-    for descriptor in sorted(keep):
-        os.closerange(last + 1, descriptor)
-        last = descriptor
-    os.closerange(last + 1, _most_descriptors())
-
-
-def _most_descriptors() -> int:
-    with contextlib.suppress(OSError):
-        return max(map(int, os.listdir("/proc/self/fd"))) + 1  # noqa: PTH208
-    return min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 1 << 16)
 
 
 def _limit(bounds: Bounds) -> None:

@@ -2,7 +2,8 @@
 
 The converter ends with a segmentation fault on some graphs (TensorFlow 2.21: int8 with WHILE loops, as those
 of a GRU are), and prints nothing. Here that is an error that says so. The process is started once, works for
-every conversion of this one, and is started anew when it died.
+every conversion of this one, and is started anew when it died. A process that has not used TensorFlow yet is
+forked: importing TensorFlow once more takes seconds.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import contextlib
 import json
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -23,10 +23,13 @@ import numpy as np
 import tensorflow as tf
 
 from edgesqueeze.base.arrays import Array
-from edgesqueeze.base.worker import environment
+from edgesqueeze.base.forked import Forked
+from edgesqueeze.base.worker import environment, module_command
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.graph.ranges import Range
 from edgesqueeze.recipe.sections import QuantizeMode
+from edgesqueeze.squeeze.opening.opener import can_fork
+from edgesqueeze.squeeze.passes.converter_worker import serve
 
 MODULE = "edgesqueeze.squeeze.passes.converter_worker"
 
@@ -39,30 +42,29 @@ class _Worker:
     """The process, started when it is first used."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[str] | Forked | None = None
         self._lock = threading.Lock()
 
-    def start(self) -> subprocess.Popen[str]:
-        """Start the process unless it runs; TensorFlow takes seconds, which pass while the caller works."""
+    def start(self) -> subprocess.Popen[str] | Forked:
+        """Start the process unless it runs.
+
+        It has TensorFlow at once if this process has not used it yet; else it starts TensorFlow anew, which
+        takes seconds, while the caller works.
+        """
         if self._process is None or self._process.poll() is not None:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", MODULE],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-                env=environment(),
-            )
+            self._process = Forked(serve) if can_fork() else _begun()
             atexit.register(self.stop)
         return self._process
 
     def stop(self) -> None:
         """End the process."""
         atexit.unregister(self.stop)
-        if self._process is not None:
+        if isinstance(self._process, Forked):
+            self._process.close()
+        elif self._process is not None:
             self._process.kill()
             self._process.communicate()
-            self._process = None
+        self._process = None
 
     def work(self, folder: Path) -> int:
         """Let it answer the request in a folder; its exit status if it died of it, else 0."""
@@ -81,6 +83,17 @@ class _Worker:
                 # Interrupted: an answer that comes later must not be taken for that to the next request.
                 self.stop()
                 raise
+
+
+def _begun() -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        module_command(MODULE),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment(),
+    )
 
 
 _WORKER = _Worker()

@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -25,7 +25,16 @@ def main() -> None:
 
     answers = sys.stdout
     sys.stdout = sys.stderr
-    for line in sys.stdin:
+    serve(sys.stdin, answers)
+
+
+def serve(requests: TextIO, answers: TextIO) -> None:
+    """Answer requests until there are no more; TensorFlow must have been imported, and not used here."""
+    import tensorflow as tf
+
+    # A GPU does not survive a fork, and conversion has no use for one.
+    tf.config.set_visible_devices([], "GPU")
+    for line in requests:
         folder = Path(json.loads(line))
         try:
             (folder / "model.tflite").write_bytes(_convert(folder))
