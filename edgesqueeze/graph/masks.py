@@ -55,8 +55,12 @@ def _limit(model: Any, graph: Any, operator: Any, place: int, sign: float) -> bo
         return False
     low, high = float(score.min[0]), float(score.max[0])
     limited = sign * np.maximum(sign * mask, low - high - BELOW)
+    index = int(operator.inputs[place])
     operator.inputs = [*operator.inputs]
-    operator.inputs[place] = _copy(model, graph, int(operator.inputs[place]), limited)
+    operator.inputs[place] = -1
+    shared = any(index in listed(one.inputs) for one in graph.operators)
+    operator.inputs[place] = _copy(graph, index) if shared else index
+    _give(model, graph.tensors[operator.inputs[place]], limited)
     for one in sums:
         one.quantization.min = np.maximum(one.quantization.min, np.float32(low - BELOW))
     return True
@@ -85,12 +89,18 @@ def _to_softmax(model: Any, graph: Any, tensor: int) -> Iterator[Any]:
         yield from (graph.tensors[tensor], *rest)
 
 
-def _copy(model: Any, graph: Any, index: int, values: Array) -> int:
-    """A new constant of the shape of another; its number."""
-    old, new, buffer = graph.tensors[index], schema.TensorT(), schema.BufferT()
-    buffer.data = np.frombuffer(values.astype(np.float32).tobytes(), np.uint8)
-    model.buffers.append(buffer)
-    new.shape, new.type, new.buffer = old.shape, old.type, len(model.buffers) - 1
+def _copy(graph: Any, index: int) -> int:
+    """A new tensor of the shape and type of another; its number."""
+    old, new = graph.tensors[index], schema.TensorT()
+    new.shape, new.type = old.shape, old.type
     new.name = f"{old.name.decode()};limited{len(graph.tensors)}".encode()
     graph.tensors.append(new)
     return len(graph.tensors) - 1
+
+
+def _give(model: Any, tensor: Any, values: Array) -> None:
+    """Make a tensor a constant of other values; others may have its old buffer."""
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(values.astype(np.float32).tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    tensor.buffer = len(model.buffers) - 1

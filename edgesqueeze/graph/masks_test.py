@@ -21,7 +21,11 @@ def attention(mask=MASK, kind="ADD", steps=("SOFTMAX",), both=False):
     last = total
     for step in steps:
         last = graph.reshape(last, SHAPE, name="moved") if step == "RESHAPE" else graph.unary(step, last)
-    content = graph.build([last, total] if both else [last])
+    return with_spans(graph.build([last, total] if both else [last]))
+
+
+def with_spans(content):
+    """The file with the ranges of what stands before the softmax."""
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     for tensor in model.subgraphs[0].tensors:
         name = tensor.name.decode()
@@ -64,3 +68,16 @@ def test_a_mask_lies_below_the_least_score(kind, sign, steps):
 def test_what_is_no_mask_before_a_softmax_stays_as_it_is(other):
     content = attention(**other)
     assert with_limited_masks(content) is content
+
+
+def test_a_mask_that_others_read_stays_for_them():
+    graph = GraphBuilder(seed=1)
+    mask, totals = graph.constant(MASK, name="mask"), []
+    for name in ("scores", "others"):
+        total = graph.tensor(SHAPE, "float32", name="sum" if name == "scores" else "total")
+        graph.op("ADD", [graph.input(SHAPE, "float32", name=name), mask], [total])
+        totals.append(total)
+    content = with_spans(graph.build([graph.unary("SOFTMAX", totals[0]), totals[1]]))
+    found = parse_tflite(with_limited_masks(content)).main
+    values = [found.tensors[one.inputs[1]].data for one in found.operators if one.opcode == "ADD"]
+    np.testing.assert_array_equal(values, [[[0, -16, -16, 0]], MASK])

@@ -329,8 +329,9 @@ def test_a_tensor_has_the_range_of_what_it_held_before_it_was_overwritten(mode):
     assert after.quantization.scale == pytest.approx(40 * before.quantization.scale, rel=1e-3)
 
 
+@pytest.mark.parametrize(("mode", "most"), [("int8", 0.06), ("int16x8", 0.02)])
 @pytest.mark.parametrize("times", [1.0, 6.0])
-def test_masked_attention_attends_in_integers(times):
+def test_masked_attention_attends_in_integers(times, mode, most):
     mask = np.triu(np.full((6, 6), -1e9, np.float32), 1)
 
     def attend(values):
@@ -338,12 +339,23 @@ def test_masked_attention_attends_in_integers(times):
         return tf.matmul(tf.nn.softmax(scores + mask), values)
 
     model = _chain(layers.Dense(8), layers.Lambda(attend), layers.Dense(4), shape=(6, 5))
-    tflite, _ = _convert(model, count=120, samples=100)
+    tflite, _ = _convert(model, mode, count=120, samples=100)
     assert not any(tensor.dtype.startswith("float") for tensor in tflite.main.tensors)
     data = np.random.default_rng(0).normal(size=(120, 6, 5)).astype(np.float32)
     (found,) = _outputs(tflite, ("image",), data)
     wanted = np.asarray(model(data))
-    assert np.sqrt(np.mean((found - wanted) ** 2)) < 0.06 * wanted.std()
+    assert np.sqrt(np.mean((found - wanted) ** 2)) < most * wanted.std()
+
+
+def test_int16_has_room_for_more_than_calibration_saw():
+    model = _chain(layers.Dense(8, activation="relu"), layers.Dense(3), shape=(6,))
+    tflite, _ = _convert(model, "int16x8")
+    data = np.random.default_rng(1).normal(size=(20, 6)).astype(np.float32)
+    shown = np.random.default_rng(0).normal(size=(32, 6)).astype(np.float32)
+    data *= 1.8 * np.abs(shown).max() / np.abs(data).max()
+    (found,) = _outputs(tflite, ("image",), data)
+    wanted = np.asarray(model(data))
+    assert np.sqrt(np.mean((found - wanted) ** 2)) < 0.02 * wanted.std()
 
 
 def test_zeros_in_a_sum_are_no_end_of_the_process():

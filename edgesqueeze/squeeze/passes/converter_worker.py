@@ -78,23 +78,31 @@ def _calibrated_out_of_place() -> Iterator[None]:
     """Keep tensors from being overwritten before calibration looks at them."""
     from tensorflow.lite.python import lite
 
+    from edgesqueeze.graph.headroom import with_headroom
     from edgesqueeze.graph.in_place import with_kept_inputs, with_own_outputs
     from edgesqueeze.graph.masks import with_limited_masks
+    from edgesqueeze.graph.stand_ins import quantized
     from edgesqueeze.graph.zero_scales import with_positive_scales
 
     calibrator = lite._calibrator.Calibrator
 
     class OutOfPlace(calibrator):  # type: ignore[misc,valid-type]
         def __init__(self, content: bytes, *others: Any) -> None:
-            self.own = content
+            self.own, self.others = content, others
             super().__init__(with_kept_inputs(content), *others)
 
         def calibrate(self, *samples: Any) -> bytes:
-            return with_limited_masks(with_own_outputs(super().calibrate(*samples), self.own))
+            self.found = with_limited_masks(with_own_outputs(super().calibrate(*samples), self.own))
+            return self.found
 
-        def calibrate_and_quantize(self, *others: Any, **options: Any) -> bytes:
-            content = super().calibrate_and_quantize(*others, **options)
-            return with_positive_scales(with_own_outputs(content, self.own))
+        def calibrate_and_quantize(self, samples: Any, *types: Any, **options: Any) -> bytes:
+            """Int16x8, which another quantizer makes: it takes the ranges of a calibrator that saw nothing."""
+
+            def quantize(shown: bytes) -> bytes:
+                made = calibrator(shown, *self.others)
+                return bytes(made.calibrate_and_quantize(lambda: iter(()), *types, **options))
+
+            return with_positive_scales(quantized(with_headroom(self.found), quantize))
 
     try:
         lite._calibrator.Calibrator = OutOfPlace
