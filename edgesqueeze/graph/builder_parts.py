@@ -18,7 +18,10 @@ OPTIONS_OF = {
     "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
     "AVERAGE_POOL_2D": "Pool2DOptions",
     "MAX_POOL_2D": "Pool2DOptions",
+    "L2_NORMALIZATION": "L2NormOptions",
+    "MAXIMUM": "MaximumMinimumOptions",
     "MEAN": "ReducerOptions",
+    "MINIMUM": "MaximumMinimumOptions",
     "REDUCE_MAX": "ReducerOptions",
     "REDUCE_MIN": "ReducerOptions",
     "SUM": "ReducerOptions",
@@ -137,9 +140,7 @@ class FileBuilder:
         if custom_options:
             record.customOptions = np.frombuffer(custom_options, np.uint8)
         if options:
-            kind = (
-                OPTIONS_OF.get(opcode) or "".join(part.capitalize() for part in opcode.split("_")) + "Options"
-            )
+            kind = options_of(opcode)
             record.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
             record.builtinOptions = filled(getattr(schema, f"{kind}T")(), options)
         self.operators.append(record)
@@ -209,6 +210,11 @@ def filled(record: Any, options: Mapping[str, Any]) -> Any:
             raise AttributeError(f"{type(record).__name__} has no field {field}")
         setattr(record, field, getattr(enums[field], value) if isinstance(value, str) else value)
     return record
+
+
+def options_of(opcode: str) -> str:
+    """What the schema calls the options of an operator, if it has some."""
+    return OPTIONS_OF.get(opcode) or "".join(part.capitalize() for part in opcode.split("_")) + "Options"
 
 
 def operator_code(opcode: str, custom_name: str, version: int) -> Any:

@@ -1,9 +1,9 @@
 """What TensorFlow's calibrator must not see overwritten.
 
-TensorFlow Lite lets ADD, SUB and MUL write their result over an input that nobody else reads. The calibrator
+TensorFlow Lite lets some operators write their result over an input that nobody else reads. The calibrator
 looks at an operator's inputs when it has been computed, and finds the result there: values of a ReLU that are
-multiplied by 40 then span 40 times as much, and int8 has three steps left for them. What is an output of the
-model is never overwritten.
+multiplied by 40 then span 40 times as much, and int8 has three steps left for them; scores of an attention
+span at least what their softmax does. What is an output of the model is never overwritten.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from ai_edge_litert import schema_py_generated as schema
 from edgesqueeze.graph.objects import kind_of, listed
 from edgesqueeze.graph.repack import pack
 
-IN_PLACE = (schema.BuiltinOperator.ADD, schema.BuiltinOperator.SUB, schema.BuiltinOperator.MUL)
-"""Operators whose result TensorFlow Lite writes over an input."""
+IN_PLACE = tuple(getattr(schema.BuiltinOperator, kind) for kind in ("ADD", "DIV", "MUL", "SOFTMAX", "SUB"))
+"""Operators whose result, which differs from what they read, TensorFlow Lite writes over an input."""
 
 
 def with_kept_inputs(content: bytes) -> bytes:

@@ -30,6 +30,14 @@ def test_what_a_sum_may_overwrite_is_an_output_and_comes_last(summed):
     assert len(parse_tflite(own).main.operators) == 4
 
 
+@pytest.mark.parametrize("kind", ["ABS", "SOFTMAX"])
+def test_a_softmax_is_written_over_its_scores(kind):
+    graph = GraphBuilder(seed=1)
+    scores = graph.unary("TANH", graph.input(SHAPE, "float32"), name="scores")
+    total = graph.softmax(scores, name="total") if kind == "SOFTMAX" else graph.unary(kind, scores)
+    assert ("scores" in outputs(with_kept_inputs(graph.build([total])))) == (kind == "SOFTMAX")
+
+
 def test_what_has_no_such_operator_stays_as_it_is():
     graph = GraphBuilder(seed=1)
     content = graph.build([graph.unary("TANH", graph.input(SHAPE, "float32"))])

@@ -18,3 +18,12 @@ def kind_of(model: Any, operator: Any) -> int:
 def kind_of_code(code: Any) -> int:
     """The number that an operator's code stands for; old files have it in another field."""
     return int(max(code.builtinCode, code.deprecatedBuiltinCode))
+
+
+def drop_unused_codes(model: Any) -> None:
+    """Leave out the codes of operators that there are no more: calibration refuses such files."""
+    operators = [operator for graph in model.subgraphs for operator in graph.operators]
+    used = sorted({operator.opcodeIndex for operator in operators})
+    for operator in operators:
+        operator.opcodeIndex = used.index(operator.opcodeIndex)
+    model.operatorCodes = [model.operatorCodes[one] for one in used]

@@ -23,7 +23,7 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 from edgesqueeze.graph.affine import is_quantized, quantized_twin, real_range
-from edgesqueeze.graph.objects import kind_of, kind_of_code, listed
+from edgesqueeze.graph.objects import drop_unused_codes, kind_of, kind_of_code, listed
 from edgesqueeze.graph.ranges import Range, ranges_in
 from edgesqueeze.graph.read import parse_tflite
 from edgesqueeze.graph.repack import pack
@@ -108,7 +108,7 @@ def _without_float_choices(content: bytes) -> bytes:
         if source in graph.operators and gone not in read:
             graph.operators.remove(source)
     if choices:
-        _drop_unused_codes(model)
+        drop_unused_codes(model)
     return pack(model, len(content)) if choices else content
 
 
@@ -210,7 +210,7 @@ def _restored(content: bytes) -> bytes:
                 _make(model, operator, kind)
             if kind == schema.BuiltinOperator.QUANTIZE and _keeps_scale(graph, operator):
                 _bypass(graph, operator)
-    _drop_unused_codes(model)
+    drop_unused_codes(model)
     return pack(model, len(content))
 
 
@@ -230,14 +230,6 @@ def _bypass(graph: Any, operator: Any) -> None:
         one.inputs = [n - (n > gone) for n in listed(one.inputs)]
         one.outputs = [n - (n > gone) for n in listed(one.outputs)]
     graph.inputs, graph.outputs = ([n - (n > gone) for n in many] for many in (graph.inputs, graph.outputs))
-
-
-def _drop_unused_codes(model: Any) -> None:
-    operators = [operator for graph in model.subgraphs for operator in graph.operators]
-    used = sorted({operator.opcodeIndex for operator in operators})
-    for operator in operators:
-        operator.opcodeIndex = used.index(operator.opcodeIndex)
-    model.operatorCodes = [model.operatorCodes[one] for one in used]
 
 
 def _make(model: Any, operator: Any, kind: int, slope: float | None = None) -> None:

@@ -329,6 +329,14 @@ def test_a_tensor_has_the_range_of_what_it_held_before_it_was_overwritten(mode):
     assert after.quantization.scale == pytest.approx(40 * before.quantization.scale, rel=1e-3)
 
 
+def test_scores_have_their_own_range_and_not_that_of_their_softmax():
+    scores = layers.Lambda(lambda values: 1e-3 * values)
+    model = _chain(layers.Dense(8), scores, layers.Softmax(), layers.Dense(4), shape=(6,))
+    tflite, _ = _convert(model)
+    softmax = next(one for one in tflite.main.operators if one.opcode == "SOFTMAX")
+    assert tflite.main.tensors[softmax.inputs[0]].quantization.scale < 1e-3
+
+
 @pytest.mark.parametrize(("mode", "most"), [("int8", 0.06), ("int16x8", 0.02)])
 @pytest.mark.parametrize("times", [1.0, 6.0])
 def test_masked_attention_attends_in_integers(times, mode, most):
@@ -412,6 +420,34 @@ def test_what_the_quantizer_spoils_or_leaves_float_is_right_in_integers(function
     want = np.asarray(model(data))
     (have,) = _outputs(tflite, ("image",), data)
     assert np.sqrt(np.mean((want - have) ** 2)) < 0.04 * want.std()
+
+
+def _normed(values):
+    apart = values - tf.reduce_mean(values, -1, keepdims=True)
+    return apart / tf.sqrt(tf.reduce_mean(tf.square(apart), -1, keepdims=True) + 1e-3)
+
+
+LACKING = {
+    "elu": tf.nn.elu,
+    "selu": lambda x: tf.nn.selu(3 * x),
+    "softplus": lambda x: tf.nn.softplus(4 * x),
+    "hard swish": lambda x: x * tf.nn.relu6(x + 3) / 6,
+    "sum": lambda x: tf.reduce_sum(x, axis=(1, 2)),
+    "quotient": lambda x: x / (1 + tf.abs(x)),
+    "minimum": lambda x: tf.nn.relu(x) + 0.5 * tf.minimum(x, 0.0),
+    "norm": _normed,
+}
+
+
+@pytest.mark.parametrize("name", [*LACKING, "LayerNormalization", "PReLU"])
+def test_what_runtimes_lack_in_int16_is_made_of_what_they_have(name):
+    layer = layers.Lambda(LACKING[name]) if name in LACKING else getattr(layers, name)()
+    model = _chain(layers.Conv2D(6, 3), layer, layers.Flatten(), layers.Dense(5))
+    tflite, _ = _convert(model, "int16x8", count=32, samples=32)
+    data = np.random.default_rng(0).normal(size=(16, 8, 8, 3)).astype("f4")
+    want = np.asarray(model(data))
+    (have,) = _outputs(tflite, ("image",), data)
+    assert np.sqrt(np.mean((want - have) ** 2)) < 0.02 * want.std()
 
 
 @pytest.mark.parametrize("io", ["int8", "uint8", "float32"])

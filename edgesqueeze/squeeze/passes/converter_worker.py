@@ -52,7 +52,7 @@ def _convert(folder: Path) -> bytes:
 
     request = json.loads((folder / "request.json").read_text())
     mode = request["mode"]
-    unroundable = UNROUNDABLE if mode == "int8" else ()
+    unroundable = UNROUNDABLE if mode in ("int8", "int16x8") else ()
     rewrite_saved_model(folder / "saved_model", (*request["rewrite"], *unroundable))
     converter = tf.lite.TFLiteConverter.from_saved_model(str(folder / "saved_model"))
     # What the file says of its origin: the SavedModel is only the way from one process to the other.
@@ -69,17 +69,19 @@ def _convert(folder: Path) -> bytes:
         converter.target_spec.supported_ops = [_integer_operators(mode)]
         converter.inference_input_type = converter.inference_output_type = tf.as_dtype(request["io"])
     converter._experimental_calibrate_only = request["only_calibrate"]
-    with _calibrated_out_of_place(), _imposed(request["ranges"]):
+    with _calibrated_out_of_place(mode), _imposed(request["ranges"]):
         return bytes(converter.convert())
 
 
 @contextlib.contextmanager
-def _calibrated_out_of_place() -> Iterator[None]:
+def _calibrated_out_of_place(mode: str) -> Iterator[None]:
     """Keep tensors from being overwritten before calibration looks at them."""
     from tensorflow.lite.python import lite
 
     from edgesqueeze.graph.headroom import with_headroom
     from edgesqueeze.graph.in_place import with_kept_inputs, with_own_outputs
+    from edgesqueeze.graph.int16_forms import with_int16_forms
+    from edgesqueeze.graph.int16_roots import with_int16_roots
     from edgesqueeze.graph.masks import with_limited_masks
     from edgesqueeze.graph.stand_ins import quantized
     from edgesqueeze.graph.zero_scales import with_positive_scales
@@ -88,21 +90,22 @@ def _calibrated_out_of_place() -> Iterator[None]:
 
     class OutOfPlace(calibrator):  # type: ignore[misc,valid-type]
         def __init__(self, content: bytes, *others: Any) -> None:
-            self.own, self.others = content, others
-            super().__init__(with_kept_inputs(content), *others)
+            self.own = with_int16_forms(content) if mode == "int16x8" else content
+            self.others = others
+            super().__init__(with_kept_inputs(self.own), *others)
 
         def calibrate(self, *samples: Any) -> bytes:
             self.found = with_limited_masks(with_own_outputs(super().calibrate(*samples), self.own))
             return self.found
 
         def calibrate_and_quantize(self, samples: Any, *types: Any, **options: Any) -> bytes:
-            """Int16x8, which another quantizer makes: it takes the ranges of a calibrator that saw nothing."""
+            """Int16x8, by another quantizer: it takes the ranges of a calibrator that saw nothing."""
 
             def quantize(shown: bytes) -> bytes:
                 made = calibrator(shown, *self.others)
                 return bytes(made.calibrate_and_quantize(lambda: iter(()), *types, **options))
 
-            return with_positive_scales(quantized(with_headroom(self.found), quantize))
+            return with_positive_scales(quantized(with_headroom(with_int16_roots(self.found)), quantize))
 
     try:
         lite._calibrator.Calibrator = OutOfPlace
