@@ -24,7 +24,6 @@ from edgesqueeze.squeeze.data.source import Source
 from edgesqueeze.squeeze.layers.streams import is_stateful
 from edgesqueeze.squeeze.layers.unroll import unrolled
 from edgesqueeze.squeeze.passes.converter import ConverterError, convert_graph
-from edgesqueeze.squeeze.passes.integer_forms import REWRITTEN
 
 MIN_CALIBRATION = 10
 """Fewer samples do not show the range of an activation: each range is the extremes over all samples."""
@@ -84,12 +83,6 @@ def convert(
         converted = parse_tflite(
             share_vectors(_run(model, concrete, mode, io, given, ranges=ranges)), name=model.name
         )
-        # Only where it is needed: nothing else that is converted may change.
-        left = {one.kind for one in _float_operators(converted)} if mode in INTEGER_MODES else set()
-        if left.intersection(REWRITTEN):
-            rewrite = sorted(left.intersection(REWRITTEN))
-            content = _run(model, concrete, mode, io, given, rewrite=rewrite, ranges=ranges)
-            converted = parse_tflite(share_vectors(content), name=model.name)
     if mode in INTEGER_MODES:
         _check_integer(converted, [layer.name for layer in model.layers])
     return converted, (*findings, *_unquantized(converted, mode))
@@ -192,18 +185,13 @@ def _run(
     mode: QuantizeMode,
     io: IoType,
     calibration: dict[str, Sequence[Array]] | None,
-    *,
-    rewrite: Sequence[str] = (),
     **options: Any,
 ) -> bytes:
     dtype = "int16" if mode == "int16x8" and io == "int8" else io
     try:
-        return convert_graph(model, concrete, mode, dtype, calibration, rewrite=rewrite, **options)
+        return convert_graph(model, concrete, mode, dtype, calibration, **options)
     except ConverterError as error:
         text = str(error)
-        named = [kind for kind in REWRITTEN if f"'{kind}'" in text]
-        if mode in INTEGER_MODES and named and not rewrite:
-            return _run(model, concrete, mode, io, calibration, rewrite=named, **options)
         names = sorted(
             {first or second for first, second in re.findall(r"\btf\.([A-Z]\w+)|\bop: '(\w+)'", text)}
         )

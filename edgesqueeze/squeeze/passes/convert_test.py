@@ -250,6 +250,13 @@ def test_a_negation_is_rewritten_where_it_would_stay_float(mode):
     assert np.abs(want - have).max() < 0.06 * np.abs(want).max()
 
 
+def test_a_negation_elsewhere_leaves_an_activation_whole():
+    """GELU holds one itself, and the converter knows it as a whole only."""
+    negated = layers.Lambda(lambda x: -x * tf.reduce_mean(-x, axis=-1, keepdims=True))
+    model = _chain(layers.Dense(6, activation="gelu"), negated, layers.Dense(4), shape=(5,))
+    assert {"GELU", "MUL"} <= {one.kind for one in _convert(model)[0].main.operators}
+
+
 def test_squares_are_rewritten_where_they_would_stay_float():
     """Of a squared difference in five dimensions, as group normalization has it, the converter makes one."""
 
@@ -408,8 +415,9 @@ def _reading_twice(function):
         (lambda x: tf.nn.softplus(4 * x), {"LOG"}),
         (lambda x: 4 * x * tf.tanh(tf.nn.softplus(4 * x)), {"TANH"}),
         (lambda x: x * tf.cast(x > 0.5, tf.float32), {"GREATER"}),
+        (lambda x: x + 0.1 * x**3, {"MUL"}),
     ],
-    ids=["leaky", "below", "plus", "moved", "elu", "selu", "softplus", "mish", "mask"],
+    ids=["leaky", "below", "plus", "moved", "elu", "selu", "softplus", "mish", "mask", "cube"],
 )
 def test_what_the_quantizer_spoils_or_leaves_float_is_right_in_integers(function, kinds):
     model = _reading_twice(function)

@@ -111,7 +111,6 @@ def convert_graph(
     io: str,
     calibration: dict[str, Sequence[Array]] | None,
     *,
-    rewrite: Sequence[str] = (),
     ranges: Mapping[str, Range] | None = None,
     only_calibrate: bool = False,
 ) -> bytes:
@@ -123,7 +122,6 @@ def convert_graph(
         mode: the quantization.
         io: element type of inputs and outputs, for the integer modes.
         calibration: per input, by its name in the function, one array a sample; for the integer modes.
-        rewrite: operators that have no integer form and are written in others; see ``integer_forms``.
         ranges: what tensors span, by their names in the calibrated model, in place of what the samples show.
         only_calibrate: whether to give the float model with the ranges that the samples show instead.
 
@@ -142,7 +140,6 @@ def convert_graph(
             "mode": mode,
             "io": io,
             "variables": bool(remembered),
-            "rewrite": list(rewrite),
             "ranges": dict(ranges or {}),
             "only_calibrate": only_calibrate,
         }

@@ -48,12 +48,12 @@ def serve(requests: TextIO, answers: TextIO) -> None:
 def _convert(folder: Path) -> bytes:
     import tensorflow as tf
 
-    from edgesqueeze.squeeze.passes.integer_forms import UNROUNDABLE, rewrite_saved_model
+    from edgesqueeze.squeeze.passes.spelled_out import rewrite_saved_model
 
     request = json.loads((folder / "request.json").read_text())
     mode = request["mode"]
-    unroundable = UNROUNDABLE if mode in ("int8", "int16x8") else ()
-    rewrite_saved_model(folder / "saved_model", (*request["rewrite"], *unroundable))
+    if mode in ("int8", "int16x8"):
+        rewrite_saved_model(folder / "saved_model")
     converter = tf.lite.TFLiteConverter.from_saved_model(str(folder / "saved_model"))
     # What the file says of its origin: the SavedModel is only the way from one process to the other.
     converter._metadata.environment.modelType = CONCRETE_FUNCTIONS
@@ -80,8 +80,8 @@ def _calibrated_out_of_place(mode: str) -> Iterator[None]:
 
     from edgesqueeze.graph.headroom import with_headroom
     from edgesqueeze.graph.in_place import with_kept_inputs, with_own_outputs
-    from edgesqueeze.graph.int16_forms import with_int16_forms
     from edgesqueeze.graph.int16_roots import with_int16_roots
+    from edgesqueeze.graph.integer_forms import with_integer_forms
     from edgesqueeze.graph.masks import with_limited_masks
     from edgesqueeze.graph.stand_ins import quantized
     from edgesqueeze.graph.zero_scales import with_positive_scales
@@ -90,7 +90,7 @@ def _calibrated_out_of_place(mode: str) -> Iterator[None]:
 
     class OutOfPlace(calibrator):  # type: ignore[misc,valid-type]
         def __init__(self, content: bytes, *others: Any) -> None:
-            self.own = with_int16_forms(content) if mode == "int16x8" else content
+            self.own = with_integer_forms(content, mode)
             self.others = others
             super().__init__(with_kept_inputs(self.own), *others)
 

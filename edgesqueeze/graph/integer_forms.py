@@ -1,4 +1,4 @@
-"""Operators that no runtime has in int16, written in others that they have.
+"""Operators that would stay float, written in others that have integers.
 
 So are those that TensorFlow's quantizer of int16x8 spoils: a SUM gets the scale of what it sums up, and all
 that is larger is cut off.
@@ -22,21 +22,22 @@ TINY = 1e-12
 RELU6 = schema.ActivationFunctionType.RELU6
 
 
-def with_int16_forms(content: bytes) -> bytes:
-    """A float .tflite of operators that int16 has, as far as they are known.
+def with_integer_forms(content: bytes, mode: str) -> bytes:
+    """A float .tflite of operators that have integers, as far as they are known.
 
     Args:
         content: a .tflite before calibration.
+        mode: ``int8`` or ``int16x8``.
 
     Returns:
         ``content`` itself where nothing is written in other operators.
     """
     model = schema.ModelT.InitFromPackedBuf(content, 0)
-    changed = False
+    forms, changed = FORMS[mode], False
     for graph in model.subgraphs:
         operators = []
         for operator in listed(graph.operators):
-            form = FORMS.get(kind_of(model, operator))
+            form = forms.get(kind_of(model, operator))
             draft = Draft(model, graph, operator)
             if form is not None and draft.tensor(operator.outputs[0]).type == schema.TensorType.FLOAT32:
                 changed |= form(draft)
@@ -50,6 +51,19 @@ def with_int16_forms(content: bytes) -> bytes:
 def _squared_difference(draft: Draft) -> bool:
     apart = draft.add("SUB", *draft.inputs)
     draft.become("MUL", apart, apart)
+    return True
+
+
+def _negative(draft: Draft) -> bool:
+    draft.become("MUL", draft.inputs[0], draft.constant(-1.0))
+    return True
+
+
+def _truth(draft: Draft) -> bool:
+    """1 where it is true, and 0 elsewhere."""
+    if draft.tensor(draft.inputs[0]).type != schema.TensorType.BOOL:
+        return False
+    draft.become("SELECT_V2", draft.inputs[0], draft.constant(1.0), draft.constant(0.0))
     return True
 
 
@@ -145,19 +159,19 @@ def _log_softmax(draft: Draft) -> bool:
     return True
 
 
-FORMS: Mapping[int, Callable[[Draft], bool]] = {
-    getattr(schema.BuiltinOperator, kind): form
-    for kind, form in {
-        "ELU": _elu,
-        "HARD_SWISH": _hard_swish,
-        "L2_NORMALIZATION": _unit,
-        "LOG_SOFTMAX": _log_softmax,
-        "POW": _power,
-        "PRELU": _prelu,
-        "RELU_N1_TO_1": _clip,
-        "SQUARE": _square,
-        "SQUARED_DIFFERENCE": _squared_difference,
-        "SUM": _sum,
-    }.items()
+_ALWAYS = {"CAST": _truth, "NEG": _negative, "POW": _power, "SQUARE": _square}
+_INT16 = {
+    "ELU": _elu,
+    "HARD_SWISH": _hard_swish,
+    "L2_NORMALIZATION": _unit,
+    "LOG_SOFTMAX": _log_softmax,
+    "PRELU": _prelu,
+    "RELU_N1_TO_1": _clip,
+    "SQUARED_DIFFERENCE": _squared_difference,
+    "SUM": _sum,
 }
-"""What writes an operator in others; it says whether it did."""
+FORMS: Mapping[str, Mapping[int, Callable[[Draft], bool]]] = {
+    mode: {getattr(schema.BuiltinOperator, kind): form for kind, form in forms.items()}
+    for mode, forms in {"int8": _ALWAYS, "int16x8": {**_ALWAYS, **_INT16}}.items()
+}
+"""By mode, what writes an operator in others; it says whether it did."""
