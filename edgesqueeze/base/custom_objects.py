@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from edgesqueeze.base.users_code import said_of
 from edgesqueeze.errors import UsageError
 
 
@@ -31,4 +32,10 @@ def import_objects(names: Iterable[str]) -> dict[str, Any]:
             found[attribute] = getattr(importlib.import_module(module), attribute)
         except (ImportError, AttributeError, ValueError) as error:
             raise UsageError(f"cannot import {name}: {error}", expected="MODULE:NAME", got=name) from error
+        except Exception as error:  # whatever the module does when it is imported
+            raise UsageError(
+                f"cannot import {name}: {said_of(error)}",
+                expected="MODULE:NAME",
+                hint="try `import` of the module alone first, in Python",
+            ) from error
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ IMAGE_STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM")
 MOST_PIXELS = 1 << 26
 """Of one image; a small file can claim thousands of times as many."""
 """First bytes of JPEG, PNG, GIF and BMP files."""
+UNKNOWN_ID = "is not in [0, "
+"""What TensorFlow says of an id that a table does not have."""
 LOOKED_AT = 64
 """Samples of a stream that are looked at."""
 
@@ -121,6 +124,37 @@ def _check_values(array: Array, spec: InputSpec, name: str) -> None:
             expected="data like those that the model will see",
             hint="ranges found on constant data would make the quantized model useless",
         )
+
+
+def check_ids(split: Split, specs: Sequence[InputSpec], model: Any, options: DataOptions, name: str) -> None:
+    """Check ids against the tables of the model that they choose rows of, where they do so as they are.
+
+    Raises:
+        DataError: an id is not one of the table's.
+    """
+    tables = dict(_tables(model))
+    scaled = (*options.scales, *options.offsets) != (1.0, 0.0)
+    for array, spec in zip(split.inputs, specs, strict=True):
+        if spec.name not in tables or (scaled and np.issubdtype(np.dtype(spec.dtype), np.floating)):
+            continue
+        layer, rows = tables[spec.name]
+        low, high = int(array.min()), int(array.max())
+        if low < 0 or high >= rows:
+            raise DataError(
+                f"{name} has ids for {spec.name!r} that the layer {layer!r} does not have",
+                expected=f"0 to {rows - 1}",
+                got=f"{low} to {high}",
+                hint="number them as in training; what is unknown has an id of its own there",
+            )
+
+
+def _tables(model: Any) -> Iterator[tuple[str, tuple[str, int]]]:
+    """Inputs that an embedding reads -> its name, and how many rows it has."""
+    for layer in getattr(model, "layers", ()):
+        if type(layer).__name__ == "Embedding":
+            for node in layer.inbound_nodes:
+                for before in tf.nest.flatten(node.inbound_layers):
+                    yield before.name, (layer.name, int(layer.input_dim))
 
 
 def check_labels(split: Split, model: Any, name: str) -> tuple[Labels | None, list[Finding]]:
@@ -227,6 +261,8 @@ def readable_samples() -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
+        if UNKNOWN_ID in str(error):
+            raise unknown_id(str(error.message)) from error
         if "IteratorGetNext" not in str(error):
             raise  # not from reading
         raise DataError(
@@ -235,6 +271,21 @@ def readable_samples() -> Iterator[None]:
             got=str(error.message)[:300],
             hint="look for truncated files, or for samples of another shape, in the data",
         ) from error
+
+
+def unknown_id(said: str) -> DataError:
+    """The error for an id in the data that a table inside the model does not have.
+
+    Args:
+        said: what TensorFlow says of it.
+    """
+    found = re.search(r"indices\[.*?\] = \S+ is not in \[.*?\)", said)
+    return DataError(
+        "the data have an id that a table of the model does not have",
+        expected="ids from 0 to one less than the table's rows",
+        got=found[0] if found else said[:300],
+        hint="number them as in training; what is unknown has an id of its own there",
+    )
 
 
 def check_stream(source: Source, specs: Sequence[InputSpec], model: Any, name: str) -> list[Finding]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -53,12 +55,8 @@ def open_dataset(
 
 
 def _first(dataset: Any, reader: Reader) -> Any:
-    try:
+    with _readable(reader):
         first = next(iter(dataset.take(1)), None)
-    except tf.errors.OpError as error:
-        raise DataError(
-            f"{reader.name} cannot be read", got=str(error.message)[:300], expected="samples that decode"
-        ) from None
     if first is None:
         raise DataError(f"{reader.name} is empty", expected="at least one sample")
     return first
@@ -87,7 +85,19 @@ def _count(arranged: Any, reader: Reader) -> int:
         raise DataError(
             f"{reader.name} never ends", expected="one pass over the samples", hint="leave out .repeat()"
         )
-    return count if count >= 0 else sum(1 for _ in arranged)
+    with _readable(reader):
+        return count if count >= 0 else sum(1 for _ in arranged)
+
+
+@contextmanager
+def _readable(reader: Reader) -> Iterator[None]:
+    """Have what TensorFlow raises over an element be told as an error of the data."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise DataError(
+            f"{reader.name} cannot be read", got=str(error.message)[:300], expected="samples that decode"
+        ) from None
 
 
 def _findings(reader: Reader, spec: Any, *, ignored: bool) -> tuple[Finding, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.npz import Split
+from edgesqueeze.base.users_code import users_code
 from edgesqueeze.errors import DataError
 from edgesqueeze.graph.affine import without_ones
 from edgesqueeze.squeeze.data.source import InputSpec
@@ -138,7 +139,7 @@ class Reader:
         """
         read: list[Item] = []
         size = 0
-        for number, given in enumerate(_once(items)):
+        for number, given in enumerate(self._given(items)):
             item = self.item(given)
             read.append(item)
             size += sum(array.nbytes for array in item.inputs)
@@ -152,6 +153,19 @@ class Reader:
         if not read:
             raise DataError(f"{self.name} gives no samples", expected="at least one sample")
         return self._joined(read), any(item.weighted for item in read)
+
+    def _given(self, items: Iterable[Any]) -> Iterator[Any]:
+        """One pass over what the user's own code gives."""
+        ends = object()
+        expected = "one pass over the samples"
+        with users_code(self.name, expected, DataError):
+            found = _once(items)
+        while True:
+            with users_code(self.name, expected, DataError):
+                given = next(found, ends)
+            if given is ends:
+                return
+            yield given
 
     def _joined(self, read: Sequence[Item]) -> Split:
         inputs = tuple(np.concatenate(parts) for parts in zip(*(item.inputs for item in read), strict=True))

@@ -20,9 +20,11 @@ import tensorflow as tf
 
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.npz import NpzData, Split, load_npz
+from edgesqueeze.base.users_code import said_of, users_code
 from edgesqueeze.errors import DataError
 from edgesqueeze.recipe.sections import DataOptions
 from edgesqueeze.squeeze.data.check import (
+    check_ids,
     check_images,
     check_labels,
     check_options,
@@ -37,6 +39,7 @@ from edgesqueeze.squeeze.layers.streams import is_stateful
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp"}
 HELD_OUT_SHARE = 0.2
 MAX_HELD_OUT = 10_000
+GIVES = "a callable that returns, or yields, arrays or a tf.data.Dataset"
 TEST_FOLDERS = ("test", "val", "validation", "valid")
 
 
@@ -120,7 +123,9 @@ def from_object(value: Any, model: Any, options: DataOptions, seed: int, name: s
         DataError: see ``load_data``.
     """
     specs = input_specs(model)
-    value = value() if inspect.isfunction(value) or inspect.ismethod(value) else value
+    if inspect.isfunction(value) or inspect.ismethod(value):
+        with users_code(name, GIVES, DataError):
+            value = value()
     parts = _parts(value, Reader(specs, model.output_names, name))
     findings = []
     if len(parts) == 3:
@@ -191,19 +196,30 @@ def _call(name: str) -> Any:
             expected="module:callable, importable from here",
             hint="run the command where the module is, or put its folder into PYTHONPATH",
         ) from error
-    return function() if callable(function) else function
+    except Exception as error:  # whatever the module does when it is imported
+        raise DataError(
+            f"cannot import {name}: {said_of(error)}",
+            expected="module:callable, importable from here",
+            hint="try `import` of the module alone first, in Python",
+        ) from error
+    if not callable(function):
+        return function
+    with users_code(name, GIVES, DataError):
+        return function()
 
 
 def _as_split(x: Any, y: Any, reader: Reader) -> Split:
     columns = reader.columns_of(x)
+    given = len(x) if isinstance(x, tuple | list) else 1
+    if any(array.ndim == 0 for array in columns or ()) or (columns is None and given == len(reader.specs)):
+        raise reader.misfit(x)
     if columns is None:
-        given = len(x) if isinstance(x, tuple | list) else 1
         raise DataError(
             f"{reader.name} has {given} inputs",
             expected=f"{len(reader.specs)}, or a dictionary by input name",
             hint="give one array for each input, named after it",
         )
-    if any(array.ndim == 0 or len(array) == 0 for array in columns):
+    if any(len(array) == 0 for array in columns):
         raise DataError(
             f"{reader.name} is empty", expected="at least one sample", hint="see that it gives samples"
         )
@@ -218,6 +234,7 @@ def _from_splits(
     labels = []
     for split in splits:
         findings += check_split(split, specs, name)
+        check_ids(split, specs, model, options, name)
         known, ignored = check_labels(split, model, name)
         labels.append(known)
         findings += ignored

@@ -187,7 +187,7 @@ def _with(value, place=(17, 2, 3, 1)):
         (_with(-np.inf), "NaN or infinity", "sample 17"),
         (np.full_like(X, 3), "constant: every value of 'image' is 3", ""),
         (X[:0], "is empty", ""),
-        (np.float32(1), "is empty", ""),
+        (np.float32(1), "does not give what the model takes", r"\[\]"),
         ((X, Y[:-1]), "29 labels for 30 samples", ""),
         ((X, Y + 1), "classes that the output 'out' does not have", "1 to 4"),
         ((X, Y - 1), "classes that the output", "-1 to 2"),
@@ -605,7 +605,10 @@ def test_a_data_set_without_the_channel_axis(batch):
         (lambda: iter([(X, Y), X]), "labels for some of its samples only"),
         (lambda: [(X, {"other": Y})], "lacks labels for the output 'out'"),
         (lambda: itertools.repeat(X), "never ends"),
-        (lambda: 3, "is empty"),
+        (lambda: 3, "does not give what the model takes"),
+        (lambda: None, "does not give what the model takes"),
+        (lambda: (None, Y), "does not give what the model takes"),
+        (lambda: X[:0], "is empty"),
     ],
 )
 def test_what_is_no_data_is_refused_in_one_sentence(model, monkeypatch, make, message):

@@ -20,6 +20,7 @@ from edgesqueeze.graph.repack import share_vectors
 from edgesqueeze.graph.stats import weight_stats
 from edgesqueeze.recipe.sections import IoType, QuantizeMode
 from edgesqueeze.runners.samples import safe_name
+from edgesqueeze.squeeze.data.check import unknown_id
 from edgesqueeze.squeeze.data.source import Source
 from edgesqueeze.squeeze.layers.streams import is_stateful
 from edgesqueeze.squeeze.layers.unroll import unrolled
@@ -192,6 +193,8 @@ def _run(
         return convert_graph(model, concrete, mode, dtype, calibration, **options)
     except ConverterError as error:
         text = str(error)
+        if "gather index out of bounds" in text:
+            raise unknown_id(text) from error
         names = sorted(
             {first or second for first, second in re.findall(r"\btf\.([A-Z]\w+)|\bop: '(\w+)'", text)}
         )
