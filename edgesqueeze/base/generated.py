@@ -74,6 +74,11 @@ def generated(folder: Path, names: Iterable[str]) -> dict[str, str]:
     return {name: earlier[name] for name in names if name in earlier}
 
 
+def listed(folder: Path) -> tuple[str, ...]:
+    """Names of the files that were generated in a folder, also of those that were changed since."""
+    return tuple(_listed(folder))
+
+
 def check_replaceable(folder: Path, names: Iterable[str]) -> None:
     """Refuse a folder in which a file of one of these names is the user's own.
 

@@ -11,7 +11,7 @@ import contextlib
 import errno
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from edgesqueeze.base.publish import STAGE_PREFIX, inside, make_folder, open_stage, publish, remove_empty
@@ -48,17 +48,44 @@ def write_files(
                 path.write_text(content, encoding="utf-8", newline="")
 
 
-def write_file(path: Path, content: bytes | str, flag: str) -> None:
+def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[object], flag: str) -> None:
+    """Refuse to write over what is read: it would be gone, and what was made of it could not be made again.
+
+    Args:
+        outputs: files that will be written.
+        inputs: what is read: paths, and anything else, which is no file.
+        flag: what names another place.
+
+    Raises:
+        OutputError: one of the files is read.
+    """
+    read = [Path(one) for one in inputs if isinstance(one, str | Path)]
+    for output in outputs:
+        for one in read:
+            # A name that no file can have is no file.
+            with contextlib.suppress(OSError, ValueError):
+                if output.samefile(one):
+                    raise OutputError(
+                        f"{output} is read here, and would be replaced",
+                        expected="another place for what is made",
+                        got=str(one),
+                        hint=f"name another with {flag}, or copy the file first",
+                    )
+
+
+def write_file(path: Path, content: bytes | str, flag: str, inputs: Iterable[Path] = ()) -> None:
     """Write one file whose path was given by a flag: whole, or not at all.
 
     Args:
         path: its folder is made if it does not exist.
         content: bytes, or text (UTF-8).
         flag: what names another place.
+        inputs: files that it must not replace, since they are read.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: it cannot be written, or is one of ``inputs``.
     """
+    refuse_inputs([path], inputs, flag)
     try:
         write_files(path.parent, {path.name: content})
     except OutputError as error:

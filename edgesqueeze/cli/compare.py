@@ -56,16 +56,21 @@ def command(
     Exits with 1 if a figure became worse by more than that, or if the new document misses a requirement that
     the old one met.
     """
-    from edgesqueeze.base.output import write_file
+    from edgesqueeze.base.output import refuse_inputs, write_file
     from edgesqueeze.report.compare import compare, parse_tolerance
     from edgesqueeze.report.compare_forms import as_junit, as_markdown
 
-    if markdown is not None and markdown == junit:
+    from edgesqueeze.report.documents import find_document
+
+    if markdown is not None and junit is not None and markdown.resolve() == junit.resolve():
         raise UsageError("--markdown and --junit name the same file", expected="two files", got=str(markdown))
     found = compare(old, new, dict(map(parse_tolerance, tolerances)))
-    for path, form, flag in ((markdown, as_markdown, "--markdown"), (junit, as_junit, "--junit")):
-        if path is not None:
-            write_file(path, form(found), flag)
+    forms = ((markdown, as_markdown, "--markdown"), (junit, as_junit, "--junit"))
+    wanted = [(path, form, flag) for path, form, flag in forms if path is not None]
+    for path, _, flag in wanted:
+        refuse_inputs([path], map(find_document, (old, new)), flag)
+    for path, form, flag in wanted:
+        write_file(path, form(found), flag)
     if as_json:
         say_json(found.model_dump_json(indent=2))
     else:

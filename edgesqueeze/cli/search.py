@@ -196,9 +196,10 @@ def _print(front: Front, out: Path) -> None:
         "the labels" if front.accuracy.truth == "labels" else "the original's outputs: there are no labels"
     )
     basis = front.accuracy
+    listed = f" ({', '.join(basis.metrics)})" if len(basis.metrics) > 1 else ""
     screen.print(
         escape(
-            f"{basis.title} against {truth}, on {basis.test_samples:,} test samples that no trial saw; that "
+            f"{basis.title}{listed} against {truth}, on {basis.test_samples:,} test samples that no trial saw; that "
             f"of the quantized model on {basis.trial_samples:,} samples for trials"
         ),
         wrap=True,

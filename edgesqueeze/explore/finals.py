@@ -20,6 +20,7 @@ def pick(
     baseline: Takes,
     *,
     measured: bool = False,
+    below: float | None = None,
 ) -> TrialRecord | None:
     """The next trial to train in full; None where none is worth it.
 
@@ -33,6 +34,7 @@ def pick(
         wish: what the search is for.
         baseline: figures of the model that is only quantized.
         measured: rely on what trials showed after their short training, and expect nothing of a longer one.
+        below: the score that it must be expected to be better than; None: none.
     """
     factor = correction(trials, finalists, wish.drop_unit)
     open_ = [one for one in trials if one.takes.accuracy_drop is not None and one.number not in begun]
@@ -45,6 +47,8 @@ def pick(
     if not keys:
         return None
     best = min(range(len(keys)), key=lambda i: keys[i])
+    if below is not None and keys[best][2] >= below:
+        return None
     succeeded = any(not one.missed for one in finalists)
     return None if missed[best] > 0 and succeeded else open_[best]
 

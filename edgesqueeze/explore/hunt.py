@@ -80,6 +80,7 @@ class Hunt:
         self._finalists: dict[int, FinalistRecord] = {}
         self._failed: dict[int, str] = {}
         self._under_way: set[int] = set()
+        self._earlier: frozenset[int] = frozenset()
         self._late = 0
 
     @property
@@ -168,6 +169,9 @@ class Hunt:
             if read_folder(self._folder / finalist.folder):
                 self._finalists[finalist.number] = finalist
         self._failed = {int(number): why for number, why in (self._study.recall(FAILED_NOTE) or {}).items()}
+        if self._effort.trials is None or self._effort.trials > len(self._trials):
+            # They were chosen before the trials that are still to come, which may promise more.
+            self._earlier = frozenset({*self._finalists, *self._failed})
 
     def _trial_jobs(self) -> Iterator[Job]:
         begun = len(self._trials)
@@ -190,8 +194,15 @@ class Hunt:
         while self._wants_more():
             begun = {*self._finalists, *self._failed, *self._under_way}
             late = not self._has_time()
+            best = finals.best_of(self.finalists) if self._earlier else None
             chosen = finals.pick(
-                self.trials, self.finalists, begun, self.board.wish, self.board.baseline, measured=late
+                self.trials,
+                self.finalists,
+                begun,
+                self.board.wish,
+                self.board.baseline,
+                measured=late,
+                below=None if best is None else best.score,
             )
             if chosen is None:
                 return
@@ -200,7 +211,7 @@ class Hunt:
             yield self._final(chosen)
 
     def _wants_more(self) -> bool:
-        done = len(self._finalists) + len(self._failed) + len(self._under_way)
+        done = len({*self._finalists, *self._failed, *self._under_way} - self._earlier)
         found = finals.best_of(self.finalists) is not None
         most = self._effort.finalists * (1 if found or self._under_way else finals.MORE)
         if done >= most:

@@ -251,6 +251,19 @@ def test_more_trials_go_on_from_those_that_are_there(tmp_path, kept):
     assert len(more.trials) == 5
 
 
+def test_what_more_trials_promise_is_trained_in_full_as_well(tmp_path, kept):
+    how = {"finalists": 1, "kept": kept, "limits": SearchLimits(max_accuracy_drop=0.5)}
+    few = _sought(tmp_path, trials=1, **how)
+    more = _sought(tmp_path, trials=12, resume=True, **how)
+    assert len(more.finalists) == 2
+    assert more.best != few.best and more.finalists[0].score < few.finalists[0].score
+    crew = PretendCrew()
+    again = _sought(tmp_path, crew, trials=13, resume=True, **how)
+    # What promises no more than the best is not trained for the sake of the number.
+    assert [task.kind for task in crew.asked].count("finish") == len(again.finalists) - 2
+    assert again.finalists[0].score <= more.finalists[0].score
+
+
 def test_a_study_of_something_else_is_refused(tmp_path, kept):
     _sought(tmp_path, trials=1, kept=kept)
     with pytest.raises(UsageError, match="a study of another search: model differ"):

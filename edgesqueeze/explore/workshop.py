@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from edgesqueeze.base.findings import errors_in
 from edgesqueeze.base.signals import raise_if_asked_to_end
-from edgesqueeze.checks.agreement import fidelity
+from edgesqueeze.checks.agreement import Fidelity, fidelity
 from edgesqueeze.checks.metrics import worst
 from edgesqueeze.errors import EdgeSqueezeError, FitError, UnsupportedModelError, UsageError
 from edgesqueeze.explore.tasks import Answer, Facts, Order, Task
@@ -20,6 +20,7 @@ from edgesqueeze.pipeline import agreement, judge, prepare, squeeze, traced
 from edgesqueeze.recipe.filled import FilledRecipe
 from edgesqueeze.report.closer import look_closer
 from edgesqueeze.report.environment import environment
+from edgesqueeze.report.figures import title_of
 from edgesqueeze.report.folder import write_result
 from edgesqueeze.report.front import AccuracyBasis, Takes
 from edgesqueeze.report.provenance import Inputs, inputs_of
@@ -178,18 +179,8 @@ def _facts(whole: Prepared, trials: Prepared, order: Order) -> Facts:
     originals = whole.originals
     shapes = [values.shape[1:] for values in originals.first.inputs]
     found = fidelity(originals.outputs, originals.outputs, originals.labels, shapes, metric=whole.metric)
-    figure = worst(found.figures)
-    if figure is None:
-        raise UsageError("no metric is a figure of this model's outputs", hint="give one with --metric")
-    accuracy = AccuracyBasis(
-        metric=figure.metric,
-        title=figure.title,
-        truth=figure.truth,
-        unit=figure.unit,
-        original=figure.original,
-        trial_samples=len(trials.originals.outputs[0]),
-        test_samples=len(originals.outputs[0]),
-    )
+    samples = (len(trials.originals.outputs[0]), len(originals.outputs[0]))
+    accuracy = _basis(found, *samples)
     weights = {layer.name: layer.count_params() for layer in kernel_layers(whole.folded)}
     loaded = whole.loaded
     return Facts(
@@ -199,4 +190,28 @@ def _facts(whole: Prepared, trials: Prepared, order: Order) -> Facts:
         most_steps=steps_of(whole.folded, whole.data.train, order.recipe.finetune)[1],
         layers=tuple(sorted(weights, key=lambda name: (-weights[name], name))),
         environment=environment(),
+    )
+
+
+def _basis(found: Fidelity, trial_samples: int, test_samples: int) -> AccuracyBasis:
+    """What accuracy means: the metric that decides, or the worst of several.
+
+    Raises:
+        UsageError: there is none.
+    """
+    deciding = [one for one in found.figures if one.decides and one.drop is not None]
+    whole = [one for one in deciding if one.part is None] or deciding
+    if not whole:
+        raise UsageError("no metric is a figure of this model's outputs", hint="give one with --metric")
+    first, several = whole[0], len(whole) > 1
+    titles = [title_of(one, len(found.outputs) > 1) for one in whole]
+    return AccuracyBasis(
+        metric="" if several else first.metric,
+        title=f"worst of {len(whole)} metrics" if several else titles[0],
+        metrics=tuple(titles),
+        truth=first.truth,
+        unit=first.unit,
+        original=None if several else first.original,
+        trial_samples=trial_samples,
+        test_samples=test_samples,
     )

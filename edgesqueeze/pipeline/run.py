@@ -18,9 +18,10 @@ from typing import Any
 from edgesqueeze.base.generated import check_replaceable, generated
 from edgesqueeze.base.given import path_of
 from edgesqueeze.base.names import read_names
-from edgesqueeze.base.output import staged
+from edgesqueeze.base.output import refuse_inputs, staged
 from edgesqueeze.base.stages import Progress
 from edgesqueeze.checks.user_metric import as_metric
+from edgesqueeze.emit.names import c_name
 from edgesqueeze.pipeline.judging import judge
 from edgesqueeze.recipe.read import as_recipe
 from edgesqueeze.recipe.sections import Recipe
@@ -31,6 +32,7 @@ from edgesqueeze.report.made import Made
 from edgesqueeze.report.page.page import page
 from edgesqueeze.report.provenance import Inputs, Provenance, inputs_of, output_hashes
 from edgesqueeze.report.result import Compressed
+from edgesqueeze.runners.firmware_sources import NATIVE_FOLDER, source_names
 from edgesqueeze.squeeze.apply import check_limit, squeeze
 from edgesqueeze.squeeze.prepare import prepare
 from edgesqueeze.target.chosen_runtime import with_runtime
@@ -109,7 +111,22 @@ def compress(
     if out is None:
         return make()[0]
     folder = path_of(out, "a folder for what is made")
+    _check_folder(folder, model, (model, data, labels, recipe, target), profile)
     return _written(make, folder, custom_objects, profile if html else None)
+
+
+def _check_folder(folder: Path, model: object, inputs: Sequence[object], target: Target) -> None:
+    """See before the work that what will be written takes nothing of the user's.
+
+    Raises:
+        OutputError: a file of the user's own has one of the names, or one that is read has.
+    """
+    name = c_name(Path(model).stem) if isinstance(model, str | Path) else None
+    sources = [] if name is None else source_names(name, target)
+    refuse_inputs([folder / one for one in (*FILES, *sources)], inputs, "--out")
+    inner = [one.removeprefix(f"{NATIVE_FOLDER}/") for one in sources if one.startswith(f"{NATIVE_FOLDER}/")]
+    check_replaceable(folder, [*FILES, *(() if inner else sources)])
+    check_replaceable(folder / NATIVE_FOLDER, inner)
 
 
 def _written(
@@ -126,7 +143,6 @@ def _written(
         custom_objects: the model's own classes by name.
         drawn_for: the target of a page about it; None: no page.
     """
-    check_replaceable(folder, FILES)
     gone: dict[str, str] = {}
     faults: list[Exception] = []
     # Staged from the start: a folder that cannot be written is found out before the work, not after it.

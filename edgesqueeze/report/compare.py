@@ -180,6 +180,8 @@ def _tolerance(old: Quantity | None, new: Quantity | None, given: Tolerance | No
         return chance, f"95 % of chance with {min(old.samples, new.samples)} samples"
     if not (old.exact and new.exact):
         return MEASURED_SHARE * abs(old.value), f"{MEASURED_SHARE:.0%} for what is measured"
+    if old.whole is not None:
+        return REAL_SHARE * old.whole, f"{REAL_SHARE:.0%} of what it is a drop of"
     if old.kind == "accuracy":
         return REAL_SHARE * abs(old.value), f"{REAL_SHARE:.0%} of the old figure"
     return 0.0, "nothing"

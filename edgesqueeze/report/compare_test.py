@@ -244,6 +244,31 @@ def with_best(told, **takes):
     return [{**best, "takes": {**best["takes"], **takes}}, *others]
 
 
+def basis(told, **changes):
+    return {"accuracy": {**told["accuracy"], **changes}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "title", "old", "worse"),
+    [
+        # Of a drop of nearly nothing 2 % are nothing; of the error they are what they are of reports.
+        ({"metric": "normalized_error", "title": "error"}, "best: error", 0.90001, 0.03),
+        ({"metric": "my:own", "title": "my:own", "unit": "own"}, "best: drop of my:own", 1e-5, 0.03),
+        ({"metric": "", "title": "worst of 2", "original": None}, "best: drop of worst of 2", 1e-5, 0.03),
+    ],
+)
+def test_what_a_front_lost_may_vary_by_a_part_of_what_it_is_lost_of(tmp_path, changes, title, old, worse):
+    _, _, told = fronts(tmp_path)
+    for drop, verdict in ((1.1e-5, "same"), (worse, "worse")):
+        for name, lost in (("old", 1e-5), ("new", drop)):
+            finalists = with_best(told, accuracy_drop=lost)
+            document = {**told, **basis(told, **changes), "finalists": finalists}
+            (tmp_path / name / "front.json").write_text(json.dumps(document))
+        found = compare(tmp_path / "old", tmp_path / "new")
+        (one,) = (one for one in found.changes if one.title.startswith(title))
+        assert (one.old, one.verdict) == (pytest.approx(old), verdict)
+
+
 def test_two_fronts_by_their_best_and_by_each_objective(tmp_path):
     old, new, told = fronts(tmp_path)
     assert compare(old, new).ok

@@ -57,18 +57,22 @@ class AccuracyBasis(Record):
     """What accuracy means in a search.
 
     Attributes:
-        metric: name of the metric that decides.
+        metric: name of the metric that decides; empty where several do: then it is the one with the largest
+            drop, which need not be the same for every recipe.
         title: name of the metric for a person.
+        metrics: names of all metrics that decide, for a person; empty: not noted.
         truth: what the outputs were compared with: the ``labels``, or the outputs of the ``original``.
         unit: ``share`` (1 is all, or the whole spread of the truth), ``ratio`` or ``own``, the unit of the
             output or of the user's metric.
-        original: figure of the original on the test samples, in the metric's unit.
+        original: figure of the original on the test samples, in the metric's unit; null where several
+            metrics decide.
         trial_samples: number of samples, held out of training, that every trial is judged on.
         test_samples: number of samples, seen by no trial, that every finalist is judged on.
     """
 
     metric: str
     title: str
+    metrics: tuple[str, ...] = ()
     truth: Truth
     unit: Unit
     original: float | None

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from edgesqueeze.checks.agreement import Fidelity
-from edgesqueeze.checks.metrics import METRICS, Figure
+from edgesqueeze.checks.metrics import METRICS, Figure, Unit
 from edgesqueeze.devices.records import Boards, Measurement
 from edgesqueeze.latency.prediction import Prediction
 from edgesqueeze.report.documents import Document, find_document, read_document
@@ -42,6 +42,7 @@ class Quantity(NamedTuple):
         samples: number of test samples that a share rests on; 0 for what is counted or measured in another
             way.
         exact: whether the same inputs give the same figure again.
+        whole: what a tolerance of an accuracy is a part of; None: of the figure.
     """
 
     title: str
@@ -51,6 +52,7 @@ class Quantity(NamedTuple):
     higher_is_better: bool = False
     samples: int = 0
     exact: bool = True
+    whole: float | None = None
 
 
 class Contents(NamedTuple):
@@ -173,23 +175,28 @@ def _of_takes(takes: Takes, front: Front) -> Iterator[Quantity]:
     if takes.accuracy_drop is None:
         return
     basis = front.accuracy
-    counted = any(one.name == basis.metric and one.higher_is_better for one in METRICS)
-    if counted and basis.unit == "share" and basis.original is not None:
-        kept = basis.original - takes.accuracy_drop
-        yield Quantity(basis.title, "accuracy", kept, "share", True, basis.test_samples)
-    else:
-        yield Quantity(f"drop of {basis.title}", "accuracy", takes.accuracy_drop, "")
+    row = next((one for one in METRICS if one.name == basis.metric), None)
+    if row is None or basis.original is None:
+        # Of no drop at all 2 % are nothing: it is a part of the figure that drops, which for shares is 1.
+        whole = 1.0 if basis.original is None else abs(basis.original)
+        unit = "share" if basis.unit == "share" else ""
+        yield Quantity(f"drop of {basis.title}", "accuracy", takes.accuracy_drop, unit, whole=whole)
+        return
+    drop = takes.accuracy_drop if row.higher_is_better else -takes.accuracy_drop
+    yield _of_metric(
+        basis.title, basis.original - drop, basis.unit, row.higher_is_better, basis.test_samples
+    )
 
 
 def _accuracy(figure: Figure, several: bool, samples: int) -> Quantity:
-    return Quantity(
-        title_of(figure, several),
-        "accuracy",
-        figure.compressed,
-        "share" if figure.unit == "share" else "",
-        higher_is_better=figure.higher_is_better,
-        samples=samples if figure.unit == "share" and figure.higher_is_better else 0,
-    )
+    title, higher = title_of(figure, several), figure.higher_is_better
+    return _of_metric(title, figure.compressed, figure.unit, higher, samples)
+
+
+def _of_metric(title: str, value: float, unit: Unit, higher_is_better: bool, samples: int) -> Quantity:
+    counted = unit == "share" and higher_is_better
+    shown = "share" if unit == "share" else ""
+    return Quantity(title, "accuracy", value, shown, higher_is_better, samples if counted else 0)
 
 
 def _of_timing(document: Emulation | Prediction | Measurement) -> Iterator[Quantity]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from edgesqueeze.emit.names import c_name
+from edgesqueeze.emit.names import c_name, module_name
 from edgesqueeze.emit.native.for_target import native_needs, try_for
 from edgesqueeze.emit.native.records import Refused
 from edgesqueeze.emit.scaling import Scaling, scaling_header
@@ -23,6 +23,9 @@ from edgesqueeze.target.records import Target
 
 NATIVE_FOLDER = "firmware"
 """Where C without a runtime goes in the output folder, which needs a folder of its own."""
+
+BESIDE = ("main.c", "Makefile", "CMakeLists.txt")
+"""What stands beside C without a runtime, whatever the model's name."""
 
 NO_FILES: Mapping[str, str] = MappingProxyType({})
 
@@ -63,6 +66,19 @@ def firmware_sources(model: TfliteModel, target: Target, scalings: Sequence[Scal
     header = scaling_header(model, c_name(model.name), scalings)
     folder = f"{NATIVE_FOLDER}/" if target.runtime.name == NATIVE else ""
     return found._replace(files={**found.files, **{folder + name: text for name, text in header.items()}})
+
+
+def source_names(name: str, target: Target) -> list[str]:
+    """Names of the sources that a model's own name is in, in the output folder; none where there are none.
+
+    Args:
+        name: the model's name in C.
+        target: the device.
+    """
+    if target.runtime.name == NATIVE:
+        made = (f"{name}.h", f"{name}.c", f"{name}_weights.h", f"{name}_weights.c", *BESIDE)
+        return [f"{NATIVE_FOLDER}/{one}" for one in made]
+    return [f"{module_name(name)}.h", f"{module_name(name)}.cc"] if target.is_mcu else []
 
 
 def tflm_source(

@@ -124,6 +124,8 @@ def _row(one: FinalistRecord, front: Front) -> Row:
 
 def _facts(front: Front) -> Iterator[tuple[str, str]]:
     yield "wanted", ", ".join(front.objectives)
+    if len(front.accuracy.metrics) > 1:
+        yield front.accuracy.title, ", ".join(front.accuracy.metrics)
     for name, limit in front.limits.model_dump().items():
         if limit is not None:
             yield name.replace("_", " "), f"{limit:g}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgesqueeze.base.generated import write_list
+from edgesqueeze.base.generated import listed, write_list
 from edgesqueeze.base.given import path_of
 from edgesqueeze.base.output import staged, write_file
 from edgesqueeze.report.documents import Document, find_document, read_document
@@ -39,19 +39,22 @@ def write_page(
 
     Raises:
         UsageError: the folder is not one that ``compress`` wrote.
-        OutputError: the file cannot be written, or the folder has one of its name that is the user's own.
+        OutputError: the file cannot be written, or the folder has one of its name that is the user's own; or
+            it is one that compress or search wrote.
         MissingToolError: the package that draws charts is not installed.
     """
     document = find_document(path_of(folder, "a folder that compress or search wrote, or a document in it"))
     own = document.parent
     text = _text(read_document(document), document, target, runtime)
-    if file is None:
+    place = own / PAGE if file is None else path_of(file, "a file for the page")
+    # Listed as generated, however it was named.
+    if place.name == PAGE and place.parent.resolve() == own.resolve():
         with staged(own) as stage:
             (stage / PAGE).write_text(text, encoding="utf-8", newline="")
             write_list(stage, own, [PAGE])
-        return own / PAGE
-    place = path_of(file, "a file for the page")
-    write_file(place, text, "--html")
+    else:
+        made = (document.name, "model.tflite", *listed(own))
+        write_file(place, text, "--html", [own / name for name in made])
     return place
 
 

@@ -4,7 +4,8 @@ from html.parser import HTMLParser
 import pytest
 
 from edgesqueeze.base.findings import Finding
-from edgesqueeze.errors import MissingToolError, UsageError
+from edgesqueeze.base.generated import generated
+from edgesqueeze.errors import MissingToolError, OutputError, UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.stats import weight_stats
 from edgesqueeze.report.page.page import write_page
@@ -151,3 +152,20 @@ def test_without_the_package_that_draws_nothing_is_written(tmp_path, monkeypatch
     with pytest.raises(MissingToolError, match="vl-convert-python"):
         write_page(tmp_path)
     assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize("name", ["report.json", "model.tflite"])
+def test_what_the_page_is_about_is_not_replaced_by_it(tmp_path, name):
+    out = tmp_path / "out"
+    write_compressed(out, deep_classifier(2), classes=10)
+    before = (out / name).read_bytes()
+    with pytest.raises(OutputError, match="is read here"):
+        write_page(out, out / name)
+    assert (out / name).read_bytes() == before
+
+
+def test_the_page_in_its_own_place_is_listed_however_it_is_named(tmp_path):
+    out = tmp_path / "out"
+    write_compressed(out, deep_classifier(2), classes=10)
+    write_page(out, out / ".." / "out" / "report.html")
+    assert "report.html" in generated(out, ["report.html"])
