@@ -312,6 +312,8 @@ def _activations(
     """Raw values of all computed tensors, on some samples; or a finding that says why there are none."""
     graph = model.main
     tensors = data_tensors(graph)
+    if not tensors:
+        return {}, ()
     size = sum(
         graph.tensors[index].elements * numpy_dtype(graph.tensors[index]).itemsize for index in tensors
     )

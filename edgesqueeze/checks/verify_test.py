@@ -216,3 +216,9 @@ def test_an_original_that_still_normalizes_gets_raw_data(monkeypatch, lifted, fa
         runtimes=LITERT,
     )
     np.testing.assert_allclose(given[0][0], factor * _images(), rtol=1e-6)
+
+
+def test_a_model_without_operators_has_nothing_inside_to_look_at():
+    graph = GraphBuilder()
+    found = verify(parse_tflite(graph.build([graph.input((1, 6))])), runtimes=["litert-reference"])
+    assert found.ok and "activations-not-seen" not in [one.code for one in found.findings]

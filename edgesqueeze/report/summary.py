@@ -40,12 +40,11 @@ class Row(NamedTuple):
 def rows_of(report: Report) -> Iterator[Row]:
     """Sizes, accuracy, memory and operators, before and after."""
     sizes = report.sizes
-    ratio = sizes.float_bytes / sizes.tflite_bytes
     before, after = bytes_text(sizes.float_bytes), bytes_text(sizes.tflite_bytes)
-    yield Row("size", before, after, f"float32 -> .tflite, {_times(ratio)}")
-    ratio = sizes.float_bytes / sizes.tflite_deflate_bytes
+    yield Row("size", before, after, f"float32 -> .tflite{_times(sizes.float_bytes, sizes.tflite_bytes)}")
     deflated = bytes_text(sizes.tflite_deflate_bytes)
-    yield Row("deflated", "", deflated, f"as a download, {_times(ratio)}")
+    told = _times(sizes.float_bytes, sizes.tflite_deflate_bytes)
+    yield Row("deflated", "", deflated, f"as a download{told}")
     if report.channels is not None:
         yield _macs(report.channels)
         for one in report.channels.budgets:
@@ -188,8 +187,14 @@ def _kept(report: Report) -> str:
     return f"the drop ({title}: {amount_of(figure, figure.drop)}) is within {amount_of(figure, limit)}"
 
 
-def _times(ratio: float) -> str:
-    return f"{ratio:.1f} times smaller" if ratio >= 1 else f"{1 / ratio:.1f} times larger"
+def _times(before: int, after: int) -> str:
+    """By how much a size became another; nothing of a model without weights."""
+    if not before:
+        return ""
+    ratio = max(before, after) / min(before, after)
+    if f"{ratio:.1f}" == "1.0":
+        return ", about as large"
+    return f", {ratio:.1f} times {'smaller' if after < before else 'larger'}"
 
 
 def bytes_text(count: int) -> str:

@@ -1,6 +1,7 @@
 import pytest
 
 from edgesqueeze.base.findings import Finding
+from edgesqueeze.report.summary import _times as times
 from edgesqueeze.report.summary import LISTED, _operators, _resource, said_of, short_names, shown_findings
 from edgesqueeze.target.fit import MissingOperator, ModelNeeds, OperatorFit, ResourceFit, check_fit
 
@@ -103,3 +104,16 @@ def test_operators_that_are_missing_are_counted_by_kind():
 def test_a_model_fits_as_far_as_it_was_looked_at(arena, runtime, said):
     needs = ModelNeeds(model_bytes=8000, operators=(), arena_bytes=arena)
     assert said_of(check_fit("rpi4", needs, runtime)) == said
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (0, 900, ""),
+        (4084, 4159, ", about as large"),
+        (900, 300, ", 3.0 times smaller"),
+        (300, 900, ", 3.0 times larger"),
+    ],
+)
+def test_by_how_much_a_size_became_another(before, after, said):
+    assert times(before, after) == said

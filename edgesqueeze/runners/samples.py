@@ -219,13 +219,23 @@ def plain_name(tensor: Tensor) -> str:
 def named_places(model: TfliteModel) -> list[int]:
     """Which of the original's outputs each output of a .tflite is, by the names that the converter gives.
 
-    It names outputs ``...:0``, ``...:1`` and so on after their position in the original. Where the names do
-    not tell, the order is taken to be the same.
+    It names outputs ``...:0``, ``...:1`` and so on after their position in the original, but an output that is
+    an input as that: it has the positions that are left. Where the names do not tell, the order is taken to
+    be the same.
     """
-    tensors = model.main.output_tensors
-    found = [re.search(r":(\d+)$", tensor.name) for tensor in tensors]
-    places = [int(match[1]) for match in found if match]
-    return places if sorted(places) == list(range(len(tensors))) else list(range(len(tensors)))
+    graph = model.main
+    told = {
+        index: re.search(r":(\d+)$", graph.tensors[index].name)
+        for index in graph.outputs
+        if index not in graph.inputs
+    }
+    known = [int(match[1]) for match in told.values() if match]
+    left = iter(sorted(set(range(len(graph.outputs))) - set(known)))
+    places = []
+    for index in graph.outputs:
+        match = told.get(index)
+        places.append(int(match[1]) if match else -1 if index in told or not known else next(left, -1))
+    return places if sorted(places) == list(range(len(places))) else list(range(len(places)))
 
 
 def safe_name(name: str) -> str:

@@ -228,3 +228,11 @@ def test_outputs_are_numbered_by_the_names_that_the_converter_gives(names, place
     x = graph.input((1, 6))
     model = parse_tflite(graph.build([graph.fully_connected(x, 2, name=name) for name in names]))
     assert named_places(model) == places
+
+
+@pytest.mark.parametrize("heads", [("call:0",), ("call:2", "call:0")])
+def test_an_output_that_is_an_input_has_the_place_that_is_left(heads):
+    graph = GraphBuilder()
+    x = graph.input((1, 6), name="serving_default_x:0")
+    model = parse_tflite(graph.build([x, *(graph.fully_connected(x, 2, name=name) for name in heads)]))
+    assert named_places(model) == [1, *(int(name[-1]) for name in heads)]

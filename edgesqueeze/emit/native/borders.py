@@ -83,7 +83,7 @@ def is_held(graph: Graph, index: int) -> bool:
     dtype, readers = graph.tensors[index].dtype, graph.readers.get(index, ())
     if dtype not in HELD or any(is_entry(graph, one) for one in readers):
         return False
-    return bool(readers) or dtype in ACTIVATIONS
+    return bool(readers) or dtype in ACTIVATIONS or index in graph.outputs
 
 
 def _may_enter(graph: Graph, operator: Operator) -> bool:
@@ -91,6 +91,8 @@ def _may_enter(graph: Graph, operator: Operator) -> bool:
         operator.opcode == "QUANTIZE"
         and len(operator.inputs) == len(operator.outputs) == 1
         and operator.inputs[0] in graph.input_set
+        # What the caller gets back as it is must lie in the arena as it is.
+        and operator.inputs[0] not in graph.outputs
         and graph.tensors[operator.inputs[0]].dtype in BORDER_DTYPES
     )
 

@@ -25,7 +25,8 @@ def estimate_native_code(source: NativeSource, core: str) -> CodeSize:
     """
     machine = machine_of(source.kernel_set, core)
     line = code_table().lines[machine]
-    estimate = linked_bytes(source, machine) + line.base + len(source.layers) * line.layer
+    # The base is that of a fit: less than nothing where there are no kernels.
+    estimate = max(0, linked_bytes(source, machine) + line.base + len(source.layers) * line.layer)
     method = (
         f"estimated from its kernels, by GCC 12.2 at -O3, {line.error:,} bytes more taken as possible; "
         "edgesqueeze bench compiles it"

@@ -95,7 +95,7 @@ def _matches(
     graph = tflite.main
     rows = data_samples(tflite, data)
     computed = [index for index in tensors if index not in graph.inputs]
-    outputs = litert.run_builtin(with_outputs(tflite, computed), rows)
+    outputs = litert.run_builtin(with_outputs(tflite, computed), rows) if computed else []
     known = {index: _joined(rows, place) for place, index in enumerate(graph.inputs) if index in tensors}
     known |= {index: _joined(outputs, place) for place, index in enumerate(computed)}
     symbols = _symbols(model)
