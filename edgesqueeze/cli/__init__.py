@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import gc
 import os
 import sys
@@ -32,6 +33,8 @@ FAULT_EXIT = 70
 SIGNAL_EXIT = 128
 INTERRUPTED_EXIT = 130
 BROKEN_PIPE_EXIT = 141
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What no write gets over: the disk is full, and nothing in here is at fault."""
 
 
 class Entry(NamedTuple):
@@ -134,10 +137,11 @@ class Commands(click.Group):
         try:
             with scratch_folder():
                 result = super().invoke(ctx)
-            sys.stdout.flush()
+            # Python has none where the caller closed it, as with >&-.
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except BrokenPipeError:
-            # The interpreter flushes once more at exit; that must not fail as well.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _give_up_stdout()
             ctx.exit(BROKEN_PIPE_EXIT)
         return result
 
@@ -205,9 +209,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         _trace()
         known = _explained(error)
+        if isinstance(error, OSError) and error.errno in FULL:
+            _give_up_stdout()
         _show(known)
         status = FAULT_EXIT if type(known) is EdgeSqueezeError else known.exit_code
         _finish(status, as_json, _fields(known))
+
+
+def _give_up_stdout() -> None:
+    """Have what could not be written forgotten: the interpreter flushes once more, and must not fail too."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # no stdout, or none of a file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _start_quickly() -> None:
@@ -270,8 +282,15 @@ def _trace() -> None:
 
 def _explained(error: Exception) -> EdgeSqueezeError:
     """What to say about an exception that nobody expected."""
-    from edgesqueeze.errors import EdgeSqueezeError, MissingToolError
+    from edgesqueeze.errors import EdgeSqueezeError, MissingToolError, OutputError
 
+    if isinstance(error, OSError) and error.errno in FULL:
+        return OutputError(
+            f"cannot write {error.filename or 'what was printed, or a temporary file'}",
+            expected="room for it",
+            got=error.strerror or str(error),
+            hint="free some space; the environment variable TMPDIR names another folder for temporary files",
+        )
     name = error.name if isinstance(error, ModuleNotFoundError) else None
     if name is not None:
         return MissingToolError(

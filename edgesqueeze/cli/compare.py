@@ -59,7 +59,6 @@ def command(
     from edgesqueeze.base.output import refuse_inputs, write_file
     from edgesqueeze.report.compare import compare, parse_tolerance
     from edgesqueeze.report.compare_forms import as_junit, as_markdown
-
     from edgesqueeze.report.documents import find_document
 
     if markdown is not None and junit is not None and markdown.resolve() == junit.resolve():

@@ -70,7 +70,15 @@ def test_the_flag_that_was_given_is_the_one_to_change(small, tmp_path, flag):
 @pytest.mark.parametrize("flag", ["--markdown", "--junit"])
 def test_a_document_that_is_read_is_not_replaced(small, large, tmp_path, flag):
     before = large.read_text()
-    arguments = ["compare", small, large, "--markdown", tmp_path / "first.md", flag, tmp_path / "." / large.name]
+    arguments = [
+        "compare",
+        small,
+        large,
+        "--markdown",
+        tmp_path / "first.md",
+        flag,
+        tmp_path / "." / large.name,
+    ]
     done = CliRunner().invoke(cli, list(map(str, arguments)))
     assert isinstance(done.exception, OutputError) and flag in done.exception.hint
     assert large.read_text() == before and not (tmp_path / "first.md").exists()

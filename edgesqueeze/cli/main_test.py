@@ -1,5 +1,6 @@
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -315,3 +316,13 @@ def test_an_empty_path_is_wrong_use(tmp_path, monkeypatch, capsys, arguments):
     assert status_of(*arguments) == 2
     assert "got an empty one" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "status", "said"), [(">/dev/full", 2, "No space left on device"), (">&-", 0, "")]
+)
+def test_where_nothing_can_be_printed(where, status, said):
+    line = f"{shlex.quote(sys.executable)} -m edgesqueeze targets list {where}"
+    done = subprocess.run(["sh", "-c", line], stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, check=False)
+    assert (done.returncode, said in done.stderr) == (status, True)
+    assert "inside EdgeSqueeze" not in done.stderr and "Traceback" not in done.stderr

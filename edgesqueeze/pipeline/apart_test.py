@@ -41,7 +41,9 @@ def test_a_model_that_is_read_is_not_replaced(tmp_path, way):
 def test_a_file_of_the_users_own_is_found_before_the_work(tmp_path, target, runtime, own):
     write_files(tmp_path / "out", {own: "mine"})
     with pytest.raises(OutputError, match="has files that EdgeSqueeze did not write"):
-        compress(tmp_path / "mine.keras", target=target, runtime=runtime, data="data.npz", out=tmp_path / "out")
+        compress(
+            tmp_path / "mine.keras", target=target, runtime=runtime, data="data.npz", out=tmp_path / "out"
+        )
     assert sorted(one.name for one in tmp_path.rglob("*") if one.is_file()) == [own.rpartition("/")[2]]
 
 

@@ -183,9 +183,7 @@ def _of_takes(takes: Takes, front: Front) -> Iterator[Quantity]:
         yield Quantity(f"drop of {basis.title}", "accuracy", takes.accuracy_drop, unit, whole=whole)
         return
     drop = takes.accuracy_drop if row.higher_is_better else -takes.accuracy_drop
-    yield _of_metric(
-        basis.title, basis.original - drop, basis.unit, row.higher_is_better, basis.test_samples
-    )
+    yield _of_metric(basis.title, basis.original - drop, basis.unit, row.higher_is_better, basis.test_samples)
 
 
 def _accuracy(figure: Figure, several: bool, samples: int) -> Quantity:

@@ -1,8 +1,8 @@
 import pytest
 
 from edgesqueeze.base.findings import Finding
-from edgesqueeze.report.summary import _times as times
 from edgesqueeze.report.summary import LISTED, _operators, _resource, said_of, short_names, shown_findings
+from edgesqueeze.report.summary import _times as times
 from edgesqueeze.target.fit import MissingOperator, ModelNeeds, OperatorFit, ResourceFit, check_fit
 
 

@@ -219,9 +219,9 @@ def plain_name(tensor: Tensor) -> str:
 def named_places(model: TfliteModel) -> list[int]:
     """Which of the original's outputs each output of a .tflite is, by the names that the converter gives.
 
-    It names outputs ``...:0``, ``...:1`` and so on after their position in the original, but an output that is
-    an input as that: it has the positions that are left. Where the names do not tell, the order is taken to
-    be the same.
+    It names outputs ``...:0``, ``...:1`` and so on after their position in the original. One that is an input
+    has that one's name, and the position that is left. Where the names do not tell, the order is taken to be
+    the same.
     """
     graph = model.main
     told = {

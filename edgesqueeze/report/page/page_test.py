@@ -169,3 +169,33 @@ def test_the_page_in_its_own_place_is_listed_however_it_is_named(tmp_path):
     write_compressed(out, deep_classifier(2), classes=10)
     write_page(out, out / ".." / "out" / "report.html")
     assert "report.html" in generated(out, ["report.html"])
+
+
+def test_what_was_asked_for_is_said_as_in_a_recipe(classifier):
+    (said,) = (one for one in classifier.words if "sparsity = 0.5" in one)
+    assert 'include = ["*"]' in said and "True" not in said and "('*',)" not in said
+
+
+def test_what_a_latency_rests_on_is_told_one_by_one(classifier):
+    start = next(place for place, one in enumerate(classifier.words) if one.startswith("predicted: "))
+    assert any(one.startswith("instructions of every operator") for one in classifier.words[start + 1 :])
+
+
+def test_several_outputs_go_by_their_names(tmp_path):
+    out = tmp_path / "out"
+    report = write_compressed(out, deep_classifier(2), classes=10)
+    (figure, *_), (choice, *_) = report.fidelity.figures, report.choices
+    figures = [
+        one.model_copy(update={"output": number, "name": name})
+        for number, name in enumerate(("digit", "odd <1>"))
+        for one in (figure,)
+    ]
+    two = report.model_copy(
+        update={
+            "fidelity": report.fidelity.model_copy(update={"figures": tuple(figures)}),
+            "choices": (choice, choice.model_copy(update={"output": 1})),
+        }
+    )
+    (out / "report.json").write_text(two.model_dump_json())
+    headings = Reader(write_page(out).read_text()).headings
+    assert "Classes of digit" in headings and "Classes of odd <1>" in headings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -41,6 +42,7 @@ class Output(NamedTuple):
 
     Attributes:
         found: what both models choose.
+        name: name of the output.
         names: names of the classes.
         pictures: confusion matrices that can be read.
         listed: the others.
@@ -48,6 +50,7 @@ class Output(NamedTuple):
     """
 
     found: OutputChoices
+    name: str
     names: tuple[str, ...]
     pictures: list[Picture]
     listed: list[Matrix]
@@ -59,10 +62,12 @@ class ValuesOff(NamedTuple):
 
     Attributes:
         found: how far both models are off.
+        name: name of the output.
         picture: how often they are as far off.
     """
 
     found: OutputDeviations
+    name: str
     picture: Picture
 
 
@@ -87,10 +92,10 @@ def values_of(made: Made, target: Target | None, runtime: str = "") -> dict[str,
         "arena": _arena(found),
         "weights": _weights(made),
         "outputs": list(_classes(report)),
-        "values": [ValuesOff(one, _deviations(one)) for one in report.deviations],
+        "values": [ValuesOff(one, _name(report, one.output), _deviations(one)) for one in report.deviations],
         "findings": list(shown_findings(report.findings)),
         "stages": report.stages,
-        "recipe": report.recipe.model_dump(exclude_none=True),
+        "recipe": list(_asked(report)),
         "methods": list(_methods(made, found)),
         "versions": [*report.environment.items(), *_hashes(report)],
     }
@@ -162,7 +167,13 @@ def _classes(report: Report) -> Iterator[Output]:
         ]
         listed = [one for one in matrices(found) if not one.is_small]
         changed = sum(one.samples for one in found.counts if one.original != one.compressed)
-        yield Output(found, names, drawn, listed, changed)
+        yield Output(found, _name(report, found.output), names, drawn, listed, changed)
+
+
+def _name(report: Report, output: int) -> str:
+    """What an output is called."""
+    names = [one.name for one in report.fidelity.figures if one.output == output and one.name]
+    return plain(names[0]) if names else f"output {output}"
 
 
 def _deviations(found: OutputDeviations) -> Picture:
@@ -186,6 +197,19 @@ def _weights(made: Made) -> list[Picture]:
     ]
 
 
+def _asked(report: Report) -> Iterator[tuple[str, str]]:
+    """Sections of the recipe, with what each says; nothing of those that say nothing."""
+    for section, asked in report.recipe.model_dump(mode="json", exclude_none=True).items():
+        keys = asked.items() if isinstance(asked, dict) else [("", asked)]
+        said = [f"{key} = {_written(value)}" if key else _written(value) for key, value in keys]
+        if said:
+            yield section, ", ".join(said)
+
+
+def _written(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def _hashes(report: Report) -> Iterator[tuple[str, str]]:
     if report.provenance is None:
         yield "SHA-256 of model", report.model.sha256
@@ -205,7 +229,7 @@ def _methods(made: Made, found: OnTarget) -> Iterator[tuple[str, str]]:
     yield "RAM", report.fit.ram.method
     yield "operators", report.fit.ops.method
     if not isinstance(found.timing, str):
-        yield "latency", f"{found.timing.method}: {' '.join(found.timing.basis)}"
+        yield "latency", f"{found.timing.method}: " + "\n".join(found.timing.basis)
     if report.details is not None:
         said = "root mean square difference from the float model, over the spread of its values"
         yield "error of a layer", f"{said}, on {report.details.samples} test samples"
