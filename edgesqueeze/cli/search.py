@@ -199,8 +199,8 @@ def _print(front: Front, out: Path) -> None:
     listed = f" ({', '.join(basis.metrics)})" if len(basis.metrics) > 1 else ""
     screen.print(
         escape(
-            f"{basis.title}{listed} against {truth}, on {basis.test_samples:,} test samples that no trial saw; "
-            f"that of the quantized model on {basis.trial_samples:,} samples for trials"
+            f"{basis.title}{listed} against {truth}, on {basis.test_samples:,} test samples that no trial "
+            f"saw; that of the quantized model on {basis.trial_samples:,} samples for trials"
         ),
         wrap=True,
     )
