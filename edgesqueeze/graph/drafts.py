@@ -109,7 +109,7 @@ class Draft:
         return len(self._graph.tensors) - 1
 
     def _set(self, operator: Any, kind: str, inputs: Any, options: dict[str, Any]) -> None:
-        operator.inputs, operator.opcodeIndex = list(inputs), _code(self._model, kind)
+        operator.inputs, operator.opcodeIndex = list(inputs), code_of(self._model, kind)
         name = options_of(kind)
         operator.builtinOptionsType = getattr(schema.BuiltinOptions, name, schema.BuiltinOptions.NONE)
         operator.builtinOptions = getattr(schema, f"{name}T")() if operator.builtinOptionsType else None
@@ -117,11 +117,12 @@ class Draft:
             setattr(operator.builtinOptions, key, value)
 
 
-def _code(model: Any, kind: str) -> int:
+def code_of(model: Any, kind: str, version: int = 1) -> int:
     """The number of an operator's code in a file, which gets it if it has none."""
     number = getattr(schema.BuiltinOperator, kind)
     for index, one in enumerate(model.operatorCodes):
         if kind_of_code(one) == number:
+            one.version = max(one.version, version)
             return index
-    model.operatorCodes.append(operator_code(kind, "", 1))
+    model.operatorCodes.append(operator_code(kind, "", version))
     return len(model.operatorCodes) - 1

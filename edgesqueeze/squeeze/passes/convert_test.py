@@ -234,6 +234,17 @@ def test_a_stateful_layer_may_be_the_output(options):
 
 
 @pytest.mark.parametrize("mode", ["int8", "int16x8"])
+def test_two_directions_have_a_scale_each_until_they_are_joined(mode):
+    both = layers.Bidirectional(layers.LSTM(6, return_sequences=True))
+    model = _chain(both, layers.Bidirectional(layers.LSTM(4)), layers.Dense(3), shape=(5, 3))
+    tflite, _ = _convert(model, mode, count=64, samples=64)
+    data = np.random.default_rng(0).normal(size=(64, 5, 3)).astype(np.float32)
+    (have,) = _outputs(tflite, ("image",), data)
+    want = np.asarray(model(data))
+    assert np.sqrt(np.mean((want - have) ** 2)) < 0.03 * want.std()
+
+
+@pytest.mark.parametrize("mode", ["int8", "int16x8"])
 def test_a_negation_is_rewritten_where_it_would_stay_float(mode):
     """Keras 3 normalizes layers with one, and the converter has no integer form of it."""
 

@@ -120,13 +120,15 @@ def _imposed(ranges: Mapping[str, Any]) -> Iterator[None]:
     from tensorflow.lite.python import lite
 
     from edgesqueeze.graph.ranges import with_ranges
+    from edgesqueeze.graph.shared_scales import with_shared_scales
     from edgesqueeze.graph.stand_ins import quantized
 
     quantize = lite._mlir_quantize
 
     def instead(content: bytes, *args: Any, **options: Any) -> bytes:
         content = with_ranges(content, ranges) if ranges else content
-        return quantized(content, lambda shown: bytes(quantize(shown, *args, **options)))
+        made = quantized(content, lambda shown: bytes(quantize(shown, *args, **options)))
+        return with_shared_scales(made)
 
     try:
         lite._mlir_quantize = instead
