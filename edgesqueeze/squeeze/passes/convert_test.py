@@ -245,6 +245,19 @@ def test_two_directions_have_a_scale_each_until_they_are_joined(mode):
 
 
 @pytest.mark.parametrize("mode", ["int8", "int16x8"])
+def test_a_layer_that_is_applied_twice_has_a_bias_for_each_input(mode):
+    x = tf_keras.Input((5,), name="x")
+    shared = layers.Dense(5)
+    model = randomize(tf_keras.Model(x, shared(layers.Lambda(lambda y: 0.05 * y)(shared(x)))))
+    shared.set_weights([shared.get_weights()[0], np.float32([3, -2, 1, 2, -3])])
+    tflite, _ = _convert(model, mode)
+    data = np.random.default_rng(0).normal(size=(32, 5)).astype(np.float32)
+    (have,) = _outputs(tflite, ("x",), data)
+    want = np.asarray(model(data))
+    assert np.sqrt(np.mean((want - have) ** 2)) < 0.02 * want.std()
+
+
+@pytest.mark.parametrize("mode", ["int8", "int16x8"])
 def test_a_negation_is_rewritten_where_it_would_stay_float(mode):
     """Keras 3 normalizes layers with one, and the converter has no integer form of it."""
 

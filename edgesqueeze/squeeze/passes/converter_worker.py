@@ -83,6 +83,7 @@ def _calibrated_out_of_place(mode: str) -> Iterator[None]:
     from edgesqueeze.graph.int16_roots import with_int16_roots
     from edgesqueeze.graph.integer_forms import with_integer_forms
     from edgesqueeze.graph.masks import with_limited_masks
+    from edgesqueeze.graph.own_biases import with_own_biases
     from edgesqueeze.graph.stand_ins import quantized
     from edgesqueeze.graph.zero_scales import with_positive_scales
 
@@ -105,7 +106,8 @@ def _calibrated_out_of_place(mode: str) -> Iterator[None]:
                 made = calibrator(shown, *self.others)
                 return bytes(made.calibrate_and_quantize(lambda: iter(()), *types, **options))
 
-            return with_positive_scales(quantized(with_headroom(with_int16_roots(self.found)), quantize))
+            ready = with_own_biases(with_headroom(with_int16_roots(self.found)))
+            return with_positive_scales(quantized(ready, quantize))
 
     try:
         lite._calibrator.Calibrator = OutOfPlace
