@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from edgesqueeze.base.arrays import Array
+from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.given import path_of
 from edgesqueeze.base.npz import load_npz
 from edgesqueeze.base.worker import call_worker
-from edgesqueeze.errors import RecipeError
+from edgesqueeze.errors import RecipeError, TfliteError
 from edgesqueeze.graph import TfliteModel
+from edgesqueeze.graph.metadata import read_metadata
 from edgesqueeze.recipe.sections import DataOptions
 from edgesqueeze.runners.samples import EvalData, in_graph_order, plain_name
 
@@ -44,7 +46,37 @@ def as_data(given: str | Path | EvalData, model: TfliteModel, limit: int) -> Eva
             stored = _stored_by_tensorflow(str(given), model, limit, Path(name))
         loaded = load_npz(stored, names, outputs)
     split = loaded.test or loaded.train
-    return EvalData(split.inputs, split.labels, names, split.named)
+    return _named_in_file(EvalData(split.inputs, split.labels, names, split.named), model)
+
+
+def unused_labels(model: TfliteModel, data: EvalData, hint: str) -> tuple[Finding, ...]:
+    """Labels that belong to no output, as far as the names tell.
+
+    Args:
+        model: the .tflite.
+        data: real data.
+        hint: what to do about it.
+    """
+    if not data.named:
+        return ()
+    outputs = ", ".join(tensor.label for tensor in model.main.output_tensors)
+    named = ", ".join(data.named)
+    message = f"labels named {named} belong to none of the outputs ({outputs}) and were not used; {hint}"
+    return (Finding(code="labels-not-used", subject="data", message=message, severity="warning"),)
+
+
+def _named_in_file(data: EvalData, model: TfliteModel) -> EvalData:
+    """The data with the labels that are called as the file's metadata call its outputs."""
+    if data.labels is not None or not data.named:
+        return data
+    try:
+        said = read_metadata(model)
+    except TfliteError:
+        return data  # damaged, which is another's business
+    names = [one.name for one in said.outputs] if said else []
+    if len(names) != len(model.main.outputs) or not set(data.named) <= set(names):
+        return data
+    return replace(data, labels=tuple(data.named.get(name) for name in names), named={})
 
 
 def scaled(data: EvalData, model: TfliteModel, options: DataOptions) -> EvalData:

@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 
 from edgesqueeze.checks import data as module
-from edgesqueeze.checks.data import as_data, scaled
+from edgesqueeze.checks.data import as_data, scaled, unused_labels
 from edgesqueeze.errors import DataError, RecipeError, UsageError
 from edgesqueeze.graph import parse_tflite, read_tflite
 from edgesqueeze.graph.builder import GraphBuilder
+from edgesqueeze.graph.metadata import Metadata, PortMetadata
+from edgesqueeze.graph.metadata_write import with_metadata
 from edgesqueeze.recipe.sections import DataOptions
 from edgesqueeze.runners.samples import EvalData
 from runtime_tests.support.tflite_builder import tiny_cnn
@@ -80,3 +82,37 @@ def test_ids_are_not_scaled():
     found = scaled(EvalData(columns, names=("ids", "values")), model, DataOptions(scale=3.0))
     np.testing.assert_array_equal(found.inputs[0], columns[0])
     np.testing.assert_array_equal(found.inputs[1], 3 * columns[1])
+
+
+def _two_outputs(*names):
+    graph = GraphBuilder()
+    x = graph.input((1, 4), name="serving_default_x:0")
+    heads = [graph.fully_connected(x, 1 + place, name=f"call:{1 - place}") for place in range(2)]
+    outputs = tuple(PortMetadata(name=name) for name in names)
+    model = parse_tflite(graph.build(heads))
+    return with_metadata(model, Metadata(inputs=(PortMetadata(name="x"),), outputs=outputs)) if names else model
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "found"),
+    [
+        (("amount", "kind"), ("kind", "amount"), ("amount", "kind")),
+        (("amount", "kind"), ("kind",), (None, "kind")),
+        (("amount", "kind"), ("kind", "other"), None),
+        ((), ("kind",), None),
+    ],
+)
+def test_labels_are_found_by_what_the_files_metadata_call_its_outputs(tmp_path, names, labels, found):
+    columns = {name: np.full(6, place) for place, name in enumerate(("kind", "amount", "other"))}
+    given = {f"y_test/{name}": columns[name] for name in labels}
+    np.savez(tmp_path / "data.npz", x_test=np.ones((6, 4)), **given)
+    model = _two_outputs(*names)
+    data = as_data(tmp_path / "data.npz", model, 6)
+    if found is None:
+        assert data.labels is None and set(data.named) == set(labels)
+        (one,) = unused_labels(model, data, "do this")
+        assert one.code == "labels-not-used" and f"labels named {', '.join(labels)}" in one.message
+        return
+    assert unused_labels(model, data, "") == ()
+    for name, values in zip(found, data.labels, strict=True):
+        assert values is None if name is None else (values == columns[name]).all()

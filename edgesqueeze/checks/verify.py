@@ -14,7 +14,7 @@ from edgesqueeze.base.findings import Finding, errors_in
 from edgesqueeze.base.given import path_of
 from edgesqueeze.base.records import Record
 from edgesqueeze.checks.agreement import Fidelity, fidelity
-from edgesqueeze.checks.data import as_data, scaled
+from edgesqueeze.checks.data import as_data, scaled, unused_labels
 from edgesqueeze.checks.distance import TOLERANCE_LSB
 from edgesqueeze.checks.original import Said, original_outputs, output_places
 from edgesqueeze.checks.parity import Reference, choose_reference, compare_runtimes
@@ -47,6 +47,7 @@ PARITY_SAMPLES = 64
 """How many of them every runtime runs; the reference runs all."""
 ACTIVATION_BYTES = 64 << 20
 """Activations are looked at on as many samples as fit in this."""
+UNUSED = "--against MODEL tells which is which, or call them as the outputs"
 NO_DATA = "no data given: agreement between runtimes on random inputs says nothing about accuracy"
 
 
@@ -179,7 +180,7 @@ def _verified(
         findings=(
             *_about_file(model),
             *_state(model, what.carry_state),
-            *_unused_labels(model, data),
+            *unused_labels(model, data, UNUSED),
             *trouble,
         ),
     )
@@ -240,18 +241,6 @@ def _with_labels(data: EvalData, outputs: Sequence[str]) -> EvalData:
     if all(one is None for one in labels):
         return data
     return replace(data, labels=labels, named={})
-
-
-def _unused_labels(model: TfliteModel, data: EvalData) -> tuple[Finding, ...]:
-    """Labels that belong to no output, as far as the names tell."""
-    if not data.named:
-        return ()
-    outputs = ", ".join(tensor.label for tensor in model.main.output_tensors)
-    message = (
-        f"labels named {', '.join(data.named)} belong to none of the outputs ({outputs}) and were not used; "
-        "--against MODEL tells which is which, or call them as the outputs"
-    )
-    return (Finding(code="labels-not-used", subject="data", message=message, severity="warning"),)
 
 
 def _fidelity(

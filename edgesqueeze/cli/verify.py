@@ -231,10 +231,12 @@ def _fidelity_line(output: OutputFidelity, result: Verification) -> str:
             parts.append(f"{one.title} {value_of(one, one.compressed)}")
     if output.top1_agreement is not None:
         parts.append(f"same class as the original on {output.top1_agreement:.1%}")
+    # Where there is one against the labels as well, it must be told which is which.
+    against = " against the original" if any(one.startswith("normalized error") for one in parts) else ""
     if output.normalized_error is not None:
-        parts.append(f"normalized error {output.normalized_error:.3g}")
+        parts.append(f"normalized error{against} {output.normalized_error:.3g}")
     if output.max_error is not None:
-        parts.append(f"largest error {output.max_error:.3g}")
+        parts.append(f"largest error{against} {output.max_error:.3g}")
     return f"{_output(output, result)} in {title}, {result.samples} samples: {'; '.join(parts)}"
 
 

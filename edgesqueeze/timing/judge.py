@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.checks.agreement import Fidelity, fidelity
+from edgesqueeze.checks.data import unused_labels
 from edgesqueeze.checks.parity import Reference, choose_reference, compare_runtimes, said_by
 from edgesqueeze.checks.records import RuntimeParity
 from edgesqueeze.devices.measure import Settings, measure, outputs_on
@@ -282,6 +283,8 @@ def _findings(model: TfliteModel, data: EvalData | None) -> tuple[Finding, ...]:
     if data is None:
         message = "no data given: random inputs say nothing about accuracy"
         found.append(Finding(code="no-data", subject=model.name, message=message))
+    elif data.named and data.labels is None:
+        found += unused_labels(model, data, "call them as the outputs")
     elif data.labels is None:
         message = "the data have no labels for the outputs: nothing is said of accuracy"
         found.append(Finding(code="no-labels", subject=model.name, message=message))
