@@ -111,3 +111,13 @@ def test_two_models_take_turns_in_one_folder(tmp_path):
     for name in ("one", "two", "one"):
         write_native(tmp_path, dense(name))
     assert {"one.c", "two.c"} <= set(tree(tmp_path))
+
+
+def test_a_second_model_takes_no_kernels_from_the_first(tmp_path):
+    first, second = cnn("one"), dense("two")
+    write_native(tmp_path, first)
+    write_native(tmp_path, second)
+    assert {*first.files, *second.files} <= set(tree(tmp_path))
+    # Listed, so that a later run takes them for what they are.
+    listed = (tmp_path / LIST).read_text()
+    assert all(f"  {name}\n" in listed for name in (*first.files, *second.files))
