@@ -97,7 +97,9 @@ def _read(path: Path) -> dict[str, Array]:
         raise DataError(
             f"cannot read {path.name}: {str(error) or 'it needs more memory than there is'}",
             expected="an .npz file of plain numeric arrays (numpy.savez)",
-            hint="arrays of Python objects are refused, because loading them would run code from the file",
+            hint="arrays of Python objects are refused, because loading them would run code from the file"
+            if "object" in str(error)
+            else "save the arrays with numpy.savez, as x_train and so on, or copy the file again",
         ) from None
 
 

@@ -152,3 +152,12 @@ def test_a_header_that_claims_more_than_there_is_is_an_error(tmp_path):
 def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(DataError, match="there is no file"):
         load_npz(tmp_path / "nothing.npz")
+
+
+def test_what_to_do_about_a_file_depends_on_what_it_is(tmp_path):
+    (tmp_path / "data.csv").write_text("1,2\n3,4\n")
+    np.savez(tmp_path / "objects.npz", x=np.array([None], object))
+    for name, said in (("data.csv", "numpy.savez"), ("objects.npz", "Python objects are refused")):
+        with pytest.raises(DataError) as caught:
+            load_npz(tmp_path / name)
+        assert said in caught.value.hint

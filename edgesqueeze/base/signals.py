@@ -34,8 +34,9 @@ class Stopped(BaseException):
 
 def say_left(error: BaseException, words: str) -> None:
     """Note with the exception of a signal what the work leaves behind; any other exception stays as it is."""
-    if isinstance(error, (Stopped, KeyboardInterrupt)):
-        error.left = words  # type: ignore[union-attr]
+    # Of what an extension module made of it, ``ending_in_order`` makes one again.
+    if _came or isinstance(error, (Stopped, KeyboardInterrupt)):
+        error.left = words  # type: ignore[attr-defined]
 
 
 def left_by(error: BaseException) -> str:
@@ -99,7 +100,9 @@ def ending_in_order() -> Iterator[None]:
         raise
     except BaseException as error:
         if _came:
-            raise _exception(_came[0]) from error
+            own = _exception(_came[0])
+            say_left(own, left_by(error))
+            raise own from error
         raise
     finally:
         _came.clear()

@@ -9,10 +9,13 @@ import pytest
 from edgesqueeze.base.signals import (
     AGAIN_SECONDS,
     ENDING,
+    NOTHING_LEFT,
     Stopped,
     ending_in_order,
     held_back,
+    left_by,
     raise_if_asked_to_end,
+    say_left,
 )
 
 
@@ -105,6 +108,20 @@ def test_what_others_make_of_the_exception_does_not_matter(number):
     assert isinstance(caught.value, KeyboardInterrupt) == (number == signal.SIGINT)
     assert str(caught.value.__cause__).startswith("initialization failed")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_is_left_behind_is_told_whatever_the_exception_became():
+    with pytest.raises(KeyboardInterrupt) as caught, ending_in_order():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except BaseException:
+            error = SystemError("initialization failed without raising an exception")
+            say_left(error, "it can go on")
+            raise error from None
+    assert left_by(caught.value) == "it can go on"
+    other = ValueError("own")
+    say_left(other, "it can go on")
+    assert left_by(other) == NOTHING_LEFT
 
 
 def test_other_exceptions_are_left_as_they_are():

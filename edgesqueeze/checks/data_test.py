@@ -90,7 +90,9 @@ def _two_outputs(*names):
     heads = [graph.fully_connected(x, 1 + place, name=f"call:{1 - place}") for place in range(2)]
     outputs = tuple(PortMetadata(name=name) for name in names)
     model = parse_tflite(graph.build(heads))
-    return with_metadata(model, Metadata(inputs=(PortMetadata(name="x"),), outputs=outputs)) if names else model
+    return (
+        with_metadata(model, Metadata(inputs=(PortMetadata(name="x"),), outputs=outputs)) if names else model
+    )
 
 
 @pytest.mark.parametrize(
