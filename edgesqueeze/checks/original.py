@@ -15,7 +15,7 @@ import numpy as np
 from edgesqueeze.base.arrays import Array
 from edgesqueeze.base.worker import call_worker
 from edgesqueeze.checks.parity import choose_reference
-from edgesqueeze.errors import ModelFileError, UnsafeModelError
+from edgesqueeze.errors import DataError, ModelFileError, UnsafeModelError, UsageError
 from edgesqueeze.graph import TfliteModel, read_tflite
 from edgesqueeze.runners.samples import EvalData, data_samples, named_places, real_outputs
 
@@ -55,9 +55,23 @@ def original_outputs(path: Path, data: EvalData, custom_objects: Sequence[str] =
         raise ModelFileError(f"there is no file {path}", hint="check the path")
     if path.suffix == ".tflite":
         model = read_tflite(path)
-        outputs = choose_reference(model, data_samples(model, data)).outputs
+        try:
+            samples = data_samples(model, data)
+        except DataError as error:
+            raise _takes_other(path, f"{error.expected}, for {error.got}") from error
+        outputs = choose_reference(model, samples).outputs
         return Said(real_outputs(model, outputs, len(data.inputs[0])))
     return _keras_outputs(path, data, custom_objects)
+
+
+def _takes_other(path: Path, said: str) -> DataError:
+    """The error for an original that does not take the .tflite's inputs."""
+    return DataError(
+        f"{path.name} takes other inputs than the .tflite",
+        expected="the model that the .tflite was made from",
+        got=said,
+        hint="name that one with --against; data must fit both",
+    )
 
 
 def in_output_order(model: TfliteModel, original: Sequence[Array]) -> list[Array]:
@@ -92,6 +106,11 @@ def _keras_outputs(path: Path, data: EvalData, custom_objects: Sequence[str]) ->
             raise UnsafeModelError(
                 error.problem, expected=error.expected, got=error.got, hint=HOLDS_CODE
             ) from error
+        except UsageError as error:
+            # What Keras says of inputs that are not the model's.
+            if type(error) is UsageError and "is incompatible with the layer" in error.got:
+                raise _takes_other(path, error.got) from error
+            raise
         with np.load(outputs, allow_pickle=False) as stored:
             names = tuple(map(str, stored["names"]))
             return Said([stored[f"output_{i}"] for i in range(len(names))], names)
