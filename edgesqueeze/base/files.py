@@ -8,6 +8,9 @@ import stat
 from pathlib import Path
 from typing import IO
 
+MOST_DOCUMENT_BYTES = 64 << 20
+"""Of a JSON document that a command wrote: the largest are those of searches over thousands of trials."""
+
 
 def open_regular(path: Path) -> IO[bytes]:
     """Open a regular file for reading; a link to one is one.
@@ -38,3 +41,16 @@ def read_file(path: Path, most_bytes: int) -> bytes:
         if size > most_bytes:
             raise OSError(errno.EFBIG, f"it has more than {most_bytes:,} bytes", str(path))
         return file.read(size)
+
+
+def read_stream(path: Path, most_bytes: int) -> bytes:
+    """The content of a file of any kind, as of a pipe that another command fills.
+
+    Raises:
+        OSError: there is none, it has more than so many bytes or no end, or it cannot be read.
+    """
+    with path.open("rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, f"it has more than {most_bytes:,} bytes", str(path))
+    return content

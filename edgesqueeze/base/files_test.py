@@ -1,8 +1,10 @@
 import os
+import threading
+from pathlib import Path
 
 import pytest
 
-from edgesqueeze.base.files import open_regular, read_file, size_of
+from edgesqueeze.base.files import open_regular, read_file, read_stream, size_of
 
 
 def test_a_regular_file_and_a_link_to_it(tmp_path):
@@ -31,3 +33,12 @@ def test_what_is_no_regular_file_is_not_read(tmp_path, what):
 def test_a_missing_file_is_told_apart(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_file(tmp_path / "none", 100)
+
+
+def test_what_has_no_end_is_read_no_further_than_allowed(tmp_path):
+    with pytest.raises(OSError, match="more than 1,000 bytes"):
+        read_stream(Path("/dev/zero"), 1000)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    threading.Thread(target=pipe.write_bytes, args=(b"{}",), daemon=True).start()
+    assert read_stream(pipe, 1000) == b"{}"

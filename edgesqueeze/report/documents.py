@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
+from edgesqueeze.base.files import MOST_DOCUMENT_BYTES, read_stream
 from edgesqueeze.base.records import Record, explained, read_json
 from edgesqueeze.devices.records import Boards, Measurement
 from edgesqueeze.errors import UsageError
@@ -111,7 +112,7 @@ def read_as(file: Path, kind: Kind) -> Any:
 def _read_raw(file: Path) -> object:
     """What the JSON holds; that a command printed its error there is told."""
     try:
-        raw = read_json(file.read_bytes())
+        raw = read_json(read_stream(file, MOST_DOCUMENT_BYTES))
     except OSError as error:
         raise _unreadable(file, error) from error
     except ValueError as error:

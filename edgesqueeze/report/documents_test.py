@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -60,3 +61,8 @@ def test_the_field_that_is_wrong_is_named(tmp_path):
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(UsageError, match="cannot read"):
         read_document(find_document(tmp_path / "nothing"))
+
+
+def test_a_file_without_an_end_is_no_document():
+    with pytest.raises(UsageError, match="cannot read /dev/zero: it has more than"):
+        read_document(Path("/dev/zero"))

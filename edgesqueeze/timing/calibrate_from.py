@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from edgesqueeze.base.files import MOST_DOCUMENT_BYTES, read_stream
 from edgesqueeze.base.given import path_of
 from edgesqueeze.base.output import write_files
 from edgesqueeze.base.plain import plain
@@ -112,7 +113,7 @@ def _pairs(path: Path) -> Iterator[_Pair]:
 def _document(path: Path) -> BenchDocument:
     content = None
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_stream(path, MOST_DOCUMENT_BYTES))
         return BenchDocument.model_validate(content)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", hint="check the path") from error
