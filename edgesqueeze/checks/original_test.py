@@ -162,12 +162,12 @@ def test_an_original_that_takes_other_inputs_is_another_model(tmp_path, monkeypa
     path = tmp_path / "other.tflite"
     path.write_bytes(tiny_cnn())
     model = parse_tflite(tiny_two_heads())
-    with pytest.raises(DataError, match="other.tflite takes other inputs than the .tflite") as caught:
+    with pytest.raises(DataError, match=r"other\.tflite takes other inputs than the \.tflite") as caught:
         original_outputs(path, EvalData((np.zeros((5, 3), np.float32),)))
     assert "--against" in caught.value.hint and "[5, 3]" in caught.value.got
     said = "ValueError: Input 0 of layer 'a' is incompatible with the layer: expected shape=(None, 10)"
     _worker(monkeypatch, lambda command: ("", f"Traceback\n{said}\n", 1))
     (tmp_path / "other.keras").write_bytes(b"")
-    with pytest.raises(DataError, match="other.keras takes other inputs") as caught:
+    with pytest.raises(DataError, match=r"other\.keras takes other inputs") as caught:
         original_outputs(tmp_path / "other.keras", random_data(model, 2))
     assert caught.value.got == said
