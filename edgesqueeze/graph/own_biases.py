@@ -1,8 +1,8 @@
 """A bias for every operator, for TensorFlow's quantizer of int16x8.
 
-Where a layer is applied twice, or two have the same bias, the file has it once. Its scale must be that of the
-operator's input times that of its weights; the quantizer gives it that of one operator, and for the others the
-bias is as wrong as the scales of the inputs differ.
+Where a layer is applied twice, or two have the same bias, the file has it once. Its scale must be that of
+the operator's input times that of its weights; the quantizer gives it that of one operator, and for the
+others the bias is as wrong as the scales of the inputs differ.
 """
 
 from __future__ import annotations

@@ -160,10 +160,12 @@ def is_symbol(value: Any) -> bool:
 
 
 def clone_inputs(model: Any, batch: int | None = None) -> Any:
-    """Fresh input tensors like the model's; ``batch`` fixes how many samples they take."""
+    """Fresh input tensors like the model's, float32 for float64; ``batch`` fixes how many samples."""
 
     def fresh(symbol: Any) -> Any:
         config = symbol._keras_history.layer.get_config()
+        if config["dtype"] == "float64":
+            config["dtype"] = "float32"
         if batch is not None:
             config["batch_input_shape"] = (batch, *config["batch_input_shape"][1:])
         return tf_keras.layers.InputLayer.from_config(config)._inbound_nodes[0].outputs

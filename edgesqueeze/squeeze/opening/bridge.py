@@ -133,7 +133,7 @@ def _new_input(symbol: Any) -> Any:
     return tf_keras.Input(
         batch_size=symbol.shape[0],
         shape=symbol.shape[1:],
-        dtype=symbol.dtype,
+        dtype="float32" if symbol.dtype == "float64" else symbol.dtype,
         name=layer.name.replace("/", "_"),
     )
 

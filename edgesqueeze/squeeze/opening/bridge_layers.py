@@ -72,6 +72,8 @@ OUTSIDE = (
 REGULARIZERS = ("L1", "L2", "L1L2", "OrthogonalRegularizer")
 CONSTRAINTS = ("MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm")
 REDUCED_PRECISION = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16")
+OTHER_FLOATS = (*REDUCED_PRECISION, "float64")
+"""Policies of what TensorFlow Lite computes in float32, or not at all."""
 
 # Makes the counterpart of a layer that stands inside a wrapper such as TimeDistributed.
 Inner = Callable[[Any], Any]
@@ -160,13 +162,13 @@ def parameters(cls: type) -> frozenset[str]:
 
 
 def plain_dtype(policy: Any, subject: str) -> str:
-    """A dtype policy as the dtype to compute in: reduced precision becomes float32.
+    """A dtype policy as the dtype to compute in: other real numbers become float32.
 
     Raises:
         UnsupportedModelError: the layer is quantized.
     """
     name = getattr(policy, "name", policy)
-    if name in REDUCED_PRECISION:
+    if name in OTHER_FLOATS:
         return "float32"
     if "_from_" in name:
         raise UnsupportedModelError(

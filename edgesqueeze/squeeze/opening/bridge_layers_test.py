@@ -466,8 +466,8 @@ def test_channels_first_and_quantized_layers_are_refused():
         bridge_layers.to_tf_keras(layer, "there", inner)
 
 
-@pytest.mark.parametrize("policy", bridge_layers.REDUCED_PRECISION)
-def test_reduced_precision_becomes_float32(policy):
+@pytest.mark.parametrize("policy", bridge_layers.OTHER_FLOATS)
+def test_other_precision_becomes_float32(policy):
     layer = L.Dense(3, dtype=policy)
     layer.build((None, 4))
     assert bridge_layers.to_tf_keras(layer, "there", inner).dtype_policy.name == "float32"

@@ -245,12 +245,15 @@ def test_a_custom_layer_runs_inside_and_converts():
     assert type(unbridge(loaded.model).get_layer("mine")) is Scale
 
 
-def test_reduced_precision_becomes_float32():
-    i = keras.Input((4,), name="i")
-    model = keras.Model(i, L.Dense(3, dtype="mixed_bfloat16")(i))
+@pytest.mark.parametrize("library", [keras, tf_keras])
+@pytest.mark.parametrize(("policy", "said"), [("mixed_bfloat16", "reduced"), ("float64", "double")])
+def test_other_precision_becomes_float32(library, policy, said):
+    i = library.Input((4, 1), name="i", dtype="float64" if policy == "float64" else None)
+    model = library.Model(i, library.layers.Conv1D(3, 2, dtype=policy)(i))
     loaded = adopt_model(randomize(model))
-    assert [f.code for f in loaded.findings] == ["reduced-precision-to-float32"]
-    assert loaded.model.outputs[0].dtype == tf.float32
+    assert [f.code for f in loaded.findings] == [f"{said}-precision-to-float32"]
+    assert (loaded.model.inputs[0].dtype, loaded.model.outputs[0].dtype) == (tf.float32, tf.float32)
+    assert loaded.model.layers[1].dtype_policy.name == "float32"
 
 
 def test_augmentation_is_dropped_with_a_note():

@@ -12,7 +12,7 @@ import tf_keras
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.errors import UnsupportedModelError
 from edgesqueeze.squeeze.layers.rewrite import clone_inputs, clone_layer, name_outputs, nodes_in_order
-from edgesqueeze.squeeze.opening.bridge_layers import is_inert, refuse_channels_first
+from edgesqueeze.squeeze.opening.bridge_layers import OTHER_FLOATS, is_inert, refuse_channels_first
 from edgesqueeze.squeeze.opening.subclassed import is_subclassed
 from edgesqueeze.squeeze.opening.whole_layer import WholeLayer
 
@@ -143,9 +143,9 @@ def _call(layer: Any, args: Any, kwargs: Any, state: _Flattening, scope: tuple[s
 
 
 def _float32(layer: Any) -> dict[str, str]:
-    """Reduced precision becomes float32."""
+    """Other real numbers become float32."""
     name = layer.dtype_policy.name if hasattr(layer.dtype_policy, "name") else layer.dtype_policy
-    return {"dtype": "float32"} if name in ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16") else {}
+    return {"dtype": "float32"} if name in OTHER_FLOATS else {}
 
 
 def dropped_finding(layer: Any) -> Finding:

@@ -258,3 +258,9 @@ def _precision_findings(model: Any) -> Iterable[Finding]:
             subject=model.name,
             message="The model computes in reduced precision; the rebuilt one computes in float32.",
         )
+    if any(_policy(layer) == "float64" for layer in _layers(model)):
+        yield Finding(
+            code="double-precision-to-float32",
+            subject=model.name,
+            message="The model computes in float64; the rebuilt one computes in float32.",
+        )

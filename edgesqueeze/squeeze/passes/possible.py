@@ -56,4 +56,6 @@ def _is_plain(layer: Any) -> bool:
     own = getattr(tf_keras.layers, type(layer).__name__, None) is type(layer)
     if activation is not None and getattr(activation, "__name__", "") not in ACTIVATIONS:
         return False
-    return own and type(layer).__name__ in PLAIN
+    # A mask is a comparison, which not every mode has.
+    masks = getattr(layer, "mask_zero", False)
+    return own and not masks and type(layer).__name__ in PLAIN

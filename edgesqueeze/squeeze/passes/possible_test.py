@@ -27,6 +27,14 @@ def test_a_model_of_plain_layers_is_not_converted(converted):
     assert not converted
 
 
+def test_a_mask_makes_a_layer_not_plain(converted):
+    words = tf_keras.Input((4,), dtype="int32", name="words")
+    for masked in (False, True):
+        x = layers.GRU(3)(layers.Embedding(5, 2, mask_zero=masked)(words))
+        check(tf_keras.Model(words, x))
+        assert len(converted) == masked
+
+
 def test_any_other_is_converted_once_for_each_mode(converted):
     image = tf_keras.Input((8, 8, 3), name="image")
     model = tf_keras.Model(image, layers.Flatten()(layers.Lambda(tf.sin)(image)))
