@@ -3,11 +3,13 @@
 What must not be attended to gets -1e9 added to its score before the softmax. Calibration then finds sums from
 there to the greatest score, a step of int8 is 4 million wide, and all scores become one number. Far less is
 enough: eight below the least score, a softmax gives it a tenth of what a step of its output is.
+
+A mask is a constant; or it is computed, as 0 or 1 times -1e9; or a selection puts it in place of scores.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ BELOW = 8.0
 """How far below the least score what is masked lies: exp(-8) is 0.0003, a step of the output 0.004."""
 TERMS = {schema.BuiltinOperator.ADD: (1.0, (0, 1)), schema.BuiltinOperator.SUB: (-1.0, (1,))}
 """With which sign which inputs are added."""
+SELECTIONS = (schema.BuiltinOperator.SELECT, schema.BuiltinOperator.SELECT_V2)
 MOVES = (schema.BuiltinOperator.RESHAPE, schema.BuiltinOperator.TRANSPOSE)
 
 
@@ -41,6 +44,10 @@ def with_limited_masks(content: bytes) -> bytes:
         sign, places = TERMS.get(kind_of(model, operator), (1.0, ()))
         for place in places:
             found |= _limit(model, graph, operator, place, sign)
+        if kind_of(model, operator) == schema.BuiltinOperator.MUL:
+            found |= _limit_computed(model, graph, operator)
+        elif kind_of(model, operator) in SELECTIONS:
+            found |= _limit_selected(model, graph, operator)
     return pack(model, len(content)) if found else content
 
 
@@ -54,16 +61,91 @@ def _limit(model: Any, graph: Any, operator: Any, place: int, sign: float) -> bo
     if not sums:
         return False
     low, high = float(score.min[0]), float(score.max[0])
-    limited = sign * np.maximum(sign * mask, low - high - BELOW)
+    _replace(model, graph, operator, place, sign * np.maximum(sign * mask, low - high - BELOW))
+    _lift(sums, low - BELOW)
+    return True
+
+
+def _limit_computed(model: Any, graph: Any, operator: Any) -> bool:
+    """Limit what truth values, 0 or 1, are multiplied by to make a mask; whether that is what is done."""
+    for place in (0, 1):
+        factor = _constant(model, graph.tensors[operator.inputs[place]])
+        truth = graph.tensors[operator.inputs[1 - place]].quantization
+        if factor is None or factor.size != 1 or factor.item() >= NO_SCORE or not _is_truth(truth):
+            continue
+        masks, sums, spans = _added(model, graph, int(operator.outputs[0]))
+        if not spans or any(graph.tensors[one].quantization is None for one in masks):
+            return False
+        limit = min(low - high - BELOW for low, high in spans)
+        _replace(model, graph, operator, place, np.maximum(factor, limit))
+        _lift([graph.tensors[one] for one in masks], limit)
+        # What is masked lies anywhere between the least and the greatest score, and so far below.
+        _lift(sums, min(low for low, _ in spans) - BELOW)
+        return True
+    return False
+
+
+def _added(model: Any, graph: Any, mask: int) -> tuple[list[int], list[Any], list[tuple[float, float]]]:
+    """A tensor and what it is moved to, the sums with it before a softmax, and what scores span.
+
+    There are no spans where something else reads it.
+    """
+    masks, sums, spans = [mask], [], []
+    for index in masks:
+        readers = [one for one in listed(graph.operators) if index in listed(one.inputs)]
+        if not readers or index in listed(graph.outputs):
+            return masks, [], []
+        for reader in readers:
+            if kind_of(model, reader) in MOVES:
+                masks.append(int(reader.outputs[0]))
+                continue
+            other = next((one for one in reader.inputs if one != index), index)
+            score = graph.tensors[other].quantization
+            found = list(_to_softmax(model, graph, int(reader.outputs[0])))
+            adds = kind_of(model, reader) == schema.BuiltinOperator.ADD
+            if not (adds and found and score is not None and score.min is not None):
+                return masks, [], []
+            sums += found
+            spans.append((float(score.min[0]), float(score.max[0])))
+    return masks, sums, spans
+
+
+def _limit_selected(model: Any, graph: Any, operator: Any) -> bool:
+    """Limit a mask that is selected in place of scores; whether it is one."""
+    for place, other in ((1, 2), (2, 1)):
+        mask = _constant(model, graph.tensors[operator.inputs[place]])
+        score = graph.tensors[operator.inputs[other]].quantization
+        if mask is None or mask.max() >= NO_SCORE or score is None or score.min is None:
+            continue
+        sums = list(_to_softmax(model, graph, int(operator.outputs[0])))
+        if not sums:
+            return False
+        limit = float(score.min[0]) - BELOW
+        _replace(model, graph, operator, place, np.maximum(mask, limit))
+        _lift(sums, limit)
+        return True
+    return False
+
+
+def _is_truth(found: Any) -> bool:
+    """Whether all that calibration saw of a tensor lies between 0 and 1."""
+    return found is not None and found.min is not None and found.min[0] >= 0 and found.max[0] <= 1
+
+
+def _replace(model: Any, graph: Any, operator: Any, place: int, values: Array) -> None:
+    """Give an operator another constant; others that read the same keep it."""
     index = int(operator.inputs[place])
     operator.inputs = [*operator.inputs]
     operator.inputs[place] = -1
     shared = any(index in listed(one.inputs) for one in graph.operators)
     operator.inputs[place] = _copy(graph, index) if shared else index
-    _give(model, graph.tensors[operator.inputs[place]], limited)
-    for one in sums:
-        one.quantization.min = np.maximum(one.quantization.min, np.float32(low - BELOW))
-    return True
+    _give(model, graph.tensors[operator.inputs[place]], values)
+
+
+def _lift(tensors: Iterable[Any], low: float) -> None:
+    """Let tensors span no less than this."""
+    for one in tensors:
+        one.quantization.min = np.maximum(one.quantization.min, np.float32(low))
 
 
 def _is_mask(added: Array) -> bool:

@@ -24,15 +24,14 @@ def attention(mask=MASK, kind="ADD", steps=("SOFTMAX",), both=False):
     return with_spans(graph.build([last, total] if both else [last]))
 
 
-def with_spans(content):
+def with_spans(content, more=None):
     """The file with the ranges of what stands before the softmax."""
+    spans = {"scores": (-3.0, 5.0), "sum": (-1e9, 5.0), "moved": (-1e9, 5.0), **(more or {})}
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     for tensor in model.subgraphs[0].tensors:
-        name = tensor.name.decode()
-        if name in ("scores", "sum", "moved"):
-            low = -3.0 if name == "scores" else -1e9
+        if (span := spans.get(tensor.name.decode())) is not None:
             tensor.quantization = schema.QuantizationParametersT()
-            tensor.quantization.min, tensor.quantization.max = np.float32([low]), np.float32([5.0])
+            tensor.quantization.min, tensor.quantization.max = (np.float32([one]) for one in span)
     return pack(model, len(content))
 
 
@@ -81,3 +80,49 @@ def test_a_mask_that_others_read_stays_for_them():
     found = parse_tflite(with_limited_masks(content)).main
     values = [found.tensors[one.inputs[1]].data for one in found.operators if one.opcode == "ADD"]
     np.testing.assert_array_equal(values, [[[0, -16, -16, 0]], MASK])
+
+
+TRUTH = {"truth": (0.0, 1.0), "masks": (-1e9, 0.0)}
+
+
+def computed(spans=TRUTH, both=False):
+    """Scores, and 0 or 1 times -1e9 that is added to them before a softmax."""
+    graph = GraphBuilder(seed=1)
+    scores, truth = (graph.input(SHAPE, "float32", name=name) for name in ("scores", "truth"))
+    masks, total = (graph.tensor(SHAPE, "float32", name=name) for name in ("masks", "sum"))
+    graph.op("MUL", [truth, graph.constant(np.float32(-1e9))], [masks])
+    moved = graph.reshape(masks, SHAPE, name="moved")
+    graph.op("ADD", [scores, moved], [total])
+    content = graph.build([graph.unary("SOFTMAX", total), *([masks] if both else [])])
+    return with_spans(content, {**spans, "moved": (-1e9, 0.0)})
+
+
+def test_a_mask_that_is_computed_lies_below_the_least_score():
+    found = with_limited_masks(computed())
+    graph = parse_tflite(found).main
+    factor = next(graph.tensors[one.inputs[1]].data for one in graph.operators if one.opcode == "MUL")
+    assert factor == -16
+    spans = ranges_in(found)
+    assert (spans["masks"], spans["moved"], spans["sum"]) == (Range(-16, 0), Range(-16, 0), Range(-11, 5))
+
+
+@pytest.mark.parametrize("other", [{"spans": {**TRUTH, "truth": (0.0, 2.0)}}, {"both": True}], ids=str)
+def test_what_is_computed_and_no_mask_stays_as_it_is(other):
+    content = computed(**other)
+    assert with_limited_masks(content) is content
+
+
+@pytest.mark.parametrize("kind", ["SOFTMAX", "TANH"])
+def test_a_mask_that_is_selected_lies_below_the_least_score(kind):
+    graph = GraphBuilder(seed=1)
+    scores, chosen = graph.input(SHAPE, "float32", name="scores"), graph.input(SHAPE, "bool")
+    total = graph.tensor(SHAPE, "float32", name="sum")
+    graph.op("SELECT_V2", [chosen, scores, graph.constant(np.float32(-1e9))], [total])
+    content = with_spans(graph.build([graph.unary(kind, total)]))
+    found = with_limited_masks(content)
+    if kind == "TANH":
+        assert found is content
+        return
+    tensors = parse_tflite(found).main
+    assert tensors.tensors[tensors.operators[0].inputs[2]].data == -11
+    assert ranges_in(found)["sum"] == Range(-11, 5)
