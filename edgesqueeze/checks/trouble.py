@@ -42,6 +42,7 @@ MOVERS = frozenset(
     | {"CONCATENATION", "PACK", "UNPACK", "SPLIT", "SPLIT_V", "SLICE", "STRIDED_SLICE", "GATHER"}
     | {"MAX_POOL_2D"}
 )
+SELECTIONS = ("SELECT", "SELECT_V2")
 # Ends of the range that an activation function puts there: ReLU6, and sigmoid or hard sigmoid.
 NATURAL_TOPS = (6.0, 1.0)
 # ReLU, GELU, swish, mish, hard swish, ELU and SELU.
@@ -100,8 +101,10 @@ def find_trouble(
 
 
 def _is_masked(graph: Graph, maker: Operator) -> bool:
-    """Whether an operator adds a constant for a softmax: what is masked lies at the lowest end."""
-    if maker.opcode not in ("ADD", "SUB") or not any(graph.tensors[one].is_constant for one in maker.inputs):
+    """Whether an operator adds or selects a mask for a softmax: what is masked lies at the lowest end."""
+    if not (maker.opcode in SELECTIONS or any(_may_mask(graph, one) for one in maker.inputs)):
+        return False
+    if maker.opcode not in ("ADD", "SUB", *SELECTIONS):
         return False
     index, readers = maker.outputs[0], [maker]
     while readers and readers[0].opcode != "SOFTMAX":
@@ -110,6 +113,16 @@ def _is_masked(graph: Graph, maker: Operator) -> bool:
             return False
         index = readers[0].outputs[0]
     return bool(readers)
+
+
+def _may_mask(graph: Graph, index: int) -> bool:
+    """Whether a tensor is a constant, or what a constant is multiplied by, as masks are."""
+    maker = next((one for one in graph.operators if index in one.outputs), None)
+    while maker is not None and maker.opcode in MOVERS:
+        index = maker.inputs[0]
+        maker = next((one for one in graph.operators if index in one.outputs), None)
+    inputs = [index] if maker is None else list(maker.inputs) if maker.opcode == "MUL" else []
+    return any(graph.tensors[one].is_constant for one in inputs)
 
 
 def _input_scale(graph: Graph, tensor: Tensor, values: Array) -> Iterator[Finding]:

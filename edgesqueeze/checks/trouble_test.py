@@ -373,6 +373,24 @@ def test_what_a_mask_puts_at_the_lowest_end(steps, bound, told):
     assert [one.code for one in found] == (["saturated-activation"] if told else [])
 
 
+@pytest.mark.parametrize(("kind", "told"), [("MUL", False), ("SELECT_V2", False), ("TANH", True)])
+def test_a_mask_may_be_computed_or_selected(kind, told):
+    graph = GraphBuilder(0)
+    scores, seen = graph.input((1, 10), scale=0.02, zero_point=0), graph.activation((1, 4), "int8")
+    total, least = graph.tensor((1, 4), "int8", 0.02, 0, name="hidden"), graph.constant(np.int8([-128]))
+    if kind == "SELECT_V2":
+        graph.op(kind, [graph.tensor((1, 4), "bool"), seen, least], [total])
+    else:
+        mask = graph.activation((1, 4), "int8")
+        graph.op(kind, [seen, least][: 2 if kind == "MUL" else 1], [mask])
+        graph.op("ADD", [scores, graph.reshape(mask, (1, 4))], [total])
+    values = ALIVE.copy()
+    values[:10, 0] = -128
+    content = graph.build([graph.unary("ABS", graph.unary("SOFTMAX", total))])
+    found = _found(parse_tflite(content), hidden=values)
+    assert [one.code for one in found if one.subject == "hidden"] == ["saturated-activation"] * told
+
+
 def test_functions_that_reach_both_ends_by_design():
     values = ALIVE.copy()
     values[:10, 0] = 127
