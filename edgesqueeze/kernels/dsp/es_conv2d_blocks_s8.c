@@ -123,5 +123,5 @@ void es_conv2d_blocks_s8(const es_conv2d *layer, const int8_t *input, int8_t *ou
   int8_t *copies = es_conv_core_start(layer, inputs, scratch, &core);
   core.weights = es_blocks_words(layer->weights);
   core.pause = (const int8_t *)es_blocks_skips(layer->weights);
-  es_conv_windows(layer, input, output, &core, copies, skip_pixels);
+  es_conv_windows(layer, input, output, &core, copies, NULL, skip_pixels);
 }

@@ -37,14 +37,19 @@ static inline int32_t es_conv_core_inputs(int32_t inputs) {
 /* What a group needs. The order of the first members is known to the assembly. */
 typedef struct {
   int32_t *widened;
-  const int8_t *pause; /* where the loop stops first: at the end, or one byte before the first part's */
+  const int8_t *pause; /* where the loop stops first: at the end, or one or two bytes before one */
   const int8_t *weights;
   int32_t entry; /* bytes of code by which the first round of the loop over the steps behind the first is shorter */
   const es_channel *channels; /* two a turn; the sign bit of a second one's shift ends the loop */
   int8_t *output;
   int32_t offset_b, offset_c; /* from the output of pixel a to those of the pixels b and c */
   const int8_t *end;          /* of `widened` */
+  void (*widen)(void);        /* what widens a group first; NULL: it is widened */
+  int32_t groups;             /* left, one if it is widened */
+  int32_t out_group;          /* from the outputs of a group to those of the next */
+  const void *input;          /* for `widen` */
   int32_t steps;              /* of 4 inputs */
+  int32_t in_pitch;           /* from a pixel of `input` to the next, in bytes */
   int32_t out_channels;
   int32_t out_pitch; /* from the outputs of a pixel to those of the next */
 } es_conv_core;
@@ -54,6 +59,24 @@ int32_t es_conv_core_scratch_bytes(int32_t inputs, int32_t out_channels);
 
 /* Unpacks the layer's channels into scratch memory. Returns the end of what the core uses of it. */
 int8_t *es_conv_core_start(const es_conv2d *layer, int32_t inputs, void *scratch, es_conv_core *core);
+
+/* The kernel rows of three pixels. The order of the members is known to the assembly. */
+typedef struct {
+  const int8_t *start[ES_CONV_CORE_PIXELS];
+  int32_t rows;
+  int16_t *rests;       /* where the last inputs of the rows go; NULL: whole words only */
+  int32_t skip[ES_CONV_CORE_PIXELS]; /* from behind the words of a row to the next row */
+  int32_t words;        /* a row, at least 1 */
+  int32_t step;         /* from a group to the next */
+} es_kernel_rows;
+
+/* What widens the next group: of whole pixels, and of the kernel rows that `input` points to. */
+void es_conv_core_next_pixels(void);
+void es_conv_core_next_rows(void);
+
+/* Computes all output channels, an even number of them, of at least one group. `widen` is one of
+ * the above: assembly that widens to r3, and finds the core in r10; no register but the stack pointer survives. */
+void es_conv_core_groups(es_conv_core *core, void (*widen)(void), int8_t *output, int32_t groups);
 
 /* Computes all output channels of a widened group. Fewer than 3 pixels left: the others are not written. */
 void es_conv_core_pixels(es_conv_core *core, int8_t *output, int32_t left);

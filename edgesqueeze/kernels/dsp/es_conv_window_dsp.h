@@ -15,48 +15,15 @@
 #include "es_conv_core_dsp.h"
 #include "es_copy_dsp.h"
 
-/* The kernel rows of three pixels. The order of the members is known to the assembly. */
-typedef struct {
-  const int8_t *start[ES_CONV_CORE_PIXELS];
-  int32_t rows;
-  int16_t *rests;       /* where the last inputs of the rows go; NULL: whole words only */
-  int32_t skip[ES_CONV_CORE_PIXELS]; /* from behind the words of a row to the next row */
-  int32_t words;        /* a row, at least 1 */
-} kernel_rows;
-
-/* Widens three pixels' words row by row, then the last inputs of the rows.
- *
- *   r0-r2  pixels             r3   widened     r12  words left in the row   r11  skips
- *   r4-r6  inputs 0 and 2     r10  rests       lr   rows left
- *   r7-r9  inputs 1 and 3 */
-ES_ASSEMBLY static void widen_rows(const kernel_rows *rows ES_UNUSED,
+/* Widens a group. */
+ES_ASSEMBLY static void widen_rows(const es_kernel_rows *rows ES_UNUSED,
                                    int32_t *widened ES_UNUSED) {
   __asm__ volatile(
       "push {r4-r11, lr}\n"
       "mov r3, r1\n"
       "mov r11, r0\n"
       "ldmia r11!, {r0-r2, lr}\n"
-      "ldr r10, [r11], #4\n"
-      "ldr r12, [r11, #12]\n"
-      ES_WIDEN_WORDS
-      "cmp r10, #0\n"
-      "beq 2f\n"
-      "ldrsb r4, [r0]\n"
-      "ldrsb r5, [r1]\n"
-      "ldrsb r6, [r2]\n"
-      "strh r4, [r10]\n"
-      "strh r5, [r10, #4]\n"
-      "strh r6, [r10, #8]\n"
-      "and r4, r10, #2\n" /* the other half of the words, then the next three words: 2 or 10 bytes on */
-      "add r10, r10, #2\n"
-      "add r10, r10, r4, lsl #2\n"
-      "2:\n"
-      "ldm r11, {r4-r6, r12}\n"
-      "add r0, r0, r4\n"
-      "add r1, r1, r5\n"
-      "add r2, r2, r6\n"
-      "subs lr, lr, #1\n"
-      "bne 1b\n"
+      ES_WIDEN_ROWS
       "pop {r4-r11, pc}\n");
 }
 
@@ -104,7 +71,7 @@ __attribute__((noinline)) static void copy_inputs(const conv_plan *plan, int32_t
 
 /* Finds the kernel rows of pixel i of a group in the input, or copies them where that has to be padded. */
 __attribute__((noinline)) static void find_rows(const conv_plan *plan, int32_t i, int32_t y, int32_t x,
-                                                kernel_rows *rows) {
+                                                es_kernel_rows *rows) {
   const es_conv2d *layer = plan->layer;
   const int32_t offset = y * plan->in_row + x * layer->in_channels;
   if (y >= 0 && x >= 0 && y < plan->y_end && x < plan->x_end && offset <= plan->last) {
@@ -172,9 +139,11 @@ static int32_t groups_inside(const conv_plan *plan, int32_t y, int32_t x, int32_
                1 + least(columns / (ES_CONV_CORE_PIXELS * stride), bytes / (ES_CONV_CORE_PIXELS * step)));
 }
 
-/* Computes all pixels of a layer: `pixels` is called for every group of widened inputs. */
+/* Computes all pixels of a layer: `pixels` is called for every group of widened inputs. With `widen`, which is
+ * assembly that widens the kernel rows at the core's input and moves them on to the next group, the core computes
+ * groups inside of the input by itself. */
 static inline __attribute__((always_inline)) void es_conv_windows(
-    const es_conv2d *layer, const int8_t *input, int8_t *output, es_conv_core *core, int8_t *copies,
+    const es_conv2d *layer, const int8_t *input, int8_t *output, es_conv_core *core, int8_t *copies, void (*widen)(void),
     void (*pixels)(es_conv_core *core, int8_t *output, int32_t left)) {
   const int32_t step = layer->stride_width * layer->in_channels;
   const int32_t out_step = ES_CONV_CORE_PIXELS * core->out_pitch;
@@ -182,27 +151,36 @@ static inline __attribute__((always_inline)) void es_conv_windows(
   int32_t x = -layer->pad_left;
   int32_t x_left = layer->out_width; /* output pixels left in the row */
   int32_t left = layer->out_height * layer->out_width;
-  kernel_rows rows;
+  es_kernel_rows rows;
   conv_plan plan;
   make_plan(layer, input, copies, &plan);
   rows.rows = layer->kernel_height;
   rows.words = plan.words;
+  rows.step = ES_CONV_CORE_PIXELS * step;
   rows.rests = has_rests(layer) ? (int16_t *)(core->widened + 6 * rows.rows * rows.words) : NULL;
   while (left > 0) {
     const int32_t groups = groups_inside(&plan, y, x, x_left);
     if (groups > 0) {
       const int8_t *start = input + y * plan.in_row + x * layer->in_channels;
+      for (int32_t i = 0; i < ES_CONV_CORE_PIXELS; ++i, start += step) {
+        rows.start[i] = start;
+        rows.skip[i] = plan.skip;
+      }
       x += groups * ES_CONV_CORE_PIXELS * layer->stride_width;
       x_left -= groups * ES_CONV_CORE_PIXELS;
       left -= groups * ES_CONV_CORE_PIXELS;
-      rows.skip[0] = rows.skip[1] = rows.skip[2] = plan.skip;
-      for (const int8_t *const end = start + groups * ES_CONV_CORE_PIXELS * step; start != end;) {
-        for (int32_t i = 0; i < ES_CONV_CORE_PIXELS; ++i, start += step) {
-          rows.start[i] = start;
+      if (widen != NULL) {
+        core->input = &rows;
+        es_conv_core_groups(core, widen, output, groups);
+        output += groups * out_step;
+      } else {
+        for (int8_t *const end = output + groups * out_step; output != end; output += out_step) {
+          widen_rows(&rows, core->widened);
+          pixels(core, output, ES_CONV_CORE_PIXELS);
+          for (int32_t i = 0; i < ES_CONV_CORE_PIXELS; ++i) {
+            rows.start[i] += rows.step;
+          }
         }
-        widen_rows(&rows, core->widened);
-        pixels(core, output, ES_CONV_CORE_PIXELS);
-        output += out_step;
       }
     }
     /* There is another pixel: a row's last one is never among the groups. */

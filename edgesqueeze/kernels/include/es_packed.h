@@ -89,7 +89,6 @@ es_unpacker es_unpack_pairmap_pairs_s8;
 es_unpacker es_unpack_runs_pairs_s8;
 es_unpacker es_unpack_bitmap_pairs_s8;
 es_unpacker es_unpack_huffman_pairs_s8;
-es_unpacker es_unpack_copy_pairs_s8;
 
 typedef struct {
   es_conv2d layer; /* its weights are not used */

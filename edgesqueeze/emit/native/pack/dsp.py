@@ -23,8 +23,8 @@ _ORDER = [0, 2, 1, 3]  # in which SXTB16 takes them out of a word
 _PLANES = 4  # channels that the depthwise kernel works on at a time
 _GROUP_BYTES = 64  # sizeof(group_channels)
 _PIXEL_BYTES = 8  # four channels as int16
-_PLANE_CHANNEL_BYTES = 60  # sizeof(plane_channel)
-_COLUMN_PAIR_BYTES = 16  # three rows and a bias
+_PAIR_CHANNEL_BYTES = 40  # sizeof(pair_channel)
+_COLUMN_PAIR_BYTES = 16  # two pairs of rows
 _BLOCK = 64  # channels that are computed together where pixels are computed one by one
 _MOST_PIXELS = 9  # of the output that are computed one by one, whatever the window
 _FEWEST_PIXELS = 4  # the same of windows of 3x3 with padding
@@ -96,13 +96,14 @@ def depthwise_pixels_pay(shape: ConvShape) -> bool:
     """Whether ``es_depthwise_pixels_s8`` is faster: few outputs, or small windows.
 
     Not where the output can take the input's place, unless both are small: other kernels can do that. With
-    windows of 3x3 it must gain more, for the sake of its code: most models link a kernel for these anyway.
+    windows of 3x3 it must gain more, for the sake of its code: most models link a kernel for these anyway. With
+    padding it does with many channels.
     """
     taps, pixels = shape.kernel_height * shape.kernel_width, shape.out_height * shape.out_width
     if taps < 2 or shape.out_channels < _PLANES:
         return False
     if shape.small and pixels > _FEWEST_PIXELS:
-        return pixels <= _MOST_PIXELS and not _padded(shape)
+        return pixels <= _MOST_PIXELS and (shape.out_channels >= _BLOCK or not _padded(shape))
     return pixels <= _MOST_PIXELS or (taps <= _MOST_TAPS and not shape.same_size)
 
 
@@ -170,13 +171,13 @@ def depthwise_scratch(shape: ConvShape) -> int:
 def depthwise_3x3_scratch(shape: ConvShape) -> int:
     """Scratch memory of ``es_depthwise_conv2d_3x3_s8`` in bytes.
 
-    Of four channels: parameters, and three input rows as int16. Where the output is higher than wide, the
-    kernel works on columns instead.
+    Of four channels: parameters, and two pairs of input rows as int16. Where the output is higher than wide,
+    the kernel works on columns instead.
     """
     by_columns = shape.out_height > shape.out_width and shape.stride_height == shape.stride_width == 1
     width = shape.out_height if by_columns else shape.out_width
-    column_pairs = (width + 1) // 2 + 1 if shape.stride_width == 1 else width + 1
-    return _PLANES * (_PLANE_CHANNEL_BYTES + _COLUMN_PAIR_BYTES * column_pairs)
+    column_pairs = (width + 1) // 2 * shape.stride_width + 1
+    return _PLANES * (_PAIR_CHANNEL_BYTES + _COLUMN_PAIR_BYTES * column_pairs)
 
 
 def fully_connected(weights: Weights) -> Blob:

@@ -150,6 +150,9 @@ POINTWISE = [  # image, output channels
     ((2, 2, 5), 1),
     ((1, 7, 36), 9),
     ((1, 2, 3), 2),
+    ((4, 5, 6), 4),
+    ((2, 5, 1), 2),
+    ((3, 4, 22), 6),
 ]
 CONVOLUTIONS = [  # image, output channels, kernel, stride, padding, dilation
     ((9, 11, 3), 8, 3, 2, "SAME", 1),
@@ -172,6 +175,9 @@ DEPTHWISE_3X3 = [  # image, stride, padding
     ((7, 9, 5), 2, "SAME"),
     ((9, 4, 6), 2, "VALID"),
     ((2, 9, 2), 1, "SAME"),
+    ((4, 1, 9), 1, "SAME"),
+    ((7, 2, 11), 2, "SAME"),
+    ((8, 3, 5), 2, "VALID"),
 ]
 DEPTHWISE = [  # image, kernel, stride, padding, dilation
     ((9, 8, 8), 5, 1, "SAME", 1),
@@ -201,8 +207,11 @@ def test_sums_of_many_inputs_that_are_small():
     assert not pack_dsp.small_sums(np.ones((1, 512), np.int8)), "few inputs need not be looked at"
 
 
-def random_layers(seed):
-    """Independent layers of many shapes: those that the kernels take different ways for."""
+def random_layers(seed, least=False):
+    """Independent layers of many shapes: those that the kernels take different ways for.
+
+    ``least``: the outputs' zero point is -128, so that no sum below zero counts.
+    """
     graph = GraphBuilder(seed)
     outputs = []
 
@@ -226,6 +235,8 @@ def random_layers(seed):
         weights = np.full((8, 640), size) * np.array([[1], [-1]] * 4)
         outputs.append(graph.fully_connected(graph.input((1, 640)), 8, weights=weights))
     outputs.append(graph.fully_connected(graph.input((1, 40)), 6, per_channel=True))
+    for output in outputs if least else ():
+        graph.tensors[output].quantization.zeroPoint = [-128]
     return parse_tflite(graph.build(outputs))
 
 
@@ -270,14 +281,19 @@ def test_kernels_equal_tflm(core, seed):
     assert_equals_tflm(random_layers(seed), core, seed)
 
 
-def assert_equals_tflm(model, core, seed):
+@pytest.mark.parametrize("fpu", ["none", "single"])
+def test_kernels_without_sums_below_zero_equal_tflm(fpu):
+    assert_equals_tflm(random_layers(3, least=True), "cortex-m4", 3, fpu)
+
+
+def assert_equals_tflm(model, core, seed, fpu="single"):
     require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
     require_tool("qemu-system-arm", "qemu-system-arm")
     rng = np.random.default_rng(seed)
     shapes = [tensor.shape for tensor in model.main.input_tensors]
     samples = [[rng.integers(-128, 128, shape).astype(np.int8) for shape in shapes] for _ in range(3)]
     samples += [[np.full(shape, value, np.int8) for shape in shapes] for value in (-128, 127)]
-    processor = Processor(core, "single", dsp=True, mve="none")
+    processor = Processor(core, fpu, dsp=True, mve="none")
     for got, expected in zip(qemu.runner(processor)(model, samples), tflm.run(model, samples), strict=True):
         for index, (one, other) in enumerate(zip(got, expected, strict=True)):
             np.testing.assert_array_equal(one, other, err_msg=f"layer {index}")

@@ -23,6 +23,8 @@ _TOGETHER = 4  # inputs of a word of weights
 _ORDER = [0, 2, 1, 3]  # in which SXTB16 takes them out of it
 _STEP_BYTES = 24  # four inputs of three pixels
 _CHANNEL_BYTES = 16  # sizeof(es_core_channel_s16)
+_PLANE_CHANNEL_BYTES = 60  # sizeof(plane_channel)
+_COLUMN_PAIR_BYTES = 16  # three rows and a bias
 MOST_SLOW_PIXELS = 9
 """Pixels of the outputs that depthwise convolutions of the DSP set compute pixel by pixel."""
 
@@ -104,6 +106,18 @@ def depthwise_dsp_scratch(shape: ConvShape) -> int:
     return 4 * words * (shape.kernel_height * shape.kernel_width + 1)
 
 
+def depthwise_3x3_dsp_scratch(shape: ConvShape) -> int:
+    """Scratch memory of ``es_depthwise_conv2d_3x3_s16`` of the DSP set in bytes.
+
+    Of four channels: parameters, and three input rows. Where the output is higher than wide, the kernel works
+    on columns instead.
+    """
+    by_columns = shape.out_height > shape.out_width and shape.stride_height == shape.stride_width == 1
+    width = shape.out_height if by_columns else shape.out_width
+    column_pairs = (width + 1) // 2 + 1 if shape.stride_width == 1 else width + 1
+    return 4 * (_PLANE_CHANNEL_BYTES + _COLUMN_PAIR_BYTES * column_pairs)
+
+
 def depthwise_3x3_pays(shape: ConvShape) -> bool:
     """Whether ``es_depthwise_conv2d_3x3_s16`` of the DSP set is faster than ``es_depthwise_conv2d_s16``."""
     few = shape.in_channels < 4 and shape.stride_width > 1
@@ -142,7 +156,7 @@ WIDE_PACKING: Mapping[str, WidePacking] = MappingProxyType(
             fully_connected_dsp,
             depthwise_dsp_scratch,
             dsp.depthwise,
-            dsp.depthwise_3x3_scratch,
+            depthwise_3x3_dsp_scratch,
             in_place=True,
             rows=True,
         ),

@@ -43,6 +43,7 @@ COPY = Encoding(
             "mve": UnpackCost(once=0, part=100, weight=0.6),
         }
     ),
-    pairs=UnpackCost(once=0, part=120, weight=1.5),
+    pairs=UnpackCost(once=0, part=100, weight=0.6),
+    joined=True,
 )
 """For flash that makes the core wait; its few bytes of code do not count."""

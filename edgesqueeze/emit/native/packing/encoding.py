@@ -60,6 +60,7 @@ class Encoding:
         table_bytes: scratch memory that the C function fills for the layer, in bytes, by kernel set.
         costs: instructions of unpacking bytes of weights, by machine.
         pairs: instructions of unpacking words of two outputs, on the DSP set.
+        joined: whether such words stand in the stream as kernels read them, so that one C function does for all.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Encoding:
     table_bytes: Mapping[str, int]
     costs: Mapping[Machine, UnpackCost]
     pairs: UnpackCost
+    joined: bool = False
 
     def cost(self, machine: Machine, pairs: bool) -> UnpackCost:
         """What unpacking costs on a machine, to bytes or to words of two outputs."""
@@ -77,7 +79,7 @@ class Encoding:
 
     def unpacker(self, pairs: bool) -> str:
         """The C function for a kernel that wants bytes, or words of two outputs."""
-        return self.function.replace("_s8", "_pairs_s8") if pairs else self.function
+        return self.function.replace("_s8", "_pairs_s8") if pairs and not self.joined else self.function
 
 
 def split(weights: Weights, parts: Sequence[int]) -> list[Weights]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Literal, cast
@@ -89,6 +89,13 @@ class Site:
         """Equal for layers whose weights are the same data in flash."""
         return self.weights.tobytes(), self.pairs, self.kind
 
+    def encoded(self, encoding: Encoding, parts: Sequence[int], kernel_set: str) -> bytes | None:
+        """The stream of all weights; None where the encoding cannot hold them."""
+        weights = self.weights
+        if self.pairs and encoding.joined:
+            weights = _joined(weights)
+        return encoding.encode(weights, parts, kernel_set == "mve")
+
     def weights_of(self, outputs: int) -> int:
         """Weights of the first output channels, a multiple of ``unit`` or all, with their padding."""
         if outputs >= self.outputs:
@@ -146,7 +153,7 @@ def packed_call(site: Site, encoding: Encoding, part_outputs: int, kernel_set: s
     None: the encoding cannot hold the weights.
     """
     parts = site.parts(part_outputs)
-    stream = encoding.encode(site.weights, parts, kernel_set == "mve")
+    stream = site.encoded(encoding, parts, kernel_set)
     if stream is None:
         return None
     plain = cast(Struct, site.call.parameters)
@@ -238,6 +245,13 @@ def _separate(blob: Blob) -> Weights:
     words = blob.array.view("<i2").astype(np.int32)
     odd = ((words & 0xFF) ^ 0x80) - 0x80
     return np.stack([odd, (words - odd) >> 8], axis=1).reshape(-1).astype(np.int8)
+
+
+def _joined(weights: Weights) -> Weights:
+    """The reverse: two bytes a word."""
+    both = weights.reshape(-1, 2).astype(np.int32)
+    words = 256 * both[:, 1] + both[:, 0]
+    return words.astype("<i2").view(np.int8)
 
 
 def _padding(kind: Kind) -> int:

@@ -276,7 +276,7 @@ def _waiting(group: Sequence[Site], size: int, passes: int, terms: Terms) -> flo
 def _packed(group: Sequence[Site], encoding: Encoding, part_outputs: int, terms: Terms) -> Option | None:
     site = group[0]
     parts = site.parts(part_outputs)
-    stream = encoding.encode(site.weights, parts, terms.kernel_set == "mve")
+    stream = site.encoded(encoding, parts, terms.kernel_set)
     if stream is None:
         return None
     machine = terms.machine
@@ -356,7 +356,7 @@ def _report(site: Site, option: Option, room: int | None, terms: Terms) -> Layer
     if not isinstance(option.encoding, Encoding):
         return _skipping_report(site, cast(Skipping, option.encoding), option.part_outputs, terms)
     parts = site.parts(option.part_outputs)
-    stream = option.encoding.encode(site.weights, parts, terms.kernel_set == "mve")
+    stream = site.encoded(option.encoding, parts, terms.kernel_set)
     assert stream is not None
     cost = option.encoding.cost(terms.machine, site.pairs)
     spent = cost.instructions(parts=len(parts), weights=plain, units=option.encoding.units(site.weights))
