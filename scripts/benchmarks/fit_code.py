@@ -20,7 +20,7 @@ from edgesqueeze.base.output import write_files
 from edgesqueeze.emit.native.code_size import linked_bytes
 from edgesqueeze.emit.native.code_table import DATA, MACHINES, code_table
 from edgesqueeze.emit.native.emit import emit_native
-from edgesqueeze.emit.native.kernels import FOLDER
+from edgesqueeze.emit.native.kernels import FOLDER, sources_of
 from edgesqueeze.emit.native.packing.encoding import Machine
 from edgesqueeze.graph import TfliteModel, parse_tflite, read_tflite
 from edgesqueeze.runners.elf import read_sizes
@@ -45,9 +45,8 @@ LAYERS = 10  # more, from one generated model to the next
 
 def compiled(machine: Machine) -> dict[str, int]:
     """File without its suffix -> bytes of its code."""
-    folders = tuple(dict.fromkeys(("reference", SETS[machine])))
-    paths = {path.stem: path for one in folders for path in sorted((FOLDER / one).glob("*.c"))}
-    includes = [f"-I{FOLDER / one}" for one in ("include", *reversed(folders))]
+    paths = sources_of(SETS[machine])
+    includes = [f"-I{FOLDER / one}" for one in ("include", SETS[machine], "dsp", "reference")]
     flags = [*PROCESSORS[CORES[machine]].flags, "-O3", "-std=c99"]
     with tempfile.TemporaryDirectory(prefix="edgesqueeze-") as folder:
         _run(["arm-none-eabi-gcc", *flags, *includes, "-c", *map(str, paths.values())], folder)

@@ -24,6 +24,10 @@ CORE_SETS: Mapping[str, str] = MappingProxyType(
 )
 """Core -> its kernel set; the portable C for all others."""
 
+LENT = frozenset({"es_depthwise_conv2d_3x3_s16", "es_depthwise_taps_s16"})
+"""Kernels of the DSP set that the MVE set has too: its cores have the DSP extension, which is faster than
+vectors for few channels."""
+
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _INCLUDE = re.compile(r'#include "(\w+)\.h"')
 _CALL = re.compile(r"\b(es_\w+)\b")
@@ -55,8 +59,22 @@ def portable_of(kernel_set: str, functions: Iterable[str]) -> tuple[str, ...]:
     """Those of some kernels that a set lacks, so that portable C stands in; none for the portable set."""
     if kernel_set == "reference":
         return ()
-    own = FOLDER / kernel_set
-    return tuple(sorted(name for name in set(functions) if not (own / f"{name}.c").is_file()))
+    return tuple(sorted(name for name in set(functions) if not has_own(kernel_set, name)))
+
+
+def has_own(kernel_set: str, function: str) -> bool:
+    """Whether a set has a kernel itself, or has it from the DSP set; else portable C stands in."""
+    lent = kernel_set == "mve" and function in LENT
+    return lent or (FOLDER / kernel_set / f"{function}.c").is_file()
+
+
+def sources_of(kernel_set: str) -> dict[str, Path]:
+    """All C files that a set has, portable ones and those of the DSP set too, by name without suffix."""
+    found = {path.stem: path for path in (FOLDER / "reference").glob("*.c")}
+    if kernel_set == "mve":
+        found |= {name: FOLDER / "dsp" / f"{name}.c" for name in LENT}
+    found |= {path.stem: path for path in (FOLDER / kernel_set).glob("*.c")}
+    return dict(sorted(found.items()))
 
 
 @cache
@@ -71,5 +89,7 @@ def _needs(path: Path) -> tuple[str, ...]:
 
 def _find(kernel_set: str, name: str) -> Path | None:
     folders = ["include"] if kernel_set == "reference" else ["include", kernel_set]
+    if kernel_set == "mve" and (name.removesuffix(".c") in LENT or name.endswith("_dsp.h")):
+        folders.append("dsp")
     paths = (FOLDER / folder / name for folder in (*folders, "reference"))
     return next((path for path in paths if path.is_file()), None)

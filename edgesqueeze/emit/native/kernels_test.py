@@ -5,7 +5,16 @@ import re
 import pytest
 
 from edgesqueeze.emit.native import kernels
-from edgesqueeze.emit.native.kernels import ALIGNMENT, CORE_SETS, FOLDER, files_of, kernel_set_of, portable_of
+from edgesqueeze.emit.native.kernels import (
+    ALIGNMENT,
+    CORE_SETS,
+    FOLDER,
+    LENT,
+    files_of,
+    kernel_set_of,
+    portable_of,
+    sources_of,
+)
 from edgesqueeze.target.records import CORES
 
 
@@ -59,6 +68,16 @@ def test_no_kernels_need_no_files(folder):
 def test_kernels_that_a_set_lacks(folder):
     assert portable_of("dsp", ["es_top", "es_helper", "es_top", "es_declared"]) == ("es_declared", "es_top")
     assert portable_of("reference", ["es_top"]) == ()
+
+
+def test_kernels_that_vectors_have_from_the_dsp_set():
+    for name in LENT:
+        files = files_of("mve", [name])
+        assert files[f"{name}.c"] == (FOLDER / "dsp" / f"{name}.c").read_text(encoding="utf-8")
+        assert "es_assembly_dsp.h" in files
+        assert sources_of("mve")[name].parent.name == "dsp"
+    assert portable_of("mve", LENT) == ()
+    assert sources_of("mve")["es_fully_connected_blocks_s8"].parent.name == "reference"
 
 
 @pytest.mark.parametrize(

@@ -37,12 +37,12 @@ void es_conv2d_1x1_s8(const es_conv2d *layer, const int8_t *input, int8_t *outpu
   int32_t left = layer->out_height * layer->out_width;
   /* What follows a pixel in its last word meets weights of zero; behind the tensor nothing is read. */
   const int32_t groups = (left - (padded - 1) / inputs) / PIXELS;
-  if (groups > 0 && (layer->out_channels & 1) == 0) {
+  if (groups > 0 && es_conv_core_takes_groups(layer)) {
     core.input = input;
     core.in_pitch = inputs;
     es_conv_core_groups(&core, es_conv_core_next_pixels, output, groups);
     input += groups * PIXELS * inputs;
-    output += groups * core.out_group;
+    output += groups * PIXELS * core.out_pitch;
     left -= groups * PIXELS;
   }
   for (; left > 0; left -= PIXELS) {

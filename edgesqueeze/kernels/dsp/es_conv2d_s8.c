@@ -12,6 +12,6 @@ void es_conv2d_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, v
   const int32_t inputs = es_conv_window_inputs(layer);
   es_conv_core core;
   int8_t *copies = es_conv_core_start(layer, inputs, scratch, &core);
-  es_conv_windows(layer, input, output, &core, copies, (layer->out_channels & 1) == 0 ? es_conv_core_next_rows : NULL,
-                  es_conv_core_pixels);
+  es_conv_windows(layer, input, output, &core, copies,
+                  es_conv_core_takes_groups(layer) ? es_conv_core_next_rows : NULL, es_conv_core_pixels);
 }

@@ -9,6 +9,7 @@
 enum {
   WIDENED_BYTES = 2 * ES_CONV_CORE_PIXELS, /* of one input of the pixels */
   UNROLLED = 8,                            /* steps in a round of the loop */
+  TOGETHER = 8,                            /* groups of a single channel */
   STEP_CODE_BYTES = 64
 };
 
@@ -317,13 +318,37 @@ static void compute_last(es_conv_core *core, int8_t *output, int32_t pixels) {
   }
 }
 
+/* Groups of a single channel: the channel of zeros beside it must not touch the next pixel. */
+static void compute_single(es_conv_core *core, int8_t *output, int32_t groups) {
+  int8_t results[2 * ES_CONV_CORE_PIXELS * TOGETHER];
+  core->offset_b = 2;
+  core->offset_c = 4;
+  core->out_group = 2 * ES_CONV_CORE_PIXELS;
+  for (; groups > 0; groups -= TOGETHER) {
+    const int32_t count = groups < TOGETHER ? groups : TOGETHER;
+    core->groups = count;
+    core->output = results;
+    compute_pairs(core);
+    for (int32_t i = 0; i < ES_CONV_CORE_PIXELS * count; ++i, output += core->out_pitch) {
+      *output = results[2 * i];
+    }
+  }
+  core->offset_b = core->out_pitch;
+  core->offset_c = 2 * core->out_pitch;
+}
+
 void es_conv_core_groups(es_conv_core *core, void (*widen)(void), int8_t *output, int32_t groups) {
   core->widen = widen;
-  core->groups = groups;
-  core->out_group = ES_CONV_CORE_PIXELS * core->out_pitch;
-  core->output = output;
-  compute_pairs(core);
+  if (core->out_channels == 1) {
+    compute_single(core, output, groups);
+  } else {
+    core->groups = groups;
+    core->out_group = ES_CONV_CORE_PIXELS * core->out_pitch;
+    core->output = output;
+    compute_pairs(core);
+  }
   core->widen = NULL;
+  core->groups = 1;
 }
 
 void es_conv_core_pixels(es_conv_core *core, int8_t *output, int32_t left) {

@@ -74,7 +74,12 @@ typedef struct {
 void es_conv_core_next_pixels(void);
 void es_conv_core_next_rows(void);
 
-/* Computes all output channels, an even number of them, of at least one group. `widen` is one of
+/* Whether es_conv_core_groups takes a layer. */
+static inline int es_conv_core_takes_groups(const es_conv2d *layer) {
+  return (layer->out_channels & 1) == 0 || layer->out_channels == 1;
+}
+
+/* Computes all output channels of at least one group. `widen` is one of
  * the above: assembly that widens to r3, and finds the core in r10; no register but the stack pointer survives. */
 void es_conv_core_groups(es_conv_core *core, void (*widen)(void), int8_t *output, int32_t groups);
 

@@ -143,8 +143,8 @@ static int32_t groups_inside(const conv_plan *plan, int32_t y, int32_t x, int32_
  * assembly that widens the kernel rows at the core's input and moves them on to the next group, the core computes
  * groups inside of the input by itself. */
 static inline __attribute__((always_inline)) void es_conv_windows(
-    const es_conv2d *layer, const int8_t *input, int8_t *output, es_conv_core *core, int8_t *copies, void (*widen)(void),
-    void (*pixels)(es_conv_core *core, int8_t *output, int32_t left)) {
+    const es_conv2d *layer, const int8_t *input, int8_t *output, es_conv_core *core, int8_t *copies,
+    void (*widen)(void), void (*pixels)(es_conv_core *core, int8_t *output, int32_t left)) {
   const int32_t step = layer->stride_width * layer->in_channels;
   const int32_t out_step = ES_CONV_CORE_PIXELS * core->out_pitch;
   int32_t y = -layer->pad_top;

@@ -17,158 +17,66 @@
  */
 #include <string.h>
 
-#include "es_assembly_dsp.h"
 #include "es_conv.h"
-
-enum {
-  CHANNELS = 4,
-  PIXEL_WORDS = 2,
-  LAST_ROW = 3 /* ends the table: twice an impossible distance, plus 1 */
-};
-
-/* The channels of a group. The order is known to the assembly. */
-typedef struct {
-  int32_t bias[CHANNELS]; /* doubled */
-  struct {
-    int32_t multiplier, addend, shift;
-  } output[CHANNELS];
-} group_channels;
-
-/* Pairs of output pixels of one row and one group. The order is known to the assembly. */
-typedef struct {
-  const void *outputs; /* of group_channels: its biases are before them */
-  const uint32_t *table;
-  const uint32_t *inputs; /* of the first kernel row */
-  int32_t advance;        /* bytes from one output pixel's inputs to the next one's */
-  int8_t *output;
-  int32_t step; /* from one output pixel to the next */
-  int32_t skip; /* from behind the first of a pair to the next pair */
-  const int8_t *end;
-} pair_run;
-
-/* Twice the sums of channel a of the first pixel and b of the second to int8, in two parts; t is free. */
-#define SCALE_SUMS(a, b, t)           \
-  "ldmia r8!, {r9-r11}\n"             \
-  "add " t ", r10, " a ", asr #31\n"  \
-  "smmlar " a ", " a ", r9, " t "\n"  \
-  "add " t ", r10, " b ", asr #31\n"  \
-  "smmlar " b ", " b ", r9, " t "\n"
-
-#define WRITE_OUTPUTS(a, b)           \
-  "asr " a ", " a ", r11\n"           \
-  "asr " b ", " b ", r11\n"           \
-  "ssat " a ", #8, " a "\n"           \
-  "ssat " b ", #8, " b "\n"           \
-  "strb " b ", [r12, lr]\n"           \
-  "strb " a ", [r12], #1\n"
-
-/* Computes pairs of output pixels.
- *
- *   r0-r3  sums of the first pixel     r8, lr  inputs            r10       table
- *   r4-r7  sums of the second one      r9      two weights       r11, r12  inputs of both pixels
- *
- * then r8 channels, r9-r11 multiplier, addend and shift, r12 output, lr step.
- * Stack: a copy of pair_run, whose inputs and output move on. */
-ES_ASSEMBLY static void compute_pairs(const pair_run *run ES_UNUSED) {
-  __asm__ volatile(
-      "push {r4-r11, lr}\n"
-      "sub sp, sp, #32\n"
-      "ldm r0, {r0-r7}\n"
-      "stm sp, {r0-r7}\n"
-
-      "1:\n" /* next pair */
-      "ldm sp, {r8, r10-r12}\n"
-      "add r12, r12, r11\n"
-      "ldmdb r8, {r0-r3}\n" /* biases */
-      "ldr r9, [r10], #4\n"
-      "ldrd r8, lr, [r11], #8\n"
-      "ldr r4, [r12], #4\n"
-      "smlatt r6, r4, r9, r2\n"
-      "smlabb r4, r4, r9, r0\n"
-      "smlabb r0, r8, r9, r0\n"
-      "smlatt r2, r8, r9, r2\n"
-      "ldr r9, [r10], #4\n"
-      "ldr r5, [r12], #4\n"
-      "smlatt r7, r5, r9, r3\n"
-      "smlabb r5, r5, r9, r1\n"
-      "smlabb r1, lr, r9, r1\n"
-      "smlatt r3, lr, r9, r3\n"
-      "ldr r9, [r10], #4\n"
-      "tst r9, #1\n"
-      "bne 4f\n"
-
-      "3:\n" /* next tap */
-      "ldrd r8, lr, [r11], #8\n"
-      "smlabb r0, r8, r9, r0\n"
-      "smlatt r2, r8, r9, r2\n"
-      "ldr r8, [r12], #4\n"
-      "smlabb r4, r8, r9, r4\n"
-      "smlatt r6, r8, r9, r6\n"
-      "ldr r9, [r10], #4\n"
-      "ldr r8, [r12], #4\n"
-      "smlabb r1, lr, r9, r1\n"
-      "smlatt r3, lr, r9, r3\n"
-      "smlabb r5, r8, r9, r5\n"
-      "smlatt r7, r8, r9, r7\n"
-      "ldr r9, [r10], #4\n"
-      "tst r9, #1\n"
-      "beq 3b\n"
-      "4:\n" /* next kernel row */
-      "cmp r9, #3\n" /* LAST_ROW */
-      "beq 5f\n"
-      "add r11, r11, r9, asr #1\n"
-      "add r12, r12, r9, asr #1\n"
-      "ldr r9, [r10], #4\n"
-      "b 3b\n"
-
-      "5:\n"
-      "ldr r8, [sp]\n"
-      SCALE_SUMS("r0", "r4", "lr")
-      "ldrd r12, lr, [sp, #16]\n"
-      WRITE_OUTPUTS("r0", "r4")
-      SCALE_SUMS("r1", "r5", "r0")
-      WRITE_OUTPUTS("r1", "r5")
-      SCALE_SUMS("r2", "r6", "r0")
-      WRITE_OUTPUTS("r2", "r6")
-      SCALE_SUMS("r3", "r7", "r0")
-      WRITE_OUTPUTS("r3", "r7")
-      "ldrd r0, r1, [sp, #8]\n"  /* inputs, advance */
-      "ldrd r2, r3, [sp, #24]\n" /* skip, end */
-      "add r0, r0, r1, lsl #1\n"
-      "add r12, r12, r2\n"
-      "str r0, [sp, #8]\n"
-      "str r12, [sp, #16]\n"
-      "cmp r12, r3\n"
-      "bne.w 1b\n"
-      "add sp, sp, #32\n"
-      "pop {r4-r11, pc}\n");
-}
-
-static inline uint32_t twice(uint32_t halves) {
-  uint32_t result;
-  __asm__("sadd16 %0, %1, %1" : "=r"(result) : "r"(halves));
-  return result;
-}
+#include "es_depthwise_ring_dsp.h"
 
 /* What stays the same for all groups of a layer. */
 typedef struct {
-  const es_conv2d *layer;
-  int32_t rows;          /* of the ring: all that a kernel covers */
-  int32_t phases;        /* of the columns: the dilation */
-  int32_t phase_columns; /* columns of a phase */
-  int32_t row_words;     /* of the ring */
-  int32_t apart;         /* output pixels that read the same phase are so far apart */
+  const es_conv2d *layer; /* as it is worked through */
+  es_conv2d turned;       /* where that is column by column */
+  int32_t in_row, in_pixel, out_row, out_pixel; /* bytes from one to the next */
+  int32_t rows;                                 /* of the ring: all that a kernel covers */
+  int32_t phases;                               /* of the columns: the dilation */
+  int32_t phase_columns;                        /* columns of a phase */
+  int32_t row_words;                            /* of the ring */
+  int32_t apart; /* output pixels that read the same phase are so far apart */
   uint32_t *ring;
   uint32_t *table;
 } ring_plan;
 
-static void make_plan(const es_conv2d *layer, ring_plan *plan) {
-  const int32_t covered = (layer->kernel_width - 1) * layer->dilation_width + 1;
-  const int32_t columns = (layer->out_width - 1) * layer->stride_width + covered;
+static inline int has_column(const es_conv2d *layer) {
+  return layer->kernel_width == 1 && layer->kernel_height > 1;
+}
+
+/* Kernels of one column are worked through as kernels of one row: pixels share what they read. */
+static void turn(const es_conv2d *layer, ring_plan *plan) {
+  const int32_t channels = layer->in_channels;
   plan->layer = layer;
+  plan->in_row = layer->in_width * channels;
+  plan->out_row = layer->out_width * channels;
+  plan->in_pixel = plan->out_pixel = channels;
+  if (has_column(layer)) {
+    plan->turned = *layer;
+    plan->turned.in_height = layer->in_width;
+    plan->turned.in_width = layer->in_height;
+    plan->turned.out_height = layer->out_width;
+    plan->turned.out_width = layer->out_height;
+    plan->turned.kernel_height = 1;
+    plan->turned.kernel_width = layer->kernel_height;
+    plan->turned.stride_height = layer->stride_width;
+    plan->turned.stride_width = layer->stride_height;
+    plan->turned.dilation_height = 1;
+    plan->turned.dilation_width = layer->dilation_height;
+    plan->turned.pad_top = layer->pad_left;
+    plan->turned.pad_left = layer->pad_top;
+    plan->layer = &plan->turned;
+    plan->in_pixel = plan->in_row;
+    plan->out_pixel = plan->out_row;
+    plan->in_row = plan->out_row = channels;
+  }
+}
+
+/* Columns of a phase: of so many outputs a stride apart. */
+static inline int32_t phase_columns(int32_t outputs, int32_t stride, int32_t kernel, int32_t dilation) {
+  return ((outputs - 1) * stride + (kernel - 1) * dilation + dilation) / dilation;
+}
+
+static void make_plan(const es_conv2d *given, ring_plan *plan) {
+  turn(given, plan);
+  const es_conv2d *const layer = plan->layer;
   plan->rows = (layer->kernel_height - 1) * layer->dilation_height + 1;
   plan->phases = layer->dilation_width;
-  plan->phase_columns = (columns + plan->phases - 1) / plan->phases;
+  plan->phase_columns = phase_columns(layer->out_width, layer->stride_width, layer->kernel_width, plan->phases);
   plan->row_words = PIXEL_WORDS * plan->phases * plan->phase_columns;
   plan->apart = 1;
   while (plan->apart * layer->stride_width % plan->phases != 0) {
@@ -176,14 +84,24 @@ static void make_plan(const es_conv2d *layer, ring_plan *plan) {
   }
 }
 
-static int32_t table_words(const es_conv2d *layer) {
-  return layer->kernel_height * (PIXEL_WORDS * layer->kernel_width + 1);
+static inline int32_t table_words(int32_t height, int32_t width) {
+  return height * (PIXEL_WORDS * width + 1);
+}
+
+/* With a ring of so many rows of so many pixels. */
+static inline int32_t scratch_bytes(int32_t table, int32_t rows, int32_t pixels) {
+  return (int32_t)sizeof(group_channels) + 4 * (table + PIXEL_WORDS * rows * pixels);
 }
 
 int32_t es_depthwise_conv2d_s8_scratch_bytes(const es_conv2d *layer) {
-  ring_plan plan;
-  make_plan(layer, &plan);
-  return (int32_t)sizeof(group_channels) + 4 * (table_words(layer) + plan.rows * plan.row_words);
+  const int32_t height = layer->kernel_height, width = layer->kernel_width;
+  const int32_t dilation = has_column(layer) ? layer->dilation_height : layer->dilation_width;
+  if (has_column(layer)) {
+    return scratch_bytes(table_words(1, height), 1,
+                         dilation * phase_columns(layer->out_height, layer->stride_height, height, dilation));
+  }
+  return scratch_bytes(table_words(height, width), (height - 1) * layer->dilation_height + 1,
+                       dilation * phase_columns(layer->out_width, layer->stride_width, width, dilation));
 }
 
 /* Keeps compilers from calling memcpy for a few bytes. */
@@ -249,14 +167,13 @@ static int32_t columns_before(int32_t first, int32_t end, int32_t step, int32_t 
 /* Widens row y of the input, which may be outside of it, into the ring. */
 static void widen_row(const ring_plan *plan, const int8_t *input, int32_t y, int32_t count) {
   const es_conv2d *layer = plan->layer;
-  const int32_t channels = layer->in_channels;
   const uint32_t padding = 0x00010001u * (uint16_t)layer->input_zero_point;
   uint32_t *to = plan->ring + (y + layer->pad_top) % plan->rows * plan->row_words;
   if (y < 0 || y >= layer->in_height) {
     pad_pixels(to, plan->row_words / PIXEL_WORDS, padding);
     return;
   }
-  input += y * layer->in_width * channels;
+  input += y * plan->in_row;
   for (int32_t phase = 0; phase < plan->phases; ++phase) {
     const int32_t first = phase - layer->pad_left;
     const int32_t before = columns_before(first, 0, plan->phases, plan->phase_columns);
@@ -264,7 +181,8 @@ static void widen_row(const ring_plan *plan, const int8_t *input, int32_t y, int
     const int32_t inside = columns_before(start, layer->in_width, plan->phases, plan->phase_columns - before);
     to = pad_pixels(to, before, padding);
     if (inside > 0) {
-      to = widen_pixels(to, inside, input + start * channels, plan->phases * channels, count);
+      to = widen_pixels(to, inside, input + start * plan->in_pixel, plan->phases * plan->in_pixel,
+                        count);
     }
     to = pad_pixels(to, plan->phase_columns - before - inside, padding);
   }
@@ -376,8 +294,8 @@ static void compute_row(const ring_plan *plan, const uint32_t *inputs, const gro
                     .inputs = inputs + PIXEL_WORDS * place,
                     .advance = across ? plan->phase_columns * pixel
                                       : apart * layer->stride_width / plan->phases * pixel,
-                    .output = output + x * layer->out_channels};
-    set_step(&run, apart * layer->out_channels);
+                    .output = output + x * plan->out_pixel};
+    set_step(&run, apart * plan->out_pixel);
     if (count == CHANNELS) {
       compute_all(&run, across && pixels > between ? between : pixels);
     } else {
@@ -388,11 +306,11 @@ static void compute_row(const ring_plan *plan, const uint32_t *inputs, const gro
 
 void es_depthwise_conv2d_s8(const es_conv2d *layer, const int8_t *input, int8_t *output, void *scratch) {
   group_channels *channels = scratch;
-  const int32_t out_row = layer->out_width * layer->out_channels;
   ring_plan plan;
   make_plan(layer, &plan);
+  layer = plan.layer;
   plan.table = (uint32_t *)(channels + 1);
-  plan.ring = plan.table + table_words(layer);
+  plan.ring = plan.table + table_words(layer->kernel_height, layer->kernel_width);
   for (int32_t first = 0; first < layer->out_channels; first += CHANNELS) {
     const int32_t left = layer->out_channels - first;
     const int32_t count = left < CHANNELS ? left : CHANNELS;
@@ -404,7 +322,7 @@ void es_depthwise_conv2d_s8(const es_conv2d *layer, const int8_t *input, int8_t 
       for (; next < top + plan.rows; ++next) {
         widen_row(&plan, input + first, next - layer->pad_top, count);
       }
-      compute_row(&plan, join_rows(&plan, top), channels, output + y * out_row + first, count);
+      compute_row(&plan, join_rows(&plan, top), channels, output + y * plan.out_row + first, count);
     }
   }
 }

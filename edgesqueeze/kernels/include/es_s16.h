@@ -107,6 +107,10 @@ int32_t es_conv2d_s16_scratch_bytes(const es_conv2d_wide *layer);
 void es_depthwise_conv2d_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output, void *scratch);
 int32_t es_depthwise_conv2d_s16_scratch_bytes(const es_conv2d_wide *layer);
 
+/* The same with several input channels and ES_WIDE_IN_WORDS, in the DSP set; the MVE set has it for few channels. */
+void es_depthwise_taps_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output, void *scratch);
+int32_t es_depthwise_taps_s16_scratch_bytes(const es_conv2d_wide *layer);
+
 /* The same, pixel by pixel. */
 void es_depthwise_pixels_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output);
 
@@ -127,7 +131,7 @@ void es_depthwise_pixel_s16(const es_conv2d_wide *layer, const int16_t *input, c
                             int16_t *output);
 
 /* Depthwise 3x3 convolution without dilation, stride 1 or 2, with as many output channels as input channels, and
- * ES_WIDE_IN_WORDS. In the DSP set output and input may be the same memory with stride 1 and an output of the input's
+ * ES_WIDE_IN_WORDS. In the DSP set, and for few channels in the MVE set, output and input may be the same memory with stride 1 and an output of the input's
  * size. Weights are packed for the kernel set; in portable C as those of any depthwise convolution. */
 void es_depthwise_conv2d_3x3_s16(const es_conv2d_wide *layer, const int16_t *input, int16_t *output, void *scratch);
 int32_t es_depthwise_conv2d_3x3_s16_scratch_bytes(const es_conv2d_wide *layer);

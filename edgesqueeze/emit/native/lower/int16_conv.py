@@ -20,7 +20,7 @@ from edgesqueeze.emit.native.lower.transpose_conv import (
 from edgesqueeze.emit.native.lower.transpose_rows import RowPart, part_pitch, row_parts, rows_struct
 from edgesqueeze.emit.native.numerics import quantization_of
 from edgesqueeze.emit.native.operands import LARGEST_SIZE, computed, constant, require_int8
-from edgesqueeze.emit.native.pack.wide import WIDE_PACKING, depthwise_3x3_pays, plain
+from edgesqueeze.emit.native.pack.wide import WIDE_PACKING, depthwise_dsp_scratch, plain, takes_taps
 from edgesqueeze.emit.native.records import (
     Call,
     Operation,
@@ -82,7 +82,7 @@ def _depthwise(operation: Operation, weights: Weights, shape: ConvShape, output:
     packing = WIDE_PACKING[operation.kernel_set]
     shape, (weights,) = along_rows(shape, weights[None])
     regular = shape.small and shape.in_channels == shape.out_channels
-    small = regular and fits_words(output) and depthwise_3x3_pays(shape)
+    small = regular and fits_words(output) and packing.pays_3x3(shape)
     members: dict[str, Value] = {
         "weights": packing.depthwise_3x3(weights) if small else plain(weights),
         "output": output,
@@ -97,6 +97,8 @@ def _depthwise(operation: Operation, weights: Weights, shape: ConvShape, output:
         (operation.output().index,),
         scratch_bytes=packing.depthwise_scratch(shape) if fits_words(output) else 0,
     )
+    if not small and operation.kernel_set == "mve" and fits_words(output) and takes_taps(shape):
+        return replace(call, function="es_depthwise_taps_s16", scratch_bytes=depthwise_dsp_scratch(shape))
     if not small:
         return call
     return replace(

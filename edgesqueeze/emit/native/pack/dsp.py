@@ -96,8 +96,8 @@ def depthwise_pixels_pay(shape: ConvShape) -> bool:
     """Whether ``es_depthwise_pixels_s8`` is faster: few outputs, or small windows.
 
     Not where the output can take the input's place, unless both are small: other kernels can do that. With
-    windows of 3x3 it must gain more, for the sake of its code: most models link a kernel for these anyway. With
-    padding it does with many channels.
+    windows of 3x3 it must gain more, for the sake of its code: most models link a kernel for these anyway.
+    With padding it does with many channels.
     """
     taps, pixels = shape.kernel_height * shape.kernel_width, shape.out_height * shape.out_width
     if taps < 2 or shape.out_channels < _PLANES:
@@ -159,13 +159,20 @@ def depthwise(weights: Weights) -> Blob:
 def depthwise_scratch(shape: ConvShape) -> int:
     """Scratch memory of ``es_depthwise_conv2d_s8`` in bytes.
 
-    Of four channels, as int16: weights, and as many input rows as a kernel covers; and parameters.
+    Of four channels, as int16: weights, and as many input rows as a kernel covers, or columns if that has one
+    column; and parameters.
     """
+    if shape.kernel_width == 1 < shape.kernel_height:
+        height, dilation = shape.kernel_height, shape.dilation_height
+        return _row_scratch(1, 1, height, dilation, shape.out_height, shape.stride_height)
     rows = (shape.kernel_height - 1) * shape.dilation_height + 1
-    covered = (shape.kernel_width - 1) * shape.dilation_width + 1
-    columns = round_up((shape.out_width - 1) * shape.stride_width + covered, shape.dilation_width)
-    table = shape.kernel_height * (_PIXEL_BYTES * shape.kernel_width + 4)
-    return _GROUP_BYTES + table + _PIXEL_BYTES * rows * columns
+    width, dilation = shape.kernel_width, shape.dilation_width
+    return _row_scratch(shape.kernel_height, rows, width, dilation, shape.out_width, shape.stride_width)
+
+
+def _row_scratch(height: int, rows: int, width: int, dilation: int, out_width: int, stride: int) -> int:
+    columns = round_up((out_width - 1) * stride + (width - 1) * dilation + 1, dilation)
+    return _GROUP_BYTES + height * (_PIXEL_BYTES * width + 4) + _PIXEL_BYTES * rows * columns
 
 
 def depthwise_3x3_scratch(shape: ConvShape) -> int:

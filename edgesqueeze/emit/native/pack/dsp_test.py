@@ -99,6 +99,7 @@ SHAPES = [
     ConvShape(7, 7, 1, 3, 7, 2, 5, 1),
     ConvShape(24, 24, 32, 24, 24, 32, 5, 5, 1, 1, 1, 1, 2, 2),
     ConvShape(12, 13, 6, 3, 4, 6, 2, 4, 1, 2, 9, 2),
+    ConvShape(12, 13, 6, 6, 13, 6, 4, 1, 2, 1, 3, 1, 2),
 ]
 
 SCRATCH = {
@@ -153,6 +154,7 @@ POINTWISE = [  # image, output channels
     ((4, 5, 6), 4),
     ((2, 5, 1), 2),
     ((3, 4, 22), 6),
+    ((7, 8, 12), 1),
 ]
 CONVOLUTIONS = [  # image, output channels, kernel, stride, padding, dilation
     ((9, 11, 3), 8, 3, 2, "SAME", 1),
@@ -191,6 +193,9 @@ DEPTHWISE = [  # image, kernel, stride, padding, dilation
     ((3, 2, 8), 5, 1, "SAME", 2),
     ((9, 9, 4), 1, 4, "SAME", 1),
     ((5, 1, 3), 5, 1, "SAME", 1),
+    ((7, 6, 9), (3, 1), 1, "SAME", 1),
+    ((9, 5, 6), (4, 1), 2, "SAME", 1),
+    ((11, 14, 5), (7, 1), 1, "SAME", 2),
 ]
 
 
@@ -227,7 +232,7 @@ def random_layers(seed, least=False):
         outputs.append(graph.depthwise_conv2d(image(*shape), 3, stride, padding))
     for shape, kernel, stride, padding, dilation in DEPTHWISE:
         outputs.append(graph.depthwise_conv2d(image(*shape), kernel, stride, padding, dilation=dilation))
-    in_place = graph.depthwise_conv2d(image(9, 7, 6), (3, 4))
+    in_place = graph.depthwise_conv2d(graph.depthwise_conv2d(image(9, 7, 6), (5, 1)), (3, 4))
     outputs.append(graph.depthwise_conv2d(graph.depthwise_conv2d(in_place, (4, 5)), 2, dilation=2))
     for inputs, units in [(1, 1), (64, 12), (30, 7), (256, 4), (260, 5), (701, 6), (704, 6), (1030, 3)]:
         outputs.append(graph.fully_connected(graph.input((1, inputs)), units))

@@ -25,6 +25,7 @@ _STEP_BYTES = 24  # four inputs of three pixels
 _CHANNEL_BYTES = 16  # sizeof(es_core_channel_s16)
 _PLANE_CHANNEL_BYTES = 60  # sizeof(plane_channel)
 _COLUMN_PAIR_BYTES = 16  # three rows and a bias
+_FEW_CHANNELS = 4
 MOST_SLOW_PIXELS = 9
 """Pixels of the outputs that depthwise convolutions of the DSP set compute pixel by pixel."""
 
@@ -40,7 +41,8 @@ class WidePacking:
         depthwise_scratch: scratch memory of ``es_depthwise_conv2d_s16`` in bytes, if no sum exceeds 32 bits.
         depthwise_3x3: makes constant data of weights, int8 ``[3, 3, channels]``.
         depthwise_3x3_scratch: scratch memory of ``es_depthwise_conv2d_3x3_s16`` in bytes.
-        in_place: whether that kernel may write over its input.
+        pays_3x3: whether that kernel is faster than others.
+        in_place: whether it may write over its input.
         rows: whether a fully connected layer of several rows is a convolution of one pixel there.
     """
 
@@ -50,6 +52,7 @@ class WidePacking:
     depthwise_scratch: Callable[[ConvShape], int]
     depthwise_3x3: Callable[[Weights], Blob]
     depthwise_3x3_scratch: Callable[[ConvShape], int]
+    pays_3x3: Callable[[ConvShape], bool]
     in_place: bool
     rows: bool
 
@@ -118,10 +121,25 @@ def depthwise_3x3_dsp_scratch(shape: ConvShape) -> int:
     return 4 * (_PLANE_CHANNEL_BYTES + _COLUMN_PAIR_BYTES * column_pairs)
 
 
-def depthwise_3x3_pays(shape: ConvShape) -> bool:
+def pays_3x3_dsp(shape: ConvShape) -> bool:
     """Whether ``es_depthwise_conv2d_3x3_s16`` of the DSP set is faster than ``es_depthwise_conv2d_s16``."""
     few = shape.in_channels < 4 and shape.stride_width > 1
     return shape.out_height * shape.out_width > MOST_SLOW_PIXELS and not few
+
+
+def pays_3x3_mve(shape: ConvShape) -> bool:
+    """Whether the same kernel is the fastest in the MVE set."""
+    return takes_taps(shape) and pays_3x3_dsp(shape)
+
+
+def takes_taps(shape: ConvShape) -> bool:
+    """Whether kernels of the DSP set are faster than vectors, of which few channels leave most empty.
+
+    Args:
+        shape: a depthwise convolution whose sums have 32 bits.
+    """
+    few = shape.in_channels > 1 and shape.out_channels <= _FEW_CHANNELS
+    return few and shape.out_height * shape.out_width > MOST_SLOW_PIXELS
 
 
 def conv2d_mve_scratch(shape: ConvShape, groups: int) -> int:
@@ -145,7 +163,9 @@ def _padded(values: Weights, multiple: int, axis: int) -> Weights:
     return np.pad(values, behind)
 
 
-PORTABLE = WidePacking(plain, no_scratch, plain, no_scratch, plain, no_scratch, in_place=False, rows=False)
+PORTABLE = WidePacking(
+    plain, no_scratch, plain, no_scratch, plain, no_scratch, pays_3x3_dsp, in_place=False, rows=False
+)
 
 WIDE_PACKING: Mapping[str, WidePacking] = MappingProxyType(
     {
@@ -157,10 +177,18 @@ WIDE_PACKING: Mapping[str, WidePacking] = MappingProxyType(
             depthwise_dsp_scratch,
             dsp.depthwise,
             depthwise_3x3_dsp_scratch,
+            pays_3x3_dsp,
             in_place=True,
             rows=True,
         ),
-        "mve": replace(PORTABLE, conv2d_scratch=conv2d_mve_scratch),
+        "mve": replace(
+            PORTABLE,
+            conv2d_scratch=conv2d_mve_scratch,
+            depthwise_3x3=dsp.depthwise,
+            depthwise_3x3_scratch=depthwise_3x3_dsp_scratch,
+            pays_3x3=pays_3x3_mve,
+            in_place=True,
+        ),
     }
 )
 """Kernel set -> what its kernels on int16 activations ask for."""

@@ -60,7 +60,7 @@ class Encoding:
         table_bytes: scratch memory that the C function fills for the layer, in bytes, by kernel set.
         costs: instructions of unpacking bytes of weights, by machine.
         pairs: instructions of unpacking words of two outputs, on the DSP set.
-        joined: whether such words stand in the stream as kernels read them, so that one C function does for all.
+        joined: whether such words stand in the stream as kernels read them, so one function does for all.
     """
 
     name: str
