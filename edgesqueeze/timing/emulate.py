@@ -56,6 +56,8 @@ LIBRARY = frozenset({"es_map_f32", "es_softmax_f32", "es_log_softmax_f32"})
 """Kernels that call functions of the C library, whose last bits differ from one library to the next."""
 LIBRARIES_DIFFER = 2e-6
 """By how much, of the value or of one."""
+NAME = "model"
+"""What an emulated model is called in C."""
 SAMPLES = 3
 """Random inputs whose outputs are compared; the first of them is counted."""
 STEPS = 32
@@ -132,7 +134,8 @@ def _build(model: TfliteModel, target: Target, level: Level, optimize: Optimize)
     _check_use(target)
     refuse_npu(model, "it cannot be emulated")
     refuse_open(model, "it cannot be emulated")
-    source = emit_for(model, target, optimize=optimize)
+    # Under one name for all: where code lies in flash follows its symbols, and what waits there the place.
+    source = emit_for(model, target, name=NAME, optimize=optimize)
     toolchain.require(*TOOLS)
     firmware = build_firmware(source, processor_of(target.cpu), level)
     built = _Built(source, firmware, read_sizes(firmware.elf))

@@ -86,6 +86,17 @@ def test_a_bench(tools, model):
     assert emulate(model, TARGET) == result
 
 
+def test_what_a_model_is_called_changes_no_figure(tools, monkeypatch):
+    content, built, module = tiny_cnn(), [], import_module("edgesqueeze.timing.emulate")
+    make = module.build_firmware
+    monkeypatch.setattr(
+        module, "build_firmware", lambda source, *how: built.append(source.name) or make(source, *how)
+    )
+    one, other = (emulate(parse_tflite(content, name=name), TARGET) for name in ("model", "seg"))
+    assert (one.cycles, one.memory, other.model) == (other.cycles, other.memory, "seg")
+    assert len(set(built)) == 1
+
+
 def test_layers_that_run_by_turns_are_counted_one_by_one(tools):
     graph = GraphBuilder(name="pooled")
     x = graph.conv2d(graph.input((1, 20, 20, 4)), 16, 3, padding="VALID")

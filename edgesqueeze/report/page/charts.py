@@ -12,6 +12,10 @@ from edgesqueeze.report.page.classes import Matrix
 from edgesqueeze.report.page.layers import Arena, Layer
 from edgesqueeze.report.page.weights import Histogram
 
+LETTER = 6
+"""Width of a letter of a label, in pixels."""
+LONGEST_LABEL = 90
+"""Of a class's name, in pixels; what is longer is cut off."""
 ROW = 17
 """Height of a bar with the room around it."""
 MOST_NAMED = 40
@@ -241,8 +245,11 @@ def confusion(found: Matrix) -> str:
         for one in found.cells
     ]
     step = max(12, min(30, 330 // max(len(found.names), 1)))
-    axis = {"labelLimit": 90, "grid": False, "labelOverlap": True}
+    axis = {"labelLimit": LONGEST_LABEL, "grid": False, "labelOverlap": True}
     names = {"type": "nominal", "sort": list(found.names), "scale": {"domain": list(found.names)}}
+    # Labels are measured in another font than the reader's, which may be wider by a third.
+    length = max((len(name) for name in found.names), default=0)
+    axis["titlePadding"] = 4 + min(LONGEST_LABEL, LETTER * length) // 3
     x = {"field": "column", "title": found.columns, "axis": {**axis, "labelAngle": -90}, **names}
     y = {"field": "row", "title": found.rows, "axis": axis, **names}
     colour = {

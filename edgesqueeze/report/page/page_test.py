@@ -8,6 +8,8 @@ from edgesqueeze.base.generated import generated
 from edgesqueeze.errors import MissingToolError, OutputError, UsageError
 from edgesqueeze.graph import parse_tflite
 from edgesqueeze.graph.stats import weight_stats
+from edgesqueeze.report.page import charts
+from edgesqueeze.report.page.classes import Matrix
 from edgesqueeze.report.page.page import write_page
 from runtime_tests.support.compressed import deep_classifier, regressor, write_compressed
 from runtime_tests.support.tflite_builder import tiny_residual
@@ -199,3 +201,12 @@ def test_several_outputs_go_by_their_names(tmp_path):
     (out / "report.json").write_text(two.model_dump_json())
     headings = Reader(write_page(out).read_text()).headings
     assert "Classes of digit" in headings and "Classes of odd <1>" in headings
+
+
+def test_the_titles_of_a_matrix_keep_away_from_long_names(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(charts, "svg", lambda rows, spec: drawn.append(spec) or "")
+    for name in ("0", "a class with a long name", 40 * "endless "):
+        charts.confusion(Matrix("before", "label", "original", (name,), ()))
+    short, long, endless = (one["layer"][0]["encoding"]["x"]["axis"]["titlePadding"] for one in drawn)
+    assert short < 8 < long <= endless < 40
