@@ -20,6 +20,7 @@ from edgesqueeze.graph.affine import (
     real_input,
     real_range,
 )
+from edgesqueeze.runners.ids import check_ids
 
 Samples = Sequence[Sequence[Array]]
 """Per inference the arrays of the graph's inputs, in their order, of exactly their dtype and shape."""
@@ -71,7 +72,7 @@ def data_samples(model: TfliteModel, data: EvalData) -> list[list[Array]]:
     An inference of a model of a fixed batch takes as many samples; the last batch is filled up.
 
     Raises:
-        DataError: the number of inputs, or a shape, differs from the model's.
+        DataError: the number of inputs, or a shape, differs from the model's, or an id is not one of it.
         UnsupportedModelError: the model's batches are of several sizes.
     """
     tensors = model.main.input_tensors
@@ -83,6 +84,7 @@ def data_samples(model: TfliteModel, data: EvalData) -> list[list[Array]]:
             got=", ".join(str(len(column)) for column in columns),
             hint="give as many rows for every input",
         )
+    check_ids(model, columns)
     return in_batches(model, columns)
 
 
