@@ -1,6 +1,6 @@
 """Ids in real data, and the tables of a .tflite that they choose rows of.
 
-A runtime refuses an id that a table does not have, and native C, which looks at nothing twice, reads beside it.
+A runtime refuses an id that a table does not have; native C, which checks nothing, reads beside it.
 """
 
 from __future__ import annotations
