@@ -22,7 +22,8 @@ CACHE = ROOT / "build" / "bench"
 """Where models that take long to train are kept; git ignores it."""
 
 PACKAGES = ("tensorflow", "tf-keras", "keras", "tensorflow-model-optimization", "ai-edge-litert", "numpy")
-PIPE_WIDTH = 110
+PIPE_WIDTH, WIDEST = 110, 400
+"""Of lines that go into a file: text, and at most what a table needs."""
 
 out = Console(width=None if sys.stdout.isatty() or os.environ.get("COLUMNS") else PIPE_WIDTH, highlight=False)
 
@@ -106,7 +107,10 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 
         made.add_column(title, justify="left" if number < left else "right", overflow="fold")
     for row in rows:
         made.add_row(*map(escape, row))
-    out.print(made)
+    if out.is_terminal or os.environ.get("COLUMNS"):
+        out.print(made)
+    else:  # a file has room for lines of any length
+        Console(width=WIDEST, highlight=False).print(made)
 
 
 def verdict(ok: bool, text: str) -> int:

@@ -16,7 +16,8 @@ from fashion_model import Fashion, float_accuracy, load_fashion, quiet_imports, 
 
 TARGETS: Mapping[str, str] = {"Cortex-M4": "nucleo-l4r5zi", "Cortex-M55": "corstone-300"}
 """Core -> the device whose instructions are counted; the model is compressed for the first."""
-SHARE = 0.5
+LEAST_SHARE, SHARE = 0.5, 0.52
+"""Of the multiply-accumulates: what must be gone, and what is asked for, so that instructions fall as much."""
 EPOCHS = 6
 TOGETHER_EPOCHS = 12
 """Of fine-tuning where four passes share them, whatever ``--epochs`` says."""
@@ -143,7 +144,7 @@ def _judge_channels(title: str, pairs: list[tuple[Outcome, Outcome]]) -> Iterato
     core = next(iter(TARGETS))
     gain = float(np.mean([plain.instructions[core] / cut.instructions[core] for plain, cut in pairs]))
     gone = min(1 - cut.macs / plain.macs for plain, cut in pairs)
-    yield verdict(gone >= SHARE, f"{title}: {gone:.1%} of the MACs gone, {SHARE:.0%} asked for")
+    yield verdict(gone >= LEAST_SHARE, f"{title}: {gone:.1%} of the MACs gone, at least {LEAST_SHARE:.0%}")
     said = f"{title}: {gain:.2f} times fewer instructions on {core}, at least {LEAST_GAIN}"
     yield verdict(gain >= LEAST_GAIN, said)
 
