@@ -1,5 +1,6 @@
 import json
 import re
+from types import SimpleNamespace
 
 import click
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from edgesqueeze.checks import parity
+from edgesqueeze.checks.agreement import fidelity
 from edgesqueeze.checks.records import RuntimeParity
 from edgesqueeze.cli import verify as module
+from edgesqueeze.cli.verify import _fidelity_line as fidelity_line
 from edgesqueeze.cli.verify import verify
 from edgesqueeze.errors import DataError
 from edgesqueeze.runners import litert
@@ -102,3 +105,17 @@ def test_of_many_reasons_the_first_are_shown(count, shown):
     reason = "; ".join(f"r{number}" for number in range(count))
     row = RuntimeParity(runtime="c", title="native C", status="unsupported", reason=reason)
     assert module._remarks((row,)) == [f"native C: {shown}"]
+
+
+def test_of_two_normalized_errors_it_is_said_which_is_against_the_original():
+    values = np.linspace(-1, 1, 40, dtype=np.float32)[:, None]
+    rows = [SimpleNamespace(runtime="tflm", title="TFLM")]
+    for labels, said in (
+        ([values + 0.2], "normalized error against the original"),
+        (None, "; normalized error 0"),
+    ):
+        found = fidelity([values], [values * 1.1], labels)
+        result = SimpleNamespace(
+            parity=SimpleNamespace(runtimes=rows, reference="tflm"), fidelity=found, samples=40
+        )
+        assert said in fidelity_line(found.outputs[0], result)
