@@ -17,7 +17,7 @@ from fashion_model import Fashion, float_accuracy, load_fashion, quiet_imports, 
 TARGETS: Mapping[str, str] = {"Cortex-M4": "nucleo-l4r5zi", "Cortex-M55": "corstone-300"}
 """Core -> the device whose instructions are counted; the model is compressed for the first."""
 LEAST_SHARE, SHARE = 0.5, 0.52
-"""Of the multiply-accumulates: what must be gone, and what is asked for, so that instructions fall as much."""
+"""Of the multiply-accumulates: what must go, and what is asked for, so that instructions fall as much."""
 EPOCHS = 6
 TOGETHER_EPOCHS = 12
 """Of fine-tuning where four passes share them, whatever ``--epochs`` says."""
