@@ -4,7 +4,8 @@ What must not be attended to gets -1e9 added to its score before the softmax. Ca
 there to the greatest score, a step of int8 is 4 million wide, and all scores become one number. Far less is
 enough: eight below the least score, a softmax gives it a tenth of what a step of its output is.
 
-A mask is a constant; or it is computed, as 0 or 1 times -1e9; or a selection puts it in place of scores.
+A mask is a constant; or it is computed, as 0 or 1 times -1e9, or times 1e9 to be subtracted; or a selection
+puts it in place of scores.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from edgesqueeze.base.arrays import Array
 from edgesqueeze.graph.objects import kind_of, listed
 from edgesqueeze.graph.repack import pack
 
-NO_SCORE = -1e4
-"""What is added to a score is a mask below this."""
+NO_SCORE = -50.0
+"""What is added to a score is a mask below this: -1e9, -1e4 as in BERT, or what others take."""
 BELOW = 8.0
 """How far below the least score what is masked lies: exp(-8) is 0.0003, a step of the output 0.004."""
-TERMS = {schema.BuiltinOperator.ADD: (1.0, (0, 1)), schema.BuiltinOperator.SUB: (-1.0, (1,))}
+ADD, SUB = schema.BuiltinOperator.ADD, schema.BuiltinOperator.SUB
+TERMS = {ADD: (1.0, (0, 1)), SUB: (-1.0, (1,))}
 """With which sign which inputs are added."""
 SELECTIONS = (schema.BuiltinOperator.SELECT, schema.BuiltinOperator.SELECT_V2)
 MOVES = (schema.BuiltinOperator.RESHAPE, schema.BuiltinOperator.TRANSPOSE)
@@ -71,24 +73,30 @@ def _limit_computed(model: Any, graph: Any, operator: Any) -> bool:
     for place in (0, 1):
         factor = _constant(model, graph.tensors[operator.inputs[place]])
         truth = graph.tensors[operator.inputs[1 - place]].quantization
-        if factor is None or factor.size != 1 or factor.item() >= NO_SCORE or not _is_truth(truth):
+        if factor is None or factor.size != 1 or abs(factor.item()) <= -NO_SCORE or not _is_truth(truth):
             continue
-        masks, sums, spans = _added(model, graph, int(operator.outputs[0]))
+        # What is to be below all scores is added to them, or subtracted where it is positive.
+        kind, sign = (ADD, 1.0) if factor.item() < 0 else (SUB, -1.0)
+        masks, sums, spans = _added(model, graph, int(operator.outputs[0]), kind)
         if not spans or any(graph.tensors[one].quantization is None for one in masks):
             return False
         limit = min(low - high - BELOW for low, high in spans)
-        _replace(model, graph, operator, place, np.maximum(factor, limit))
-        _lift([graph.tensors[one] for one in masks], limit)
+        _replace(model, graph, operator, place, sign * np.maximum(sign * factor, limit))
+        for one in masks:
+            found = graph.tensors[one].quantization
+            found.min, found.max = np.maximum(found.min, limit), np.minimum(found.max, -limit)
         # What is masked lies anywhere between the least and the greatest score, and so far below.
         _lift(sums, min(low for low, _ in spans) - BELOW)
         return True
     return False
 
 
-def _added(model: Any, graph: Any, mask: int) -> tuple[list[int], list[Any], list[tuple[float, float]]]:
+def _added(
+    model: Any, graph: Any, mask: int, kind: int
+) -> tuple[list[int], list[Any], list[tuple[float, float]]]:
     """A tensor and what it is moved to, the sums with it before a softmax, and what scores span.
 
-    There are no spans where something else reads it.
+    There are no spans where something else reads it than operators of a kind, ``ADD`` or ``SUB``.
     """
     masks, sums, spans = [mask], [], []
     for index in masks:
@@ -99,11 +107,12 @@ def _added(model: Any, graph: Any, mask: int) -> tuple[list[int], list[Any], lis
             if kind_of(model, reader) in MOVES:
                 masks.append(int(reader.outputs[0]))
                 continue
-            other = next((one for one in reader.inputs if one != index), index)
-            score = graph.tensors[other].quantization
+            place = listed(reader.inputs).index(index)
+            if kind_of(model, reader) != kind or place not in TERMS[kind][1]:
+                return masks, [], []
+            score = graph.tensors[reader.inputs[1 - place]].quantization
             found = list(_to_softmax(model, graph, int(reader.outputs[0])))
-            adds = kind_of(model, reader) == schema.BuiltinOperator.ADD
-            if not (adds and found and score is not None and score.min is not None):
+            if not found or score is None or score.min is None:
                 return masks, [], []
             sums += found
             spans.append((float(score.min[0]), float(score.max[0])))

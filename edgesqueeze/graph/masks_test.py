@@ -82,31 +82,44 @@ def test_a_mask_that_others_read_stays_for_them():
     np.testing.assert_array_equal(values, [[[0, -16, -16, 0]], MASK])
 
 
-TRUTH = {"truth": (0.0, 1.0), "masks": (-1e9, 0.0)}
+TRUTH = {"truth": (0.0, 1.0)}
 
 
-def computed(spans=TRUTH, both=False):
-    """Scores, and 0 or 1 times -1e9 that is added to them before a softmax."""
+def computed(spans=TRUTH, both=False, kind="ADD", factor=-1e9, first=True):
+    """Scores, and 0 or 1 times -1e9 that is added to them before a softmax, or 1e9 that is subtracted."""
     graph = GraphBuilder(seed=1)
     scores, truth = (graph.input(SHAPE, "float32", name=name) for name in ("scores", "truth"))
     masks, total = (graph.tensor(SHAPE, "float32", name=name) for name in ("masks", "sum"))
-    graph.op("MUL", [truth, graph.constant(np.float32(-1e9))], [masks])
+    graph.op("MUL", [truth, graph.constant(np.float32(factor))], [masks])
     moved = graph.reshape(masks, SHAPE, name="moved")
-    graph.op("ADD", [scores, moved], [total])
+    graph.op(kind, [scores, moved] if first else [moved, scores], [total])
     content = graph.build([graph.unary("SOFTMAX", total), *([masks] if both else [])])
-    return with_spans(content, {**spans, "moved": (-1e9, 0.0)})
+    ends = (min(factor, 0.0), max(factor, 0.0))
+    return with_spans(content, {**spans, "masks": ends, "moved": ends})
 
 
-def test_a_mask_that_is_computed_lies_below_the_least_score():
-    found = with_limited_masks(computed())
+@pytest.mark.parametrize(("kind", "factor"), [("ADD", -1e9), ("ADD", -1e4), ("SUB", 1e9)])
+def test_a_mask_that_is_computed_lies_below_the_least_score(kind, factor):
+    found, sign = with_limited_masks(computed(kind=kind, factor=factor)), int(np.sign(factor))
     graph = parse_tflite(found).main
-    factor = next(graph.tensors[one.inputs[1]].data for one in graph.operators if one.opcode == "MUL")
-    assert factor == -16
+    limited = next(graph.tensors[one.inputs[1]].data for one in graph.operators if one.opcode == "MUL")
+    assert limited == sign * 16
     spans = ranges_in(found)
-    assert (spans["masks"], spans["moved"], spans["sum"]) == (Range(-16, 0), Range(-16, 0), Range(-11, 5))
+    mask = Range(min(sign * 16, 0), max(sign * 16, 0))
+    assert (spans["masks"], spans["moved"], spans["sum"]) == (mask, mask, Range(-11, 5))
 
 
-@pytest.mark.parametrize("other", [{"spans": {**TRUTH, "truth": (0.0, 2.0)}}, {"both": True}], ids=str)
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"spans": {**TRUTH, "truth": (0.0, 2.0)}},
+        {"both": True},
+        {"kind": "ADD", "factor": 1e9},
+        {"kind": "SUB", "factor": -1e9},
+        {"kind": "SUB", "factor": 1e9, "first": False},
+    ],
+    ids=str,
+)
 def test_what_is_computed_and_no_mask_stays_as_it_is(other):
     content = computed(**other)
     assert with_limited_masks(content) is content

@@ -252,6 +252,11 @@ def _unary(function: Callable[[Any], Any]) -> Op:
     return Op(lambda x: function(tf.cast(x, tf.float32) if _is_int(x) else x))
 
 
+def _converted(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any = None) -> Any:
+    """What is a tensor already, as everything in a model is; dense, as everything here is."""
+    return tf.identity(x) if dtype is None else tf.cast(x, dtype)
+
+
 # The names are those of keras.ops.
 OPS: dict[str, Op] = {
     # one tensor
@@ -265,6 +270,7 @@ OPS: dict[str, Op] = {
     "stop_gradient": Op(lambda variable: tf.identity(variable)),
     "copy": Op(tf.identity),
     "cast": Op(lambda x, dtype: tf.cast(x, dtype)),
+    "convert_to_tensor": Op(_converted),
     "round": Op(lambda x, decimals=0: tf.round(x) if decimals == 0 else _refuse("decimals")),
     "reciprocal": _unary(lambda x: 1.0 / x),
     "ceil": _unary(tf.math.ceil),

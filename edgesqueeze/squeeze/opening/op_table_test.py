@@ -106,6 +106,7 @@ CASES = {
     "stop_gradient": ONE,
     "copy": REAL_OR_WHOLE,
     "cast": [Call(X, "int32"), Call(whole(4), "float32"), Call(ties(9), "bool")],
+    "convert_to_tensor": [*REAL_OR_WHOLE, Call(truth(9)), Call(whole(4), "float32")],
     "round": [Call(X), Call(ties(40)), Call(X, decimals=0)],
     "reciprocal": [Call(positive(9))],
     "ceil": [Call(X), Call(ties(40)), Call(whole(4))],
