@@ -20,6 +20,7 @@ import tensorflow as tf
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.graph import Operator, Tensor, TfliteModel
 from edgesqueeze.graph.constants import with_constants
+from edgesqueeze.graph.int4 import wide
 from edgesqueeze.graph.records import NO_TENSOR
 from edgesqueeze.recipe.sections import Bias
 from edgesqueeze.runners.litert import run_inside
@@ -85,7 +86,7 @@ def run(state: State, options: Bias, setting: Setting) -> Outcome:
     for layer in kernel_layers(state.model):
         if tflite is not None and not reasons[layer.name]:
             site = _site(tflite, layer)
-            reasons[layer.name] = "" if site else "no operator of the .tflite reads what it reads"
+            reasons[layer.name] = "" if site else "the .tflite computes it in another form"
             sites |= {layer.name: site} if site else {}
     added = _corrections(tflite, sites, state, setting) if tflite is not None and sites else {}
     model = rewrite(state.model, lambda layer: _moved(layer, added.get(layer.name)))
@@ -137,7 +138,21 @@ def _checked(
     wanted = int(np.prod(layer.input_shape[1:]))
     if read.quantization is None or bias.data is None or read.elements != wanted:
         return None
-    return _Site(layer, read, weights, bias)
+    return _Site(layer, read, weights, bias) if _is_own(layer, weights) else None
+
+
+def _is_own(layer: Any, weights: Tensor) -> bool:
+    """Whether the .tflite has a layer's kernel as it is: what multiplies its outputs may have been put in.
+
+    Weights at the ends of the range may have been cut off there, as four bits do.
+    """
+    stored = wide(weights)
+    assert stored.data is not None
+    steps = real_values(replace(stored, data=np.ones_like(stored.data)))
+    levels = np.abs(stored.data.astype(np.int16))
+    allowed = np.where(levels == levels.max(), np.inf, steps)
+    off = np.abs(keras_layout(layer, real_values(weights)) - kernel_of(layer))
+    return bool(np.all(off <= keras_layout(layer, allowed)))
 
 
 def _corrections(
@@ -155,8 +170,7 @@ def _corrections(
         if site is None:
             continue
         original = originals[node.layer.name]
-        bias = original.bias.numpy() if original.use_bias else 0.0
-        wanted = _output(original, kernel_of(original), before[node.layer.name]) + bias
+        wanted = _output(original, kernel_of(original), before[node.layer.name]) + _bias(original)
         rows = [one[0] for one in run_inside(tflite, samples, [site.read.index])]
         missing = wanted - _integer_output(site, np.mean(rows, axis=0, dtype=np.float64))
         added[node.layer.name] = missing
@@ -190,15 +204,22 @@ def _output(layer: Any, kernel: Any, mean: Doubles) -> Doubles:
 
 
 def _integer_output(site: _Site, mean: Doubles) -> Doubles:
-    """The mean of a layer's outputs as the .tflite has them, before the activation."""
+    """The mean of a layer's outputs as the .tflite has them, before the activation.
+
+    The bias is the layer's own: that of the file may hold what is added behind the layer as well, as the half
+    of a hard sigmoid.
+    """
     found = site.read.quantization
     assert found is not None
     real = (mean - found.zero_point) * found.scale
     shaped = real.reshape(site.layer.input_shape[1:])
     kernel = keras_layout(site.layer, real_values(site.weights))
-    assert site.bias.data is not None
-    bias = site.bias.data.reshape(-1) * _steps(site)
-    return _output(site.layer, kernel, shaped) + bias
+    return _output(site.layer, kernel, shaped) + _bias(site.layer)
+
+
+def _bias(layer: Any) -> Doubles:
+    """A layer's bias; zero if it has none."""
+    return np.asarray(layer.bias.numpy() if layer.use_bias else 0.0, np.float64)
 
 
 def _steps(site: _Site) -> Doubles:

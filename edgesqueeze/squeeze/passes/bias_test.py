@@ -99,3 +99,21 @@ def test_what_is_not_corrected_is_named():
     assert "2 times" in said["twice"]
     with pytest.raises(RecipeError, match="bias goes with"):
         parse_recipe({"bias": {}, "quantize": {"mode": "dynamic"}})
+
+
+@pytest.mark.parametrize("gate", [1.0, 0.2], ids=["added", "added and multiplied"])
+def test_what_the_converter_puts_into_a_bias_is_not_taken_for_an_error(gate):
+    """A hard sigmoid is cut off at 0 and 1: its half, and its slope, go into the layer in front."""
+    image = layers.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, name="gate")(image)
+    x = layers.ReLU(max_value=1.0)(layers.Rescaling(gate, 0.5)(x))
+    model = randomize(tf_keras.Model(image, layers.Dense(3, name="last")(layers.Flatten()(x))), seed=2)
+    source = source_of(model, images(100))
+
+    def converted(state):
+        return convert(state.model, "int8", "float32", source, 100, 0)[0]
+
+    setting = Setting(model, source, Precision("int8"), 0, 0, untrained, convert=converted)
+    outcome = run(State(model), Bias(), setting)
+    assert off(model, converted(outcome.state), model) < 0.02
+    assert [one.subject for one in outcome.findings] == ([] if gate == 1.0 else ["gate"])
