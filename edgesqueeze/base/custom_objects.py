@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Iterable
 from typing import Any
 
-from edgesqueeze.base.users_code import said_of
-from edgesqueeze.errors import UsageError
+from edgesqueeze.base.users_code import import_named
 
 
 def import_objects(names: Iterable[str]) -> dict[str, Any]:
@@ -25,17 +22,6 @@ def import_objects(names: Iterable[str]) -> dict[str, Any]:
     """
     found = {}
     for name in names:
-        module, _, attribute = name.partition(":")
-        if "" not in sys.path:
-            sys.path.insert(0, "")
-        try:
-            found[attribute] = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise UsageError(f"cannot import {name}: {error}", expected="MODULE:NAME", got=name) from error
-        except Exception as error:  # whatever the module does when it is imported
-            raise UsageError(
-                f"cannot import {name}: {said_of(error)}",
-                expected="MODULE:NAME",
-                hint="try `import` of the module alone first, in Python",
-            ) from error
+        attribute = name.partition(":")[2]
+        found[attribute] = import_named(name, "MODULE:NAME", got=name)
     return found

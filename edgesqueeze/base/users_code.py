@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import sys
 import sysconfig
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from edgesqueeze.errors import EdgeSqueezeError, UsageError
 
@@ -36,6 +39,36 @@ def users_code(name: str, expected: str, kind: type[UsageError] = UsageError) ->
             expected=expected,
             got=_place(error),
             hint="try it alone first, in Python",
+        ) from error
+
+
+def import_named(
+    name: str, expected: str, kind: type[UsageError] = UsageError, *, got: str = "", hint: str = ""
+) -> Any:
+    """What ``MODULE:NAME`` names, from the current folder as well, as ``python -m`` finds it.
+
+    Args:
+        name: the name.
+        expected: what it should be.
+        kind: the error to raise.
+        got: for the message of a name that is not there.
+        hint: for the same.
+
+    Raises:
+        UsageError: of the given kind: there is no such name, or its module fails when it is imported.
+    """
+    module, _, attribute = name.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise kind(f"cannot import {name}: {error}", expected=expected, got=got, hint=hint) from error
+    except Exception as error:  # whatever the module does when it is imported
+        raise kind(
+            f"cannot import {name}: {said_of(error)}",
+            expected=expected,
+            hint="try `import` of the module alone first, in Python",
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgesqueeze.base.arrays import Array
 from edgesqueeze.graph.builder_parts import operator_code, options_of
-from edgesqueeze.graph.objects import kind_of_code, listed
+from edgesqueeze.graph.objects import drop_unused_codes, kind_of, kind_of_code, listed
 from edgesqueeze.graph.ranges import Range
+from edgesqueeze.graph.repack import pack
 
 
 class Draft:
@@ -115,6 +117,32 @@ class Draft:
         operator.builtinOptions = getattr(schema, f"{name}T")() if operator.builtinOptionsType else None
         for key, value in options.items():
             setattr(operator.builtinOptions, key, value)
+
+
+def with_forms(content: bytes, forms: Mapping[int, Callable[[Draft], bool]]) -> bytes:
+    """A float .tflite in which some operators are written in others.
+
+    Args:
+        content: a .tflite before quantization.
+        forms: by the operator's number, what writes one that gives float32; it says whether it did.
+
+    Returns:
+        ``content`` itself where nothing is written in other operators.
+    """
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    changed = False
+    for graph in model.subgraphs:
+        operators = []
+        for operator in listed(graph.operators):
+            form = forms.get(kind_of(model, operator))
+            draft = Draft(model, graph, operator)
+            if form is not None and draft.tensor(operator.outputs[0]).type == schema.TensorType.FLOAT32:
+                changed |= form(draft)
+            operators += [*draft.before, operator]
+        graph.operators = operators
+    if changed:
+        drop_unused_codes(model)
+    return pack(model, len(content)) if changed else content
 
 
 def code_of(model: Any, kind: str, version: int = 1) -> int:

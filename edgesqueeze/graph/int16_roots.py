@@ -13,10 +13,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgesqueeze.graph.drafts import Draft
-from edgesqueeze.graph.objects import drop_unused_codes, kind_of, listed
+from edgesqueeze.graph.drafts import Draft, with_forms
 from edgesqueeze.graph.ranges import Range
-from edgesqueeze.graph.repack import pack
 
 EVEN = 8.0
 """By how much the greatest may exceed the least value for one table."""
@@ -33,19 +31,7 @@ def with_int16_roots(content: bytes) -> bytes:
     Returns:
         ``content`` itself where there are none. Quotients by what may be zero or less stay as they are.
     """
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    changed = False
-    for graph in model.subgraphs:
-        operators = []
-        for operator in listed(graph.operators):
-            form = FORMS.get(kind_of(model, operator))
-            draft = Draft(model, graph, operator)
-            changed |= form is not None and form(draft)
-            operators += [*draft.before, operator]
-        graph.operators = operators
-    if changed:
-        drop_unused_codes(model)
-    return pack(model, len(content)) if changed else content
+    return with_forms(content, FORMS)
 
 
 def _inverse_root(draft: Draft) -> bool:

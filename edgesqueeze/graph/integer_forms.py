@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgesqueeze.graph.drafts import Draft
-from edgesqueeze.graph.objects import drop_unused_codes, kind_of, listed
-from edgesqueeze.graph.repack import pack
+from edgesqueeze.graph.drafts import Draft, with_forms
+from edgesqueeze.graph.objects import listed
 
 MOST_FACTORS = 8
 """The largest power that becomes a product."""
@@ -32,20 +31,7 @@ def with_integer_forms(content: bytes, mode: str) -> bytes:
     Returns:
         ``content`` itself where nothing is written in other operators.
     """
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    forms, changed = FORMS[mode], False
-    for graph in model.subgraphs:
-        operators = []
-        for operator in listed(graph.operators):
-            form = forms.get(kind_of(model, operator))
-            draft = Draft(model, graph, operator)
-            if form is not None and draft.tensor(operator.outputs[0]).type == schema.TensorType.FLOAT32:
-                changed |= form(draft)
-            operators += [*draft.before, operator]
-        graph.operators = operators
-    if changed:
-        drop_unused_codes(model)
-    return pack(model, len(content)) if changed else content
+    return with_forms(content, FORMS[mode])
 
 
 def _squared_difference(draft: Draft) -> bool:

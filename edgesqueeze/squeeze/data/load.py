@@ -6,9 +6,7 @@ An ``.npz`` file, a folder of images by class, or ``module:callable`` that retur
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +18,7 @@ import tensorflow as tf
 
 from edgesqueeze.base.findings import Finding
 from edgesqueeze.base.npz import NpzData, Split, load_npz
-from edgesqueeze.base.users_code import said_of, users_code
+from edgesqueeze.base.users_code import import_named, users_code
 from edgesqueeze.errors import DataError
 from edgesqueeze.recipe.sections import DataOptions
 from edgesqueeze.squeeze.data.check import (
@@ -184,24 +182,12 @@ def _split(part: Any, reader: Reader) -> tuple[Split, bool]:
 
 
 def _call(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    # As `python -m` does: the user's own module lies in the folder where the command is run.
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    try:
-        function = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise DataError(
-            f"cannot import {name}: {error}",
-            expected="module:callable, importable from here",
-            hint="run the command where the module is, or put its folder into PYTHONPATH",
-        ) from error
-    except Exception as error:  # whatever the module does when it is imported
-        raise DataError(
-            f"cannot import {name}: {said_of(error)}",
-            expected="module:callable, importable from here",
-            hint="try `import` of the module alone first, in Python",
-        ) from error
+    function = import_named(
+        name,
+        "module:callable, importable from here",
+        DataError,
+        hint="run the command where the module is, or put its folder into PYTHONPATH",
+    )
     if not callable(function):
         return function
     with users_code(name, GIVES, DataError):
